@@ -1,0 +1,1 @@
+"""Everything but the pages: settings, training, storage and the web parts that the pages share."""

@@ -1,0 +1,256 @@
+"""The command line: the same Launcher and store as the dashboard's, without the web.
+
+Exit status: 0 finished, 1 failed, 2 bad input, 130 stopped by Ctrl-C.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from core import datasets, metrics
+from core.launcher import Launcher, LauncherUnavailable
+from core.names import engine_title, joined
+from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
+from core.store import Row, Run, Store, StoreError, UnknownRun
+
+app = typer.Typer(
+    help="Keras vs PyTorch in the terminal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out, err = Console(), Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+RESULT_FIGURES = ("test_loss", "test_accuracy", "rss_mib")
+
+
+def fail(sentence: str, status: int) -> NoReturn:
+    """Ends with one plain sentence."""
+    err.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+def default(field: str) -> str:
+    """A setting's default as it is typed on the command line."""
+    value = TrainSettings.model_fields[field].default
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+# Every option is text: `TrainSettings` alone checks it, so a bad value gets the page's sentence.
+@app.command()
+def train(
+    engines: Annotated[str, typer.Option(help="Engines, one lane each.")] = default("engines"),
+    batch_size: Annotated[str, typer.Option(help="1 to 4,096.")] = default("batch_size"),
+    epochs: Annotated[str, typer.Option(help="1 to 100.")] = default("epochs"),
+    dropout: Annotated[str, typer.Option(help="0 to 0.9.")] = default("dropout"),
+    learning_rate: Annotated[str, typer.Option(help="Adam's.")] = default("learning_rate"),
+    seed: Annotated[str, typer.Option(help="For weights and shuffling.")] = default("seed"),
+    dataset: Annotated[str, typer.Option(help="mnist5k, mnist, fashion-mnist or kmnist.")] = default("dataset"),
+    alignment: Annotated[str, typer.Option(help="as-shipped, same-start or exact-twin.")] = default("alignment"),
+    schedule: Annotated[str, typer.Option(help="turns or together.")] = default("schedule"),
+    patience: Annotated[str, typer.Option(help="Early stopping in epochs; 0: never.")] = default("patience"),
+    device: Annotated[str, typer.Option(help="auto, cpu or best.")] = default("device"),
+    as_json: AsJson = False,
+) -> None:
+    """Trains one run and shows it while it goes on."""
+    raw = {name: value for name, value in locals().items() if name != "as_json"}
+    try:
+        settings = TrainSettings.parse(raw)
+        launcher = Launcher(DeploymentSettings(spares=False), "the command line")
+    except InvalidSettings as error:
+        fail(str(error), 2)
+    except (LauncherUnavailable, StoreError) as error:
+        fail(str(error), 1)
+    try:
+        run_id = launcher.submit(settings)
+        show_rows = print_json if as_json else print_progress
+        interrupted = _watch(launcher, run_id, show_rows)
+        run = launcher.store.run(run_id)
+        if not as_json:
+            _print_run(run, launcher.store.rows(run_id))
+    except InvalidSettings as error:
+        fail(str(error), 2)
+    except (StoreError, datasets.DatasetError) as error:
+        fail(str(error), 1)
+    finally:
+        launcher.close()
+    if launcher.trouble:
+        fail(launcher.trouble, 1)
+    if run.state != "finished":
+        err.print(run.reason, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(130 if interrupted else 0 if run.state == "finished" else 1)
+
+
+ShowRows = Callable[[str, Iterator[Row]], None]
+
+
+def _watch(launcher: Launcher, run_id: str, show: ShowRows) -> bool:
+    """Shows a run's rows to its end; whether Ctrl-C stopped it. A second Ctrl-C leaves at once."""
+    rows = launcher.follow(run_id)
+    try:
+        show(run_id, rows)
+        return False
+    except KeyboardInterrupt:
+        launcher.stop(run_id)
+    try:
+        for _ in launcher.follow(run_id):
+            pass
+    except KeyboardInterrupt:
+        # The workers end by themselves when our end of their pipes closes.
+        os._exit(130)
+    return True
+
+
+def print_json(run_id: str, rows: Iterator[Row]) -> None:
+    """One object a line: every epoch, then each lane's result."""
+    facts: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        known = facts.setdefault(row.engine, {})
+        if row.kind in ("ready", "epoch"):
+            known |= {name: row.fields[name] for name in ("import_s", "first_step_s") if row.fields.get(name)}
+        if row.kind == "epoch":
+            keep = ("epoch", *(name for name in metrics.FIGURES if name in row.fields and name != "first_step_s"))
+            fields = {name: row.fields[name] for name in keep}
+            _line({"event": "epoch", "run": run_id, "engine": row.engine, **fields})
+        elif row.kind == "certificate":
+            _line({"event": "certificate", "run": run_id, **row.fields})
+        elif row.kind == "result":
+            known |= {name: row.fields[name] for name in RESULT_FIGURES}
+        elif row.kind == "lane" and row.fields["state"] in ("finished", "failed", "stopped", "interrupted"):
+            figures = {name: known.get(name) for name in (*RESULT_FIGURES, "import_s", "first_step_s")}
+            state = {"state": row.fields["state"], "reason": row.fields.get("reason", "")}
+            _line({"event": "result", "run": run_id, "engine": row.engine, **state, **figures})
+
+
+def _line(values: dict[str, Any]) -> None:
+    print(json.dumps(values), flush=True)
+
+
+def print_progress(run_id: str, rows: Iterator[Row]) -> None:
+    """A bar for each lane, and one for the data while it is fetched."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"), TimeElapsedColumn())
+    with Progress(*columns, console=err) as progress:
+        tasks: dict[str, TaskID] = {}
+        for row in rows:
+            if row.kind == "data":
+                task = tasks.setdefault(
+                    "", progress.add_task("Data", words="", total=None) if "" not in tasks else tasks[""]
+                )
+                total = row.fields["total_bytes"] or None
+                progress.update(task, completed=row.fields["received_bytes"], total=total, words=row.fields["phase"])
+            elif row.kind == "lane" and row.engine not in tasks:
+                tasks[row.engine] = progress.add_task(engine_title(row.engine), total=None, words=row.fields["state"])
+            elif row.kind == "lane":
+                progress.update(tasks[row.engine], words=row.fields["state"])
+            elif row.kind == "epoch":
+                words = f"epoch {row.fields['epoch']}, validation {100 * row.fields['val_accuracy']:.1f} %"
+                progress.update(tasks[row.engine], words=words)
+            elif row.kind == "step":
+                fields = row.fields
+                done = fields["epoch"] - 1 + fields["points"][-1][0] / fields["steps_per_epoch"]
+                progress.update(tasks[row.engine], completed=done)
+
+
+@app.command()
+def runs(as_json: AsJson = False) -> None:
+    """Lists the runs of the data folder, newest first, and those that came with the project."""
+    try:
+        found = Store(DeploymentSettings().data_dir).runs()
+    except StoreError as error:
+        fail(str(error), 1)
+    if as_json:
+        for run in found:
+            _line(_summary(run))
+        return
+    table = Table("run", "begun", "state", "data set", "lanes", "test accuracy")
+    for run in found:
+        state = run.state if run.source == "here" else f"{run.state}, recorded on {run.machine['name']}"
+        images = datasets.find(run.settings["dataset"]).test_images
+        results = " / ".join(metrics.percent(lane.test_accuracy, images) for lane in run.lanes)
+        lanes = joined([engine_title(lane.engine) for lane in run.lanes])
+        table.add_row(run.id, run.created_at[:16].replace("T", " "), state, run.settings["dataset"], lanes, results)
+    out.print(table)
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "created_at": run.created_at,
+        "state": run.state,
+        "reason": run.reason,
+        "source": run.source,
+        "dataset": run.settings["dataset"],
+        "engines": run.settings["engines"],
+        "settings": run.settings,
+        "machine": run.machine,
+        "lanes": [
+            {
+                "engine": lane.engine,
+                "state": lane.state,
+                "test_loss": lane.test_loss,
+                "test_accuracy": lane.test_accuracy,
+            }
+            for lane in run.lanes
+        ],
+    }
+
+
+@app.command()
+def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], as_json: AsJson = False) -> None:
+    """Shows one run: its settings, every epoch and the result."""
+    store = Store(DeploymentSettings().data_dir)
+    try:
+        found = _find(store, run)
+        rows = store.rows(found.id, limit=1_000_000)
+    except UnknownRun as error:
+        fail(str(error), 2)
+    except StoreError as error:
+        fail(str(error), 1)
+    if as_json:
+        _line({**_summary(found), "rows": [row.as_json() for row in rows]})
+    else:
+        _print_run(found, rows)
+
+
+def _find(store: Store, name: str) -> Run:
+    if name != "latest":
+        return store.run(name)
+    found = store.runs(limit=1)
+    if not found:
+        raise UnknownRun("There is no run yet.")
+    return found[0]
+
+
+def _print_run(run: Run, rows: list[Row]) -> None:
+    """Settings, a line an epoch, and the article's last two lines for each lane."""
+    words = ", ".join(f"{k} {','.join(v) if isinstance(v, list) else v}" for k, v in run.settings.items())
+    out.print(f"Run {run.id}: {run.state}. {run.reason}".strip(), markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{words}. {run.machine['name']}, {run.created_at[:10]}.", markup=False, highlight=False, soft_wrap=True)
+    table = Table("epoch", "lane", "training loss", "validation loss", "validation accuracy", "time", "throughput")
+    images = datasets.find(run.settings["dataset"])
+    for row in rows:
+        if row.kind == "epoch":
+            fields = row.fields
+            table.add_row(
+                str(fields["epoch"]),
+                engine_title(row.engine),
+                metrics.loss(fields["train_loss"]),
+                metrics.loss(fields["val_loss"]),
+                metrics.percent(fields["val_accuracy"], images.validation_images),
+                metrics.duration(fields["train_s"]),
+                metrics.throughput(fields["images_per_s"]),
+            )
+    out.print(table)
+    for lane in run.lanes:
+        result = f"{lane.state}. {lane.reason}".strip()
+        if lane.test_accuracy is not None:
+            accuracy = metrics.percent(lane.test_accuracy, images.test_images)
+            result = f"test loss {metrics.loss(lane.test_loss)}, test accuracy {accuracy}"
+        out.print(f"{engine_title(lane.engine)}: {result}", markup=False, highlight=False, soft_wrap=True)

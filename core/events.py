@@ -1,0 +1,216 @@
+"""What crosses the process border: commands to a worker, events from it, each one JSON line.
+
+Commands go in on the worker's stdin, events come out on its stdout. Every message is a frozen dataclass
+with a `kind`; `encode` and `decode` are the only JSON code. A number that JSON cannot hold (NaN, infinity)
+never travels: the worker reports a loss that is not finite as a `Failed` event.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+
+class ProtocolError(ValueError):
+    """A line that is not one of the messages below."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What all messages share: a kind that names the class on the wire."""
+
+    kind: ClassVar[str]
+
+
+# --- commands, to the worker ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Train(Message):
+    """Takes the lane's order: settings (as JSON fields), data folder, device and threads. Nothing is built yet."""
+
+    kind = "train"
+    run: str
+    settings: dict[str, Any]
+    data_dir: str
+    """Where `core.datasets` finds the prepared arrays."""
+    artifacts: str
+    """Folder that receives weights and predictions."""
+    device: str = "cpu"
+    threads: int = 0
+    """0 leaves the framework's own choice."""
+
+
+@dataclass(frozen=True)
+class Certify(Message):
+    """Takes the lane's part of the fairness certificate; answered by `Certified`."""
+
+    kind = "certify"
+
+
+@dataclass(frozen=True)
+class Build(Message):
+    """Loads the data and builds the network; answered by `Built`."""
+
+    kind = "build"
+
+
+@dataclass(frozen=True)
+class Go(Message):
+    """Trains one epoch and evaluates on the validation images; answered by `Step`s and one `Epoch`."""
+
+    kind = "go"
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Finish(Message):
+    """Evaluates on the test images and keeps weights and predictions; answered by `Result`."""
+
+    kind = "finish"
+
+
+@dataclass(frozen=True)
+class Stop(Message):
+    """Ends the lane at the next step; answered by `Stopped`."""
+
+    kind = "stop"
+
+
+# --- events, from the worker ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ready(Message):
+    """The framework is imported."""
+
+    kind = "ready"
+    engine: str
+    import_s: float
+    versions: dict[str, str]
+    devices: list[str]
+    """Devices the framework sees, best last: `cpu`, then for example `cuda:0 NVIDIA H100`."""
+
+
+@dataclass(frozen=True)
+class Beat(Message):
+    """Sent every second by a thread of its own, so that a hung process is noticed."""
+
+    kind = "beat"
+
+
+@dataclass(frozen=True)
+class Certified(Message):
+    """The lane's part of the certificate: see `core.parity`."""
+
+    kind = "certified"
+    logits: list[list[float]]
+    """Start logits [images, 10]."""
+    losses: list[float]
+    """Loss of each certificate step, before its update."""
+
+
+@dataclass(frozen=True)
+class Built(Message):
+    """Data loaded and network built."""
+
+    kind = "built"
+    data_s: float
+    build_s: float
+    parameters: int
+    summary: str
+    device: str
+    """Where the lane trains, in words: `cpu (2 threads)` or the name of the GPU."""
+
+
+@dataclass(frozen=True)
+class Step(Message):
+    """Training losses of single steps: `points` holds [step of the epoch from 1, loss]."""
+
+    kind = "step"
+    epoch: int
+    steps_per_epoch: int
+    points: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Epoch(Message):
+    """One epoch: see `core.metrics` for what each figure means."""
+
+    kind = "epoch"
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    train_s: float
+    val_s: float
+    images_per_s: float
+    first_step_s: float | None = None
+    """Only in epoch 1: the first step, with tracing and compiling."""
+    last: bool = False
+    """No epoch follows: all are done, or early stopping ended the lane."""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Result(Message):
+    """The lane is finished."""
+
+    kind = "result"
+    test_loss: float
+    test_accuracy: float
+    test_s: float
+    confusion: list[list[int]]
+    """[is, read as], both 0 to 9."""
+    rss_mib: int
+    weights_file: str
+    weights_sha256: str
+    predictions_file: str
+
+
+@dataclass(frozen=True)
+class Stopped(Message):
+    """The lane ended at a step because it was told to."""
+
+    kind = "stopped"
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Failed(Message):
+    """The lane cannot go on; `reason` is one plain sentence without the lane's name."""
+
+    kind = "failed"
+    reason: str
+    epoch: int = 0
+    step: int = 0
+    cause: str = ""
+    """A likely cause in words, if one is known."""
+
+
+MESSAGES: dict[str, type[Message]] = {
+    cls.kind: cls
+    for cls in (
+        *(Train, Certify, Build, Go, Finish, Stop),
+        *(Ready, Beat, Certified, Built, Step, Epoch, Result, Stopped, Failed),
+    )
+}
+
+
+def encode(message: Message) -> str:
+    """One JSON line without the newline. Raises `ValueError` for NaN and infinity."""
+    return json.dumps({"kind": message.kind, **asdict(message)}, allow_nan=False, separators=(",", ":"))
+
+
+def decode(line: str) -> Message:
+    """The message of a line. Raises `ProtocolError` for anything else, with the line's beginning."""
+    try:
+        values = json.loads(line)
+        cls = MESSAGES[values.pop("kind")]
+        unknown = values.keys() - {f.name for f in fields(cls)}
+        if unknown:
+            raise ProtocolError(f"unknown fields {sorted(unknown)}")
+        return cls(**values)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ProtocolError(f"not a message ({error}): {line[:200]!r}") from None

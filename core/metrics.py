@@ -1,0 +1,133 @@
+"""What every figure is called, its unit and meaning, and how it is written on a page or in a terminal.
+
+`FIGURES` is the one list of figures; docs/fairness.md explains how each is taken in both lanes.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+NO_BREAK = "\u00a0"
+NOT_KNOWN = "\u2013"
+
+DIVERGED_LOSS = 1e9
+"""A training loss above this, or not finite, ends a lane: chance is 2.3, nothing that learns comes near."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure's name in code, its label on a page, its unit and its meaning."""
+
+    name: str
+    label: str
+    unit: str
+    meaning: str
+
+
+FIGURES: dict[str, Figure] = {
+    figure.name: figure
+    for figure in (
+        Figure("test_accuracy", "Test accuracy", "fraction", "Test images read right after the last epoch."),
+        Figure("test_loss", "Test loss", "nats", "Mean cross-entropy over the test images, dropout off."),
+        Figure(
+            "train_loss",
+            "Training loss",
+            "nats",
+            "Mean over the epoch's images, each with the weights of its step.",
+        ),
+        Figure("train_accuracy", "Training accuracy", "fraction", "Like the training loss, with dropout on."),
+        Figure(
+            "val_loss",
+            "Validation loss",
+            "nats",
+            "Mean over the validation images after the epoch, dropout off.",
+        ),
+        Figure("val_accuracy", "Validation accuracy", "fraction", "Validation images read right after the epoch."),
+        Figure("train_s", "Training time", "s", "All steps of an epoch, first to last, without evaluation."),
+        Figure("val_s", "Validation time", "s", "Evaluation on the validation images after an epoch."),
+        Figure("test_s", "Test time", "s", "Evaluation and prediction on the test images."),
+        Figure("import_s", "Import", "s", "Importing the framework in a fresh process."),
+        Figure("data_s", "Data", "s", "Opening the prepared arrays."),
+        Figure("build_s", "Build", "s", "Scaling the inputs, building the model and its optimiser."),
+        Figure(
+            "first_step_s",
+            "First step",
+            "s",
+            "From the epoch's begin to the first step's end: tracing, compiling.",
+        ),
+        Figure(
+            "images_per_s",
+            "Throughput",
+            "images/s",
+            "Training images over training time, median after epoch 1.",
+        ),
+        Figure("rss_mib", "Peak memory", "MiB", "The largest resident size of the lane's process."),
+        Figure("parameters", "Parameters", "", "Trainable numbers, counted by the framework."),
+    )
+}
+
+
+def steady_throughput(images_per_s: Sequence[float]) -> float | None:
+    """Median images/s over the epochs after the first, which traces and compiles; None for one epoch."""
+    return median(images_per_s[1:]) if len(images_per_s) > 1 else None
+
+
+def stops_early(val_losses: Sequence[float], patience: int) -> bool:
+    """Whether the last `patience` validation losses were none lower than the best before them."""
+    if patience <= 0 or len(val_losses) <= patience:
+        return False
+    return min(val_losses[-patience:]) >= min(val_losses[:-patience])
+
+
+def percent(fraction: float | None, images: int) -> str:
+    """An accuracy, no finer than one image of `images`: 98.91 % of 10,000, 98.9 % of 1,000."""
+    if fraction is None:
+        return NOT_KNOWN
+    decimals = max(0, math.floor(math.log10(images / 100) + 1e-9)) if images > 0 else 0
+    return f"{100 * fraction:.{decimals}f}{NO_BREAK}%"
+
+
+def loss(value: float | None) -> str:
+    """A loss with four decimals."""
+    if value is None:
+        return NOT_KNOWN
+    return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.0e}"
+
+
+def duration(seconds: float | None) -> str:
+    """0.8 ms, 1.9 s, 38 s, 2 min 8 s."""
+    if seconds is None:
+        return NOT_KNOWN
+    if seconds < 0.0995:
+        return f"{1000 * seconds:.1f}{NO_BREAK}ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f}{NO_BREAK}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}{NO_BREAK}s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}{NO_BREAK}min {rest}{NO_BREAK}s"
+    return f"{minutes // 60}{NO_BREAK}h {minutes % 60}{NO_BREAK}min"
+
+
+def throughput(images_per_s: float | None) -> str:
+    """Three digits: 3,310 images/s."""
+    if images_per_s is None:
+        return NOT_KNOWN
+    digits = 3 - len(str(int(images_per_s)))
+    return f"{round(images_per_s, min(digits, 0)):,.0f}{NO_BREAK}images/s"
+
+
+def mebibytes(value: int | None) -> str:
+    """Whole MiB."""
+    return NOT_KNOWN if value is None else f"{value:,}{NO_BREAK}MiB"
+
+
+def digits(value: float) -> str:
+    """A small difference written out, never as an exponent: 0.000000000000002."""
+    if value == 0:
+        return "0"
+    places = max(0, 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{places}f}"

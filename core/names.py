@@ -1,0 +1,31 @@
+"""What engines, data sets and choices are called on a page and in sentences."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from core.settings import Alignment, Schedule
+
+ENGINE_TITLES = {"keras": "Keras", "torch": "PyTorch"}
+
+ALIGNMENT_TITLES = {
+    Alignment.AS_SHIPPED: "As shipped",
+    Alignment.SAME_START: "Same start",
+    Alignment.EXACT_TWIN: "Exact twin",
+}
+SCHEDULE_TITLES = {Schedule.TURNS: "Turns", Schedule.TOGETHER: "Together"}
+
+
+def engine_title(engine: str) -> str:
+    """The engine's name in sentences; an engine without one is called by its own."""
+    return ENGINE_TITLES.get(engine, engine)
+
+
+def framework(engine: str) -> Literal["keras", "torch", "other"]:
+    """Whose colour a lane wears: `keras-...` is Keras', `torch-...` PyTorch's."""
+    first = engine.partition("-")[0]
+    return "keras" if first == "keras" else "torch" if first == "torch" else "other"
+
+
+def joined(words: Sequence[str]) -> str:
+    """Keras; Keras and PyTorch; a, b and c."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))

@@ -1,0 +1,370 @@
+"""One run, from its first process to its last row: turns, certificate, stop, deadlines, and the words of its end.
+
+Lives in the Launcher's thread. Events arrive from the workers' reader threads in one queue; everything that
+changes the run happens here, one event at a time, and is stored before anyone sees it.
+"""
+
+import os
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from core import datasets, events, parity
+from core.events import Message
+from core.lane import WorkerProcess
+from core.names import engine_title, joined
+from core.settings import Alignment, Device, Schedule, TrainSettings
+from core.store import Entry, Store
+
+STOP_S = 1.2
+TERMINATE_S = 0.4
+FLUSH_S = 0.25
+"""Step rows wait at most this long for a commit of their own; any other row takes them along."""
+
+TakeWorker = Callable[[str, Path], WorkerProcess]
+
+
+@dataclass
+class RunLane:
+    """One lane while it runs: what it has done, and what it was asked for last."""
+
+    engine: str
+    worker: WorkerProcess | None = None
+    state: str = "waiting"
+    certified: events.Certified | None = None
+    built: bool = False
+    epoch: int = 0
+    last_epoch: bool = False
+    goal: int = 0
+    asked: str = ""
+    """The command that waits for its answer; empty where it is not this lane's turn."""
+    reason: str = ""
+    steps: list[Entry] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """The lane's name in sentences."""
+        return engine_title(self.engine)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes from this lane."""
+        return self.state in ("finished", "stopped", "failed", "interrupted")
+
+
+class RunInProgress:
+    """Executes one queued run. `stop` may be set from any thread, `closing` when the owner shuts down."""
+
+    def __init__(
+        self,
+        run_id: str,
+        settings: TrainSettings,
+        store: Store,
+        datasets_dir: Path | None,
+        take_worker: TakeWorker,
+    ) -> None:
+        self.run_id, self.settings, self.store = run_id, settings, store
+        self.datasets_dir, self.take_worker = datasets_dir, take_worker
+        self.stop, self.closing = threading.Event(), threading.Event()
+        self.lanes = [RunLane(engine) for engine in settings.engines]
+        self.inbox: queue.Queue[tuple[WorkerProcess, Message | None]] = queue.Queue()
+        self.folder = store.artifacts(run_id)
+        self._stopping_since: float | None = None
+        self._flushed_at = 0.0
+        self._device = "cpu"
+
+    # --- the run as prose ------------------------------------------------------------------------------
+
+    def execute(self) -> None:
+        """Runs to the end and writes how it ended. Raises `StoreError` where the end cannot be written."""
+        self._write(Entry("", "run", {"state": "running"}))
+        try:
+            self._prepare_data()
+            self._start_workers()
+            self._choose_device()
+            self._certify()
+            self._train()
+        except (datasets.DatasetError, OSError) as error:
+            self._end_all("failed", str(error))
+        finally:
+            for lane in self.lanes:
+                if lane.worker is not None:
+                    lane.worker.close()
+        self._close()
+
+    def _prepare_data(self) -> None:
+        try:
+            datasets.prepare(
+                self.settings.dataset,
+                self.store.data_dir,
+                self.datasets_dir,
+                on_progress=self._data_progress,
+                cancelled=self._ending,
+            )
+        except datasets.PreparationCancelled:
+            self._end_all("interrupted" if self.closing.is_set() else "stopped", "")
+
+    def _data_progress(self, progress: datasets.Progress) -> None:
+        now = time.monotonic()
+        if now - self._flushed_at >= FLUSH_S:
+            self._flushed_at = now
+            self._write(Entry("", "data", asdict(progress)))
+
+    def _start_workers(self) -> None:
+        """Takes turns even here: a framework's import is timed, too."""
+        for lane in self._alive():
+            if self._ending():
+                break
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._set(lane, "starting")
+            lane.asked = "import"
+            lane.worker = self.take_worker(lane.engine, self.folder)
+            lane.worker.assign(lambda worker, message: self.inbox.put((worker, message)))
+            if self.settings.schedule == Schedule.TURNS:
+                self._pump([lane], lambda lane: not lane.asked)
+        self._pump(self.lanes, lambda lane: not lane.asked)
+
+    def _choose_device(self) -> None:
+        """The GPU where every lane sees one; `best` leaves each lane its own."""
+        seen = [bool(lane.worker and lane.worker.ready and len(lane.worker.ready.devices) > 1) for lane in self.lanes]
+        share = max(1, (os.cpu_count() or 1) // len(self.lanes))
+        for lane, sees_gpu in zip(self.lanes, seen, strict=True):
+            wanted = {Device.CPU: False, Device.BEST: sees_gpu, Device.AUTO: all(seen)}[self.settings.device]
+            if lane.worker is not None:
+                lane.worker.send(
+                    events.Train(
+                        run=self.run_id,
+                        settings=self.settings.as_json(),
+                        data_dir=str(self.store.data_dir),
+                        artifacts=str(self.folder),
+                        device="gpu" if wanted else "cpu",
+                        threads=share if self.settings.schedule == Schedule.TOGETHER else 0,
+                    )
+                )
+
+    def _certify(self) -> None:
+        if self.settings.alignment == Alignment.AS_SHIPPED:
+            return
+        for lane in self._alive():
+            self._set(lane, "certifying")
+            self._ask(lane, events.Certify())
+            self._pump([lane], lambda lane: not lane.asked)
+        first, second = (lane.certified for lane in self.lanes)
+        if first is None or second is None:
+            return
+        batch = min(self.settings.batch_size, parity.CERTIFICATE_BATCH)
+        certificate = parity.compare(
+            (first.logits, first.losses), (second.logits, second.losses), self.settings.float64, batch
+        )
+        self._write(Entry("", "certificate", {**asdict(certificate), "passed": certificate.passed}))
+
+    def _train(self) -> None:
+        epochs = self.settings.epochs
+        if self.settings.schedule == Schedule.TOGETHER:
+            self._pursue(self._alive(), epochs + 1)
+            return
+        for epoch in range(1, epochs + 1):
+            # A B B A: whatever drifts while the run goes on meets both lanes alike.
+            for lane in self.lanes if epoch % 2 else reversed(self.lanes):
+                self._pursue([lane], epoch)
+        for lane in self.lanes:
+            self._pursue([lane], epochs + 1)
+
+    # --- turns -----------------------------------------------------------------------------------------
+
+    def _pursue(self, lanes: Iterable[RunLane], goal: int) -> None:
+        """Lets lanes go on until they have trained `goal` epochs; the one after the last is the test."""
+        going = [lane for lane in lanes if not lane.ended]
+        for lane in going:
+            lane.goal = goal
+            self._advance(lane)
+        self._pump(going, lambda lane: not lane.asked)
+        for lane in going:
+            if not lane.ended:
+                self._set(lane, "waiting")
+
+    def _advance(self, lane: RunLane) -> None:
+        """Asks a lane for its next piece of work, if it is due."""
+        lane.asked = ""
+        if lane.ended or self._ending():
+            return
+        if not lane.built:
+            self._set(lane, "building")
+            self._ask(lane, events.Build())
+        elif not lane.last_epoch and lane.epoch < lane.goal:
+            if lane.state != "training":
+                self._set(lane, "training")
+            self._ask(lane, events.Go(lane.epoch + 1))
+        elif lane.goal > self.settings.epochs:
+            self._set(lane, "testing")
+            self._ask(lane, events.Finish())
+
+    def _ask(self, lane: RunLane, command: Message) -> None:
+        if lane.worker is not None and not self._ending():
+            lane.asked = command.kind
+            lane.worker.send(command)
+
+    def _alive(self) -> list[RunLane]:
+        return [lane for lane in self.lanes if not lane.ended]
+
+    def _pump(self, lanes: list[RunLane], done: Callable[[RunLane], bool]) -> None:
+        """Takes events until every one of `lanes` is done or ended."""
+        while not all(lane.ended or done(lane) for lane in lanes):
+            if self._ending():
+                self._press_stop()
+            try:
+                worker, message = self.inbox.get(timeout=0.1)
+            except queue.Empty:
+                self._watch()
+            else:
+                for lane in self.lanes:
+                    if lane.worker is worker:
+                        self._take(lane, message)
+            if time.monotonic() - self._flushed_at >= FLUSH_S:
+                self._write()
+
+    # --- events ----------------------------------------------------------------------------------------
+
+    def _take(self, lane: RunLane, message: Message | None) -> None:
+        if lane.ended:
+            return
+        match message:
+            case None:
+                assert lane.worker is not None
+                self._end(lane, "failed", self._at(lane) + lane.worker.ended_by())
+            case events.Ready():
+                if lane.asked == "import":
+                    lane.asked = ""
+                    self._write(Entry(lane.engine, "ready", asdict(message)))
+                    self._set(lane, "waiting")
+            case events.Certified():
+                lane.certified, lane.asked = message, ""
+            case events.Built():
+                lane.built = True
+                self._write(Entry(lane.engine, "built", asdict(message)))
+                self._advance(lane)
+            case events.Step():
+                lane.steps.append(Entry(lane.engine, "step", asdict(message)))
+            case events.Epoch():
+                lane.epoch, lane.last_epoch = message.epoch, message.last
+                self._write(Entry(lane.engine, "epoch", asdict(message)))
+                self._advance(lane)
+            case events.Result():
+                self._write(Entry(lane.engine, "result", asdict(message)))
+                self._end(lane, "finished", "")
+            case events.Stopped():
+                self._end(lane, "interrupted" if self.closing.is_set() else "stopped", "")
+            case events.Failed():
+                cause = f" Likely cause: {message.cause}." if message.cause else ""
+                where = f"in epoch {message.epoch}, step {message.step}: " if message.epoch else ""
+                self._end(lane, "failed", f"{where}{message.reason}.{cause}")
+
+    def _at(self, lane: RunLane) -> str:
+        return f"in epoch {lane.epoch + 1}: " if lane.asked == "go" else ""
+
+    def _watch(self) -> None:
+        """Ends lanes whose process hangs."""
+        for lane in self._alive():
+            if lane.worker is not None and (why := lane.worker.hung(bool(lane.asked))):
+                self._end(lane, "failed", self._at(lane) + why)
+                lane.worker.kill()
+
+    def _ending(self) -> bool:
+        return self.stop.is_set() or self.closing.is_set()
+
+    def _press_stop(self) -> None:
+        """Event, then SIGTERM, then SIGKILL: a worker stops at its next step, or is stopped."""
+        now = time.monotonic()
+        if self._stopping_since is None:
+            self._stopping_since = now
+            for lane in self._alive():
+                if lane.worker is not None:
+                    lane.worker.send(events.Stop())
+            return
+        waited = now - self._stopping_since
+        if waited < STOP_S:
+            return
+        for lane in self._alive():
+            if lane.worker is not None:
+                lane.worker.terminate() if waited < STOP_S + TERMINATE_S else lane.worker.kill()
+            if lane.worker is None or not lane.worker.alive:
+                self._end(lane, "interrupted" if self.closing.is_set() else "stopped", "")
+
+    # --- rows ------------------------------------------------------------------------------------------
+
+    def _write(self, *entries: Entry) -> None:
+        """Commits the waiting steps, then `entries`: one transaction."""
+        waiting = [entry for lane in self.lanes for entry in lane.steps]
+        if waiting or entries:
+            self.store.append(self.run_id, [*waiting, *entries])
+        for lane in self.lanes:
+            lane.steps.clear()
+        self._flushed_at = time.monotonic()
+
+    def _set(self, lane: RunLane, state: str) -> None:
+        lane.state = state
+        self._write(Entry(lane.engine, "lane", {"state": state, "epoch": lane.epoch}))
+
+    def _end(self, lane: RunLane, state: str, reason: str) -> None:
+        lane.asked, lane.reason = "", reason
+        lane.state = state
+        self._write(Entry(lane.engine, "lane", {"state": state, "epoch": lane.epoch, "reason": reason}))
+
+    def _end_all(self, state: str, reason: str) -> None:
+        for lane in self._alive():
+            self._end(lane, state, reason)
+
+    def _close(self) -> None:
+        """The run's own end: its state and one reason in words."""
+        self._end_all("interrupted" if self.closing.is_set() else "stopped", "")
+        states = {lane.state for lane in self.lanes}
+        if "interrupted" in states:
+            state, reason = "interrupted", "The dashboard was closed while this ran. " + self._kept()
+        elif "stopped" in states:
+            epoch = max(lane.epoch for lane in self.lanes) + 1
+            when = f"in epoch {min(epoch, self.settings.epochs)}" if self._started() else "before its first epoch"
+            state, reason = "stopped", f"You stopped this run {when}. {self._kept()}"
+        elif "failed" in states:
+            state, reason = "failed", " ".join(self._failures())
+        else:
+            state, reason = "finished", self._finished()
+        if not self.folder.exists() or not any(self.folder.iterdir()):
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self._write(Entry("", "run", {"state": state, "reason": reason.strip()}))
+
+    def _started(self) -> bool:
+        return any(lane.built for lane in self.lanes)
+
+    def _kept(self, lanes: list[RunLane] | None = None) -> str:
+        """Which epochs are there to look at."""
+        return kept(min(lane.epoch for lane in lanes or self.lanes))
+
+    def _failures(self) -> list[str]:
+        words = []
+        for lane in (lane for lane in self.lanes if lane.state == "failed"):
+            reason = lane.reason if lane.reason.endswith(".") else f"{lane.reason}."
+            words.append(
+                f"{lane.title} failed{' ' if reason.startswith('in epoch') else ': '}{reason} {self._kept([lane])}"
+            )
+        if finished := [lane.title for lane in self.lanes if lane.state == "finished"]:
+            words.append(f"{joined(finished)} went on and finished.")
+        return words
+
+    def _finished(self) -> str:
+        early = [lane for lane in self.lanes if lane.epoch < self.settings.epochs]
+        return " ".join(
+            f"{lane.title} stopped early after epoch {lane.epoch}: no better validation loss in "
+            f"{self.settings.patience} epochs."
+            for lane in early
+        )
+
+
+def kept(epochs: int) -> str:
+    """Which epochs of an ended run are there to look at, as a sentence."""
+    if epochs == 0:
+        return "No epoch was complete."
+    return "Epoch 1 is kept." if epochs == 1 else f"Epochs 1 to {epochs} are kept."

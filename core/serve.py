@@ -1,0 +1,88 @@
+"""Serves the dashboard, as `.venv/bin/python -m core.serve`, on the port in `PORT`.
+
+It looks at the port first, so that a port in use gets a sentence, and only then loads Streamlit, into the
+same process: a signal to it reaches the server, and a Ctrl-C ends without a word.
+"""
+
+import errno
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+DEFAULT_PORT = 8501
+HIGHEST_PORT = 65_535
+
+
+class PortError(Exception):
+    """Says in a sentence why the dashboard cannot be served on a port; `exit_code` is what the shell gets."""
+
+    def __init__(self, sentence: str, exit_code: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
+
+
+def parse_port(text: str) -> int:
+    """The port in `PORT`, the default where it is empty. Raises `PortError`."""
+    text = text.strip()
+    if not text:
+        return DEFAULT_PORT
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= HIGHEST_PORT):
+        raise PortError(f"PORT is a number from 1 to {HIGHEST_PORT}; it is {text!r}.", 2)
+    return int(text)
+
+
+def check_port(address: str, port: int) -> None:
+    """Raises `PortError` where nothing can be served on this port now."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        if os.name == "posix":
+            # As the server does: a port whose last connections are still fading is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise PortError(_reason(port, error), 1) from error
+
+
+def _reason(port: int, error: OSError) -> str:
+    another = port + 1 if 1024 <= port < HIGHEST_PORT else DEFAULT_PORT
+    if error.errno == errno.EADDRINUSE:
+        reason = "is in use"
+    elif error.errno == errno.EACCES:
+        reason = "is not open to this user"
+    else:
+        reason = f"cannot be used: {error.strerror or error}"
+    return f"Port {port} {reason}. Choose another: make run PORT={another}"
+
+
+def run_streamlit(port: int) -> int:
+    """Runs Streamlit's own command line until the server ends, and returns the exit code."""
+    from click import Abort, ClickException
+    from streamlit.web import cli
+
+    try:
+        cli.main(["run", "app.py", "--server.port", str(port)], prog_name="streamlit", standalone_mode=False)
+    except Abort:  # Ctrl-C, after the server has shut down
+        return 0
+    except ClickException as error:
+        error.show()
+        return error.exit_code
+    return 0
+
+
+def main(environment: Mapping[str, str], serve: Callable[[int], int] = run_streamlit) -> int:
+    """Serves until stopped. Returns 1 when the port is taken, 2 when `PORT` is no port."""
+    try:
+        port = parse_port(environment.get("PORT", ""))
+        check_port(environment.get("STREAMLIT_SERVER_ADDRESS", "127.0.0.1"), port)
+    except PortError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    os.chdir(Path(__file__).resolve().parents[1])
+    return serve(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))

@@ -1,0 +1,213 @@
+"""What a run is made of, and where the program keeps its things.
+
+`TrainSettings` is the one place that knows each setting's name, default (the article's), limits and words.
+Widgets, the URL and the command line all hand their raw values to `TrainSettings.parse`, so a bad value gets
+the same sentence everywhere. `DeploymentSettings` reads the `DUEL_*` environment.
+"""
+
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import platformdirs
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Alignment(StrEnum):
+    """How much of the two lanes is made equal; see docs/fairness.md."""
+
+    AS_SHIPPED = "as-shipped"
+    SAME_START = "same-start"
+    EXACT_TWIN = "exact-twin"
+
+
+class Schedule(StrEnum):
+    """Whether the lanes take turns (times compare) or train together (for the eye)."""
+
+    TURNS = "turns"
+    TOGETHER = "together"
+
+
+class Device(StrEnum):
+    """`auto`: the GPU where every lane sees one, else the CPU. `best`: each lane the best that it sees."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    BEST = "best"
+
+
+DATASET_NAMES = ("mnist5k", "mnist", "fashion-mnist", "kmnist")
+ENGINE_NAMES = ("keras", "torch")
+TEST_ENGINE_NAMES = ("fake",)
+"""Engines without a framework, for tests: accepted in code, never offered to a user."""
+
+ALIGNED_PAIR = ("keras", "torch")
+
+
+def _number(value: object) -> float:
+    """The finite number in a raw value. Raises `ValueError` for anything else, NaN and infinity included."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _whole(label: str, low: int, high: int) -> BeforeValidator:
+    def check(value: object) -> int:
+        try:
+            number = _number(value)
+        except (ValueError, OverflowError):
+            number = math.nan
+        if not low <= number <= high or number != int(number):
+            message = f"{label} must be a whole number from {low:,} to {high:,}, not {shown(value)}."
+            raise PydanticCustomError("whole_number", "{message}", {"message": message})
+        return int(number)
+
+    return BeforeValidator(check)
+
+
+def _decimal(label: str, low: float, high: float, above: bool = False) -> BeforeValidator:
+    def check(value: object) -> float:
+        try:
+            number = _number(value)
+        except (ValueError, OverflowError):
+            number = math.nan
+        if not low <= number <= high or (above and number == low):
+            span = f"above {low:g} and at most {high:,.0f}" if above else f"from {low:g} to {high:g}"
+            message = f"{label} must be a number {span}, not {shown(value)}."
+            raise PydanticCustomError("decimal_number", "{message}", {"message": message})
+        return number
+
+    return BeforeValidator(check)
+
+
+def _choice(label: str, allowed: tuple[str, ...]) -> BeforeValidator:
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value not in allowed:
+            message = f"{label} must be one of {', '.join(allowed)}, not {shown(value)}."
+            raise PydanticCustomError("choice", "{message}", {"message": message})
+        return value
+
+    return BeforeValidator(check)
+
+
+def _engines(value: object) -> tuple[str, ...]:
+    names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    allowed = ENGINE_NAMES + TEST_ENGINE_NAMES
+    if not isinstance(names, list | tuple) or not names:
+        message = f"Engines must name at least one of {', '.join(ENGINE_NAMES)}, not {shown(value)}."
+        raise PydanticCustomError("engines", "{message}", {"message": message})
+    for name in names:
+        # Tests run several fake lanes in one run, told apart by what follows the hyphen: fake-a, fake-b.
+        if not isinstance(name, str) or (name not in allowed and name.partition("-")[0] not in TEST_ENGINE_NAMES):
+            message = f"There is no engine {shown(name)}. Engines: {', '.join(ENGINE_NAMES)}."
+            raise PydanticCustomError("engines", "{message}", {"message": message})
+    if len(set(names)) != len(names):
+        raise PydanticCustomError("engines", "Engines must differ: each one trains in one lane.")
+    return tuple(names)
+
+
+def shown(value: object) -> str:
+    """A raw value as it may stand in a sentence: short, on one line."""
+    text = " ".join(str(value).split()) or "nothing"
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+class InvalidSettings(ValueError):
+    """Settings that cannot run: `problems` maps each field's name to one plain sentence."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__(" ".join(problems.values()))
+        self.problems = dict(problems)
+
+
+class TrainSettings(BaseModel):
+    """One run's settings. Defaults are the article's; limits are checked, never clamped.
+
+    `dropout` is a fraction, `learning_rate` Adam's, `patience` the epochs without a better validation loss
+    after which a lane stops early (0: never).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    batch_size: Annotated[int, _whole("Batch size", 1, 4096)] = 126
+    epochs: Annotated[int, _whole("Epochs", 1, 100)] = 8
+    dropout: Annotated[float, _decimal("Dropout", 0, 0.9)] = 0.3
+    learning_rate: Annotated[float, _decimal("Learning rate", 0, 1e6, above=True)] = 1e-3
+    seed: Annotated[int, _whole("Seed", 0, 2**31 - 1)] = 0
+    dataset: Annotated[str, _choice("Data set", DATASET_NAMES)] = "mnist5k"
+    engines: Annotated[tuple[str, ...], BeforeValidator(_engines)] = ALIGNED_PAIR
+    alignment: Annotated[Alignment, _choice("Alignment", tuple(Alignment))] = Alignment.AS_SHIPPED
+    schedule: Annotated[Schedule, _choice("Schedule", tuple(Schedule))] = Schedule.TURNS
+    patience: Annotated[int, _whole("Patience", 0, 100)] = 0
+    device: Annotated[Device, _choice("Device", tuple(Device))] = Device.AUTO
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any], training_split: int | None = None) -> Self:
+        """Checks raw values from widgets, a URL or a command line; absent fields take their defaults.
+
+        `training_split`, where known, is the number of images that the run trains on: a larger batch is
+        refused. Raises `InvalidSettings` with a sentence for each field that is wrong.
+        """
+        try:
+            settings = cls(**raw)
+        except ValidationError as error:
+            raise InvalidSettings({_field(e): _sentence(e) for e in error.errors()}) from None
+        if settings.alignment != Alignment.AS_SHIPPED and sorted(settings.engines) != sorted(ALIGNED_PAIR):
+            engines = ", ".join(settings.engines)
+            raise InvalidSettings(
+                {"alignment": f"{settings.alignment} compares exactly keras and torch, not {engines}."}
+            )
+        if training_split is not None:
+            settings.check_batch(training_split)
+        return settings
+
+    def check_batch(self, training_split: int) -> None:
+        """Raises `InvalidSettings` where one batch would be larger than the run's training split."""
+        if self.batch_size > training_split:
+            raise InvalidSettings(
+                {
+                    "batch_size": f"Batch size {self.batch_size:,} is larger than the {training_split:,} images that "
+                    f"{self.dataset} trains on: choose 1 to {training_split:,}."
+                }
+            )
+
+    @property
+    def float64(self) -> bool:
+        """Whether the lanes compute in float64."""
+        return self.alignment == Alignment.EXACT_TWIN
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings as JSON fields, which `parse` takes back."""
+        return self.model_dump(mode="json")
+
+
+def _field(error: Any) -> str:
+    return str(error["loc"][0]) if error["loc"] else "settings"
+
+
+def _sentence(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return f"There is no setting {shown(error['loc'][0])}. Settings: {', '.join(TrainSettings.model_fields)}."
+    return str(error["msg"])
+
+
+class DeploymentSettings(BaseSettings):
+    """Where this installation keeps and finds things: environment variables `DUEL_DATA_DIR`, `DUEL_DATASETS_DIR`."""
+
+    model_config = SettingsConfigDict(env_prefix="DUEL_", extra="ignore")
+
+    data_dir: Path = Path(platformdirs.user_data_dir("keras-vs-pytorch", appauthor=False))
+    """Everything the program writes: store, weights, logs, prepared data sets."""
+    datasets_dir: Path | None = None
+    """A folder in torchvision's layout that is read instead of downloading."""
+    spares: bool = True
+    """Whether one imported worker per framework is kept warm, so that Start does not wait for imports."""
+    fake_engines: bool = False
+    """Whether runs may use the engines without a framework; for tests."""

@@ -1,0 +1,1 @@
+"""The tests, in layers from quick to slow: unit, engines, processes, pages, browser."""

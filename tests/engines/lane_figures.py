@@ -1,0 +1,63 @@
+"""A lane without a worker, for tests: `python -m tests.engines.lane_figures ENGINE SETTINGS_JSON PREPARED_DIR`.
+
+SETTINGS_JSON is a list of runs' settings, which one process trains one after the other; PREPARED_DIR is a data
+set's folder. The last line on stdout is a JSON list: each run's figures.
+"""
+
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from core import datasets, parity
+from core.engines.base import Engine
+from core.settings import Alignment, TrainSettings
+
+
+def figures(engine: Engine, settings: TrainSettings, arrays: datasets.Arrays) -> dict[str, Any]:
+    """Trains and evaluates as the worker does: step losses, one dict an epoch, test loss and accuracy."""
+    step_losses: list[float] = []
+
+    def on_step(_: int, loss: float) -> bool:
+        step_losses.append(loss)
+        return True
+
+    aligned = settings.alignment != Alignment.AS_SHIPPED
+    engine.feed(arrays.train_images, arrays.train_labels)
+    engine.build(settings, parity.start_weights(settings.seed) if aligned else None)
+    epochs = []
+    for epoch in range(1, settings.epochs + 1):
+        began = time.perf_counter()
+        trained = engine.train_epoch(epoch, on_step)
+        train_s = time.perf_counter() - began
+        validated = engine.evaluate(arrays.validation_images, arrays.validation_labels)
+        epochs.append({"loss": trained.loss, "val_loss": validated.loss, "val_accuracy": validated.accuracy})
+        epochs[-1]["train_s"] = train_s
+    tested = engine.evaluate(arrays.test_images, arrays.test_labels)
+    return {
+        "step_losses": step_losses,
+        "epochs": epochs,
+        "test_loss": tested.loss,
+        "test_accuracy": tested.accuracy,
+    }
+
+
+def main(name: str, settings_json: str, prepared_dir: str) -> None:
+    """Prints the figures of every run in `settings_json` as one JSON line."""
+    engine_class = importlib.import_module(f"core.engines.{name}").ENGINE
+    runs = [TrainSettings.parse(raw) for raw in json.loads(settings_json)]
+    folder = Path(prepared_dir)
+    arrays = datasets.Prepared(datasets.find(folder.name), folder, {}).load()
+    made = []
+    for i, settings in enumerate(runs):
+        engine = engine_class()
+        if i == 0:
+            engine.use_device("cpu", 0)
+        made.append(figures(engine, settings, arrays))
+    print(json.dumps(made), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

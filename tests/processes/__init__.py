@@ -1,0 +1,1 @@
+"""Tests of workers, launcher and command line as real processes."""

@@ -1,0 +1,91 @@
+"""What `core.serve` says about the port before it serves."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core import serve
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def never_served(port: int) -> int:
+    raise AssertionError(f"served on {port}")
+
+
+def test_a_port_in_use_gets_a_sentence_that_names_it_and_the_way_out(
+    taken_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert serve.main({"PORT": str(taken_port)}, never_served) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"Port {taken_port} is in use. Choose another: make run PORT=")
+    assert len(error.splitlines()) == 1
+
+
+def test_the_real_program_says_so_without_a_traceback(taken_port: int) -> None:
+    environment = {**os.environ, "PORT": str(taken_port)}
+    command = [sys.executable, "-m", "core.serve"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "65536", "-1", "80.0", "8501 8502", "٣٤٥٦", "9" * 5000])
+def test_what_is_no_port_gets_a_sentence(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert serve.main({"PORT": text}, never_served) == 2
+    assert capsys.readouterr().err.startswith("PORT is a number from 1 to 65535; it is ")
+
+
+def test_a_free_port_is_served_from_the_project_s_folder(
+    free_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    served: list[tuple[int, Path]] = []
+
+    def note(port: int) -> int:
+        served.append((port, Path.cwd()))
+        return 0
+
+    assert serve.main({"PORT": f" {free_port} "}, note) == 0
+    assert served == [(free_port, ROOT)]
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_no_port_means_streamlit_s_own(text: str) -> None:
+    assert serve.parse_port(text) == 8501
+
+
+def test_a_port_whose_last_connections_are_fading_is_free(free_port: int) -> None:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", free_port))
+        listener.listen()
+        with socket.create_connection(("127.0.0.1", free_port)):
+            listener.accept()[0].close()  # the side that closes first keeps the port for a minute
+    serve.check_port("127.0.0.1", free_port)
+
+
+def test_an_address_of_another_machine_gets_a_sentence() -> None:
+    with pytest.raises(serve.PortError, match=r"^Port 8501 cannot be used: .+ Choose another: make run PORT=8502$"):
+        serve.check_port("192.0.2.1", 8501)
