@@ -6,8 +6,10 @@ never travels: the worker reports a loss that is not finite as a `Failed` event.
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, NoReturn
+
+from pydantic import ConfigDict, TypeAdapter
 
 
 class ProtocolError(ValueError):
@@ -19,6 +21,7 @@ class Message:
     """What all messages share: a kind that names the class on the wire."""
 
     kind: ClassVar[str]
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 # --- commands, to the worker ---------------------------------------------------------------------------
@@ -189,8 +192,8 @@ class Failed(Message):
     """A likely cause in words, if one is known."""
 
 
-MESSAGES: dict[str, type[Message]] = {
-    cls.kind: cls
+MESSAGES: dict[str, TypeAdapter[Any]] = {
+    cls.kind: TypeAdapter(cls)
     for cls in (
         *(Train, Certify, Build, Go, Finish, Stop),
         *(Ready, Beat, Certified, Built, Step, Epoch, Result, Stopped, Failed),
@@ -204,13 +207,15 @@ def encode(message: Message) -> str:
 
 
 def decode(line: str) -> Message:
-    """The message of a line. Raises `ProtocolError` for anything else, with the line's beginning."""
+    """The message of a line, its types checked. Raises `ProtocolError` for anything else, with the line's beginning."""
     try:
-        values = json.loads(line)
-        cls = MESSAGES[values.pop("kind")]
-        unknown = values.keys() - {f.name for f in fields(cls)}
-        if unknown:
-            raise ProtocolError(f"unknown fields {sorted(unknown)}")
-        return cls(**values)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ProtocolError(f"not a message ({error}): {line[:200]!r}") from None
+        values = json.loads(line, parse_constant=_refused)
+        message: Message = MESSAGES[values.pop("kind")].validate_python(values)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ProtocolError(f"not a message ({why[:200]}): {line[:200]!r}") from None
+    return message
+
+
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")

@@ -126,8 +126,9 @@ def mebibytes(value: int | None) -> str:
 
 
 def digits(value: float) -> str:
-    """A small difference written out, never as an exponent: 0.000000000000002."""
+    """A small difference written out to two digits, never as an exponent: 0.000000000000002."""
     if value == 0:
         return "0"
     places = max(0, 1 - math.floor(math.log10(abs(value))))
-    return f"{value:.{places}f}"
+    written = f"{value:.{places}f}"
+    return written.rstrip("0").rstrip(".") if places else written

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from core.settings import Alignment, Schedule
+from core.settings import Alignment, Device, Schedule
 
 ENGINE_TITLES = {"keras": "Keras", "torch": "PyTorch"}
 
@@ -12,7 +12,12 @@ ALIGNMENT_TITLES = {
     Alignment.SAME_START: "Same start",
     Alignment.EXACT_TWIN: "Exact twin",
 }
-SCHEDULE_TITLES = {Schedule.TURNS: "Turns", Schedule.TOGETHER: "Together"}
+SCHEDULE_TITLES = {Schedule.TURNS: "In turns", Schedule.TOGETHER: "Together"}
+DEVICE_TITLES = {
+    Device.AUTO: "GPU where both see one, else CPU",
+    Device.CPU: "CPU",
+    Device.BEST: "Each its best",
+}
 
 
 def engine_title(engine: str) -> str:

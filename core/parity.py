@@ -103,7 +103,7 @@ def compare(
     scale = max(float(np.abs(logits_a).max()), float(np.abs(logits_b).max()), 1e-300)
     return Certificate(
         logit_difference=float(np.abs(logits_a - logits_b).max()) / scale,
-        loss_difference=float((np.abs(losses_a - losses_b) / np.abs(losses_a)).max()),
+        loss_difference=float((np.abs(losses_a - losses_b) / np.maximum(np.abs(losses_a), 1e-300)).max()),
         logit_bound=1e-12 if float64 else 1e-5,
         loss_bound=1e-12 if float64 else 1e-4,
         steps=len(losses_a),

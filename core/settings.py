@@ -6,6 +6,7 @@ the same sentence everywhere. `DeploymentSettings` reads the `DUEL_*` environmen
 """
 
 import math
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -42,8 +43,9 @@ class Device(StrEnum):
 
 DATASET_NAMES = ("mnist5k", "mnist", "fashion-mnist", "kmnist")
 ENGINE_NAMES = ("keras", "torch")
-TEST_ENGINE_NAMES = ("fake",)
-"""Engines without a framework, for tests: accepted in code, never offered to a user."""
+_TEST_ENGINE = re.compile(r"fake(-[a-z0-9]+)*")
+"""The engine without a framework, for tests: accepted in code, never offered to a user. Tests run several such
+lanes in one run, told apart by what follows the hyphen: fake-a, fake-b."""
 
 ALIGNED_PAIR = ("keras", "torch")
 
@@ -51,6 +53,8 @@ ALIGNED_PAIR = ("keras", "torch")
 def _number(value: object) -> float:
     """The finite number in a raw value. Raises `ValueError` for anything else, NaN and infinity included."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError
+    if isinstance(value, str) and "_" in value:  # Python's 1_000 is nobody's spelling in a form or a URL
         raise ValueError
     number = float(value)
     if not math.isfinite(number):
@@ -98,14 +102,12 @@ def _choice(label: str, allowed: tuple[str, ...]) -> BeforeValidator:
 
 
 def _engines(value: object) -> tuple[str, ...]:
-    names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-    allowed = ENGINE_NAMES + TEST_ENGINE_NAMES
+    names = [part.strip() for part in value.split(",")] if isinstance(value, str) and value.strip() else value
     if not isinstance(names, list | tuple) or not names:
         message = f"Engines must name at least one of {', '.join(ENGINE_NAMES)}, not {shown(value)}."
         raise PydanticCustomError("engines", "{message}", {"message": message})
     for name in names:
-        # Tests run several fake lanes in one run, told apart by what follows the hyphen: fake-a, fake-b.
-        if not isinstance(name, str) or (name not in allowed and name.partition("-")[0] not in TEST_ENGINE_NAMES):
+        if not isinstance(name, str) or not (name in ENGINE_NAMES or _TEST_ENGINE.fullmatch(name)):
             message = f"There is no engine {shown(name)}. Engines: {', '.join(ENGINE_NAMES)}."
             raise PydanticCustomError("engines", "{message}", {"message": message})
     if len(set(names)) != len(names):
@@ -114,8 +116,13 @@ def _engines(value: object) -> tuple[str, ...]:
 
 
 def shown(value: object) -> str:
-    """A raw value as it may stand in a sentence: short, on one line."""
-    text = " ".join(str(value).split()) or "nothing"
+    """A raw value as it may stand in a sentence: short, on one line, printable."""
+    try:
+        text = "" if value is None else str(value)
+    except ValueError:  # Python refuses to write out an integer of thousands of digits
+        text = "a number of thousands of digits"
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = " ".join(printable.split()) or "nothing"
     return text if len(text) <= 40 else text[:39] + "…"
 
 
@@ -155,10 +162,13 @@ class TrainSettings(BaseModel):
         `training_split`, where known, is the number of images that the run trains on: a larger batch is
         refused. Raises `InvalidSettings` with a sentence for each field that is wrong.
         """
+        problems = {str(name): _no_setting(name) for name in raw if name not in cls.model_fields}
         try:
-            settings = cls(**raw)
+            settings = cls(**{name: value for name, value in raw.items() if name in cls.model_fields})
         except ValidationError as error:
-            raise InvalidSettings({_field(e): _sentence(e) for e in error.errors()}) from None
+            raise InvalidSettings(problems | {str(e["loc"][0]): e["msg"] for e in error.errors()}) from None
+        if problems:
+            raise InvalidSettings(problems)
         if settings.alignment != Alignment.AS_SHIPPED and sorted(settings.engines) != sorted(ALIGNED_PAIR):
             engines = ", ".join(settings.engines)
             raise InvalidSettings(
@@ -188,20 +198,14 @@ class TrainSettings(BaseModel):
         return self.model_dump(mode="json")
 
 
-def _field(error: Any) -> str:
-    return str(error["loc"][0]) if error["loc"] else "settings"
-
-
-def _sentence(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return f"There is no setting {shown(error['loc'][0])}. Settings: {', '.join(TrainSettings.model_fields)}."
-    return str(error["msg"])
+def _no_setting(name: object) -> str:
+    return f"There is no setting {shown(name)}. Settings: {', '.join(TrainSettings.model_fields)}."
 
 
 class DeploymentSettings(BaseSettings):
     """Where this installation keeps and finds things: environment variables `DUEL_DATA_DIR`, `DUEL_DATASETS_DIR`."""
 
-    model_config = SettingsConfigDict(env_prefix="DUEL_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="DUEL_", env_ignore_empty=True, extra="ignore")
 
     data_dir: Path = Path(platformdirs.user_data_dir("keras-vs-pytorch", appauthor=False))
     """Everything the program writes: store, weights, logs, prepared data sets."""

@@ -9,12 +9,11 @@ import json
 import re
 import secrets
 import sqlite3
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +22,8 @@ RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 
 State = Literal["queued", "running", "finished", "stopped", "failed", "interrupted"]
 OPEN_STATES = ("queued", "running")
+ENDED_STATES = ("finished", "stopped", "failed", "interrupted")
+"""Of a run and of a lane: nothing more comes."""
 
 RECORDED = Path(__file__).parent / "recorded"
 FILE = "duel.sqlite3"
@@ -143,8 +144,9 @@ def now() -> str:
 
 
 def new_run_id() -> str:
-    """A run id that sorts by time."""
-    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(4)
+    """A run id that sorts by time: date, time, then milliseconds in three hexadecimal digits, and five by chance."""
+    moment = datetime.now(UTC)
+    return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03x}{secrets.randbits(20):05x}"
 
 
 def checked_id(run_id: str) -> str:
@@ -155,13 +157,16 @@ def checked_id(run_id: str) -> str:
 
 
 class Store:
-    """Reads and writes runs. One connection a thread; a writer creates the file, a reader needs none."""
+    """Reads and writes runs. A writer creates the file; a reader needs none.
+
+    Every call has a connection of its own (0.15 ms): threads come and go with Streamlit's sessions, and a file
+    that was moved away is not read on.
+    """
 
     def __init__(self, data_dir: Path, recorded: Path = RECORDED) -> None:
-        self.data_dir = data_dir
-        self.path = data_dir / FILE
+        self.data_dir = data_dir.absolute()
+        self.path = self.data_dir / FILE
         self._recorded = recorded
-        self._local = threading.local()
 
     # --- connection ------------------------------------------------------------------------------------
 
@@ -169,22 +174,29 @@ class Store:
         """Creates or migrates the file. Raises `StoreError` where it is newer, damaged or cannot be written."""
         with self._words():
             self.data_dir.mkdir(parents=True, exist_ok=True)
-            connection = self._connection()
+        with self._connection("rwc") as connection:
             connection.execute("PRAGMA journal_mode=DELETE")
             version = self._version(connection)
             for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
                 # The migration and its record are one transaction: a kill in between leaves neither.
                 connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(self.path, timeout=10, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA foreign_keys=ON")
-            self._local.connection = connection
-        return connection
+    def close(self) -> None:
+        """Nothing stays open between calls."""
+
+    @contextmanager
+    def _connection(self, mode: Literal["rw", "rwc"]) -> Iterator[sqlite3.Connection]:
+        # Not `ro` for a reader: it, too, may have to roll back what a killed writer left.
+        with self._words():
+            address = f"{self.path.as_uri()}?mode={mode}"
+            connection = sqlite3.connect(address, uri=True, timeout=10, isolation_level=None)
+            try:
+                connection.row_factory = sqlite3.Row
+                connection.execute("PRAGMA synchronous=FULL")
+                connection.execute("PRAGMA foreign_keys=ON")
+                yield connection
+            finally:
+                connection.close()
 
     def _version(self, connection: sqlite3.Connection) -> int:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -195,52 +207,49 @@ class Store:
             )
         return version
 
-    def close(self) -> None:
-        """Closes this thread's connection."""
-        if connection := getattr(self._local, "connection", None):
-            connection.close()
-            self._local.connection = None
-
     @contextmanager
     def _words(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(self._sentence(error)) from error
+            raise StoreError(self.in_words(error)) from error
 
-    def _sentence(self, error: Exception) -> str:
-        text = str(error)
-        if isinstance(error, PermissionError) or "readonly" in text or "unable to open" in text:
-            return f"The data folder {self.data_dir} cannot be written: change its rights, or set DUEL_DATA_DIR."
+    def in_words(self, error: Exception) -> str:
+        """What is wrong with the data folder or the file in it, and what to do, as a sentence."""
+        text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        if isinstance(error, PermissionError) or "ead-only" in text or "readonly" in text or "unable to open" in text:
+            return f"The data folder {self.data_dir} cannot be used ({text}): change its rights, or set DUEL_DATA_DIR."
         if "full" in text or "disk I/O" in text or isinstance(error, OSError):
             return f"The disk of {self.data_dir} is full or failing ({text}): free some space, then start again."
-        if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
+        if isinstance(error, ValueError) or "malformed" in text or "not a database" in text:
             return f"The run history {self.path} is damaged ({text}): move the file away to begin a new one."
         return f"The run history {self.path} cannot be used ({text})."
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """A connection for reading, or None where nothing was ever written."""
+        """A connection in one read transaction, or None where nothing was ever written."""
         with self._words():
-            if not self.path.exists():
+            there = self.path.exists()
+        if not there:
+            yield None
+            return
+        with self._connection("rw") as connection:
+            if not self._version(connection):
                 yield None
                 return
-            connection = self._connection()
-            yield connection if self._version(connection) else None
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            except ValueError as error:  # what SQLite gave back is not the JSON that was written
+                raise StoreError(self.in_words(error)) from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction: committed at the end, rolled back at any error."""
-        with self._words():
-            connection = self._connection()
+        with self._connection("rw") as connection:
             connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+            yield connection
+            connection.execute("COMMIT")
 
     # --- writing ---------------------------------------------------------------------------------------
 
@@ -261,9 +270,8 @@ class Store:
     def append(self, run_id: str, entries: Sequence[Entry]) -> int:
         """Writes rows, and what follows from them for run and lanes, in one commit; returns the last `seq`."""
         with self._writing() as connection:
-            last: int = connection.execute("SELECT IFNULL(MAX(seq), 0) FROM rows WHERE run = ?", (run_id,)).fetchone()[
-                0
-            ]
+            query = "SELECT IFNULL(MAX(seq), 0) FROM rows WHERE run = ?"
+            last: int = connection.execute(query, (run_id,)).fetchone()[0]
             for seq, entry in enumerate(entries, start=last + 1):
                 connection.execute(
                     "INSERT INTO rows (run, seq, engine, kind, fields) VALUES (?, ?, ?, ?, ?)",
@@ -295,14 +303,21 @@ class Store:
 
     def open_runs(self) -> list[Run]:
         """Runs that an owner left queued or running, oldest first."""
-        return [run for run in self._select("WHERE state IN ('queued', 'running') ORDER BY id") if run.live]
+        return self._select("WHERE state IN ('queued', 'running') ORDER BY id")
 
     # --- reading ---------------------------------------------------------------------------------------
 
     def runs(self, limit: int = 1000, offset: int = 0) -> list[Run]:
         """Runs of this data folder, newest first, then the recorded ones."""
         found = self._select("ORDER BY id DESC LIMIT ? OFFSET ?", limit, offset)
-        return found + [recording.run for recording in self._recordings.values()]
+        if len(found) < limit:
+            beyond = max(0, offset - self._count())
+            found += self.recorded()[beyond:][: limit - len(found)]
+        return found
+
+    def _count(self) -> int:
+        with self._reading() as connection:
+            return int(connection.execute("SELECT COUNT(*) FROM runs").fetchone()[0]) if connection else 0
 
     def run(self, run_id: str) -> Run:
         """One run with its lanes. Raises `UnknownRun`."""
@@ -314,57 +329,42 @@ class Store:
         return found[0]
 
     def _select(self, where: str, *values: object) -> list[Run]:
+        # Runs and lanes are two statements: the read transaction makes them agree.
         with self._reading() as connection:
             if connection is None:
                 return []
-            # Runs and lanes are two statements: one read transaction makes them agree.
-            connection.execute("BEGIN")
-            try:
-                runs = connection.execute(f"SELECT * FROM runs {where}", values).fetchall()
-                lanes: dict[str, list[Lane]] = {run["id"]: [] for run in runs}
-                for some in (runs[i : i + 500] for i in range(0, len(runs), 500)):
-                    marks = ",".join("?" * len(some))
-                    query = f"SELECT * FROM lanes WHERE run IN ({marks}) ORDER BY run, position"
-                    for lane in connection.execute(query, [run["id"] for run in some]):
-                        lanes[lane["run"]].append(
-                            Lane(
-                                lane["engine"],
-                                lane["state"],
-                                lane["reason"],
-                                lane["test_loss"],
-                                lane["test_accuracy"],
-                            )
-                        )
-            finally:
-                connection.execute("COMMIT")
-        return [
-            Run(
-                run["id"],
-                run["created_at"],
-                run["started_at"],
-                run["ended_at"],
-                run["state"],
-                run["reason"],
-                json.loads(run["settings"]),
-                json.loads(run["machine"]),
-                "here",
-                tuple(lanes[run["id"]]),
-            )
-            for run in runs
-        ]
+            found = connection.execute(f"SELECT * FROM runs {where}", values).fetchall()
+            lanes: dict[str, list[Lane]] = {run["id"]: [] for run in found}
+            for some in (found[i : i + 500] for i in range(0, len(found), 500)):
+                marks = ",".join("?" * len(some))
+                query = (
+                    "SELECT run, engine, state, reason, test_loss, test_accuracy FROM lanes "
+                    f"WHERE run IN ({marks}) ORDER BY run, position"
+                )
+                for run_id, *lane in connection.execute(query, [run["id"] for run in some]):
+                    lanes[run_id].append(Lane(*lane))
+            return [self._run(run, tuple(lanes[run["id"]])) for run in found]
+
+    @staticmethod
+    def _run(run: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
+        """A line of `runs`, whose columns are called like the fields."""
+        fields = dict(run)
+        return Run(**{**fields, **{name: json.loads(fields[name]) for name in ("settings", "machine")}, "lanes": lanes})
 
     def rows(self, run_id: str, after: int = 0, limit: int = 5000) -> list[Row]:
         """A run's rows with `seq` above `after`, in order. Raises `UnknownRun` for an id that cannot be one."""
         if recording := self._recordings.get(checked_id(run_id)):
             return [row for row in recording.rows if row.seq > after][:limit]
+        query = "SELECT seq, engine, kind, fields FROM rows WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?"
         with self._reading() as connection:
-            if connection is None:
-                return []
-            found = connection.execute(
-                "SELECT seq, engine, kind, fields FROM rows WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?",
-                (run_id, after, limit),
-            ).fetchall()
-        return [Row(row["seq"], row["engine"], row["kind"], json.loads(row["fields"])) for row in found]
+            found = connection.execute(query, (run_id, after, limit)) if connection else ()
+            return [Row(row["seq"], row["engine"], row["kind"], json.loads(row["fields"])) for row in found]
+
+    def epochs(self, run_id: str) -> dict[str, int]:
+        """How many epochs each lane of a run of this data folder has complete; lanes without one are left out."""
+        query = "SELECT engine, COUNT(*) FROM rows WHERE run = ? AND kind = 'epoch' GROUP BY engine"
+        with self._reading() as connection:
+            return dict(connection.execute(query, (checked_id(run_id),)).fetchall()) if connection else {}
 
     def last_like(self, settings: Mapping[str, Any]) -> Run | None:
         """The newest finished run of this folder whose training cost the same: same data, batch, epochs, engines."""
@@ -380,10 +380,9 @@ class Store:
             return self._recorded / run_id
         return self.data_dir / "runs" / run_id
 
-    @cached_property
+    @property
     def _recordings(self) -> "dict[str, Recording]":
-        found = [Recording(path) for path in sorted(self._recorded.glob("*/run.json"))]
-        return {recording.run.id: recording for recording in found}
+        return read_recordings(self._recorded)
 
     def recorded(self) -> list[Run]:
         """The runs that came with the project, in the order in which they are shown."""
@@ -398,3 +397,10 @@ class Recording:
         lanes = tuple(Lane(**lane) for lane in content["lanes"])
         self.run = Run(**{**content["run"], "source": "recorded", "lanes": lanes})
         self.rows = [Row(row.pop("seq"), row.pop("engine"), row.pop("kind"), row) for row in content["rows"]]
+
+
+@cache
+def read_recordings(folder: Path) -> dict[str, Recording]:
+    """The recordings in a folder by run id, read once a process: they never change while it lives."""
+    found = [Recording(path) for path in sorted(folder.glob("*/run.json"))]
+    return {recording.run.id: recording for recording in found}

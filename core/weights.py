@@ -32,19 +32,19 @@ def features_to_torch(features: Floats) -> Floats:
 
 
 def to_torch(canonical: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Canonical arrays in PyTorch's layout: conv [out, in, H, W], dense [out, in] with inputs channels-first."""
+    """Copies of canonical arrays in PyTorch's layout: conv [out, in, H, W], dense [out, in], inputs channels-first."""
     moved: dict[str, Floats] = {}
     for name, array in canonical.items():
         if array.ndim == 4:
             array = array.transpose(3, 2, 0, 1)
         elif array.ndim == 2:
             array = features_to_torch(array.T)
-        moved[name] = np.ascontiguousarray(array)
+        moved[name] = np.array(array, order="C")
     return moved
 
 
 def from_torch(state: Mapping[str, Floats]) -> dict[str, Floats]:
-    """PyTorch's arrays in the canonical layout; the inverse of `to_torch`."""
+    """Copies of PyTorch's arrays in the canonical layout; the inverse of `to_torch`."""
     height, width, channels = activation_shapes()["pool2"]
     moved: dict[str, Floats] = {}
     for name, array in state.items():
@@ -52,30 +52,37 @@ def from_torch(state: Mapping[str, Floats]) -> dict[str, Floats]:
             array = array.transpose(2, 3, 1, 0)
         elif array.ndim == 2:
             array = array.reshape(-1, channels, height, width).transpose(2, 3, 1, 0).reshape(-1, array.shape[0])
-        moved[name] = np.ascontiguousarray(array)
+        moved[name] = np.array(array, order="C")
     return moved
 
 
 def check(weights: Mapping[str, Floats]) -> None:
-    """Raises `WeightsError` where names or shapes are not the network's, or a value is not finite."""
+    """Raises `WeightsError` where names, shapes or types are not the network's, or a value is not finite."""
     expected = {spec.name: spec.shape for spec in weight_specs()}
-    found = {name: array.shape for name, array in weights.items()}
-    if found != expected:
-        raise WeightsError(f"These weights belong to another network: expected {expected}, found {found}.")
-    broken = [name for name, array in weights.items() if not np.isfinite(array).all()]
-    if broken:
-        raise WeightsError(f"These weights hold values that are not numbers, in {', '.join(broken)}.")
+    if weights.keys() != expected.keys():
+        names = ", ".join(sorted(weights)[: len(expected)]) or "nothing"
+        raise WeightsError(f"These weights belong to another network: they hold {names}.")
+    for name, array in weights.items():
+        if array.shape != expected[name]:
+            wrong = f"{name} has the shape {array.shape}, not {expected[name]}"
+            raise WeightsError(f"These weights belong to another network: {wrong}.")
+        if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
+            raise WeightsError(f"These weights hold values that are not numbers, in {name}.")
 
 
 def save_weights(weights: Mapping[str, Floats], path: Path) -> str:
     """Writes canonical weights as safetensors, whole or not at all; returns the file's SHA-256."""
     content = save({name: np.ascontiguousarray(array) for name, array in weights.items()})
-    beside = path.with_suffix(".part")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    beside = path.with_name(f"{path.name}.part")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
     return hashlib.sha256(content).hexdigest()
 
 
@@ -89,7 +96,7 @@ def load_weights(path: Path, sha256: str) -> dict[str, Floats]:
         raise WeightsError(f"The weights file {path.name} is damaged: its SHA-256 is not the recorded one.")
     try:
         weights: dict[str, Floats] = load(content)
-    except (SafetensorError, ValueError):
+    except (SafetensorError, ValueError, KeyError, TypeError):
         raise WeightsError(f"The weights file {path.name} is not a safetensors file.") from None
     check(weights)
     return weights

@@ -21,9 +21,10 @@ import numpy as np
 
 from core import events, metrics
 from core.datasets import DatasetError, prepared
+from core.engines.base import certificate_part
 from core.events import Message
 from core.machine import peak_rss_mib
-from core.parity import CERTIFICATE_BATCH, CERTIFICATE_LEARNING_RATE, CERTIFICATE_STEPS, Floats, start_weights
+from core.parity import Floats, start_weights
 from core.settings import Alignment, TrainSettings
 from core.weights import save_weights
 
@@ -137,22 +138,11 @@ class Worker:
     def _certify(self) -> None:
         """Ten steps of an engine of its own, which is then dropped: the run's network stays untouched."""
         self._load()
-        batch = min(self.settings.batch_size, CERTIFICATE_BATCH)
-        update = {"batch_size": batch, "dropout": 0.0, "learning_rate": CERTIFICATE_LEARNING_RATE}
         engine = type(self.engine)(self.engine.name)
         engine.device = self.engine.device
-        images = self.arrays.train_images[: batch * CERTIFICATE_STEPS]
-        engine.feed(images, self.arrays.train_labels[: len(images)])
-        engine.build(self.settings.model_copy(update=update), self._start())
-        logits = engine.predict(images[:batch])
-        losses: list[float] = []
-
-        def on_step(step: int, loss: float) -> bool:
-            losses.append(loss)
-            return not self.stop.is_set()
-
-        engine.train_epoch(1, on_step)
-        self.outbox.send(events.Certified(logits.astype(float).tolist(), losses))
+        images, labels = self.arrays.train_images, self.arrays.train_labels
+        logits, losses = certificate_part(engine, self.settings, images, labels, lambda *_: not self.stop.is_set())
+        self.outbox.send(events.Certified(logits, losses))
 
     def _build(self) -> None:
         self._load()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core import parity
 from core.settings import TrainSettings
 
 Images = npt.NDArray[np.uint8]
@@ -105,6 +106,30 @@ def scaled(images: Images, dtype: str) -> Floats:
     """Network inputs of uint8 images: the same numbers divided by 255, in `dtype`, same shape."""
     inputs: Floats = images.astype(dtype) / np.asarray(255, dtype)
     return inputs
+
+
+def certificate_part(
+    engine: Engine, settings: TrainSettings, images: Images, labels: Labels, on_step: OnStep
+) -> tuple[list[list[float]], list[float]]:
+    """One lane's part of the certificate of an aligned run: (start logits, loss of each step); see `core.parity`.
+
+    `engine` is a fresh one, to be dropped afterwards, so that the run's own network and optimizer stay untouched.
+    `on_step` returning False cuts it short.
+    """
+    batch = min(settings.batch_size, parity.CERTIFICATE_BATCH)
+    update = {"batch_size": batch, "dropout": 0.0, "learning_rate": parity.CERTIFICATE_LEARNING_RATE}
+    images = images[: batch * parity.CERTIFICATE_STEPS]
+    engine.feed(images, labels[: len(images)])
+    engine.build(settings.model_copy(update=update), parity.start_weights(settings.seed))
+    logits = engine.predict(images[:batch])
+    losses: list[float] = []
+
+    def keep(step: int, loss: float) -> bool:
+        losses.append(loss)
+        return on_step(step, loss)
+
+    engine.train_epoch(1, keep)
+    return logits.astype(float).tolist(), losses
 
 
 EVALUATION_BATCH = 1000

@@ -55,7 +55,7 @@ class FakeEngine(Engine):
         order = self.generator.permutation(len(self.x))
         if self.settings.alignment != Alignment.AS_SHIPPED:
             order = parity.batch_order(self.settings.seed, epoch, len(self.x))
-        losses, hits = [], []
+        total, correct, seen = 0.0, 0, 0
         for step, first in enumerate(range(0, len(order), self.settings.batch_size), start=1):
             rows = order[first : first + self.settings.batch_size]
             x, y = self.x[rows], self.y[rows]
@@ -64,11 +64,12 @@ class FakeEngine(Engine):
             loss = float(-np.log((chances * y).sum(1) + 1e-12).mean())
             self.held["dense.weight"] -= (RATE * x.T @ (chances - y) / len(rows)).astype(self.dtype)
             self.held["dense.bias"] -= (RATE * (chances - y).mean(0)).astype(self.dtype)
-            losses.append(loss)
-            hits.append(float((logits.argmax(1) == y.argmax(1)).mean()))
+            total += loss * len(rows)
+            correct += int((logits.argmax(1) == y.argmax(1)).sum())
+            seen += len(rows)
             if not on_step(step, self._behave(epoch, step, loss)):
                 break
-        return Trained(loss=float(np.mean(losses)), accuracy=float(np.mean(hits)))
+        return Trained(loss=total / seen, accuracy=correct / seen)
 
     def _behave(self, epoch: int, step: int, loss: float) -> float:
         if self.behaviour == "slow":
@@ -105,7 +106,7 @@ class FakeEngine(Engine):
         self.held = {name: np.array(array, self.dtype) for name, array in weights.items()}
 
     def summary(self) -> str:
-        return "softmax regression in numpy, for tests"
+        return f"softmax regression in numpy, for tests\nTotal parameters: {self.parameters():,}"
 
     def parameters(self) -> int:
         return sum(array.size for array in self.held.values())

@@ -98,6 +98,10 @@ class KerasEngine(Engine):
 
     def use_device(self, device: str, threads: int) -> str:
         if device == "gpu":
+            gpu = tf.config.list_physical_devices("GPU")[-1]
+            tf.config.set_visible_devices([gpu], "GPU")
+            # Else TensorFlow takes the whole memory, and a PyTorch lane on the same GPU gets none.
+            tf.config.experimental.set_memory_growth(gpu, True)
             return self.devices()[-1]
         tf.config.set_visible_devices([], "GPU")
         if threads:

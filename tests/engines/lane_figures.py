@@ -52,7 +52,7 @@ def main(name: str, settings_json: str, prepared_dir: str) -> None:
     arrays = datasets.Prepared(datasets.find(folder.name), folder, {}).load()
     made = []
     for i, settings in enumerate(runs):
-        engine = engine_class()
+        engine = engine_class(name)
         if i == 0:
             engine.use_device("cpu", 0)
         made.append(figures(engine, settings, arrays))

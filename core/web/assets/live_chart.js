@@ -1,7 +1,11 @@
-/* The live charts of one run. Fetches the run's rows, appends them to four Plotly figures, speaks each epoch.
+/* The live charts of one run. Fetches the run's rows, appends them to four figures, speaks each epoch.
 
    Streamlit calls the default export again at every change of data or theme, with the same parentElement, and
    only the last cleanup at unmount. So everything that must live on is kept by parentElement. */
+
+// With this file's own ?v=, so that the two always match and both may be cached for good.
+const figures = await import(new URL(`live_figure.js${new URL(import.meta.url).search}`, import.meta.url));
+const { CHARTS, Figure, isNumber, loadPlotly } = figures;
 
 const FINAL = new Set(["finished", "stopped", "failed", "interrupted"]);
 const VISIBLE_MS = 250;
@@ -11,225 +15,10 @@ const REQUEST_LIMIT_MS = 15000;
 const BLOCKED_ANSWERS = 2;
 const DRAWN_STEPS = 2000; // per lane: more cost time and cannot be told apart on 500 pixels
 
-const NBSP = "\u00a0";
-const STYLES = {
-  keras: { color: "#3d60d4", symbol: "circle", dash: "solid" },
-  torch: { color: "#d3731a", symbol: "diamond", dash: "7px,4px" },
-  other: { color: "#80858f", symbol: "square", dash: "2px,3px" },
-};
-// `value` reads the figure from an epoch row, `say` puts it in words, `hover` is the same for Plotly.
-const CHARTS = {
-  val_accuracy: {
-    title: "Validation accuracy by epoch",
-    value: (row) => percent(row.val_accuracy),
-    say: (value, digits) => `${value.toFixed(digits)}${NBSP}%`,
-    hover: (digits) => `%{y:.${digits}f}${NBSP}%`,
-    yaxis: { ticksuffix: `${NBSP}%` },
-  },
-  loss: {
-    title: "Validation loss by epoch",
-    value: (row) => row.val_loss,
-    say: (value) => value.toFixed(4),
-    hover: () => "%{y:.4f}",
-    yaxis: { type: "log", tickformat: "~g" },
-  },
-  seconds: {
-    title: "Seconds per epoch",
-    value: (row) => row.train_s,
-    say: (value) => `${threeDigits(value)}${NBSP}s`,
-    hover: () => `%{y:,.3~r}${NBSP}s`,
-    yaxis: { rangemode: "tozero", tickformat: ",~f" },
-  },
-  throughput: {
-    title: "Images per second",
-    value: (row) => row.images_per_s,
-    say: (value) => threeDigits(value),
-    hover: () => `%{y:,.3~r}${NBSP}images/s`,
-    yaxis: { rangemode: "tozero", tickformat: ",~f" },
-  },
-};
-
-const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
-const percent = (value) => (isNumber(value) ? 100 * value : null);
-const threeDigits = (value) => Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 6 });
-
 /** A difference in digits, never as an exponent, with two that count. */
 function inDigits(value) {
   if (value === 0) return "0";
   return value.toFixed(Math.min(100, Math.max(0, 1 - Math.floor(Math.log10(value)))));
-}
-
-/** Plotly, loaded once a page, whichever component asks first. */
-function loadPlotly(address) {
-  window.duelPlotly ??= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = new URL(address, document.baseURI);
-    script.onload = () => (window.Plotly ? resolve(window.Plotly) : script.onerror());
-    script.onerror = () => {
-      window.duelPlotly = undefined; // the next one tries again
-      script.remove();
-      reject(new Error("Plotly did not load"));
-    };
-    document.head.append(script);
-  });
-  return window.duelPlotly;
-}
-
-// --- Figures ---------------------------------------------------------------------------------------------
-
-/** What a chart draws, in drawing order: faint steps below, validation on top, PyTorch last in each. */
-function partsOf(chart, lanes) {
-  const parts = chart === "loss" ? ["steps", "training", "main"] : ["main"];
-  return parts.flatMap((part) => lanes.map((lane) => ({ part, lane })));
-}
-
-function traceOf(chart, { part, lane }, data) {
-  const style = STYLES[lane.framework] ?? STYLES.other;
-  const twin = chart === "loss" && data.twin;
-  const scale = !twin ? 1 : lane.framework === "keras" ? 2 : 1; // a dashed line over a thicker one: two that are one
-  const main = part === "main";
-  const kind = chart !== "loss" ? "" : main ? " validation" : " training";
-  const width = scale * (part === "steps" ? 1 : part === "training" || lane.open ? 1.25 : 2);
-  const dash = part === "steps" && !twin ? "solid" : style.dash;
-  const symbol = lane.open ? `${style.symbol}-open` : style.symbol;
-  return {
-    type: "scatter",
-    mode: main ? "lines+markers" : "lines",
-    x: [],
-    y: [],
-    name: lane.name,
-    showlegend: main,
-    opacity: part === "steps" ? 0.45 : 1,
-    line: { color: style.color, width, dash },
-    marker: { color: style.color, symbol, size: twin ? [6, 11][scale - 1] : 8, opacity: 1 },
-    hoverinfo: part === "steps" ? "skip" : "all",
-    hovertemplate: `${CHARTS[chart].hover(data.accuracy_digits ?? 1)}<extra>${lane.name}${kind}</extra>`,
-  };
-}
-
-function layoutOf(chart, data, font) {
-  const first = chart === "loss" ? 0 : 1;
-  const last = Math.max(data.epochs, 1);
-  const pad = Math.max(last - first, 1) * (chart === "loss" ? 0.02 : 0.04);
-  const dtick = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((step) => last / step <= 10) ?? Math.ceil(last / 10);
-  return {
-    height: 260,
-    margin: { l: 44, r: 12, t: 30, b: 46 },
-    paper_bgcolor: "transparent",
-    plot_bgcolor: "transparent",
-    font: { family: font, size: 12 },
-    showlegend: true,
-    legend: { orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", font: { size: 13 } },
-    hovermode: "x unified",
-    hoverlabel: { namelength: -1, font: { size: 13 } },
-    // A finger scrolls the page; only a mouse draws a zoom box.
-    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-    uirevision: data.run,
-    xaxis: {
-      range: [first - (last === first ? 0.5 : pad), last + (last === first ? 0.5 : pad)],
-      tickmode: "linear",
-      tick0: dtick === 1 ? 1 : 0,
-      dtick,
-      title: { text: "epoch", standoff: 6, font: { size: 12 } },
-      unifiedhovertitle: { text: "epoch %{x:.0f}" },
-      showgrid: false,
-      zeroline: false,
-    },
-    yaxis: { ...CHARTS[chart].yaxis, nticks: 6, zeroline: false, showticklabels: false, automargin: true },
-  };
-}
-
-const CONFIG = {
-  displayModeBar: false,
-  doubleClick: "reset",
-  showTips: false,
-  showAxisDragHandles: false,
-  showAxisRangeEntryBoxes: false,
-};
-
-/** One plot: made once, then only appended to. */
-class Figure {
-  constructor(Plotly, element) {
-    this.Plotly = Plotly;
-    this.element = element;
-    this.chart = element.dataset.chart;
-    this.waiting = element.parentElement.querySelector(".live-chart-waiting");
-    this.waitingText = this.waiting.textContent;
-    this.hidden = new Set(); // engines that the reader has switched off
-    this.resizing = new ResizeObserver(() => this.resize());
-  }
-
-  restart(data, lanes) {
-    this.parts = partsOf(this.chart, lanes);
-    this.pending = new Map();
-    this.filled = false;
-    this.waiting.hidden = false;
-    this.waiting.textContent = this.waitingText;
-    const traces = this.parts.map((part) => ({ ...traceOf(this.chart, part, data), visible: this.visible(part) }));
-    const layout = layoutOf(this.chart, data, getComputedStyle(this.element).fontFamily);
-    this.Plotly.react(this.element, traces, layout, CONFIG);
-    this.element.removeAllListeners("plotly_legendclick");
-    this.element.on("plotly_legendclick", ({ curveNumber }) => this.toggle(this.parts[curveNumber].lane.engine));
-    this.width = this.element.offsetWidth;
-    this.resizing.observe(this.element);
-  }
-
-  /** False keeps Plotly from its own way, which hides one trace where the lane has three. */
-  toggle(engine) {
-    if (!this.hidden.delete(engine)) this.hidden.add(engine);
-    this.Plotly.restyle(this.element, { visible: this.parts.map((part) => this.visible(part)) });
-    return false;
-  }
-
-  visible({ lane }) {
-    return this.hidden.has(lane.engine) ? "legendonly" : true;
-  }
-
-  indexOf(part, engine) {
-    return this.parts.findIndex((known) => known.part === part && known.lane.engine === engine);
-  }
-
-  add(part, engine, x, y) {
-    const index = this.indexOf(part, engine);
-    if (!this.pending.has(index)) this.pending.set(index, { x: [], y: [] });
-    this.pending.get(index).x.push(x);
-    this.pending.get(index).y.push(y);
-  }
-
-  /** Drops every second point of what is drawn or waits to be. */
-  halve(part, engine) {
-    const index = this.indexOf(part, engine);
-    for (const points of [this.element.data[index], this.pending.get(index)]) {
-      if (!points) continue;
-      points.x = points.x.filter((_, place) => place % 2 === 0);
-      points.y = points.y.filter((_, place) => place % 2 === 0);
-    }
-  }
-
-  flush() {
-    if (!this.pending.size) return;
-    const points = [...this.pending.values()];
-    const update = { x: points.map((each) => each.x), y: points.map((each) => each.y) };
-    const indices = [...this.pending.keys()];
-    this.pending = new Map();
-    if (!this.filled) {
-      this.filled = this.waiting.hidden = true;
-      this.element.layout.yaxis.showticklabels = true; // goes along with the redraw below
-    }
-    this.Plotly.extendTraces(this.element, update, indices);
-  }
-
-  resize() {
-    const width = this.element.offsetWidth;
-    if (!width || width === this.width) return;
-    this.width = width;
-    this.Plotly.relayout(this.element, { width, autosize: true });
-  }
-
-  dispose() {
-    this.resizing.disconnect();
-    this.Plotly.purge(this.element);
-  }
 }
 
 // --- One mounted component -------------------------------------------------------------------------------
@@ -250,7 +39,6 @@ class LiveChart {
 
   /** Streamlit's call: new functions each time, and data that may or may not be new. */
   receive({ data, setStateValue, setTriggerValue }) {
-    if (!data) return;
     Object.assign(this, { data, setStateValue, setTriggerValue });
     const identity = JSON.stringify([data.run, data.epochs, data.twin, data.lanes]);
     if (identity !== this.identity) {
@@ -299,8 +87,8 @@ class LiveChart {
   async poll(generation, backoff) {
     this.pollNow = null;
     if (this.final || this.blocked) return;
-    if (!this.root.isConnected) return this.dispose();
-    const answer = await this.fetchRows();
+    if (!this.root.isConnected) park(this);
+    const answer = this.root.isConnected ? await this.fetchRows() : { rows: [], state: this.root.dataset.state };
     if (generation !== this.generation) return;
     const lost = answer === "lost";
     this.find("lost").textContent = lost ? "Connection lost, trying again." : "";
@@ -389,7 +177,6 @@ class LiveChart {
   }
 
   thin(lane) {
-    this.figure.loss.flush(); // so that halving sees one array
     this.figure.loss.halve("steps", lane.engine);
     Object.assign(lane, { drawn: Math.ceil(lane.drawn / 2), stride: 2 * lane.stride, skip: 1, sampled: true });
   }
@@ -524,17 +311,40 @@ function markDrawn(names) {
   if (names.length) requestAnimationFrame(() => setTimeout(() => names.forEach((name) => performance.mark(name))));
 }
 
-const mounted = new WeakMap();
+// --- Streamlit's side ------------------------------------------------------------------------------------
+
+const mounted = new WeakMap(); // parentElement -> chart
+const parked = new Map(); // run -> chart whose root has just left the page
+const PARKED_MS = 2000;
+
+/** Streamlit remounts what an element inserted above has moved: the charts then go on in the new place. */
+function park(chart) {
+  const { run } = chart.data;
+  if (parked.get(run) === chart) return;
+  parked.set(run, chart);
+  setTimeout(() => {
+    if (parked.get(run) !== chart) return;
+    parked.delete(run);
+    chart.dispose();
+  }, PARKED_MS);
+}
+
+function mount(parentElement, run) {
+  const chart = parked.get(run);
+  if (!chart) return new LiveChart(parentElement);
+  parked.delete(run);
+  parentElement.querySelector(".live-chart").replaceWith(chart.root);
+  return chart;
+}
 
 export default function liveChart(component) {
-  const { parentElement } = component;
-  if (!mounted.has(parentElement)) mounted.set(parentElement, new LiveChart(parentElement));
+  const { parentElement, data } = component;
+  if (!data) return;
+  if (!mounted.has(parentElement)) mounted.set(parentElement, mount(parentElement, data.run));
   const chart = mounted.get(parentElement);
   chart.receive(component);
   return () => {
     // Streamlit also cleans up a call that a newer one overtook: only a root that has left the page is the end.
-    if (parentElement.isConnected) return;
-    chart.dispose();
-    mounted.delete(parentElement);
+    if (!chart.root.isConnected) park(chart);
   };
 }

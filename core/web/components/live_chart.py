@@ -1,8 +1,9 @@
 """The live charts of one run: a Streamlit component that fetches its own rows, without a rerun of the page.
 
 This file owns what crosses to the browser and back; `core/web/assets/live_chart.js` owns everything that
-happens there. The markup and the CSS come with the component, so that the charts have their room from the
-first paint; the code is imported from a route, since inline code travels with every update.
+happens there, `live_figure.js` how it looks. The markup and the CSS come with the component, so that the
+charts have their room from the first paint; the code is imported from a route, since inline code travels
+with every update.
 """
 
 import hashlib
@@ -18,9 +19,10 @@ Framework = Literal["keras", "torch", "other"]
 Route = Literal["open", "blocked", "no-assets"]
 
 ASSETS = Path(__file__).parents[1] / "assets"
-SCRIPT = "live_chart.js"
-SCRIPT_HASH = hashlib.sha256((ASSETS / SCRIPT).read_bytes()).hexdigest()[:12]
-SCRIPT_URL = f"assets/{SCRIPT}?v={SCRIPT_HASH}"
+SCRIPTS = ("live_chart.js", "live_figure.js")
+"""Served files; the first imports the second with its own version."""
+SCRIPTS_HASH = hashlib.sha256(b"".join((ASSETS / name).read_bytes() for name in SCRIPTS)).hexdigest()[:12]
+SCRIPT_URL = f"assets/{SCRIPTS[0]}?v={SCRIPTS_HASH}"
 PLOTLY_URL = f"assets/plotly.min.js?v={version('plotly')}"
 
 
@@ -38,7 +40,7 @@ class ChartLane:
 
 @dataclass(frozen=True)
 class FedRows:
-    """Rows from the page itself, where the host does not pass the route: all, or those after the last feed."""
+    """Rows from the page itself, where the host does not pass the route: all, or only the new ones."""
 
     rows: Sequence[Mapping[str, object]]
     next: int

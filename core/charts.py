@@ -1,0 +1,123 @@
+"""Static Plotly figures of a finished run; the live ones are drawn in the browser by the live chart component.
+
+Marks have one colour for both themes; text is coloured by the page's CSS, so that a theme switch reaches it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+from core import metrics
+from core.names import framework
+from core.outcome import LaneOutcome
+
+Counts = npt.NDArray[np.int64]
+
+COLOURS = {"keras": "#3d60d4", "torch": "#d3731a", "other": "#80858f"}
+
+
+def base_layout(height: int) -> go.Layout:
+    """What all figures share: transparent, no mode bar's room, quiet grid."""
+    return go.Layout(
+        height=height,
+        margin={"l": 44, "r": 12, "t": 30, "b": 46},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        showlegend=False,
+        hovermode="closest",
+        dragmode=False,
+        font={"size": 12},
+    )
+
+
+def time_split(lanes: Sequence[LaneOutcome]) -> tuple[go.Figure, str]:
+    """One thin stacked bar a lane: start, training, the rest, in seconds; and the finding in words."""
+    figure = go.Figure(layout=base_layout(60 + 72 * len(lanes)))
+    words = []
+    for lane in lanes:
+        parts = (("start", lane.start_s, 0.3), ("training", lane.train_s, 1.0), ("the rest", lane.rest_s, 0.55))
+        for name, seconds, opacity in parts:
+            figure.add_bar(
+                x=[seconds],
+                y=np.array([lane.title]),
+                orientation="h",
+                width=0.42,
+                marker={"color": COLOURS[framework(lane.engine)], "opacity": opacity, "line": {"width": 0}},
+                name=name,
+                hovertemplate=f"{lane.title}, {name}: {metrics.duration(seconds)}<extra></extra>",
+            )
+        text = ", ".join(f"{name} {metrics.duration(seconds)}" for name, seconds, _ in parts)
+        words.append(f"{lane.title}: {text}")
+        figure.add_annotation(x=0, y=lane.title, text=text, showarrow=False, xanchor="left", yshift=24)
+    figure.update_layout(barmode="stack")
+    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, automargin=True)
+    figure.update_xaxes(title_text="seconds", rangemode="tozero", zeroline=False, showgrid=True)
+    return figure, "Where the time went. " + ". ".join(words) + "."
+
+
+def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.Figure, str]:
+    """A confusion matrix in which only mistakes are coloured; `most` is the largest mistake count of any lane."""
+    counts = np.array(lane.result["confusion"])
+    mistakes = counts.astype(float)
+    np.fill_diagonal(mistakes, np.nan)
+    mistakes[mistakes == 0] = np.nan
+    colour = COLOURS[framework(lane.engine)]
+    rgb = ", ".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))
+    long_names = max(len(name) for name in classes) > 2
+    figure = go.Figure(layout=base_layout(400))
+    figure.add_heatmap(
+        z=mistakes,
+        x=np.array(classes),
+        y=np.array(classes),
+        zmin=0,
+        zmax=2 * max(most, 1),
+        colorscale=[(0.0, f"rgba({rgb}, 0.08)"), (1.0, f"rgba({rgb}, 0.85)")],
+        showscale=False,
+        xgap=1,
+        ygap=1,
+        hovertemplate="is %{y}, read as %{x}: %{z}<extra></extra>",
+    )
+    rows, columns = np.nonzero(counts)
+    figure.add_scatter(
+        x=np.array(classes)[columns],
+        y=np.array(classes)[rows],
+        text=[f"{counts[i, j]:,}" for i, j in zip(rows, columns, strict=True)],
+        mode="text",
+        textfont={"size": 11},
+        hoverinfo="skip",
+    )
+    figure.update_xaxes(title_text="read as", type="category", showgrid=False, zeroline=False, side="bottom")
+    figure.update_yaxes(
+        title_text="" if long_names else "is", type="category", autorange="reversed", showgrid=False, zeroline=False
+    )
+    if long_names:
+        figure.update_layout(margin={"l": 84, "r": 12, "t": 10, "b": 84})
+    return figure, _finding(lane, counts, classes)
+
+
+def _finding(lane: LaneOutcome, counts: Counts, classes: Sequence[str]) -> str:
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    finding = f"{lane.title}: {wrong.sum():,} mistakes"
+    if wrong.any():
+        is_class, read_as = divmod(int(wrong.argmax()), wrong.shape[1])
+        finding += f", most often {classes[is_class]} read as {classes[read_as]} ({wrong.max():,} times)"
+    return finding + "."
+
+
+def mistakes(lane: LaneOutcome) -> int:
+    """How many test images a lane misread."""
+    counts = np.array(lane.result["confusion"])
+    return int(counts.sum() - np.trace(counts))
+
+
+def most_mistakes(lanes: Sequence[LaneOutcome]) -> int:
+    """The largest off-diagonal count of any lane, for one colour scale."""
+    largest = 0
+    for lane in lanes:
+        counts = np.array(lane.result["confusion"])
+        np.fill_diagonal(counts, 0)
+        largest = max(largest, int(counts.max()))
+    return largest

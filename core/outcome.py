@@ -1,0 +1,219 @@
+"""What a run's rows add up to: each lane's figures, how far the run is, and what may be concluded from it.
+
+Pure: rows in, figures and sentences out. Pages, the command line and reports all read a run through this.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import mean
+from typing import Any
+
+from core import metrics
+from core.datasets import DATASETS, Dataset
+from core.names import engine_title, joined
+from core.settings import Schedule
+from core.store import Row, Run
+
+ENDED = ("finished", "stopped", "failed", "interrupted")
+
+
+@dataclass
+class LaneOutcome:
+    """One lane's rows, gathered: `epochs` in order, `built`, `ready` and `result` as they were reported."""
+
+    engine: str
+    state: str = "waiting"
+    reason: str = ""
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    ready: dict[str, Any] = field(default_factory=dict)
+    built: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The lane's name in sentences."""
+        return engine_title(self.engine)
+
+    @property
+    def train_s(self) -> float:
+        """Training time over all epochs."""
+        return float(sum(epoch["train_s"] for epoch in self.epochs))
+
+    @property
+    def start_s(self) -> float:
+        """Import, data and build."""
+        return float(self.ready.get("import_s", 0) + self.built.get("data_s", 0) + self.built.get("build_s", 0))
+
+    @property
+    def rest_s(self) -> float:
+        """Validation and test."""
+        return float(sum(epoch["val_s"] for epoch in self.epochs) + self.result.get("test_s", 0))
+
+    @property
+    def throughput(self) -> float | None:
+        """Steady images/s: median over the epochs after the first."""
+        return metrics.steady_throughput([epoch["images_per_s"] for epoch in self.epochs])
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Name to version of what computed."""
+        return dict(self.ready.get("versions", {}))
+
+
+@dataclass
+class Outcome:
+    """A run and its lanes, and the certificate where the run has one."""
+
+    run: Run
+    lanes: list[LaneOutcome]
+    certificate: dict[str, Any] | None = None
+    data: dict[str, Any] | None = None
+    """The newest progress of a data set that is being fetched."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """The run's data set."""
+        return DATASETS[self.run.settings["dataset"]]
+
+    @property
+    def times_compare(self) -> bool:
+        """Whether the lanes' times may be compared: in turns, on the same device."""
+        devices = {lane.built.get("device") for lane in self.lanes}
+        return self.run.settings["schedule"] == Schedule.TURNS and len(devices) == 1
+
+
+def gather(run: Run, rows: Sequence[Row]) -> Outcome:
+    """The outcome of a run so far."""
+    lanes = {lane.engine: LaneOutcome(lane.engine, lane.state, lane.reason) for lane in run.lanes}
+    outcome = Outcome(run, list(lanes.values()))
+    for row in rows:
+        lane = lanes.get(row.engine)
+        if row.kind == "certificate":
+            outcome.certificate = row.fields
+        elif row.kind == "data":
+            outcome.data = row.fields
+        elif lane is None:
+            continue
+        elif row.kind == "epoch":
+            lane.epochs.append(row.fields)
+        elif row.kind in ("ready", "built", "result"):
+            setattr(lane, row.kind, row.fields)
+    return outcome
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far a run is: a fraction from 0 to 1, and a sentence."""
+
+    fraction: float
+    sentence: str
+
+
+DOING = {
+    "starting": "starts",
+    "certifying": "takes the fairness certificate",
+    "building": "builds the network",
+    "training": "trains",
+    "testing": "reads the test images",
+}
+
+
+def progress(outcome: Outcome, last_elapsed_s: float | None = None) -> RunProgress:
+    """How far a live run is. `last_elapsed_s`: how long such a run took before, for a first estimate."""
+    run, epochs = outcome.run, int(outcome.run.settings["epochs"])
+    if run.state == "queued":
+        return RunProgress(0, "Waits for its turn: another run is training.")
+    busy = [lane for lane in outcome.lanes if lane.state in DOING]
+    if not busy and outcome.data is not None and not any(lane.ready for lane in outcome.lanes):
+        return RunProgress(0, _data_sentence(outcome))
+    total = epochs * len(outcome.lanes)
+    done = sum(epochs if lane.state in ENDED else len(lane.epochs) for lane in outcome.lanes)
+    left_s = time_left_s(outcome)
+    words = [_whose_turn(outcome, busy)]
+    if left_s is not None:
+        words.append(f"About {metrics.duration(max(1, round(left_s)))} left.")
+    elif last_elapsed_s is not None:
+        words.append(f"The last such run took {metrics.duration(last_elapsed_s)} here.")
+    return RunProgress(done / total, " ".join(words))
+
+
+def _data_sentence(outcome: Outcome) -> str:
+    data = outcome.data or {}
+    what = {"download": "Downloads", "verify": "Checks", "convert": "Prepares", "wait": "Waits for"}
+    verb = what.get(str(data.get("phase")), "Prepares")
+    total, received = data.get("total_bytes") or 0, data.get("received_bytes") or 0
+    share = f": {received / 2**20:.1f} of {total / 2**20:.1f}{metrics.NO_BREAK}MiB" if total else ""
+    return f"{verb} {outcome.dataset.title}{share}."
+
+
+def _whose_turn(outcome: Outcome, busy: list[LaneOutcome]) -> str:
+    if not busy:
+        return "Getting ready."
+    epoch = min(max(len(lane.epochs) for lane in busy) + 1, int(outcome.run.settings["epochs"]))
+    waiting = [lane.title for lane in outcome.lanes if lane.state == "waiting"]
+    doing = joined([f"{lane.title} {DOING[lane.state]}" for lane in busy])
+    rest = ""
+    if waiting:
+        verb = "waits for its turn" if len(waiting) == 1 else "wait for their turns"
+        rest = f", {joined(waiting)} {verb}"
+    training = any(lane.state in ("training", "building") for lane in busy)
+    return (f"Epoch {epoch} of {outcome.run.settings['epochs']}. " if training else "") + f"{doing}{rest}."
+
+
+def time_left_s(outcome: Outcome) -> float | None:
+    """Seconds until every lane has trained its epochs, from the epochs so far; None before each lane has one."""
+    epochs = int(outcome.run.settings["epochs"])
+    left = []
+    for lane in outcome.lanes:
+        if lane.state in ENDED:
+            continue
+        if not lane.epochs:
+            return None
+        # The first epoch traces and compiles; once there are others, they say more.
+        steady = lane.epochs[1:] or lane.epochs
+        left.append((epochs - len(lane.epochs)) * mean(epoch["train_s"] + epoch["val_s"] for epoch in steady))
+    if not left:
+        return None
+    return float(sum(left)) if outcome.run.settings["schedule"] == Schedule.TURNS else float(max(left))
+
+
+def conclusion(outcome: Outcome) -> str:
+    """What one finished run shows, in plain words; Markdown, one paragraph."""
+    done = [lane for lane in outcome.lanes if lane.result]
+    if len(done) < 2:
+        return "One lane alone compares nothing." if len(outcome.lanes) == 1 else ""
+    first, second = done[0], done[1]
+    sentence = f"In this run {_accuracy_words(outcome, first, second)}, and {_time_words(outcome, first, second)}."
+    return f"{sentence} {_caution(outcome)}"
+
+
+def _accuracy_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> str:
+    images = outcome.dataset.test_images
+    right = [round(lane.result["test_accuracy"] * images) for lane in (first, second)]
+    if right[0] == right[1]:
+        return f"both read {right[0]:,} of {images:,} test images right"
+    better = first if right[0] > right[1] else second
+    return f"{better.title} read {abs(right[0] - right[1]):,} of {images:,} test images more"
+
+
+def _time_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> str:
+    if outcome.run.settings["schedule"] == Schedule.TOGETHER:
+        return "since both ran at once, their times do not compare"
+    if not outcome.times_compare:
+        return "since they ran on different devices, their times do not compare"
+    if first.throughput is None or second.throughput is None:
+        return "one epoch is too short to compare speed"
+    faster, slower = sorted((first, second), key=lambda lane: -(lane.throughput or 0))
+    gain = (faster.throughput or 0) / (slower.throughput or 1) - 1
+    if gain < 0.01:
+        return "both trained at the same speed within 1 %"
+    return f"{faster.title} trained {100 * gain:.0f}{metrics.NO_BREAK}% more images a second"
+
+
+def _caution(outcome: Outcome) -> str:
+    if outcome.run.settings["alignment"] == "exact-twin":
+        return (
+            "**The framework is not the model:** with everything aligned both compute the same numbers; "
+            "only speed and memory are the frameworks' own."
+        )
+    return "**One run is an anecdote:** another seed can turn both round."

@@ -1,0 +1,220 @@
+/* The figures of the live charts: what each shows and how it looks. Plotly draws; nothing here knows of a run. */
+
+const NBSP = "\u00a0";
+const STYLES = {
+  keras: { color: "#3d60d4", symbol: "circle", dash: "solid" },
+  torch: { color: "#d3731a", symbol: "diamond", dash: "7px,4px" },
+  other: { color: "#80858f", symbol: "square", dash: "2px,3px" },
+};
+// `value` reads the figure from an epoch row, `say` puts it in words, `hover` is the same for Plotly.
+export const CHARTS = {
+  val_accuracy: {
+    title: "Validation accuracy by epoch",
+    value: (row) => percent(row.val_accuracy),
+    say: (value, digits) => `${value.toFixed(digits)}${NBSP}%`,
+    hover: (digits) => `%{y:.${digits}f}${NBSP}%`,
+    yaxis: { ticksuffix: `${NBSP}%` },
+  },
+  loss: {
+    title: "Validation loss by epoch",
+    value: (row) => row.val_loss,
+    say: (value) => value.toFixed(4),
+    hover: () => "%{y:.4f}",
+    yaxis: { type: "log", tickformat: "~g" },
+  },
+  seconds: {
+    title: "Seconds per epoch",
+    value: (row) => row.train_s,
+    say: (value) => `${threeDigits(value)}${NBSP}s`,
+    hover: () => `%{y:,.3~r}${NBSP}s`,
+    yaxis: { rangemode: "tozero", tickformat: ",~f" },
+  },
+  throughput: {
+    title: "Images per second",
+    value: (row) => row.images_per_s,
+    say: (value) => threeDigits(value),
+    hover: () => `%{y:,.3~r}${NBSP}images/s`,
+    yaxis: { rangemode: "tozero", tickformat: ",~f" },
+  },
+};
+
+export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+const percent = (value) => (isNumber(value) ? 100 * value : null);
+const threeDigits = (value) => Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 6 });
+
+/** Plotly, loaded once a page, whichever component asks first. */
+export function loadPlotly(address) {
+  window.duelPlotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL(address, document.baseURI);
+    script.onload = () => (window.Plotly ? resolve(window.Plotly) : script.onerror());
+    script.onerror = () => {
+      window.duelPlotly = undefined; // the next one tries again
+      script.remove();
+      reject(new Error("Plotly did not load"));
+    };
+    document.head.append(script);
+  });
+  return window.duelPlotly;
+}
+
+/** What a chart draws, in drawing order: faint steps below, validation on top, PyTorch last in each. */
+function partsOf(chart, lanes) {
+  const parts = chart === "loss" ? ["steps", "training", "main"] : ["main"];
+  return parts.flatMap((part) => lanes.map((lane) => ({ part, lane })));
+}
+
+function traceOf(chart, { part, lane }, data) {
+  const style = STYLES[lane.framework] ?? STYLES.other;
+  const twin = chart === "loss" && data.twin;
+  const scale = !twin ? 1 : lane.framework === "keras" ? 2 : 1; // a dashed line over a thicker one: two that are one
+  const main = part === "main";
+  const kind = chart !== "loss" ? "" : main ? " validation" : " training";
+  const width = scale * (part === "steps" ? 1 : part === "training" || lane.open ? 1.25 : 2);
+  const dash = part === "steps" && !twin ? "solid" : style.dash;
+  const symbol = lane.open ? `${style.symbol}-open` : style.symbol;
+  return {
+    type: "scatter",
+    mode: main ? "lines+markers" : "lines",
+    // Plotly leaves a trace without any point out of the legend.
+    x: main ? [null] : [],
+    y: main ? [null] : [],
+    name: lane.name,
+    showlegend: main,
+    opacity: part === "steps" ? 0.45 : 1,
+    line: { color: style.color, width, dash },
+    marker: { color: style.color, symbol, size: twin ? [6, 11][scale - 1] : 8, opacity: 1 },
+    hoverinfo: part === "steps" ? "skip" : "all",
+    // A template would bring back what is to be skipped.
+    hovertemplate: part === "steps" ? "" : `${CHARTS[chart].hover(data.accuracy_digits ?? 1)}<extra>${lane.name}${kind}</extra>`,
+  };
+}
+
+function layoutOf(chart, data, font) {
+  const first = chart === "loss" ? 0 : 1;
+  const last = Math.max(data.epochs, 1);
+  const pad = Math.max(last - first, 1) * (chart === "loss" ? 0.02 : 0.04);
+  const dtick = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((step) => last / step <= 10) ?? Math.ceil(last / 10);
+  return {
+    height: 260,
+    margin: { l: 44, r: 12, t: 30, b: 46 },
+    paper_bgcolor: "transparent",
+    plot_bgcolor: "transparent",
+    font: { family: font, size: 12 },
+    showlegend: true,
+    legend: { orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", font: { size: 13 } },
+    hovermode: "x unified",
+    hoverlabel: { namelength: -1, font: { size: 13 } },
+    // A finger scrolls the page; only a mouse draws a zoom box.
+    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
+    uirevision: data.run,
+    xaxis: {
+      range: [first - (last === first ? 0.5 : pad), last + (last === first ? 0.5 : pad)],
+      tickmode: "linear",
+      tick0: dtick === 1 ? 1 : 0,
+      dtick,
+      title: { text: "epoch", standoff: 6, font: { size: 12 } },
+      unifiedhovertitle: { text: "epoch %{x:.0f}" },
+      spikethickness: 1,
+      spikedash: "solid",
+      showgrid: false,
+      zeroline: false,
+    },
+    yaxis: { ...CHARTS[chart].yaxis, nticks: 6, zeroline: false, showticklabels: false, automargin: true },
+  };
+}
+
+const CONFIG = {
+  displayModeBar: false,
+  doubleClick: "reset",
+  showTips: false,
+  showAxisDragHandles: false,
+  showAxisRangeEntryBoxes: false,
+};
+
+/** One plot: made once, then only appended to. */
+export class Figure {
+  constructor(Plotly, element) {
+    this.Plotly = Plotly;
+    this.element = element;
+    this.chart = element.dataset.chart;
+    this.waiting = element.parentElement.querySelector(".live-chart-waiting");
+    this.waitingText = this.waiting.textContent;
+    this.hidden = new Set(); // engines that the reader has switched off
+    this.resizing = new ResizeObserver(() => this.resize());
+  }
+
+  restart(data, lanes) {
+    this.parts = partsOf(this.chart, lanes);
+    this.pending = new Map();
+    this.filled = false;
+    this.waiting.hidden = false;
+    this.waiting.textContent = this.waitingText;
+    const traces = this.parts.map((part) => ({ ...traceOf(this.chart, part, data), visible: this.visible(part) }));
+    const layout = layoutOf(this.chart, data, getComputedStyle(this.element).fontFamily);
+    this.Plotly.react(this.element, traces, layout, CONFIG);
+    this.element.removeAllListeners("plotly_legendclick");
+    this.element.on("plotly_legendclick", ({ curveNumber }) => this.toggle(this.parts[curveNumber].lane.engine));
+    this.width = this.element.offsetWidth;
+    this.resizing.observe(this.element);
+  }
+
+  /** False keeps Plotly from its own way, which hides one trace where the lane has three. */
+  toggle(engine) {
+    if (!this.hidden.delete(engine)) this.hidden.add(engine);
+    this.Plotly.restyle(this.element, { visible: this.parts.map((part) => this.visible(part)) });
+    return false;
+  }
+
+  visible({ lane }) {
+    return this.hidden.has(lane.engine) ? "legendonly" : true;
+  }
+
+  indexOf(part, engine) {
+    return this.parts.findIndex((known) => known.part === part && known.lane.engine === engine);
+  }
+
+  add(part, engine, x, y) {
+    const index = this.indexOf(part, engine);
+    if (!this.pending.has(index)) this.pending.set(index, { x: [], y: [] });
+    this.pending.get(index).x.push(x);
+    this.pending.get(index).y.push(y);
+  }
+
+  /** Drops every second point of what is drawn, then of what waits; the next flush shows it. */
+  halve(part, engine) {
+    const index = this.indexOf(part, engine);
+    let offset = 0;
+    for (const points of [this.element.data[index], this.pending.get(index)]) {
+      const length = points.x.length;
+      const keep = (_, place) => (offset + place) % 2 === 0;
+      Object.assign(points, { x: points.x.filter(keep), y: points.y.filter(keep) });
+      offset += length;
+    }
+  }
+
+  flush() {
+    if (!this.pending.size) return;
+    const points = [...this.pending.values()];
+    const update = { x: points.map((each) => each.x), y: points.map((each) => each.y) };
+    const indices = [...this.pending.keys()];
+    this.pending = new Map();
+    if (!this.filled) {
+      this.filled = this.waiting.hidden = true;
+      this.element.layout.yaxis.showticklabels = true; // goes along with the redraw below
+    }
+    this.Plotly.extendTraces(this.element, update, indices);
+  }
+
+  resize() {
+    const width = this.element.offsetWidth;
+    if (!width || width === this.width) return;
+    this.width = width;
+    this.Plotly.relayout(this.element, { width, autosize: true });
+  }
+
+  dispose() {
+    this.resizing.disconnect();
+    this.Plotly.purge(this.element);
+  }
+}

@@ -1,0 +1,38 @@
+"""What lives as long as the server: the Launcher, opened before the first request and closed after the last."""
+
+import asyncio
+import gc
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from core.launcher import Launcher, LauncherUnavailable, set_current
+from core.settings import DeploymentSettings
+from core.store import StoreError
+
+
+@asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[None]:
+    """Opens the Launcher, or keeps the sentence that says why there is none: the pages show it."""
+    # Two first visitors at once would meet these half imported.
+    import numpy  # noqa: F401
+    import pandas  # noqa: F401
+    import plotly.graph_objects  # noqa: F401
+
+    launcher: Launcher | LauncherUnavailable
+    try:
+        launcher = Launcher(DeploymentSettings(), "the dashboard")
+    except (LauncherUnavailable, StoreError) as error:
+        launcher = LauncherUnavailable(str(error))
+        print(error, file=sys.stderr)
+    set_current(launcher)
+    # Streamlit collects all garbage after every rerun; what is imported by now need not be walked each time.
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        set_current(None)
+        if isinstance(launcher, Launcher):
+            await asyncio.to_thread(launcher.close)

@@ -1,0 +1,36 @@
+"""What is around every page: the page list, the page's frame, and the only CSS.
+
+Lies here and not beside `pages/`: there, a fresh server whose first request is a page's own address would run
+that page's file without this one.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+PAGES = Path(__file__).resolve().parents[2] / "pages"
+WIDTH_PX = 1120
+
+CSS = """
+<style>
+[data-testid="stMain"] { font-variant-numeric: tabular-nums; }
+[data-testid="stMain"] :focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
+[data-testid="stMain"] [data-testid^="stBaseButton-segmented_controlActive"] p,
+[data-testid="stMain"] [data-testid^="stBaseButton-pillsActive"] p { color: var(--st-text-color); }
+[data-testid="stMain"] .js-plotly-plot text { fill: light-dark(#3f434b, #d5d3cf) !important; }
+[data-testid="stMain"] .js-plotly-plot .gridlayer path { stroke: light-dark(#e6e6e2, #2a2e35) !important; }
+[data-testid="stMain"] [data-testid="stCode"] .token { color: light-dark(#3f434b, #d5d3cf); }
+[data-testid="stMain"] [data-testid="stCode"] .token.comment { color: light-dark(#5c6069, #a9a7a2); }
+[data-testid="stMain"] [data-testid="stCode"] .token.keyword { color: light-dark(#0b5f59, #5fc4b8); }
+[data-testid="stMain"] [data-testid="stCode"] .token.string { color: light-dark(#5b4a00, #d9c37a); }
+@media (prefers-reduced-motion: reduce) {
+  *, *::before, *::after { animation: none !important; transition: none !important; }
+}
+</style>
+"""
+
+st.set_page_config(page_title="Keras vs PyTorch", layout="wide")
+st.html(CSS)
+page = st.navigation([st.Page(PAGES / "train.py", title="Train", default=True)], position="top")
+with st.container(horizontal_alignment="center"), st.container(width=WIDTH_PX):
+    page.run()

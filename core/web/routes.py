@@ -1,0 +1,62 @@
+"""What browsers fetch without a rerun: the rows of a run, and the JavaScript of our components."""
+
+from pathlib import Path
+
+import plotly
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from streamlit import config
+
+from core.settings import DeploymentSettings
+from core.store import Store, StoreError, UnknownRun
+
+ASSETS = {path.name: path for path in (Path(__file__).parent / "assets").glob("*.js")}
+ASSETS["plotly.min.js"] = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+# The addresses carry a hash or a version, so what they give never changes.
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+MOST_ROWS = 5000
+
+
+def routes() -> list[BaseRoute]:
+    """The app's own routes, under the address that the server is told to use."""
+    base = "/" + config.get_option("server.baseUrlPath").strip("/")
+    base = base.rstrip("/")
+    return [
+        Route(f"{base}/api/runs/{{run_id}}/rows", run_rows),
+        Route(f"{base}/assets/{{name}}", asset),
+    ]
+
+
+def run_rows(request: Request) -> Response:
+    """`GET api/runs/{id}/rows?after=N`: the rows after cursor N, the next cursor, and the run's state.
+
+    Reads the store alone, so it answers for ended and recorded runs, too, and without a Launcher.
+    """
+    store = Store(DeploymentSettings().data_dir)
+    try:
+        after = int(request.query_params.get("after", "0"))
+        # The state first: what is written in between is then fetched by the next call, never missed.
+        state = store.run(request.path_params["run_id"]).state
+        rows = store.rows(request.path_params["run_id"], after, MOST_ROWS)
+    except UnknownRun as error:
+        return JSONResponse({"error": str(error)}, status_code=404)
+    except (ValueError, OverflowError):
+        return JSONResponse({"error": "after must be a whole number."}, status_code=400)
+    except StoreError as error:
+        return JSONResponse({"error": str(error)}, status_code=503)
+    finally:
+        store.close()
+    if len(rows) == MOST_ROWS:
+        state = "running"
+    body = {"run": request.path_params["run_id"], "state": state, "rows": [row.as_json() for row in rows]}
+    return JSONResponse(body | {"next": rows[-1].seq if rows else after}, headers={"Cache-Control": "no-store"})
+
+
+def asset(request: Request) -> Response:
+    """`GET assets/{name}`: one of the few files that our components load."""
+    path = ASSETS.get(request.path_params["name"])
+    if path is None:
+        raise HTTPException(404)
+    return FileResponse(path, media_type="text/javascript", headers=FOR_EVER)

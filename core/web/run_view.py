@@ -1,0 +1,253 @@
+"""A run as the pages show it: lane cards, live charts, and once it has ended the result, piece by piece."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from core import charts, metrics
+from core.listings import FILENAMES, PURPOSES, TITLES, listing
+from core.names import ALIGNMENT_TITLES, SCHEDULE_TITLES, engine_title, framework
+from core.outcome import ENDED, LaneOutcome, Outcome, conclusion, progress
+from core.settings import Alignment, InvalidSettings, TrainSettings
+from core.store import Run, Store
+from core.web.components.live_chart import ChartLane, ChartView, FedRows, live_chart
+
+MARKS = {"keras": ":blue[●]", "torch": ":orange[◆]", "other": ":gray[■]"}
+STATE_COLOURS = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
+PLOT = {"displayModeBar": False}
+
+
+def marked(engine: str) -> str:
+    """An engine's name with its framework's mark, as Markdown."""
+    return f"{MARKS[framework(engine)]} {engine_title(engine)}"
+
+
+def settings_words(run: Run) -> str:
+    """A run's settings in one line."""
+    s = run.settings
+    words = [
+        f"batch size {s['batch_size']}",
+        f"{s['epochs']} epoch{'s' if s['epochs'] > 1 else ''}",
+        f"dropout {s['dropout']:g}",
+        ALIGNMENT_TITLES[s["alignment"]].lower(),
+        SCHEDULE_TITLES[s["schedule"]].lower(),
+        s["dataset"],
+    ]
+    if s["learning_rate"] != TrainSettings().learning_rate:
+        words.append(f"learning rate {s['learning_rate']:g}")
+    if s["seed"]:
+        words.append(f"seed {s['seed']}")
+    if s["patience"]:
+        words.append(f"early stopping after {s['patience']}")
+    return ", ".join(words).replace("batch", "Batch", 1) + "."
+
+
+def day(run: Run) -> str:
+    """4 Nov 2026."""
+    when = datetime.fromisoformat(run.created_at)
+    return f"{when.day} {when:%b %Y}"
+
+
+def badge(run: Run) -> None:
+    """The run's state, or where a recorded one comes from."""
+    if run.source == "recorded":
+        st.badge(f"recorded on {run.machine['name']}, {day(run)}", icon=":material/history:", color="gray")
+    elif run.state in STATE_COLOURS:
+        st.badge(run.state, color=STATE_COLOURS[run.state])  # type: ignore[arg-type]
+
+
+def lane_cards(outcome: Outcome) -> None:
+    """Two cards side by side, on a phone too."""
+    for column, lane in zip(st.columns(len(outcome.lanes), wrap=False), outcome.lanes, strict=True):
+        with column, st.container(border=True, height="stretch"):
+            st.markdown(f"**{marked(lane.engine)}**")
+            label, value, caption = _card(outcome, lane)
+            st.metric(label, value)
+            st.caption(caption)
+
+
+def _card(outcome: Outcome, lane: LaneOutcome) -> tuple[str, str, str]:
+    if lane.result:
+        value = metrics.percent(lane.result["test_accuracy"], outcome.dataset.test_images)
+        caption = f"loss {metrics.loss(lane.result['test_loss'])}"
+        if lane.throughput is not None:
+            caption += f" · {metrics.throughput(lane.throughput)}"
+        return "Test accuracy", value, caption
+    label = "Test accuracy" if lane.state in ENDED else "Accuracy"
+    if lane.state == "failed":
+        return label, metrics.NOT_KNOWN, f"failed in epoch {len(lane.epochs) + 1}" if lane.built else "failed"
+    if not lane.epochs:
+        return label, metrics.NOT_KNOWN, lane.state
+    last = lane.epochs[-1]
+    value = metrics.percent(last["val_accuracy"], outcome.dataset.validation_images)
+    doing = {"training": "trains", "waiting": "waits", "testing": "is tested"}.get(lane.state, lane.state)
+    return "Accuracy", value, f"validation, epoch {last['epoch']} · {doing}"
+
+
+def progress_bar(outcome: Outcome, last_elapsed_s: float | None) -> None:
+    """How far the run is, in the place of the plan."""
+    now = progress(outcome, last_elapsed_s)
+    st.progress(now.fraction, text=now.sentence)
+
+
+def live_charts(outcome: Outcome, store: Store, blocked: bool) -> bool:
+    """The charts, which follow a live run by themselves; whether the host blocks the route that they ask."""
+    run = outcome.run
+    lanes = tuple(ChartLane(lane.engine, lane.title, framework(lane.engine)) for lane in outcome.lanes)
+    fed = None
+    if blocked:
+        rows = store.rows(run.id, limit=100_000)
+        fed = FedRows([row.as_json() for row in rows], rows[-1].seq if rows else 0, run.state)
+    images = outcome.dataset.validation_images
+    view = ChartView(
+        run=run.id,
+        epochs=run.settings["epochs"],
+        lanes=lanes,
+        twin=run.settings["alignment"] == Alignment.EXACT_TWIN,
+        ended=not run.live,
+        accuracy_digits=len(metrics.percent(0.5, images).partition(".")[2].partition(metrics.NO_BREAK)[0]),
+        fed=fed,
+    )
+    return live_chart(view, key="live_chart").route != "open"
+
+
+def result(outcome: Outcome) -> None:
+    """The figures beside the time split, then what the lanes confuse."""
+    done = [lane for lane in outcome.lanes if lane.epochs]
+    if not done:
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.header("Result in figures", anchor=False)
+        st.table(_figures(outcome), border="horizontal")
+    with right:
+        st.header("Where the time went", anchor=False)
+        figure, finding = charts.time_split(done)
+        st.plotly_chart(figure, config=PLOT, theme=None, alt=finding, key="time_split")
+        st.caption(_time_caption(outcome))
+    confusion([lane for lane in outcome.lanes if lane.result], outcome)
+
+
+def _time_caption(outcome: Outcome) -> str:
+    words = "Start: import, data, build. The rest: validation and test. Times never include the dashboard's own work."
+    if outcome.run.settings["schedule"] == "together":
+        return "Both ran at once, so their times do not compare. " + words
+    return words if outcome.times_compare else "The lanes ran on different devices: not comparable. " + words
+
+
+def _figures(outcome: Outcome) -> pd.DataFrame:
+    images = outcome.dataset.test_images
+    rows: dict[str, list[str]] = {}
+    for lane in outcome.lanes:
+        first = lane.epochs[0]["first_step_s"] if lane.epochs else None
+        values = {
+            "Test accuracy": metrics.percent(lane.result.get("test_accuracy"), images),
+            "Test loss": metrics.loss(lane.result.get("test_loss")),
+            "Training time": metrics.duration(lane.train_s or None),
+            "Throughput": metrics.throughput(lane.throughput),
+            "Import": metrics.duration(lane.ready.get("import_s")),
+            "Data": metrics.duration(lane.built.get("data_s")),
+            "Build": metrics.duration(lane.built.get("build_s")),
+            "First step": metrics.duration(first),
+            "Validation": metrics.duration(sum(epoch["val_s"] for epoch in lane.epochs) or None),
+            "Test": metrics.duration(lane.result.get("test_s")),
+            "Peak memory": metrics.mebibytes(lane.result.get("rss_mib")),
+            "Parameters": f"{lane.built['parameters']:,}" if lane.built else metrics.NOT_KNOWN,
+            "Device": str(lane.built.get("device", metrics.NOT_KNOWN)),
+        }
+        for name, value in values.items():
+            rows.setdefault(name, []).append(value)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[marked(lane.engine) for lane in outcome.lanes])
+
+
+def confusion(lanes: list[LaneOutcome], outcome: Outcome) -> None:
+    """A confusion matrix for each lane, in one scale."""
+    if not lanes:
+        return
+    st.header("What they confuse", anchor=False)
+    st.caption(f"{outcome.dataset.test_images:,} test images. Colour marks mistakes only; the diagonal is right.")
+    most = charts.most_mistakes(lanes)
+    for column, lane in zip(st.columns(len(lanes), gap="medium"), lanes, strict=True):
+        with column:
+            st.markdown(f"**{marked(lane.engine)}**, {charts.mistakes(lane):,} mistakes")
+            figure, finding = charts.confusion(lane, most, outcome.dataset.class_names)
+            st.plotly_chart(figure, config=PLOT, theme=None, alt=finding, key=f"confusion_{lane.engine}")
+
+
+def code(outcome: Outcome) -> None:
+    """Each lane's complete script beside the other, in rows of the same purpose."""
+    try:
+        settings = TrainSettings.parse(outcome.run.settings)
+    except InvalidSettings:
+        return
+    listings = [listing(lane.engine, settings) for lane in outcome.lanes if lane.engine in FILENAMES]
+    if not listings:
+        return
+    st.header("Code", anchor=False)
+    st.caption("Complete scripts with this run's settings; lines beside each other do the same thing.")
+    with st.container(horizontal=True):
+        for item in listings:
+            st.download_button(
+                f"Download {item.filename}", item.script, item.filename, "text/x-python", on_click="ignore"
+            )
+    for purpose in PURPOSES:
+        st.subheader(TITLES[purpose], anchor=False)
+        for column, item in zip(st.columns(len(listings), gap="medium"), listings, strict=True):
+            with column:
+                st.markdown(marked(item.engine))
+                st.code(item.sections[purpose], language="python")
+
+
+def folded(outcome: Outcome) -> None:
+    """Model summaries, certificate, machine and versions."""
+    if built := [lane for lane in outcome.lanes if lane.built]:
+        with st.expander("Model summaries"):
+            for column, lane in zip(st.columns(len(built)), built, strict=True):
+                column.markdown(marked(lane.engine))
+                column.code(lane.built["summary"], language=None)
+    if outcome.certificate is not None:
+        with st.expander("Fairness certificate"):
+            certificate(outcome)
+    with st.expander("Machine and versions"):
+        machine(outcome)
+
+
+def certificate(outcome: Outcome) -> None:
+    """What was measured before epoch 1, with its bounds, pass or fail."""
+    c = outcome.certificate or {}
+    passed = bool(c["passed"])
+    st.badge("passed" if passed else "failed", color="green" if passed else "red")
+    st.markdown(
+        f"Before epoch 1 both lanes trained {c['steps']} batches of {c['batch_size']} images from the run's start, "
+        "without dropout, on a network of their own."
+    )
+    table = {
+        "measured": [metrics.digits(c["logit_difference"]), metrics.digits(c["loss_difference"])],
+        "allowed": [metrics.digits(c["logit_bound"]), metrics.digits(c["loss_bound"])],
+    }
+    rows = ["Largest difference of an output, over the largest output", "Largest relative difference of a loss"]
+    st.table(pd.DataFrame(table, index=rows), border="horizontal")
+
+
+def machine(outcome: Outcome) -> None:
+    """Where and when the figures were measured, and with which versions."""
+    m, run = outcome.run.machine, outcome.run
+    st.markdown(
+        f"{m['name']}: {m['processor']}, {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}, "
+        f"Python {m['python']}. {day(run)}, run `{run.id}`."
+    )
+    for lane in outcome.lanes:
+        versions = ", ".join(f"{name} {version}" for name, version in lane.versions.items())
+        st.markdown(
+            f"{marked(lane.engine)}: {versions or metrics.NOT_KNOWN}, on {lane.built.get('device', 'no device')}."
+        )
+    data = asdict(outcome.dataset)
+    st.markdown(f"Data: {data['title']}. {data['description']}")
+
+
+def paragraph(outcome: Outcome) -> None:
+    """What can and cannot be concluded from one run."""
+    if words := conclusion(outcome):
+        st.markdown(words, width=720)

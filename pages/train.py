@@ -1,0 +1,155 @@
+"""Train: set batch size, epochs and dropout, start both frameworks, watch them learn, read the result."""
+
+import streamlit as st
+
+from core import launcher
+from core.datasets import DATASETS
+from core.metrics import duration
+from core.names import ALIGNMENT_TITLES
+from core.outcome import Outcome, gather
+from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
+from core.store import Run, Store, StoreError
+from core.web import run_view
+from core.web.settings_form import form_problems, settings_form
+
+store = Store(DeploymentSettings().data_dir)
+
+
+def here() -> launcher.Launcher | None:
+    """The Launcher, or None after the sentence that says why nothing can be started."""
+    try:
+        return launcher.current()
+    except launcher.LauncherUnavailable as error:
+        st.error(str(error))
+        return None
+
+
+def shown_run(active: launcher.Launcher | None) -> Run | None:
+    """Whatever trains now, wherever it was started; else the newest run; else one that came with the project."""
+    live = active.active() if active else []
+    mine = st.session_state.get("run")
+    if live:
+        return store.run(mine if mine in live else live[0])
+    newest = store.runs(limit=1)
+    return newest[0] if newest else None
+
+
+def plan(settings: TrainSettings) -> str:
+    """What Start will do, and how long it took here last time."""
+    data = DATASETS[settings.dataset]
+    steps = -(-data.training_split // settings.batch_size)
+    epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
+    words = f"{data.title}, {data.training_split:,} for training. {steps:,} steps an epoch, {epochs}, "
+    words += "the lanes take turns. " if settings.schedule == "turns" else "both lanes at once. "
+    last = store.last_like(settings.as_json())
+    took = last.elapsed_s if last else None
+    return words + (f"The last such run took {duration(took)} here." if took else "First run here, no estimate yet.")
+
+
+def controls(active: launcher.Launcher | None, run: Run | None) -> None:
+    """The fields, then Start, or Stop in its place while a run goes on."""
+    busy = bool(run and run.live)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        settings = settings_form(disabled=busy)
+        if busy and active and run:
+            if st.button("Stop", icon=":material/stop:", width=120, key="stop"):
+                active.stop(run.id)
+        elif st.button(
+            "Start",
+            icon=":material/play_arrow:",
+            type="primary",
+            width=120,
+            key="start",
+            disabled=not (settings and active),
+        ):
+            start(active, settings)
+    for sentence in form_problems().values():
+        st.markdown(f":red[{sentence}]")
+    if not busy and settings:
+        st.caption(plan(settings))
+
+
+def start(active: launcher.Launcher | None, settings: TrainSettings | None) -> None:
+    """Queues the run and shows it."""
+    if active is None or settings is None:
+        return
+    try:
+        st.session_state["run"] = active.submit(settings)
+    except (InvalidSettings, StoreError, launcher.LauncherUnavailable) as error:
+        st.error(str(error))
+    else:
+        st.rerun()
+
+
+@st.fragment(run_every=1)
+def while_it_runs(run_id: str, last_elapsed_s: float | None) -> None:
+    """Words, bar and cards of a live run, once a second; the charts beside it need no rerun at all."""
+    run = store.run(run_id)
+    if not run.live:
+        st.rerun()
+    outcome = gather(run, store.rows(run_id, steps=False))
+    run_view.progress_bar(outcome, last_elapsed_s)
+    heading(outcome)
+    run_view.lane_cards(outcome)
+
+
+def heading(outcome: Outcome) -> None:
+    """This run, its state or origin, and its settings."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.header("A recorded duel" if outcome.run.source == "recorded" else "This run", anchor=False, width="content")
+        run_view.badge(outcome.run)
+    st.caption(run_view.settings_words(outcome.run))
+
+
+def ended(run: Run) -> None:
+    """A run with its end: cards, one paragraph, charts, figures, code."""
+    outcome = gather(run, store.rows(run.id, steps=False))
+    if run.state == "failed":
+        st.error(run.reason, icon=":material/error:")
+    elif run.reason:
+        st.markdown(run.reason)
+    heading(outcome)
+    run_view.lane_cards(outcome)
+    run_view.paragraph(outcome)
+    charts(outcome)
+    run_view.result(outcome)
+    run_view.code(outcome)
+    run_view.folded(outcome)
+
+
+def charts(outcome: Outcome) -> None:
+    """The live charts; where the host does not pass their route, the page feeds them."""
+    blocked = bool(st.session_state.get("route_blocked"))
+    if run_view.live_charts(outcome, store, blocked) and not blocked:
+        st.session_state["route_blocked"] = True
+        st.rerun()
+
+
+def recorded() -> Run | None:
+    """One of the three duels that came with the project."""
+    runs = {ALIGNMENT_TITLES[run.settings["alignment"]]: run for run in store.recorded()}
+    if not runs:
+        return None
+    st.markdown(
+        "Nothing has run here yet, so this is one of three that came with the project. Press Start for your own."
+    )
+    choice = st.segmented_control("Recorded duels", list(runs), default=next(iter(runs)), label_visibility="collapsed")
+    return runs.get(choice or "", next(iter(runs.values())))
+
+
+st.title("Keras vs PyTorch", anchor=False)
+st.markdown("The same small network, trained in Keras and in PyTorch side by side, on this machine.")
+try:
+    active = here()
+    run = shown_run(active)
+    controls(active, run)
+    if run is None or run.source == "recorded":
+        run = recorded()
+    if run is not None and run.live:
+        last = store.last_like(run.settings)
+        while_it_runs(run.id, last.elapsed_s if last else None)
+        charts(gather(run, []))
+    elif run is not None:
+        ended(run)
+except StoreError as error:
+    st.error(str(error))

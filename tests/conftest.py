@@ -1,0 +1,31 @@
+"""What every layer of tests may need: the embedded data set, prepared once and kept between test sessions."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core import datasets
+
+PREPARING = [Path("core/datasets.py"), Path("core/prepare.py")]
+
+
+@pytest.fixture(scope="session")
+def prepared_data_dir(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that holds the prepared mnist5k and nothing else: map it or copy from it, never write to it.
+
+    Lies in pytest's cache under a digest of the code that made it, so that new code prepares anew.
+    """
+    cache = getattr(pytestconfig, "cache", None)
+    if cache is None:
+        folder = tmp_path_factory.mktemp("prepared")
+    else:
+        code = b"".join((pytestconfig.rootpath / path).read_bytes() for path in PREPARING)
+        folder = cache.mkdir("prepared") / hashlib.sha256(code).hexdigest()[:12]
+        for older in folder.parent.iterdir():
+            if older != folder:
+                shutil.rmtree(older, ignore_errors=True)
+        folder.mkdir(exist_ok=True)
+    datasets.prepare("mnist5k", folder)
+    return folder

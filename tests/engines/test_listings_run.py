@@ -1,0 +1,96 @@
+"""The scripts shown for a run, run: each as a file of its own in a clean process, beside the lane it stands for."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import datasets
+from core.listings import listing
+from core.settings import Alignment, Device, TrainSettings
+
+PROJECT = Path(__file__).resolve().parents[2]
+ENGINES = ("keras", "torch")
+
+AS_SHIPPED = TrainSettings(epochs=3, device=Device.CPU)
+SAME_START = TrainSettings(epochs=1, device=Device.CPU, alignment=Alignment.SAME_START)
+TWIN = TrainSettings(epochs=2, device=Device.CPU, alignment=Alignment.EXACT_TWIN)
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a script said."""
+
+    first_losses: list[float]
+    epochs: int
+    test_loss: float
+    test_accuracy: float
+
+
+def run_script(engine: str, settings: TrainSettings, folder: Path) -> Printed:
+    """Runs the script as its reader would: a file in a folder of its own, away from this project."""
+    made = listing(engine, settings)
+    (folder / made.filename).write_text(made.script, encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "KERAS"))}
+    done = subprocess.run(
+        [sys.executable, made.filename], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = dict(line.split(": ", 1) for line in done.stdout.splitlines() if line.startswith(("test ", "first ")))
+    return Printed(
+        first_losses=[float(word) for word in said.get("first losses", "").split()],
+        epochs=sum(line.startswith("Epoch ") for line in done.stdout.splitlines()),
+        test_loss=float(said["test loss"]),
+        test_accuracy=float(said["test accuracy"]),
+    )
+
+
+@pytest.fixture(scope="session")
+def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return datasets.prepare("mnist5k", tmp_path_factory.mktemp("data")).folder
+
+
+@pytest.fixture(scope="session")
+def lanes(prepared_folder: Path) -> dict[tuple[str, Alignment], dict[str, Any]]:
+    """Each engine's figures of the float32 runs, from one process an engine."""
+    runs = (AS_SHIPPED, SAME_START)
+    asked = json.dumps([settings.as_json() for settings in runs])
+    figures = {}
+    for engine in ENGINES:
+        command = [sys.executable, "-m", "tests.engines.lane_figures", engine, asked, str(prepared_folder)]
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-3000:]
+        for settings, made in zip(runs, json.loads(done.stdout.splitlines()[-1]), strict=True):
+            figures[engine, settings.alignment] = made
+    return figures
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_as_shipped_a_script_reaches_the_lanes_accuracy(engine: str, lanes: Any, tmp_path: Path) -> None:
+    script, lane = run_script(engine, AS_SHIPPED, tmp_path), lanes[engine, Alignment.AS_SHIPPED]
+    assert script.epochs == 3
+    assert script.test_accuracy > 0.8
+    assert script.test_accuracy == pytest.approx(lane["test_accuracy"], abs=0.02)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_from_the_same_start_a_script_takes_the_lanes_steps(engine: str, lanes: Any, tmp_path: Path) -> None:
+    script, lane = run_script(engine, SAME_START, tmp_path), lanes[engine, Alignment.SAME_START]
+    assert len(script.first_losses) == 10
+    assert script.first_losses == pytest.approx(lane["step_losses"][:10], rel=1e-4)
+
+
+def test_the_twins_scripts_are_one_computation(tmp_path: Path) -> None:
+    keras, torch = (run_script(engine, TWIN, tmp_path) for engine in ENGINES)
+    assert len(keras.first_losses) == 10
+    assert keras.first_losses == pytest.approx(torch.first_losses, rel=1e-12)
+    # Two epochs on, orders and masks of the second included, it still is.
+    assert keras.test_loss == pytest.approx(torch.test_loss, rel=1e-9)
+    assert keras.test_accuracy == pytest.approx(torch.test_accuracy)

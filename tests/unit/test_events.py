@@ -1,0 +1,112 @@
+"""The messages between Launcher and worker: each comes back as it went, and anything else is refused."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import events
+from core.events import ProtocolError, decode, encode
+
+CLASSES = [cls for cls in vars(events).values() if isinstance(cls, type) and issubclass(cls, events.Message)]
+KINDS = [cls for cls in CLASSES if cls is not events.Message]
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+MESSAGES: st.SearchStrategy[Any] = st.one_of(
+    # No lone surrogates: what is sent was decoded from UTF-8.
+    st.builds(events.Train, settings=st.dictionaries(st.text(max_size=5), FINITE | st.integers() | st.text(max_size=5))),
+    st.builds(events.Certified, logits=st.lists(st.lists(FINITE, max_size=3)), losses=st.lists(FINITE)),
+    st.builds(
+        events.Epoch,
+        *[st.integers(1, 100), *[FINITE] * 7],
+        first_step_s=st.none() | FINITE,
+        last=st.booleans(),
+        reason=st.text(),
+    ),
+    st.builds(events.Step, points=st.lists(st.tuples(st.integers(1, 9999), FINITE).map(list))),
+    st.builds(events.Built, data_s=FINITE, build_s=FINITE),
+    st.builds(events.Ready, import_s=FINITE),
+    st.builds(events.Result, test_loss=FINITE, test_accuracy=FINITE, test_s=FINITE),
+    *[st.builds(cls) for cls in (events.Certify, events.Build, events.Go, events.Finish, events.Stop, events.Beat)],
+    *[st.builds(cls) for cls in (events.Stopped, events.Failed)],
+)
+
+
+def test_every_message_has_its_kind_on_the_wire() -> None:
+    assert set(events.MESSAGES) == {cls.kind for cls in KINDS}
+    assert len(events.MESSAGES) == len(KINDS) == 15
+
+
+@given(MESSAGES)
+def test_a_message_comes_back_as_it_went(message: events.Message) -> None:
+    line = encode(message)
+    assert "\n" not in line
+    assert decode(line) == message
+    assert type(decode(line)) is type(message)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_cannot_hold_is_not_sent(number: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        encode(events.Step(1, 29, [[1, number]]))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_nor_is_it_taken(number: str) -> None:
+    with pytest.raises(ProtocolError):
+        decode(f'{{"kind":"step","epoch":1,"steps_per_epoch":29,"points":[[1,{number}]]}}')
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "null",
+        "[]",
+        '"go"',
+        "{}",
+        '{"kind":"go"}',
+        '{"kind":"gone","epoch":1}',
+        '{"kind":["go"],"epoch":1}',
+        '{"kind":"go","epoch":"one"}',
+        '{"kind":"go","epoch":1,"step":2}',
+        '{"kind":"go","epoch":1} trailing',
+        '{"kind":"go","epoch":1',
+        "[" * 100_000,
+        "1" * 5_000,
+        "2026-11-04 10:00:00 I tensorflow/core: a library that prints",
+    ],
+)
+def test_anything_else_is_refused_with_its_beginning(line: str) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        decode(line)
+    assert repr(line[:200]) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 700
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(
+    st.text(st.characters())
+    | JSON.map(json.dumps)
+    | st.builds(
+        lambda cls, values: json.dumps({"kind": cls.kind, **values}),
+        st.sampled_from(KINDS),
+        st.dictionaries(st.sampled_from(["epoch", "step", "points", "reason", "losses", "run", "logits"]), JSON),
+    )
+)
+def test_garbage_raises_nothing_but_a_protocol_error(line: str) -> None:
+    try:
+        message = decode(line)
+    except ProtocolError:
+        return
+    assert type(message) in KINDS
+    encode(message)
