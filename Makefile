@@ -32,7 +32,7 @@ bench: install  ## measure the numbers that the design holds
 	@$(VENV_PYTHON) -m benchmarks
 
 record: install  ## make the runs and the evidence that come with the project, from real runs
-	@$(VENV_PYTHON) -m core record
+	@$(VENV_PYTHON) -m core record --data-note "$(DATA_NOTE)"
 
 # What requirements*.txt name stands first in such a freeze; only what follows is kept. Freeze from a CUDA build:
 # a CPU build has no nvidia-* lines.

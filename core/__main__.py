@@ -1,5 +1,10 @@
 """`python -m core ...`: see `core.cli`."""
 
-from core.cli import app
+import sys
 
-app(prog_name="python -m core")
+try:
+    from core.cli import app
+
+    app(prog_name="python -m core")
+except KeyboardInterrupt:  # while all this is still being imported
+    sys.exit(130)

@@ -28,7 +28,9 @@ def base_layout(height: int) -> go.Layout:
         showlegend=False,
         hovermode="closest",
         dragmode=False,
-        font={"size": 12},
+        font={"size": 12, "family": "Source Sans, sans-serif"},
+        xaxis={"title_font_size": 12, "ticks": ""},
+        yaxis={"title_font_size": 12, "ticks": ""},
     )
 
 
@@ -52,7 +54,7 @@ def time_split(lanes: Sequence[LaneOutcome]) -> tuple[go.Figure, str]:
         words.append(f"{lane.title}: {text}")
         figure.add_annotation(x=0, y=lane.title, text=text, showarrow=False, xanchor="left", yshift=24)
     figure.update_layout(barmode="stack")
-    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, automargin=True)
+    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, automargin=True, ticksuffix="  ")
     figure.update_xaxes(title_text="seconds", rangemode="tozero", zeroline=False, showgrid=True)
     return figure, "Where the time went. " + ". ".join(words) + "."
 
@@ -66,7 +68,8 @@ def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.
     colour = COLOURS[framework(lane.engine)]
     rgb = ", ".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))
     long_names = max(len(name) for name in classes) > 2
-    figure = go.Figure(layout=base_layout(400))
+    figure = go.Figure(layout=base_layout(380))
+    figure.update_layout(margin_t=8)
     figure.add_heatmap(
         z=mistakes,
         x=np.array(classes),
@@ -121,3 +124,27 @@ def most_mistakes(lanes: Sequence[LaneOutcome]) -> int:
         np.fill_diagonal(counts, 0)
         largest = max(largest, int(counts.max()))
     return largest
+
+
+def curves(lanes: Sequence[LaneOutcome]) -> list[tuple[str, go.Figure, str]]:
+    """Validation accuracy and loss by epoch as static figures, for a host that passes no code of ours."""
+    drawn = []
+    for title, name, scale in (("Validation accuracy", "val_accuracy", 100.0), ("Loss", "val_loss", 1.0)):
+        figure = go.Figure(layout=base_layout(260))
+        last = []
+        for lane in lanes:
+            values = [scale * epoch[name] for epoch in lane.epochs]
+            figure.add_scatter(
+                x=[epoch["epoch"] for epoch in lane.epochs],
+                y=values,
+                name=lane.title,
+                mode="lines+markers",
+                line={"color": COLOURS[framework(lane.engine)]},
+                marker={"symbol": "diamond" if framework(lane.engine) == "torch" else "circle", "size": 8},
+            )
+            last += [f"{lane.title} {values[-1]:.4g}"] if values else []
+        figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.2})
+        figure.update_xaxes(title_text="epoch", showgrid=False, zeroline=False)
+        figure.update_yaxes(zeroline=False, type="log" if name == "val_loss" else "linear")
+        drawn.append((title, figure, f"{title} by epoch. Last: {', '.join(last) or 'none yet'}."))
+    return drawn

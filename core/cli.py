@@ -5,15 +5,17 @@ Exit status: 0 finished, 1 failed, 2 bad input, 130 stopped by Ctrl-C.
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, NoReturn
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
-from core import datasets, metrics
+from core import datasets, metrics, recording
 from core.launcher import Launcher, LauncherUnavailable
 from core.names import engine_title, joined
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
@@ -28,6 +30,7 @@ app = typer.Typer(
 out, err = Console(), Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+ALL_ROWS = 10**9
 RESULT_FIGURES = ("test_loss", "test_accuracy", "rss_mib")
 
 
@@ -35,6 +38,15 @@ def fail(sentence: str, status: int) -> NoReturn:
     """Ends with one plain sentence."""
     err.print(sentence, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(status)
+
+
+def deployment(**fixed: Any) -> DeploymentSettings:
+    """The `DUEL_*` environment; ends with a sentence where it cannot be read."""
+    try:
+        return DeploymentSettings(**fixed)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        fail(f"The environment variable DUEL_{str(wrong['loc'][0]).upper()} is wrong: {wrong['msg']}.", 2)
 
 
 def default(field: str) -> str:
@@ -63,52 +75,51 @@ def train(
     raw = {name: value for name, value in locals().items() if name != "as_json"}
     try:
         settings = TrainSettings.parse(raw)
-        launcher = Launcher(DeploymentSettings(spares=False), "the command line")
+        launcher = Launcher(deployment(spares=False), "the command line")
     except InvalidSettings as error:
         fail(str(error), 2)
     except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     try:
-        run_id = launcher.submit(settings)
-        show_rows = print_json if as_json else print_progress
-        interrupted = _watch(launcher, run_id, show_rows)
-        run = launcher.store.run(run_id)
+        run = _train(launcher, settings, print_json if as_json else print_progress)
         if not as_json:
-            _print_run(run, launcher.store.rows(run_id))
+            _print_run(run, launcher.store.rows(run.id, limit=ALL_ROWS))
     except InvalidSettings as error:
         fail(str(error), 2)
     except (StoreError, datasets.DatasetError) as error:
         fail(str(error), 1)
     finally:
         launcher.close()
-    if launcher.trouble:
-        fail(launcher.trouble, 1)
     if run.state != "finished":
-        err.print(run.reason, markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(130 if interrupted else 0 if run.state == "finished" else 1)
+        if launcher.trouble or as_json:
+            err.print(launcher.trouble or run.reason, markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(130 if run.state == "stopped" else 1)
 
 
-ShowRows = Callable[[str, Iterator[Row]], None]
+ShowRows = Callable[[Run, Iterator[Row]], None]
 
 
-def _watch(launcher: Launcher, run_id: str, show: ShowRows) -> bool:
-    """Shows a run's rows to its end; whether Ctrl-C stopped it. A second Ctrl-C leaves at once."""
-    rows = launcher.follow(run_id)
+def _train(launcher: Launcher, settings: TrainSettings, show: ShowRows) -> Run:
+    """Shows a run to its end. Ctrl-C stops it, a second one leaves at once."""
+    run_id = ""
     try:
-        show(run_id, rows)
-        return False
+        run_id = launcher.submit(settings)
+        show(launcher.store.run(run_id), launcher.follow(run_id))
     except KeyboardInterrupt:
-        launcher.stop(run_id)
-    try:
-        for _ in launcher.follow(run_id):
-            pass
-    except KeyboardInterrupt:
-        # The workers end by themselves when our end of their pipes closes.
-        os._exit(130)
-    return True
+        try:
+            for waiting in launcher.active():
+                launcher.stop(waiting)
+            while launcher.active():
+                time.sleep(0.05)
+        except KeyboardInterrupt:
+            # The workers end by themselves when our end of their pipes closes.
+            os._exit(130)
+        if not run_id:
+            raise
+    return launcher.store.run(run_id)
 
 
-def print_json(run_id: str, rows: Iterator[Row]) -> None:
+def print_json(run: Run, rows: Iterator[Row]) -> None:
     """One object a line: every epoch, then each lane's result."""
     facts: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -118,58 +129,59 @@ def print_json(run_id: str, rows: Iterator[Row]) -> None:
         if row.kind == "epoch":
             keep = ("epoch", *(name for name in metrics.FIGURES if name in row.fields and name != "first_step_s"))
             fields = {name: row.fields[name] for name in keep}
-            _line({"event": "epoch", "run": run_id, "engine": row.engine, **fields})
+            _line({"event": "epoch", "run": run.id, "engine": row.engine, **fields})
         elif row.kind == "certificate":
-            _line({"event": "certificate", "run": run_id, **row.fields})
+            _line({"event": "certificate", "run": run.id, **row.fields})
         elif row.kind == "result":
             known |= {name: row.fields[name] for name in RESULT_FIGURES}
         elif row.kind == "lane" and row.fields["state"] in ("finished", "failed", "stopped", "interrupted"):
             figures = {name: known.get(name) for name in (*RESULT_FIGURES, "import_s", "first_step_s")}
             state = {"state": row.fields["state"], "reason": row.fields.get("reason", "")}
-            _line({"event": "result", "run": run_id, "engine": row.engine, **state, **figures})
+            _line({"event": "result", "run": run.id, "engine": row.engine, **state, **figures})
 
 
 def _line(values: dict[str, Any]) -> None:
     print(json.dumps(values), flush=True)
 
 
-def print_progress(run_id: str, rows: Iterator[Row]) -> None:
-    """A bar for each lane, and one for the data while it is fetched."""
+def print_progress(run: Run, rows: Iterator[Row]) -> None:
+    """A bar for each lane, in epochs, and one for the data while it is fetched."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"), TimeElapsedColumn())
     with Progress(*columns, console=err) as progress:
         tasks: dict[str, TaskID] = {}
         for row in rows:
+            fields = row.fields
+            if row.kind not in ("data", "lane", "step", "epoch"):
+                continue
+            if row.engine not in tasks:
+                title, total = (engine_title(row.engine), run.settings["epochs"]) if row.engine else ("Data", None)
+                tasks[row.engine] = progress.add_task(title, words="", total=total)
+            task = tasks[row.engine]
             if row.kind == "data":
-                task = tasks.setdefault(
-                    "", progress.add_task("Data", words="", total=None) if "" not in tasks else tasks[""]
-                )
-                total = row.fields["total_bytes"] or None
-                progress.update(task, completed=row.fields["received_bytes"], total=total, words=row.fields["phase"])
-            elif row.kind == "lane" and row.engine not in tasks:
-                tasks[row.engine] = progress.add_task(engine_title(row.engine), total=None, words=row.fields["state"])
+                received, total = fields["received_bytes"], fields["total_bytes"] or None
+                progress.update(task, completed=received, total=total, words=fields["phase"])
             elif row.kind == "lane":
-                progress.update(tasks[row.engine], words=row.fields["state"])
+                progress.update(task, words=fields["state"])
             elif row.kind == "epoch":
-                words = f"epoch {row.fields['epoch']}, validation {100 * row.fields['val_accuracy']:.1f} %"
-                progress.update(tasks[row.engine], words=words)
-            elif row.kind == "step":
-                fields = row.fields
-                done = fields["epoch"] - 1 + fields["points"][-1][0] / fields["steps_per_epoch"]
-                progress.update(tasks[row.engine], completed=done)
+                words = f"epoch {fields['epoch']}, validation {100 * fields['val_accuracy']:.1f} %"
+                progress.update(task, completed=fields["epoch"], words=words)
+            else:
+                done = fields["points"][-1][0] / fields["steps_per_epoch"]
+                progress.update(task, completed=fields["epoch"] - 1 + done)
 
 
 @app.command()
 def runs(as_json: AsJson = False) -> None:
     """Lists the runs of the data folder, newest first, and those that came with the project."""
     try:
-        found = Store(DeploymentSettings().data_dir).runs()
+        found = Store(deployment().data_dir).runs()
     except StoreError as error:
         fail(str(error), 1)
     if as_json:
         for run in found:
             _line(_summary(run))
         return
-    table = Table("run", "begun", "state", "data set", "lanes", "test accuracy")
+    table = Table(Column("run", no_wrap=True), "begun", "state", "data set", "lanes", "test accuracy")
     for run in found:
         state = run.state if run.source == "here" else f"{run.state}, recorded on {run.machine['name']}"
         images = datasets.find(run.settings["dataset"]).test_images
@@ -205,10 +217,10 @@ def _summary(run: Run) -> dict[str, Any]:
 @app.command()
 def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], as_json: AsJson = False) -> None:
     """Shows one run: its settings, every epoch and the result."""
-    store = Store(DeploymentSettings().data_dir)
+    store = Store(deployment().data_dir)
     try:
         found = _find(store, run)
-        rows = store.rows(found.id, limit=1_000_000)
+        rows = store.rows(found.id, limit=ALL_ROWS)
     except UnknownRun as error:
         fail(str(error), 2)
     except StoreError as error:
@@ -222,7 +234,7 @@ def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], a
 def _find(store: Store, name: str) -> Run:
     if name != "latest":
         return store.run(name)
-    found = store.runs(limit=1)
+    found = [run for run in store.runs(limit=1) if run.source == "here"]
     if not found:
         raise UnknownRun("There is no run yet.")
     return found[0]
@@ -249,8 +261,26 @@ def _print_run(run: Run, rows: list[Row]) -> None:
             )
     out.print(table)
     for lane in run.lanes:
-        result = f"{lane.state}. {lane.reason}".strip()
+        result = f"{lane.state}: {lane.reason}" if lane.reason else lane.state
         if lane.test_accuracy is not None:
             accuracy = metrics.percent(lane.test_accuracy, images.test_images)
             result = f"test loss {metrics.loss(lane.test_loss)}, test accuracy {accuracy}"
         out.print(f"{engine_title(lane.engine)}: {result}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def record(
+    data_note: Annotated[str, typer.Option(help="What is special about the data; shown with every figure.")] = "",
+) -> None:
+    """Makes the three duels that come with the project, on full MNIST. Replaces the ones kept before."""
+    try:
+        launcher = Launcher(DeploymentSettings(spares=False), "the command line")
+    except (LauncherUnavailable, StoreError) as error:
+        fail(str(error), 1)
+    try:
+        for folder in recording.record(launcher, data_note, print_progress):
+            out.print(f"Recorded {folder.name}.", highlight=False)
+    except (recording.RecordingError, StoreError, datasets.DatasetError) as error:
+        fail(str(error), 1)
+    finally:
+        launcher.close()

@@ -3,6 +3,8 @@
 `WorkerProcess` is the only place that starts, feeds, watches and ends a worker.
 """
 
+import contextlib
+import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +22,9 @@ SILENT_S = 12.0
 """A worker that is ready and says nothing for this long hangs: it beats every second."""
 SLOWEST_STEP_S = 120.0
 SLOWEST_STEPS = 30
+CLOSE_S = 1.5
+AWAY_S = 5.0
+"""Where nobody looked for so long, this process was suspended itself, or the worker was a spare: clocks restart."""
 
 Deliver = Callable[["WorkerProcess", Message | None], None]
 
@@ -32,8 +37,8 @@ class WorkerProcess:
         self.engine, self.log = engine, log
         self.ready: events.Ready | None = None
         self.deliver: Deliver | None = None
-        self.asked_at: float | None = None
-        self._heard_at = self._progress_at = time.monotonic()
+        self._heard_at = self._progress_at = self._looked_at = time.monotonic()
+        self._gibberish = False
         self._gap_s = 0.0
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as file:
@@ -55,11 +60,12 @@ class WorkerProcess:
         try:
             for line in self.process.stdout:
                 self._hear(events.decode(line))
-        except (events.ProtocolError, ValueError):
+        except ValueError:  # a torn last line of a dying worker, or one that no worker of ours writes
+            self._gibberish = self.alive
             self.kill()
         self.process.wait()
-        if self.deliver is not None:
-            self.deliver(self, None)
+        if deliver := self.deliver:
+            deliver(self, None)
 
     def _hear(self, message: Message) -> None:
         now = time.monotonic()
@@ -71,11 +77,14 @@ class WorkerProcess:
         self._progress_at = now
         if isinstance(message, events.Ready):
             self.ready = message
-        if self.deliver is not None:
-            self.deliver(self, message)
+        if deliver := self.deliver:
+            deliver(self, message)
 
     def assign(self, deliver: Deliver) -> None:
-        """From now on every event goes to `deliver`, and None at the end; a spare's `Ready` is delivered again."""
+        """From now on every event goes to `deliver`, and None at the end; a spare's `Ready` is delivered again.
+
+        What the reader thread hears meanwhile may be delivered twice, never not at all.
+        """
         self.deliver = deliver
         if self.ready is not None:
             deliver(self, self.ready)
@@ -86,12 +95,10 @@ class WorkerProcess:
         """Sends a command. A worker that is gone cannot hear it: its end is delivered by the reader."""
         now = time.monotonic()
         self._progress_at, self._gap_s = now, 0.0
-        try:
+        with contextlib.suppress(OSError, ValueError):
             assert self.process.stdin is not None
             self.process.stdin.write(events.encode(command) + "\n")
             self.process.stdin.flush()
-        except (OSError, ValueError):
-            pass
 
     @property
     def alive(self) -> bool:
@@ -103,14 +110,19 @@ class WorkerProcess:
 
         `waits_for_it`: whether a command is out, so that progress is due.
         """
-        if self.ready is None or not self.alive:
-            return ""
         now = time.monotonic()
-        if now - self._heard_at > SILENT_S:
-            state = "was stopped from outside" if self._suspended() else "gave no sign of life"
-            return f"its process {state} for {SILENT_S:.0f} s"
+        if now - self._looked_at > AWAY_S:
+            self._heard_at = self._progress_at = now
+        self._looked_at = now
+        if not self.alive:
+            return ""
+        silent = now - self._heard_at
+        suspended = silent > SILENT_S and self._suspended()
+        # An import may hold the lock that the beat needs; but a suspended process does not import.
+        if silent > (SILENT_S if self.ready or suspended else SLOWEST_STEP_S):
+            return f"its process {'was suspended' if suspended else 'gave no sign of life'} for {silent:.0f} s"
         slowest = max(SLOWEST_STEP_S, SLOWEST_STEPS * self._gap_s)
-        if waits_for_it and now - self._progress_at > slowest:
+        if self.ready and waits_for_it and now - self._progress_at > slowest:
             return f"it made no step for {slowest:.0f} s"
         return ""
 
@@ -125,8 +137,11 @@ class WorkerProcess:
         code = self.process.poll()
         if code is None:
             return "its process still runs"
+        if self._gibberish:
+            return "its process sent something that is no message"
         if code < 0:
-            return f"its process was killed by signal {-code}" + (" (perhaps out of memory)" if code == -9 else "")
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+            return f"its process was ended by {name}" + (", perhaps because memory ran out" if code == -9 else "")
         return f"its process ended by itself with code {code}"
 
     def terminate(self) -> None:
@@ -139,17 +154,21 @@ class WorkerProcess:
         if self.alive:
             self.process.kill()
 
-    def close(self) -> None:
-        """Closes the pipe, which ends the worker, and makes sure that it is gone."""
+    def hang_up(self) -> None:
+        """Closes the pipe, which ends the worker within a second, whatever it does."""
         self.deliver = None
+        with contextlib.suppress(OSError):
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+
+    def close(self) -> None:
+        """Hangs up, and makes sure that the process is gone."""
+        self.hang_up()
         try:
-            if self.process.stdin is not None:
-                self.process.stdin.close()
-        except OSError:
-            pass
-        try:
-            self.process.wait(timeout=2)
+            self.process.wait(timeout=CLOSE_S)
         except subprocess.TimeoutExpired:
             self.kill()
             self.process.wait(timeout=10)
         self._reader.join(timeout=5)
+        if self.process.stdout is not None and not self._reader.is_alive():
+            self.process.stdout.close()

@@ -10,20 +10,23 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import filelock
 import psutil
 
 from core import datasets
+from core.ending import left_open
 from core.lane import WorkerProcess
 from core.machine import this_machine
-from core.run import RunInProgress, kept
+from core.run import RunInProgress
 from core.settings import ENGINE_NAMES, DeploymentSettings, InvalidSettings, TrainSettings
-from core.store import Entry, Row, Store, StoreError
+from core.store import ENDED_STATES, Entry, Row, State, Store, StoreError
 
 log = logging.getLogger(__name__)
+ALL_ROWS = 10**9
 
 
 class LauncherUnavailable(Exception):
@@ -43,7 +46,7 @@ def current() -> "Launcher":
     """This process' Launcher. Raises `LauncherUnavailable` with the reason where there is none."""
     if isinstance(_current, Launcher):
         return _current
-    raise _current or LauncherUnavailable("The dashboard is still starting: try again in a moment.")
+    raise LauncherUnavailable(str(_current or "The dashboard is still starting: try again in a moment."))
 
 
 class Launcher:
@@ -54,12 +57,14 @@ class Launcher:
 
         Raises `LauncherUnavailable` where another process holds the folder, and `StoreError`.
         """
-        self.deployment = deployment
+        self.deployment, self.owner = deployment, owner
         self.store = Store(deployment.data_dir)
-        self._lock = self._take_lock(owner)
+        self._holder = self.store.data_dir / "holder.json"
+        self._lock = self._take_lock()
         try:
             self.store.open_for_writing()
-            self._close_what_was_left_open()
+            self._close_what_was_left_open(self._held_before.get("owner", "the dashboard"))
+            self._write_holder()
         except BaseException:
             self._lock.release()
             raise
@@ -69,7 +74,12 @@ class Launcher:
         self._queue: list[tuple[str, TrainSettings]] = []
         self._run: RunInProgress | None = None
         self._spares: dict[str, WorkerProcess] = {}
-        self._started = 0
+        self._spares_started = 0
+        self._given_up: dict[str, int] = dict.fromkeys(ENGINE_NAMES, 0)
+        """How many spares of an engine in a row died before they were ready."""
+        self._data_tried = False
+        self._unsaid: dict[str, str] = {}
+        """Runs whose failure could not be written yet, and its reason."""
         self.trouble = ""
         """Why the last run's end could not be written, as a sentence; empty where all is well."""
         self._thread = threading.Thread(target=self._work, name="launcher", daemon=True)
@@ -77,50 +87,65 @@ class Launcher:
 
     # --- the data folder -------------------------------------------------------------------------------
 
-    def _take_lock(self, owner: str) -> filelock.FileLock:
-        folder = self.deployment.data_dir
-        holder = folder / "holder.json"
+    def _take_lock(self) -> filelock.FileLock:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(folder / "lock")
+            self.store.data_dir.mkdir(parents=True, exist_ok=True)
+            # Not thread_local: the web closes in another thread than it opened in.
+            lock = filelock.FileLock(self.store.data_dir / "lock", thread_local=False)
             lock.acquire(timeout=0)
-            holder.write_text(json.dumps({"owner": owner, "pid": os.getpid(), "since": time.strftime("%H:%M")}))
         except filelock.Timeout:
-            raise LauncherUnavailable(self._held_by(holder)) from None
+            raise LauncherUnavailable(self._held_by()) from None
         except OSError as error:
-            raise LauncherUnavailable(
-                f"The data folder {folder} cannot be written ({error.strerror}): "
-                "change its rights, or set DUEL_DATA_DIR."
-            ) from None
+            raise LauncherUnavailable(self.store.in_words(error)) from None
+        self._held_before = self._read_holder()
         return lock
 
-    @staticmethod
-    def _held_by(holder: Path) -> str:
+    def _write_holder(self) -> None:
+        process = {"pid": os.getpid(), "started": psutil.Process().create_time()}
+        beside = self._holder.with_suffix(".part")
+        try:
+            beside.write_text(json.dumps({"owner": self.owner, "since": time.strftime("%H:%M"), **process}))
+            beside.replace(self._holder)
+        except OSError as error:
+            raise StoreError(self.store.in_words(error)) from None
+
+    def _read_holder(self) -> dict[str, Any]:
+        with contextlib.suppress(OSError, ValueError):
+            values = json.loads(self._holder.read_text())
+            if isinstance(values, dict):
+                return values
+        return {}
+
+    def _held_by(self) -> str:
+        """Who holds the folder, once they have written it down: two may have started at this moment."""
         who = "another process"
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            values = json.loads(holder.read_text())
-            who = f"{values['owner']} (process {values['pid']}, since {values['since']})"
+        for _ in range(20):
+            with contextlib.suppress(KeyError, TypeError, ValueError, psutil.Error):
+                holder = self._read_holder()
+                # A process is known by its pid and its start.
+                if psutil.Process(holder["pid"]).create_time() == holder["started"]:
+                    who = f"{holder['owner']} (process {holder['pid']}, since {holder['since']})"
+                    break
+            time.sleep(0.1)
         return (
-            f"The data folder {holder.parent} is in use by {who}: use that one, close it, "
+            f"The data folder {self.store.data_dir} is in use by {who}: use that one, close it, "
             "or set DUEL_DATA_DIR to another folder."
         )
 
-    def _close_what_was_left_open(self) -> None:
-        """Runs whose owner died: what it had shown is there, and nothing more will come."""
+    def _close_what_was_left_open(self, owner: str) -> None:
+        """Runs whose owner went away: what it had shown is there, and nothing more will come."""
         for run in self.store.open_runs():
-            rows = self.store.rows(run.id)
-            epochs = min(
-                (sum(row.kind == "epoch" and row.engine == lane.engine for row in rows) for lane in run.lanes),
-                default=0,
-            )
-            reason = f"The dashboard was closed while this ran. {kept(epochs)}"
+            cut = [lane.engine for lane in run.lanes if lane.state not in ENDED_STATES]
+            done = [row.engine for row in self.store.rows(run.id, limit=ALL_ROWS) if row.kind == "epoch"]
+            reason = left_open(owner, min((done.count(engine) for engine in cut), default=0))
             if run.state == "queued":
-                reason = "The dashboard was closed before this began."
-            ended = ("finished", "failed", "stopped", "interrupted")
-            entries = [
-                Entry(lane.engine, "lane", {"state": "interrupted"}) for lane in run.lanes if lane.state not in ended
-            ]
-            self.store.append(run.id, [*entries, Entry("", "run", {"state": "interrupted", "reason": reason})])
+                reason = f"{owner[:1].upper()}{owner[1:]} was closed before this began."
+            self._end(run.id, cut, "interrupted", reason)
+
+    def _end(self, run_id: str, lanes: Sequence[str], state: State, reason: str, lane_reason: str = "") -> None:
+        """Writes the end of a run that no thread executes."""
+        entries = [Entry(lane, "lane", {"state": state, "reason": lane_reason}) for lane in lanes]
+        self.store.append(run_id, [*entries, Entry("", "run", {"state": state, "reason": reason})])
 
     # --- what pages and the command line call ----------------------------------------------------------
 
@@ -144,13 +169,11 @@ class Launcher:
     def stop(self, run_id: str) -> None:
         """Stops a queued or running run; does nothing to an ended one."""
         with self._guard:
-            waiting = [item for item in self._queue if item[0] == run_id]
-            if waiting:
-                self._queue = [item for item in self._queue if item[0] != run_id]
-                lanes = [Entry(engine, "lane", {"state": "stopped"}) for engine in waiting[0][1].engines]
-                reason = "You stopped this run before it began."
-                self.store.append(run_id, [*lanes, Entry("", "run", {"state": "stopped", "reason": reason})])
-            elif self._run is not None and self._run.run_id == run_id:
+            for waiting, settings in self._queue:
+                if waiting == run_id:
+                    self._end(run_id, settings.engines, "stopped", "You stopped this run before it began.")
+            self._queue = [item for item in self._queue if item[0] != run_id]
+            if self._run is not None and self._run.run_id == run_id:
                 self._run.stop.set()
 
     def active(self) -> list[str]:
@@ -175,7 +198,8 @@ class Launcher:
     def warm(self) -> bool:
         """Whether every framework's spare is imported and waits."""
         with self._guard:
-            return all(name in self._spares and self._spares[name].ready for name in ENGINE_NAMES)
+            spares = [self._spares.get(name) for name in ENGINE_NAMES]
+        return all(spare is not None and spare.ready is not None and spare.alive for spare in spares)
 
     def close(self) -> None:
         """Ends the run as `interrupted`, every process, and gives the data folder back."""
@@ -188,74 +212,93 @@ class Launcher:
         for spare in self._spares.values():
             spare.close()
         with contextlib.suppress(StoreError):
-            self._close_what_was_left_open()
-        self.store.close()
+            self._close_what_was_left_open(self.owner)
         self._lock.release()
 
     # --- the thread ------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         while not self._closing:
-            if not self._execute_next():
+            try:
+                if self._execute_next():
+                    continue
+                self._say_failures()
                 self._keep_warm()
-                self._wake.wait(timeout=0.5)
-                self._wake.clear()
-        self.store.close()
+            except Exception:  # whatever happens, the next run must start
+                log.exception("launcher")
+            self._wake.wait(timeout=0.5)
+            self._wake.clear()
 
     def _execute_next(self) -> bool:
         with self._guard:
             if not self._queue or self._closing:
                 return False
             run_id, settings = self._queue.pop(0)
-            self._run = RunInProgress(run_id, settings, self.store, self.deployment.datasets_dir, self._take_worker)
+            self._run = RunInProgress(
+                run_id, settings, self.store, self.deployment.datasets_dir, self._take_worker, self.owner
+            )
         try:
             self._run.execute()
             self.trouble = ""
         except StoreError as error:
             self.trouble = str(error)
-            self._say_failed(run_id, self.trouble)
+            self._unsaid[run_id] = self.trouble
         except Exception as error:
             log.exception("run %s", run_id)
-            self._say_failed(run_id, f"The launcher failed: {type(error).__name__}: {error}.")
+            self._unsaid[run_id] = f"The launcher failed: {type(error).__name__}: {error}."
         finally:
+            self._say_failures()
             with self._guard:
                 self._run = None
         return True
 
-    def _say_failed(self, run_id: str, reason: str) -> None:
-        """A full disk may take a run's end once the run writes no more; else `trouble` tells, and the next start."""
-        with contextlib.suppress(StoreError):
-            lanes = [
-                Entry(lane.engine, "lane", {"state": "failed", "reason": reason})
-                for lane in self.store.run(run_id).lanes
-                if lane.state not in ("finished", "failed", "stopped")
-            ]
-            self.store.append(run_id, [*lanes, Entry("", "run", {"state": "failed", "reason": reason})])
+    def _say_failures(self) -> None:
+        """A full disk may take a run's end once the run writes no more, or later; else the next start says it."""
+        for run_id, reason in list(self._unsaid.items()):
+            with contextlib.suppress(StoreError):
+                lanes = [lane.engine for lane in self.store.run(run_id).lanes if lane.state not in ENDED_STATES]
+                self._end(run_id, lanes, "failed", reason, reason)
+                del self._unsaid[run_id]
 
     def _take_worker(self, engine: str, folder: Path) -> WorkerProcess:
         """A warm spare where there is one, else a new process; its log moves to the run's folder."""
-        spare = self._spares.pop(engine, None)
         log_path = folder / f"{engine}.log"
-        if spare is not None and spare.alive:
-            spare.log.replace(log_path)
+        if (spare := self._take_spare(engine)) is None:
+            return WorkerProcess(engine, log_path)
+        with contextlib.suppress(OSError):
+            spare.log = spare.log.replace(log_path)
+        return spare
+
+    def _take_spare(self, engine: str) -> WorkerProcess | None:
+        """The engine's spare, which is then no longer one; None where there is none alive."""
+        with self._guard:
+            spare = self._spares.pop(engine, None)
+        if spare is None or spare.alive:
             return spare
-        return WorkerProcess(engine, log_path)
+        self._given_up[engine] = 0 if spare.ready else self._given_up[engine] + 1
+        spare.close()
+        return None
 
     def _keep_warm(self) -> None:
         """One thing at a time, and only while nobody trains: the embedded data, then a spare for each framework."""
         if not self.deployment.spares:
             return
-        with contextlib.suppress(datasets.DatasetError):
-            datasets.prepare("mnist5k", self.deployment.data_dir, cancelled=lambda: self._closing)
+        if not self._data_tried:
+            self._data_tried = True
+            with contextlib.suppress(datasets.DatasetError):
+                datasets.prepare("mnist5k", self.store.data_dir, cancelled=lambda: self._closing)
         if any(spare.alive and spare.ready is None for spare in self._spares.values()):
             return
         for engine in ENGINE_NAMES:
-            spare = self._spares.get(engine)
-            if spare is None or not spare.alive:
-                if psutil.virtual_memory().available < 2**31:
-                    return
-                self._started += 1
-                path = self.deployment.data_dir / "spares" / f"{engine}-{self._started}.log"
-                with contextlib.suppress(OSError):
-                    self._spares[engine] = WorkerProcess(engine, path)
-                return
+            if engine in self._spares and self._spares[engine].alive:
+                continue
+            self._take_spare(engine)
+            if self._queue or self._given_up[engine] >= 3 or psutil.virtual_memory().available < 2**31:
+                continue
+            self._spares_started += 1
+            path = self.store.data_dir / "spares" / f"{engine}-{self._spares_started}.log"
+            with contextlib.suppress(OSError):
+                spare = WorkerProcess(engine, path)
+                with self._guard:
+                    self._spares[engine] = spare
+            return

@@ -80,12 +80,14 @@ def stops_early(val_losses: Sequence[float], patience: int) -> bool:
     return min(val_losses[-patience:]) >= min(val_losses[:-patience])
 
 
+def percent_decimals(images: int) -> int:
+    """How many decimals a per cent of `images` may have, no finer than one image: 2 of 10,000, 1 of 1,000."""
+    return max(0, math.floor(math.log10(images / 100) + 1e-9)) if images > 0 else 0
+
+
 def percent(fraction: float | None, images: int) -> str:
     """An accuracy, no finer than one image of `images`: 98.91 % of 10,000, 98.9 % of 1,000."""
-    if fraction is None:
-        return NOT_KNOWN
-    decimals = max(0, math.floor(math.log10(images / 100) + 1e-9)) if images > 0 else 0
-    return f"{100 * fraction:.{decimals}f}{NO_BREAK}%"
+    return NOT_KNOWN if fraction is None else f"{100 * fraction:.{percent_decimals(images)}f}{NO_BREAK}%"
 
 
 def loss(value: float | None) -> str:

@@ -69,6 +69,8 @@ class Outcome:
     certificate: dict[str, Any] | None = None
     data: dict[str, Any] | None = None
     """The newest progress of a data set that is being fetched."""
+    prepared: dict[str, Any] | None = None
+    """Where the prepared data came from: its source in words, and SHA-256 by file."""
 
     @property
     def dataset(self) -> Dataset:
@@ -90,8 +92,8 @@ def gather(run: Run, rows: Sequence[Row]) -> Outcome:
         lane = lanes.get(row.engine)
         if row.kind == "certificate":
             outcome.certificate = row.fields
-        elif row.kind == "data":
-            outcome.data = row.fields
+        elif row.kind in ("data", "prepared"):
+            setattr(outcome, row.kind, row.fields)
         elif lane is None:
             continue
         elif row.kind == "epoch":
@@ -131,7 +133,9 @@ def progress(outcome: Outcome, last_elapsed_s: float | None = None) -> RunProgre
     left_s = time_left_s(outcome)
     words = [_whose_turn(outcome, busy)]
     if left_s is not None:
-        words.append(f"About {metrics.duration(max(1, round(left_s)))} left.")
+        left = max(1, round(left_s))
+        about = f"{left}{metrics.NO_BREAK}s" if left < 60 else metrics.duration(left)
+        words.append(f"About {about} left.")
     elif last_elapsed_s is not None:
         words.append(f"The last such run took {metrics.duration(last_elapsed_s)} here.")
     return RunProgress(done / total, " ".join(words))
@@ -183,35 +187,40 @@ def conclusion(outcome: Outcome) -> str:
     if len(done) < 2:
         return "One lane alone compares nothing." if len(outcome.lanes) == 1 else ""
     first, second = done[0], done[1]
-    sentence = f"In this run {_accuracy_words(outcome, first, second)}, and {_time_words(outcome, first, second)}."
-    return f"{sentence} {_caution(outcome)}"
+    better, accuracy = _accuracy_words(outcome, first, second)
+    faster, time = _time_words(outcome, first, second)
+    # "Keras read more and trained faster" where one lane leads in both; else the second part names its own.
+    joint = " and " if better and better == faster else f", and {faster} " if faster else ", and "
+    return f"In this run {better or 'both'} {accuracy}{joint}{time}. {_caution(outcome)}"
 
 
-def _accuracy_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> str:
+def _accuracy_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tuple[str, str]:
+    """Which lane read more, if one did, and the rest of the sentence."""
     images = outcome.dataset.test_images
     right = [round(lane.result["test_accuracy"] * images) for lane in (first, second)]
     if right[0] == right[1]:
-        return f"both read {right[0]:,} of {images:,} test images right"
+        return "", f"read {right[0]:,} of {images:,} test images right"
     better = first if right[0] > right[1] else second
-    return f"{better.title} read {abs(right[0] - right[1]):,} of {images:,} test images more"
+    return better.title, f"read {abs(right[0] - right[1]):,} of {images:,} test images more"
 
 
-def _time_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> str:
+def _time_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tuple[str, str]:
+    """Which lane trained faster, if times compare and one did, and the rest of the sentence."""
     if outcome.run.settings["schedule"] == Schedule.TOGETHER:
-        return "since both ran at once, their times do not compare"
+        return "", "since both ran at once, their times do not compare"
     if not outcome.times_compare:
-        return "since they ran on different devices, their times do not compare"
+        return "", "since they ran on different devices, their times do not compare"
     if first.throughput is None or second.throughput is None:
-        return "one epoch is too short to compare speed"
+        return "", "one epoch is too short to compare speed"
     faster, slower = sorted((first, second), key=lambda lane: -(lane.throughput or 0))
     gain = (faster.throughput or 0) / (slower.throughput or 1) - 1
     if gain < 0.01:
-        return "both trained at the same speed within 1 %"
-    return f"{faster.title} trained {100 * gain:.0f}{metrics.NO_BREAK}% more images a second"
+        return "", f"both trained at the same speed within 1{metrics.NO_BREAK}%"
+    return faster.title, f"trained {100 * gain:.0f}{metrics.NO_BREAK}% more images a second"
 
 
 def _caution(outcome: Outcome) -> str:
-    if outcome.run.settings["alignment"] == "exact-twin":
+    if outcome.run.settings["alignment"] == "exact-twin" and (outcome.certificate or {}).get("passed"):
         return (
             "**The framework is not the model:** with everything aligned both compute the same numbers; "
             "only speed and memory are the frameworks' own."

@@ -4,56 +4,28 @@ Lives in the Launcher's thread. Events arrive from the workers' reader threads i
 changes the run happens here, one event at a time, and is stored before anyone sees it.
 """
 
+import contextlib
 import os
 import queue
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 from core import datasets, events, parity
+from core.ending import RunLane, how_ended
 from core.events import Message
 from core.lane import WorkerProcess
-from core.names import engine_title, joined
 from core.settings import Alignment, Device, Schedule, TrainSettings
-from core.store import Entry, Store
+from core.store import Entry, State, Store
 
 STOP_S = 1.2
 TERMINATE_S = 0.4
 FLUSH_S = 0.25
 """Step rows wait at most this long for a commit of their own; any other row takes them along."""
-
+WATCH_S = 0.5
 TakeWorker = Callable[[str, Path], WorkerProcess]
-
-
-@dataclass
-class RunLane:
-    """One lane while it runs: what it has done, and what it was asked for last."""
-
-    engine: str
-    worker: WorkerProcess | None = None
-    state: str = "waiting"
-    certified: events.Certified | None = None
-    built: bool = False
-    epoch: int = 0
-    last_epoch: bool = False
-    goal: int = 0
-    asked: str = ""
-    """The command that waits for its answer; empty where it is not this lane's turn."""
-    reason: str = ""
-    steps: list[Entry] = field(default_factory=list)
-
-    @property
-    def title(self) -> str:
-        """The lane's name in sentences."""
-        return engine_title(self.engine)
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more comes from this lane."""
-        return self.state in ("finished", "stopped", "failed", "interrupted")
 
 
 class RunInProgress:
@@ -66,16 +38,17 @@ class RunInProgress:
         store: Store,
         datasets_dir: Path | None,
         take_worker: TakeWorker,
+        owner: str,
     ) -> None:
-        self.run_id, self.settings, self.store = run_id, settings, store
+        self.run_id, self.settings, self.store, self.owner = run_id, settings, store, owner
         self.datasets_dir, self.take_worker = datasets_dir, take_worker
         self.stop, self.closing = threading.Event(), threading.Event()
         self.lanes = [RunLane(engine) for engine in settings.engines]
         self.inbox: queue.Queue[tuple[WorkerProcess, Message | None]] = queue.Queue()
         self.folder = store.artifacts(run_id)
         self._stopping_since: float | None = None
-        self._flushed_at = 0.0
-        self._device = "cpu"
+        self._flushed_at = self._watched_at = 0.0
+        self._fault = ""  # what kept the whole run from going on, as a sentence
 
     # --- the run as prose ------------------------------------------------------------------------------
 
@@ -88,25 +61,34 @@ class RunInProgress:
             self._choose_device()
             self._certify()
             self._train()
-        except (datasets.DatasetError, OSError) as error:
-            self._end_all("failed", str(error))
+        except datasets.PreparationCancelled:
+            pass  # `_close` says who wanted it
+        except datasets.DatasetError as error:
+            self._fault = str(error)
+        except OSError as error:
+            self._fault = (
+                f"No lane could be started ({error.strerror or error}): look at this machine's disk and memory."
+            )
         finally:
-            for lane in self.lanes:
-                if lane.worker is not None:
-                    lane.worker.close()
+            self._end_workers()
         self._close()
 
+    def _end_workers(self) -> None:
+        workers = [lane.worker for lane in self.lanes if lane.worker is not None]
+        for worker in workers:
+            worker.hang_up()
+        for worker in workers:
+            worker.close()
+
     def _prepare_data(self) -> None:
-        try:
-            datasets.prepare(
-                self.settings.dataset,
-                self.store.data_dir,
-                self.datasets_dir,
-                on_progress=self._data_progress,
-                cancelled=self._ending,
-            )
-        except datasets.PreparationCancelled:
-            self._end_all("interrupted" if self.closing.is_set() else "stopped", "")
+        prepared = datasets.prepare(
+            self.settings.dataset,
+            self.store.data_dir,
+            self.datasets_dir,
+            on_progress=self._data_progress,
+            cancelled=self._ending,
+        )
+        self._write(Entry("", "prepared", prepared.provenance))
 
     def _data_progress(self, progress: datasets.Progress) -> None:
         now = time.monotonic()
@@ -153,13 +135,14 @@ class RunInProgress:
             self._set(lane, "certifying")
             self._ask(lane, events.Certify())
             self._pump([lane], lambda lane: not lane.asked)
+        if self._ending():
+            return
         first, second = (lane.certified for lane in self.lanes)
         if first is None or second is None:
             return
+        one, other = (first.logits, first.losses), (second.logits, second.losses)
         batch = min(self.settings.batch_size, parity.CERTIFICATE_BATCH)
-        certificate = parity.compare(
-            (first.logits, first.losses), (second.logits, second.losses), self.settings.float64, batch
-        )
+        certificate = parity.compare(one, other, self.settings.float64, batch)
         self._write(Entry("", "certificate", {**asdict(certificate), "passed": certificate.passed}))
 
     def _train(self) -> None:
@@ -196,8 +179,7 @@ class RunInProgress:
             self._set(lane, "building")
             self._ask(lane, events.Build())
         elif not lane.last_epoch and lane.epoch < lane.goal:
-            if lane.state != "training":
-                self._set(lane, "training")
+            self._set(lane, "training")
             self._ask(lane, events.Go(lane.epoch + 1))
         elif lane.goal > self.settings.epochs:
             self._set(lane, "testing")
@@ -216,15 +198,16 @@ class RunInProgress:
         while not all(lane.ended or done(lane) for lane in lanes):
             if self._ending():
                 self._press_stop()
-            try:
+            with contextlib.suppress(queue.Empty):
                 worker, message = self.inbox.get(timeout=0.1)
-            except queue.Empty:
-                self._watch()
-            else:
                 for lane in self.lanes:
                     if lane.worker is worker:
                         self._take(lane, message)
-            if time.monotonic() - self._flushed_at >= FLUSH_S:
+            now = time.monotonic()
+            if now - self._watched_at >= WATCH_S:
+                self._watched_at = now
+                self._watch()
+            if now - self._flushed_at >= FLUSH_S:
                 self._write()
 
     # --- events ----------------------------------------------------------------------------------------
@@ -233,9 +216,11 @@ class RunInProgress:
         if lane.ended:
             return
         match message:
+            case None if self._stopping_since is not None:
+                self._end(lane, self._cut)
             case None:
                 assert lane.worker is not None
-                self._end(lane, "failed", self._at(lane) + lane.worker.ended_by())
+                self._fail(lane, lane.place, lane.worker.ended_by())
             case events.Ready():
                 if lane.asked == "import":
                     lane.asked = ""
@@ -243,6 +228,7 @@ class RunInProgress:
                     self._set(lane, "waiting")
             case events.Certified():
                 lane.certified, lane.asked = message, ""
+                self._set(lane, "waiting")
             case events.Built():
                 lane.built = True
                 self._write(Entry(lane.engine, "built", asdict(message)))
@@ -255,26 +241,27 @@ class RunInProgress:
                 self._advance(lane)
             case events.Result():
                 self._write(Entry(lane.engine, "result", asdict(message)))
-                self._end(lane, "finished", "")
+                self._end(lane, "finished")
             case events.Stopped():
-                self._end(lane, "interrupted" if self.closing.is_set() else "stopped", "")
+                self._end(lane, self._cut)
             case events.Failed():
-                cause = f" Likely cause: {message.cause}." if message.cause else ""
-                where = f"in epoch {message.epoch}, step {message.step}: " if message.epoch else ""
-                self._end(lane, "failed", f"{where}{message.reason}.{cause}")
-
-    def _at(self, lane: RunLane) -> str:
-        return f"in epoch {lane.epoch + 1}: " if lane.asked == "go" else ""
+                where = f"in epoch {message.epoch}, step {message.step}" if message.epoch else lane.place
+                self._fail(lane, where, message.reason, message.cause)
 
     def _watch(self) -> None:
         """Ends lanes whose process hangs."""
         for lane in self._alive():
             if lane.worker is not None and (why := lane.worker.hung(bool(lane.asked))):
-                self._end(lane, "failed", self._at(lane) + why)
                 lane.worker.kill()
+                self._fail(lane, lane.place, why)
 
     def _ending(self) -> bool:
         return self.stop.is_set() or self.closing.is_set()
+
+    @property
+    def _cut(self) -> State:
+        """How a lane ends that was not let to its end: by a person's wish, or because the owner shuts down."""
+        return "stopped" if self.stop.is_set() else "interrupted"
 
     def _press_stop(self) -> None:
         """Event, then SIGTERM, then SIGKILL: a worker stops at its next step, or is stopped."""
@@ -286,13 +273,9 @@ class RunInProgress:
                     lane.worker.send(events.Stop())
             return
         waited = now - self._stopping_since
-        if waited < STOP_S:
-            return
-        for lane in self._alive():
+        for lane in self._alive() if waited >= STOP_S else []:
             if lane.worker is not None:
                 lane.worker.terminate() if waited < STOP_S + TERMINATE_S else lane.worker.kill()
-            if lane.worker is None or not lane.worker.alive:
-                self._end(lane, "interrupted" if self.closing.is_set() else "stopped", "")
 
     # --- rows ------------------------------------------------------------------------------------------
 
@@ -306,65 +289,28 @@ class RunInProgress:
         self._flushed_at = time.monotonic()
 
     def _set(self, lane: RunLane, state: str) -> None:
-        lane.state = state
-        self._write(Entry(lane.engine, "lane", {"state": state, "epoch": lane.epoch}))
+        if lane.state != state:
+            lane.state = state
+            self._write(Entry(lane.engine, "lane", {"state": state, "epoch": lane.epoch}))
 
-    def _end(self, lane: RunLane, state: str, reason: str) -> None:
-        lane.asked, lane.reason = "", reason
-        lane.state = state
+    def _end(self, lane: RunLane, state: State, reason: str = "") -> None:
+        lane.asked, lane.state, lane.reason = "", state, reason
         self._write(Entry(lane.engine, "lane", {"state": state, "epoch": lane.epoch, "reason": reason}))
 
-    def _end_all(self, state: str, reason: str) -> None:
-        for lane in self._alive():
-            self._end(lane, state, reason)
+    def _fail(self, lane: RunLane, where: str, why: str, cause: str = "") -> None:
+        lane.where = where
+        likely = f" Likely cause: {cause}." if cause else ""
+        self._end(lane, "failed", f"{where}{': ' if where else ''}{why.rstrip('.')}.{likely}")
+
+    # --- the end ---------------------------------------------------------------------------------------
 
     def _close(self) -> None:
         """The run's own end: its state and one reason in words."""
-        self._end_all("interrupted" if self.closing.is_set() else "stopped", "")
-        states = {lane.state for lane in self.lanes}
-        if "interrupted" in states:
-            state, reason = "interrupted", "The dashboard was closed while this ran. " + self._kept()
-        elif "stopped" in states:
-            epoch = max(lane.epoch for lane in self.lanes) + 1
-            when = f"in epoch {min(epoch, self.settings.epochs)}" if self._started() else "before its first epoch"
-            state, reason = "stopped", f"You stopped this run {when}. {self._kept()}"
-        elif "failed" in states:
-            state, reason = "failed", " ".join(self._failures())
-        else:
-            state, reason = "finished", self._finished()
-        if not self.folder.exists() or not any(self.folder.iterdir()):
-            shutil.rmtree(self.folder, ignore_errors=True)
-        self._write(Entry("", "run", {"state": state, "reason": reason.strip()}))
-
-    def _started(self) -> bool:
-        return any(lane.built for lane in self.lanes)
-
-    def _kept(self, lanes: list[RunLane] | None = None) -> str:
-        """Which epochs are there to look at."""
-        return kept(min(lane.epoch for lane in lanes or self.lanes))
-
-    def _failures(self) -> list[str]:
-        words = []
-        for lane in (lane for lane in self.lanes if lane.state == "failed"):
-            reason = lane.reason if lane.reason.endswith(".") else f"{lane.reason}."
-            words.append(
-                f"{lane.title} failed{' ' if reason.startswith('in epoch') else ': '}{reason} {self._kept([lane])}"
-            )
-        if finished := [lane.title for lane in self.lanes if lane.state == "finished"]:
-            words.append(f"{joined(finished)} went on and finished.")
-        return words
-
-    def _finished(self) -> str:
-        early = [lane for lane in self.lanes if lane.epoch < self.settings.epochs]
-        return " ".join(
-            f"{lane.title} stopped early after epoch {lane.epoch}: no better validation loss in "
-            f"{self.settings.patience} epochs."
-            for lane in early
-        )
-
-
-def kept(epochs: int) -> str:
-    """Which epochs of an ended run are there to look at, as a sentence."""
-    if epochs == 0:
-        return "No epoch was complete."
-    return "Epoch 1 is kept." if epochs == 1 else f"Epochs 1 to {epochs} are kept."
+        for lane in self._alive():
+            self._end(lane, "failed" if self._fault else self._cut, self._fault)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()  # where nothing was put into it
+        state, reason = how_ended(self.lanes, self.settings, self.owner)
+        if self._fault:
+            state, reason = "failed", self._fault
+        self._write(Entry("", "run", {"state": state, "reason": reason}))

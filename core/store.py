@@ -157,11 +157,8 @@ def checked_id(run_id: str) -> str:
 
 
 class Store:
-    """Reads and writes runs. A writer creates the file; a reader needs none.
-
-    Every call has a connection of its own (0.15 ms): threads come and go with Streamlit's sessions, and a file
-    that was moved away is not read on.
-    """
+    """Reads and writes runs. A writer creates the file; a reader needs none. Every call has a connection of its own
+    (0.15 ms): threads come and go with Streamlit's sessions, and a file that was moved away is not read on."""
 
     def __init__(self, data_dir: Path, recorded: Path = RECORDED) -> None:
         self.data_dir = data_dir.absolute()
@@ -311,13 +308,10 @@ class Store:
         """Runs of this data folder, newest first, then the recorded ones."""
         found = self._select("ORDER BY id DESC LIMIT ? OFFSET ?", limit, offset)
         if len(found) < limit:
-            beyond = max(0, offset - self._count())
-            found += self.recorded()[beyond:][: limit - len(found)]
+            with self._reading() as connection:
+                here = connection.execute("SELECT COUNT(*) FROM runs").fetchone()[0] if connection else 0
+            found += self.recorded()[max(0, offset - here) :][: limit - len(found)]
         return found
-
-    def _count(self) -> int:
-        with self._reading() as connection:
-            return int(connection.execute("SELECT COUNT(*) FROM runs").fetchone()[0]) if connection else 0
 
     def run(self, run_id: str) -> Run:
         """One run with its lanes. Raises `UnknownRun`."""
@@ -348,23 +342,21 @@ class Store:
     @staticmethod
     def _run(run: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
         """A line of `runs`, whose columns are called like the fields."""
-        fields = dict(run)
-        return Run(**{**fields, **{name: json.loads(fields[name]) for name in ("settings", "machine")}, "lanes": lanes})
+        parsed = {name: json.loads(run[name]) for name in ("settings", "machine")}
+        return Run(**{**dict(run), **parsed, "lanes": lanes})
 
-    def rows(self, run_id: str, after: int = 0, limit: int = 5000) -> list[Row]:
-        """A run's rows with `seq` above `after`, in order. Raises `UnknownRun` for an id that cannot be one."""
+    def rows(self, run_id: str, after: int = 0, limit: int = 5000, steps: bool = True) -> list[Row]:
+        """A run's rows with `seq` above `after`, in order; without the many `step` rows where `steps` is false.
+
+        Raises `UnknownRun` for an id that cannot be one.
+        """
         if recording := self._recordings.get(checked_id(run_id)):
-            return [row for row in recording.rows if row.seq > after][:limit]
-        query = "SELECT seq, engine, kind, fields FROM rows WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?"
+            return [row for row in recording.rows if row.seq > after and (steps or row.kind != "step")][:limit]
+        wanted = "run = ? AND seq > ?" + ("" if steps else " AND kind <> 'step'")
+        query = f"SELECT seq, engine, kind, fields FROM rows WHERE {wanted} ORDER BY seq LIMIT ?"
         with self._reading() as connection:
             found = connection.execute(query, (run_id, after, limit)) if connection else ()
             return [Row(row["seq"], row["engine"], row["kind"], json.loads(row["fields"])) for row in found]
-
-    def epochs(self, run_id: str) -> dict[str, int]:
-        """How many epochs each lane of a run of this data folder has complete; lanes without one are left out."""
-        query = "SELECT engine, COUNT(*) FROM rows WHERE run = ? AND kind = 'epoch' GROUP BY engine"
-        with self._reading() as connection:
-            return dict(connection.execute(query, (checked_id(run_id),)).fetchall()) if connection else {}
 
     def last_like(self, settings: Mapping[str, Any]) -> Run | None:
         """The newest finished run of this folder whose training cost the same: same data, batch, epochs, engines."""

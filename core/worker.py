@@ -99,7 +99,13 @@ class Worker:
         self.engine = engine
         self.outbox, self.stop = outbox, stop
         self.val_losses: list[float] = []
-        self.epoch = self.step = 0
+        self.watch: EpochWatch | None = None
+        """The epoch that is trained, while it is."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Epoch and step under way; zeros where no epoch is trained."""
+        return (self.watch.epoch, self.watch.step) if self.watch else (0, 0)
 
     def take(self, command: Message) -> bool:
         """Carries out one command; False after the lane's last event."""
@@ -142,6 +148,8 @@ class Worker:
         engine.device = self.engine.device
         images, labels = self.arrays.train_images, self.arrays.train_labels
         logits, losses = certificate_part(engine, self.settings, images, labels, lambda *_: not self.stop.is_set())
+        if self.stop.is_set():
+            raise Stopping
         self.outbox.send(events.Certified(logits, losses))
 
     def _build(self) -> None:
@@ -154,21 +162,24 @@ class Worker:
         self.outbox.send(events.Built(self.data_s, built_s, parameters, summary, self.device))
 
     def _epoch(self, epoch: int) -> bool:
+        """Trains and validates one epoch; False where its loss exploded."""
         images = len(self.arrays.train_images)
-        watch = EpochWatch(self.outbox, self.stop, epoch, -(-images // self.settings.batch_size))
-        self.epoch = epoch
+        self.watch = watch = EpochWatch(self.outbox, self.stop, epoch, -(-images // self.settings.batch_size))
         trained = self.engine.train_epoch(epoch, watch.on_step)
         train_s = time.perf_counter() - watch.began
-        self.step = watch.step
         watch.flush(0)
         if watch.exploded is not None:
-            self.outbox.send(self._exploded(watch))
+            self.outbox.send(self._exploded("loss", watch.exploded))
             return False
         if self.stop.is_set():
             raise Stopping
         began = time.perf_counter()
         validated = self.engine.evaluate(self.arrays.validation_images, self.arrays.validation_labels)
         val_s = time.perf_counter() - began
+        if not math.isfinite(validated.loss):
+            self.outbox.send(self._exploded("validation loss", validated.loss))
+            return False
+        self.watch = None
         self.val_losses.append(validated.loss)
         row = events.Epoch(
             epoch,
@@ -180,21 +191,22 @@ class Worker:
             val_s=val_s,
             images_per_s=images / train_s,
             first_step_s=watch.first_step_s if epoch == 1 else None,
-            last=epoch == self.settings.epochs,
         )
-        if not row.last and metrics.stops_early(self.val_losses, self.settings.patience):
-            reason = f"no better validation loss in {self.settings.patience} epochs"
-            row = replace(row, last=True, reason=reason)
-        if not math.isfinite(row.val_loss):
-            self.outbox.send(events.Failed("the validation loss became NaN", epoch, watch.step, self._cause()))
-            return False
-        self.outbox.send(row)
+        self.outbox.send(self._maybe_last(row))
         return True
 
-    def _exploded(self, watch: EpochWatch) -> events.Failed:
-        loss = watch.exploded or 0.0
+    def _maybe_last(self, row: events.Epoch) -> events.Epoch:
+        """The row, marked where no epoch follows it."""
+        patience = self.settings.patience
+        if row.epoch == self.settings.epochs:
+            return replace(row, last=True)
+        if metrics.stops_early(self.val_losses, patience):
+            return replace(row, last=True, reason=f"no better validation loss in {patience} epochs")
+        return row
+
+    def _exploded(self, name: str, loss: float) -> events.Failed:
         grown = "became NaN" if math.isnan(loss) else "became infinite" if math.isinf(loss) else f"grew to {loss:.0e}"
-        return events.Failed(f"the loss {grown}", watch.epoch, watch.step, self._cause())
+        return events.Failed(f"the {name} {grown}", *self.place, self._cause())
 
     def _cause(self) -> str:
         # Adam's usual rates are 1e-4 to 1e-2; what explodes far above them explodes because of them.
@@ -241,11 +253,15 @@ class Worker:
 
 def read_commands(inbox: "queue.Queue[Message]", stop: threading.Event) -> None:
     """Runs in a thread from before the framework's import: the end of stdin ends the process at once."""
-    for line in sys.stdin:
-        command = events.decode(line)
-        if isinstance(command, events.Stop):
-            stop.set()
-        inbox.put(command)
+    try:
+        for line in sys.stdin:
+            command = events.decode(line)
+            if isinstance(command, events.Stop):
+                stop.set()
+            inbox.put(command)
+    except ValueError:
+        traceback.print_exc()
+    # Also after a line that is no command: a worker that does not listen would outlive its owner.
     os._exit(0)
 
 
@@ -275,11 +291,11 @@ def work(name: str, outbox: Outbox, inbox: "queue.Queue[Message]", stop: threadi
         while worker.take(inbox.get()):
             pass
     except Stopping:
-        outbox.send(events.Stopped(worker.epoch, worker.step) if worker else events.Stopped(0, 0))
+        outbox.send(events.Stopped(*worker.place) if worker else events.Stopped(0, 0))
     except Exception as error:
         traceback.print_exc()
-        epoch, step = (worker.epoch, worker.step) if worker else (0, 0)
-        outbox.send(events.Failed(one_line(error), epoch, step))
+        place = worker.place if worker else (0, 0)
+        outbox.send(events.Failed(str(error) if isinstance(error, DatasetError) else one_line(error), *place))
 
 
 def main() -> None:

@@ -3,14 +3,12 @@
 import streamlit as st
 
 from core import launcher
-from core.datasets import DATASETS
-from core.metrics import duration
 from core.names import ALIGNMENT_TITLES
 from core.outcome import Outcome, gather
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
 from core.store import Run, Store, StoreError
 from core.web import run_view
-from core.web.settings_form import form_problems, settings_form
+from core.web.settings_form import form_problems, plan, settings_form
 
 store = Store(DeploymentSettings().data_dir)
 
@@ -34,18 +32,6 @@ def shown_run(active: launcher.Launcher | None) -> Run | None:
     return newest[0] if newest else None
 
 
-def plan(settings: TrainSettings) -> str:
-    """What Start will do, and how long it took here last time."""
-    data = DATASETS[settings.dataset]
-    steps = -(-data.training_split // settings.batch_size)
-    epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
-    words = f"{data.title}, {data.training_split:,} for training. {steps:,} steps an epoch, {epochs}, "
-    words += "the lanes take turns. " if settings.schedule == "turns" else "both lanes at once. "
-    last = store.last_like(settings.as_json())
-    took = last.elapsed_s if last else None
-    return words + (f"The last such run took {duration(took)} here." if took else "First run here, no estimate yet.")
-
-
 def controls(active: launcher.Launcher | None, run: Run | None) -> None:
     """The fields, then Start, or Stop in its place while a run goes on."""
     busy = bool(run and run.live)
@@ -66,7 +52,7 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
     for sentence in form_problems().values():
         st.markdown(f":red[{sentence}]")
     if not busy and settings:
-        st.caption(plan(settings))
+        st.caption(plan(settings, store.last_like(settings.as_json())))
 
 
 def start(active: launcher.Launcher | None, settings: TrainSettings | None) -> None:
@@ -82,23 +68,17 @@ def start(active: launcher.Launcher | None, settings: TrainSettings | None) -> N
 
 
 @st.fragment(run_every=1)
-def while_it_runs(run_id: str, last_elapsed_s: float | None) -> None:
-    """Words, bar and cards of a live run, once a second; the charts beside it need no rerun at all."""
+def while_it_runs(run_id: str, last_elapsed_s: float | None, feed: bool) -> None:
+    """Words, bar and cards of a live run, once a second; its charts need no rerun unless they must be fed."""
     run = store.run(run_id)
     if not run.live:
         st.rerun()
     outcome = gather(run, store.rows(run_id, steps=False))
     run_view.progress_bar(outcome, last_elapsed_s)
-    heading(outcome)
+    run_view.heading(outcome)
     run_view.lane_cards(outcome)
-
-
-def heading(outcome: Outcome) -> None:
-    """This run, its state or origin, and its settings."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.header("A recorded duel" if outcome.run.source == "recorded" else "This run", anchor=False, width="content")
-        run_view.badge(outcome.run)
-    st.caption(run_view.settings_words(outcome.run))
+    if feed:
+        charts(outcome)
 
 
 def ended(run: Run) -> None:
@@ -108,20 +88,22 @@ def ended(run: Run) -> None:
         st.error(run.reason, icon=":material/error:")
     elif run.reason:
         st.markdown(run.reason)
-    heading(outcome)
+    run_view.heading(outcome)
     run_view.lane_cards(outcome)
     run_view.paragraph(outcome)
-    charts(outcome)
+    if any(lane.built for lane in outcome.lanes):
+        charts(outcome)
     run_view.result(outcome)
     run_view.code(outcome)
     run_view.folded(outcome)
 
 
 def charts(outcome: Outcome) -> None:
-    """The live charts; where the host does not pass their route, the page feeds them."""
-    blocked = bool(st.session_state.get("route_blocked"))
-    if run_view.live_charts(outcome, store, blocked) and not blocked:
-        st.session_state["route_blocked"] = True
+    """The charts of a run; what the host passes of their routes is learnt once a session."""
+    known = st.session_state.get("route", "open")
+    route = run_view.live_charts(outcome, store, known)
+    if route != known:
+        st.session_state["route"] = route
         st.rerun()
 
 
@@ -147,8 +129,10 @@ try:
         run = recorded()
     if run is not None and run.live:
         last = store.last_like(run.settings)
-        while_it_runs(run.id, last.elapsed_s if last else None)
-        charts(gather(run, []))
+        feed = st.session_state.get("route", "open") != "open"
+        while_it_runs(run.id, last.elapsed_s if last else None, feed)
+        if not feed:
+            charts(gather(run, []))
     elif run is not None:
         ended(run)
 except StoreError as error:

@@ -4,9 +4,16 @@ import hashlib
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from core import datasets
+
+# A busy machine is slow, not wrong: no time limit on a single example.
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("busy")
 
 PREPARING = [Path("core/datasets.py"), Path("core/prepare.py")]
 

@@ -98,11 +98,11 @@ class KerasEngine(Engine):
 
     def use_device(self, device: str, threads: int) -> str:
         if device == "gpu":
-            gpu = tf.config.list_physical_devices("GPU")[-1]
+            gpu = tf.config.list_physical_devices("GPU")[0]
             tf.config.set_visible_devices([gpu], "GPU")
             # Else TensorFlow takes the whole memory, and a PyTorch lane on the same GPU gets none.
             tf.config.experimental.set_memory_growth(gpu, True)
-            return self.devices()[-1]
+            return self.devices()[1]
         tf.config.set_visible_devices([], "GPU")
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -117,6 +117,8 @@ class KerasEngine(Engine):
         self.settings = settings
         self.dtype = "float64" if settings.float64 else "float32"
         keras.config.set_floatx(self.dtype)
+        # Once a layer exists, the global policy no longer follows floatx.
+        keras.config.set_dtype_policy(self.dtype)
         keras.utils.set_random_seed(settings.seed)
         self.x = scaled(self.images, self.dtype)[..., np.newaxis]
         if settings.float64:

@@ -42,9 +42,8 @@ class TorchEngine(Engine):
 
     def use_device(self, device: str, threads: int) -> str:
         if device == "gpu":
-            found = self.devices()[-1]
-            self.device = f"cuda:{found[4:].split()[0]}"
-            return found
+            self.device = "cuda:0"
+            return self.devices()[1]
         if threads:
             torch.set_num_threads(threads)
         return "cpu"

@@ -1,6 +1,5 @@
 """A run as the pages show it: lane cards, live charts, and once it has ended the result, piece by piece."""
 
-from dataclasses import asdict
 from datetime import datetime
 
 import pandas as pd
@@ -9,10 +8,10 @@ import streamlit as st
 from core import charts, metrics
 from core.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.names import ALIGNMENT_TITLES, SCHEDULE_TITLES, engine_title, framework
-from core.outcome import ENDED, LaneOutcome, Outcome, conclusion, progress
+from core.outcome import DOING, ENDED, LaneOutcome, Outcome, conclusion, progress
 from core.settings import Alignment, InvalidSettings, TrainSettings
 from core.store import Run, Store
-from core.web.components.live_chart import ChartLane, ChartView, FedRows, live_chart
+from core.web.components.live_chart import ChartLane, ChartView, FedRows, Route, live_chart
 
 MARKS = {"keras": ":blue[●]", "torch": ":orange[◆]", "other": ":gray[■]"}
 STATE_COLOURS = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
@@ -58,6 +57,15 @@ def badge(run: Run) -> None:
         st.badge(run.state, color=STATE_COLOURS[run.state])  # type: ignore[arg-type]
 
 
+def heading(outcome: Outcome) -> None:
+    """This run, its state or origin, and its settings."""
+    st.space("small")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.header("A recorded duel" if outcome.run.source == "recorded" else "This run", anchor=False, width="content")
+        badge(outcome.run)
+    st.caption(settings_words(outcome.run))
+
+
 def lane_cards(outcome: Outcome) -> None:
     """Two cards side by side, on a phone too."""
     for column, lane in zip(st.columns(len(outcome.lanes), wrap=False), outcome.lanes, strict=True):
@@ -78,11 +86,11 @@ def _card(outcome: Outcome, lane: LaneOutcome) -> tuple[str, str, str]:
     label = "Test accuracy" if lane.state in ENDED else "Accuracy"
     if lane.state == "failed":
         return label, metrics.NOT_KNOWN, f"failed in epoch {len(lane.epochs) + 1}" if lane.built else "failed"
+    doing = "waits" if lane.state == "waiting" else DOING.get(lane.state, lane.state)
     if not lane.epochs:
-        return label, metrics.NOT_KNOWN, lane.state
+        return label, metrics.NOT_KNOWN, doing
     last = lane.epochs[-1]
     value = metrics.percent(last["val_accuracy"], outcome.dataset.validation_images)
-    doing = {"training": "trains", "waiting": "waits", "testing": "is tested"}.get(lane.state, lane.state)
     return "Accuracy", value, f"validation, epoch {last['epoch']} · {doing}"
 
 
@@ -92,25 +100,32 @@ def progress_bar(outcome: Outcome, last_elapsed_s: float | None) -> None:
     st.progress(now.fraction, text=now.sentence)
 
 
-def live_charts(outcome: Outcome, store: Store, blocked: bool) -> bool:
-    """The charts, which follow a live run by themselves; whether the host blocks the route that they ask."""
-    run = outcome.run
-    lanes = tuple(ChartLane(lane.engine, lane.title, framework(lane.engine)) for lane in outcome.lanes)
+def live_charts(outcome: Outcome, store: Store, route: Route) -> Route:
+    """The charts, which follow a live run by themselves; returns what the host passes of our routes.
+
+    Where it passes no rows, the page feeds them; where not even the charts' code arrives, the figures are static.
+    """
+    run, images = outcome.run, outcome.dataset.validation_images
     fed = None
-    if blocked:
+    if route == "blocked":
         rows = store.rows(run.id, limit=100_000)
         fed = FedRows([row.as_json() for row in rows], rows[-1].seq if rows else 0, run.state)
-    images = outcome.dataset.validation_images
     view = ChartView(
         run=run.id,
         epochs=run.settings["epochs"],
-        lanes=lanes,
+        lanes=tuple(ChartLane(lane.engine, lane.title, framework(lane.engine)) for lane in outcome.lanes),
         twin=run.settings["alignment"] == Alignment.EXACT_TWIN,
         ended=not run.live,
-        accuracy_digits=len(metrics.percent(0.5, images).partition(".")[2].partition(metrics.NO_BREAK)[0]),
+        accuracy_digits=metrics.percent_decimals(images),
         fed=fed,
     )
-    return live_chart(view, key="live_chart").route != "open"
+    route = live_chart(view, key="live_chart").route
+    if route == "no-assets":
+        for column, (title, figure, finding) in zip(st.columns(2), charts.curves(outcome.lanes), strict=True):
+            with column:
+                st.subheader(title, anchor=False)
+                st.plotly_chart(figure, config=PLOT, theme=None, alt=finding, key=f"curves_{title}")
+    return route
 
 
 def result(outcome: Outcome) -> None:
@@ -118,6 +133,7 @@ def result(outcome: Outcome) -> None:
     done = [lane for lane in outcome.lanes if lane.epochs]
     if not done:
         return
+    st.space("small")
     left, right = st.columns(2, gap="medium")
     with left:
         st.header("Result in figures", anchor=False)
@@ -166,6 +182,7 @@ def confusion(lanes: list[LaneOutcome], outcome: Outcome) -> None:
     """A confusion matrix for each lane, in one scale."""
     if not lanes:
         return
+    st.space("small")
     st.header("What they confuse", anchor=False)
     st.caption(f"{outcome.dataset.test_images:,} test images. Colour marks mistakes only; the diagonal is right.")
     most = charts.most_mistakes(lanes)
@@ -185,6 +202,7 @@ def code(outcome: Outcome) -> None:
     listings = [listing(lane.engine, settings) for lane in outcome.lanes if lane.engine in FILENAMES]
     if not listings:
         return
+    st.space("small")
     st.header("Code", anchor=False)
     st.caption("Complete scripts with this run's settings; lines beside each other do the same thing.")
     with st.container(horizontal=True):
@@ -243,8 +261,12 @@ def machine(outcome: Outcome) -> None:
         st.markdown(
             f"{marked(lane.engine)}: {versions or metrics.NOT_KNOWN}, on {lane.built.get('device', 'no device')}."
         )
-    data = asdict(outcome.dataset)
-    st.markdown(f"Data: {data['title']}. {data['description']}")
+    data = outcome.prepared or {}
+    st.markdown(
+        f"Data: {outcome.dataset.title}. {data.get('source', outcome.dataset.description)} {data.get('note', '')}"
+    )
+    if sums := data.get("source_sha256"):
+        st.code("\n".join(f"{sha256}  {name}" for name, sha256 in sums.items()), language=None)
 
 
 def paragraph(outcome: Outcome) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import streamlit as st
 
 from core.datasets import DATASETS
+from core.metrics import duration
 from core.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES, engine_title
-from core.settings import ENGINE_NAMES, InvalidSettings, TrainSettings
+from core.settings import ENGINE_NAMES, InvalidSettings, Schedule, TrainSettings
+from core.store import Run
 
 FIELD_PX = 108
 WRITTEN, LINK_PROBLEMS = "settings_in_url", "link_problems"
@@ -168,3 +170,14 @@ def _text(value: Any) -> str:
 def form_problems() -> Mapping[str, str]:
     """A sentence for each field that is wrong, the link's included."""
     return {**st.session_state.get(LINK_PROBLEMS, {}), **st.session_state.pop("problems", {})}
+
+
+def plan(settings: TrainSettings, last: Run | None) -> str:
+    """What Start will do, and how long it took here last time."""
+    data = DATASETS[settings.dataset]
+    steps = -(-data.training_split // settings.batch_size)
+    epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
+    turns = "the lanes take turns" if settings.schedule == Schedule.TURNS else "all lanes at once"
+    words = f"{data.title}, {data.training_split:,} for training. {steps:,} steps an epoch, {epochs}, {turns}. "
+    took = last.elapsed_s if last else None
+    return words + (f"The last such run took {duration(took)} here." if took else "First run here, no estimate yet.")

@@ -16,7 +16,9 @@ KINDS = [cls for cls in CLASSES if cls is not events.Message]
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 MESSAGES: st.SearchStrategy[Any] = st.one_of(
     # No lone surrogates: what is sent was decoded from UTF-8.
-    st.builds(events.Train, settings=st.dictionaries(st.text(max_size=5), FINITE | st.integers() | st.text(max_size=5))),
+    st.builds(
+        events.Train, settings=st.dictionaries(st.text(max_size=5), FINITE | st.integers() | st.text(max_size=5))
+    ),
     st.builds(events.Certified, logits=st.lists(st.lists(FINITE, max_size=3)), losses=st.lists(FINITE)),
     st.builds(
         events.Epoch,

@@ -35,23 +35,23 @@ def test_a_loss_has_four_decimals(value: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.0008, "0.8 ms"),
-        (0.0994, "99.4 ms"),
-        (0.0999, "0.1 s"),
-        (1.94, "1.9 s"),
-        (9.949, "9.9 s"),
-        (9.96, "10 s"),
-        (38.2, "38 s"),
-        (59.7, "1 min 0 s"),
-        (128, "2 min 8 s"),
-        (3599.8, "1 h 0 min"),
-        (7260, "2 h 1 min"),
-        (0, "0.0 ms"),
+        (0.0008, "0.8~ms"),
+        (0.0994, "99.4~ms"),
+        (0.0999, "0.1~s"),
+        (1.94, "1.9~s"),
+        (9.949, "9.9~s"),
+        (9.96, "10~s"),
+        (38.2, "38~s"),
+        (59.7, "1~min 0~s"),
+        (128, "2~min 8~s"),
+        (3599.8, "1~h 0~min"),
+        (7260, "2~h 1~min"),
+        (0, "0.0~ms"),
         (None, "–"),
     ],
 )
 def test_a_duration_takes_the_unit_that_a_reader_expects(seconds: float | None, text: str) -> None:
-    assert metrics.duration(seconds) == text.replace(" ", NB)
+    assert metrics.duration(seconds) == text.replace("~", NB)  # no break before a unit, one between the two
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,6 @@ def test_the_defaults_keep_their_own_limits() -> None:
         ("batch_size", "1_000", BATCH.format("1_000")),
         ("batch_size", "many", BATCH.format("many")),
         ("batch_size", [126], BATCH.format("[126]")),
-        ("batch_size", 10**5000, BATCH.format("a number of thousands of digits")),
-        ("batch_size", "9" * 5000, BATCH.format("9" * 39 + "…")),
-        ("batch_size", "\x1b[31m64\n\ud800", BATCH.format("[31m64")),
         ("epochs", 0, EPOCHS.format("0")),
         ("epochs", 10**9, EPOCHS.format("1000000000")),
         ("epochs", "1e9", EPOCHS.format("1e9")),
@@ -94,6 +91,12 @@ def test_the_defaults_keep_their_own_limits() -> None:
 )
 def test_a_bad_value_gets_its_sentence(field: str, value: object, sentence: str) -> None:
     assert problems({field: value}) == {field: sentence}
+
+
+def test_a_monstrous_value_gets_its_sentence_too() -> None:
+    assert problems({"batch_size": 10**5000}) == {"batch_size": BATCH.format("a number of thousands of digits")}
+    assert problems({"batch_size": "9" * 5000}) == {"batch_size": BATCH.format("9" * 39 + "…")}
+    assert problems({"batch_size": "\x1b[31m64\n\ud800"}) == {"batch_size": BATCH.format("[31m64")}
 
 
 def test_every_bad_field_is_named_at_once() -> None:

@@ -88,7 +88,8 @@ CHARTS = (
 
 
 def _figure(chart: str, title: str, waiting: str) -> str:
-    caption = '<p class="live-chart-caption"></p>' if chart == "loss" else ""
+    words = "Thick with markers: validation. Thin: training. Faint: every step."
+    caption = f'<p class="live-chart-caption">{words}</p>' if chart == "loss" else ""
     return f"""
   <div class="live-chart-box live-chart-box-{chart}">
     <h3 class="live-chart-title">{title}</h3>

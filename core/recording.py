@@ -1,0 +1,103 @@
+"""`make record`: the duels that come with the project, made from real runs on full MNIST, never by hand.
+
+Each becomes a folder in `core/recorded`: `run.json` (run, lanes, rows), the weights and test predictions of each
+lane, and `images.npz` with the pixels of every test image that a lane misread or on which the lanes disagree, and
+of 20 samples (two of each class). The full test set is too large to come along.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core import datasets
+from core.launcher import Launcher
+from core.settings import Alignment, TrainSettings
+from core.store import RECORDED, Row, Run
+
+ShowRows = Callable[[Run, Iterator[Row]], None]
+
+SAMPLES_PER_CLASS = 2
+
+
+class RecordingError(Exception):
+    """A recording cannot be made, in one plain sentence."""
+
+
+def record(launcher: Launcher, note: str, show: ShowRows, folder: Path = RECORDED) -> list[Path]:
+    """Runs the three duels and keeps each; replaces the ones kept before. Raises `RecordingError`.
+
+    `note` says what is special about the data, where something is: it is shown with every figure.
+    """
+    kept = []
+    for alignment in Alignment:
+        run_id = launcher.submit(TrainSettings(dataset="mnist", alignment=alignment))
+        show(launcher.store.run(run_id), launcher.follow(run_id))
+        run = launcher.store.run(run_id)
+        if run.state != "finished":
+            raise RecordingError(f"The {alignment} duel ended {run.state}: {run.reason}")
+        kept.append(keep(launcher, run, note, folder))
+    for old in folder.glob("*/run.json"):
+        if old.parent not in kept:
+            shutil.rmtree(old.parent)
+    return kept
+
+
+def keep(launcher: Launcher, run: Run, note: str, folder: Path) -> Path:
+    """Writes one finished run as a recording and returns its folder; whole or not at all."""
+    rows = launcher.store.rows(run.id, limit=1_000_000)
+    certificates = [row.fields for row in rows if row.kind == "certificate"]
+    if not all(certificate["passed"] for certificate in certificates):
+        raise RecordingError(f"The fairness certificate of run {run.id} failed: nothing is recorded.")
+    target, beside = folder / run.id, folder / f".{run.id}.part"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    source = launcher.store.artifacts(run.id)
+    for lane in run.lanes:
+        for kind in ("safetensors", "npz"):
+            shutil.copyfile(source / f"{lane.engine}.{kind}", beside / f"{lane.engine}.{kind}")
+    np.savez_compressed(beside / "images.npz", **kept_images(launcher, run, source))  # type: ignore[arg-type]
+    (beside / "run.json").write_text(json.dumps(_content(run, rows, note), indent=1) + "\n")
+    beside.replace(target)
+    return target
+
+
+def _content(run: Run, rows: list[Row], note: str) -> dict[str, Any]:
+    values = asdict(run)
+    lanes = values.pop("lanes")
+    values.pop("source")
+    kept = [row.as_json() for row in rows if row.kind != "data"]
+    for row in kept:
+        if row["kind"] == "prepared":
+            row["note"] = note
+    return {"format": 1, "run": values, "lanes": lanes, "rows": kept}
+
+
+def kept_images(launcher: Launcher, run: Run, source: Path) -> dict[str, npt.NDArray[np.generic]]:
+    """The test images that a recording brings: `index` int32 [N], `images` uint8 [N, 28, 28], `labels` uint8 [N].
+
+    Also `samples` int32 [20]: the indices of the first two test images of each class.
+    """
+    prepared = datasets.prepared(run.settings["dataset"], launcher.store.data_dir)
+    if prepared is None:
+        raise RecordingError("The prepared data set is gone: record again.")
+    arrays = prepared.load()
+    labels = np.array(arrays.test_labels)
+    read = [np.load(source / f"{lane.engine}.npz")["classes"] for lane in run.lanes]
+    wanted = np.zeros(len(labels), bool)
+    for classes in read:
+        wanted |= (classes != labels) | (classes != read[0])
+    samples = np.concatenate([np.flatnonzero(labels == digit)[:SAMPLES_PER_CLASS] for digit in range(10)])
+    wanted[samples] = True
+    index = np.flatnonzero(wanted)
+    return {
+        "index": index.astype("int32"),
+        "images": np.array(arrays.test_images[index]),
+        "labels": labels[index],
+        "samples": samples.astype("int32"),
+    }

@@ -1,0 +1,251 @@
+"""One contract over every engine in core/engines: what `core.engines.base` promises, held by real training."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core import datasets, metrics, parity
+from core.network import parameter_count, weight_specs
+from core.settings import ALIGNED_PAIR
+from tests.engines.conftest import Asked, Processes
+
+FOLDER = Path(__file__).resolve().parents[2] / "core/engines"
+ENGINES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in {"__init__", "base"})
+FRAMEWORKS = [engine for engine in ENGINES if engine != "fake"]
+BATCH, STEPS, LAST_BATCH, IMAGES = 126, 29, 72, 3600
+NO_LIMIT = dict.fromkeys((spec.name for spec in weight_specs()), 0.0)
+
+
+def glorot_uniform() -> dict[str, float]:
+    """Keras' limits, and the fake engine's: .147, .085, .062, biases zero."""
+    limits = {spec.name: math.sqrt(6 / (spec.fan_in + spec.fan_out)) for spec in weight_specs()}
+    return {name: 0.0 if name.endswith("bias") else limit for name, limit in limits.items()}
+
+
+def kaiming_uniform() -> dict[str, float]:
+    """PyTorch's limits: .333, .061, .025, for weights and biases."""
+    return {spec.name: 1 / math.sqrt(spec.fan_in) for spec in weight_specs()}
+
+
+INITIALISERS = {"fake": glorot_uniform(), "keras": glorot_uniform(), "torch": kaiming_uniform()}
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, processes: Processes) -> Asked:
+    return processes[request.param]
+
+
+@pytest.fixture(params=FRAMEWORKS)
+def framework(request: pytest.FixtureRequest, processes: Processes) -> Asked:
+    return processes[request.param]
+
+
+@pytest.fixture(params=ALIGNED_PAIR)
+def aligned(request: pytest.FixtureRequest, processes: Processes) -> Asked:
+    return processes[request.param]
+
+
+@pytest.fixture(scope="session")
+def arrays(prepared_data_dir: Path) -> datasets.Arrays:
+    found = datasets.prepared("mnist5k", prepared_data_dir)
+    assert found is not None
+    return found.load()
+
+
+def cross_entropy(logits: Any, labels: Any) -> np.ndarray:
+    """Each image's loss, in float64."""
+    logits = np.asarray(logits, "float64")
+    raised = logits - logits.max(1, keepdims=True)
+    picked: np.ndarray = np.log(np.exp(raised).sum(1)) - raised[np.arange(len(labels)), labels]
+    return picked
+
+
+def batches(order: Any) -> list[Any]:
+    return [order[first : first + BATCH] for first in range(0, len(order), BATCH)]
+
+
+# --- what it is ------------------------------------------------------------------------------------------
+
+
+def test_every_engine_of_the_folder_is_here() -> None:
+    assert {"fake", "keras", "torch"} <= set(ENGINES)
+    assert set(INITIALISERS) == set(ENGINES), "say here how the new engine starts as shipped"
+
+
+def test_it_says_what_computes_and_where(engine: Asked, request: pytest.FixtureRequest) -> None:
+    about = engine.ask("about")
+    name = request.node.callspec.params["engine"]
+    assert about["is_engine"]
+    assert {name, "numpy"} <= set(about["versions"])
+    assert all(version and version[0].isdigit() for version in about["versions"].values())
+    assert about["devices"][0] == "cpu"
+    assert all(device.startswith("gpu:") for device in about["devices"][1:])
+    assert about["device"].startswith("cpu")
+
+
+def test_it_holds_the_articles_network(engine: Asked) -> None:
+    built = engine.ask("network")
+    assert built["parameters"] == parameter_count() == 32_612
+    assert "32,612" in built["summary"]
+    assert {name: tuple(array["shape"]) for name, array in built["weights"].items()} == {
+        spec.name: spec.shape for spec in weight_specs()
+    }
+    assert {array["dtype"] for array in built["weights"].values()} == {"float32"}
+
+
+def test_the_twin_holds_the_same_network_in_float64(aligned: Asked) -> None:
+    built = aligned.ask("network", alignment="exact-twin")
+    assert built["parameters"] == 32_612
+    assert "32,612" in built["summary"]
+    assert {array["dtype"] for array in built["weights"].values()} == {"float64"}
+
+
+# --- how it starts ---------------------------------------------------------------------------------------
+
+
+def test_as_shipped_it_starts_as_its_own_framework_does(engine: Asked, request: pytest.FixtureRequest) -> None:
+    limits = INITIALISERS[request.node.callspec.params["engine"]]
+    for name, array in engine.ask("network")["weights"].items():
+        if limits[name] == 0:
+            assert array["largest"] == 0
+        else:
+            lowest = 0.5 if name.endswith("bias") else 0.95  # ten biases need not come near their limit
+            assert lowest * limits[name] < array["largest"] <= limits[name] * (1 + 1e-6)
+            assert array["spread"] == pytest.approx(limits[name] / math.sqrt(3), rel=0.4 if lowest < 0.9 else 0.1)
+
+
+def test_the_same_seed_is_the_same_start_and_another_seed_another(engine: Asked) -> None:
+    first, again, other = (engine.ask("network", seed=seed)["weights"] for seed in (5, 5, 6))
+    assert first == again
+    for name in ("conv1.weight", "conv2.weight", "dense.weight"):
+        assert first[name]["sha256"] != other[name]["sha256"]
+
+
+def test_the_same_seed_gives_the_same_first_loss(engine: Asked) -> None:
+    first, other = (engine.ask("training", seed=seed, stop_after=1)[0]["losses"] for seed in (5, 6))
+    again = engine.ask("training", seed=5, stop_after=1, epochs=2)[0]["losses"]  # asked anew, not remembered
+    assert again == pytest.approx(first, rel=1e-6)
+    assert other != pytest.approx(first, rel=1e-6)
+
+
+@pytest.mark.parametrize("alignment", ["same-start", "exact-twin"])
+def test_an_aligned_run_starts_from_the_shared_weights(aligned: Asked, alignment: str) -> None:
+    import hashlib
+
+    built = aligned.ask("network", alignment=alignment, seed=5)["weights"]
+    for name, array in parity.start_weights(5).items():
+        wanted = array.astype(built[name]["dtype"]).tobytes()
+        assert built[name]["sha256"] == hashlib.sha256(wanted).hexdigest()
+
+
+# --- how it trains ---------------------------------------------------------------------------------------
+
+
+def test_an_epoch_is_every_step_with_the_last_partial_batch(engine: Asked) -> None:
+    (epoch,) = engine.ask("training", epochs=2)[:1]
+    assert epoch["steps"] == list(range(1, STEPS + 1))
+    assert all(math.isfinite(loss) and loss > 0 for loss in epoch["losses"])
+
+
+def test_an_epochs_loss_is_the_mean_over_its_images(engine: Asked) -> None:
+    sizes = [BATCH] * (STEPS - 1) + [LAST_BATCH]
+    for epoch in engine.ask("training", epochs=2):
+        assert epoch["loss"] == pytest.approx(np.average(epoch["losses"], weights=sizes), rel=1e-5)
+        assert (epoch["accuracy"] * IMAGES) == pytest.approx(round(epoch["accuracy"] * IMAGES), abs=1e-2)
+
+
+def test_two_epochs_learn(engine: Asked) -> None:
+    first, second = engine.ask("training", epochs=2)
+    assert second["accuracy"] > first["accuracy"]
+    assert second["accuracy"] > 0.7
+    assert second["loss"] < first["loss"]
+
+
+def test_an_epoch_ends_at_the_step_that_says_so(engine: Asked) -> None:
+    (epoch,) = engine.ask("training", epochs=2, stop_after=4)
+    assert epoch["steps"] == [1, 2, 3, 4]
+    assert epoch["loss"] == pytest.approx(np.mean(epoch["losses"]), rel=1e-5)
+
+
+def test_as_shipped_each_epoch_visits_every_image_in_another_order(engine: Asked, arrays: datasets.Arrays) -> None:
+    """At a learning rate that moves nothing a batch's loss tells its images, and the epoch's mean that none lacks."""
+    still = engine.ask("standing_still", epochs=2, dropout=0)
+    wanted = cross_entropy(still["logits"], arrays.train_labels).mean()
+    first, second = still["epochs"]
+    assert first["loss"] == pytest.approx(wanted, rel=1e-5)
+    assert second["loss"] == pytest.approx(wanted, rel=1e-5)
+    assert first["losses"] != pytest.approx(second["losses"], rel=1e-4)
+    unshuffled = [cross_entropy(still["logits"], arrays.train_labels)[rows].mean() for rows in batches(range(IMAGES))]
+    assert first["losses"] != pytest.approx(unshuffled, rel=1e-4)
+
+
+@pytest.mark.parametrize(("alignment", "rel"), [("same-start", 1e-5), ("exact-twin", 1e-12)])
+def test_an_aligned_run_visits_the_shared_batch_order(
+    aligned: Asked, arrays: datasets.Arrays, alignment: str, rel: float
+) -> None:
+    still = aligned.ask("standing_still", epochs=2, dropout=0, alignment=alignment, seed=5)
+    losses = cross_entropy(still["logits"], arrays.train_labels)
+    for number, epoch in enumerate(still["epochs"], start=1):
+        order = parity.batch_order(5, number, IMAGES)
+        assert epoch["losses"] == pytest.approx([losses[rows].mean() for rows in batches(order)], rel=rel)
+
+
+def test_dropout_is_on_while_training(framework: Asked) -> None:
+    """With nothing moved, dropout alone parts the losses of the same order."""
+    first = framework.ask("training", alignment="same-start", dropout=0, stop_after=1)[0]["losses"]
+    dropped = framework.ask("training", alignment="same-start", dropout=0.9, stop_after=1)[0]["losses"]
+    assert dropped[0] > first[0] * 1.01
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_an_absurd_learning_rate_is_seen_in_the_first_epoch(framework: Asked, seed: int) -> None:
+    losses = framework.ask("exploding", seed=seed)
+    assert len(losses) < STEPS
+    assert not losses[-1] <= metrics.DIVERGED_LOSS
+
+
+# --- how it reads ----------------------------------------------------------------------------------------
+
+
+def test_evaluation_is_cross_entropy_and_accuracy_of_the_logits(engine: Asked, arrays: datasets.Arrays) -> None:
+    labels = {
+        "validation": arrays.validation_labels,
+        "test": arrays.test_labels,
+        "1,500 training": arrays.train_labels[:1500],  # more than one evaluation batch, the last one partial
+    }
+    found = engine.ask("reading")
+    assert set(found) == set(labels)
+    for name, wanted in labels.items():
+        logits = np.array(found[name]["logits"])
+        assert logits.shape == (len(wanted), 10)
+        assert found[name]["loss"] == pytest.approx(cross_entropy(logits, wanted).mean(), rel=1e-5)
+        # Keras averages in float32: exact as a number of images.
+        assert found[name]["accuracy"] == pytest.approx((logits.argmax(1) == wanted).mean(), abs=1e-6)
+
+
+def test_the_twin_evaluates_in_float64(aligned: Asked, arrays: datasets.Arrays) -> None:
+    found = aligned.ask("reading", alignment="exact-twin", dropout=0.3)["test"]
+    logits = np.array(found["logits"])
+    assert found["loss"] == pytest.approx(cross_entropy(logits, arrays.test_labels).mean(), rel=1e-12)
+
+
+def test_dropout_is_off_while_reading(framework: Asked) -> None:
+    read = framework.ask("dropout_off")
+    assert read["first"] == read["again"] == read["without"]
+
+
+# --- its weights -----------------------------------------------------------------------------------------
+
+
+def test_its_own_weights_and_a_files_give_the_same_logits(engine: Asked) -> None:
+    read = engine.ask("reloaded")
+    assert read["again"] == read["first"]
+    assert read["before"] != read["first"]
+    assert read["moved"] == read["first"]
+
+
+def test_weights_once_handed_out_do_not_change(engine: Asked) -> None:
+    assert engine.ask("snapshot")

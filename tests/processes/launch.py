@@ -1,0 +1,52 @@
+"""A process that holds a Launcher and shows every row of one run as a JSON line, for tests that harm it.
+
+`python -m tests.processes.launch '{"engines": ...}' [--file-limit BYTES] [--uid UID] [--at TIME]`. It says
+`{"held": ...}` once it holds the data folder. A sentence of the Launcher or the store goes to stderr, exit 1.
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+from typing import Any
+
+from core.launcher import Launcher, LauncherUnavailable
+from core.settings import DeploymentSettings, TrainSettings
+from core.store import StoreError
+
+
+def say(values: dict[str, Any]) -> None:
+    print(json.dumps(values), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("settings", type=json.loads)
+    parser.add_argument("--file-limit", type=int)
+    parser.add_argument("--uid", type=int)
+    parser.add_argument("--at", type=float, default=0.0)
+    options = parser.parse_args()
+    if options.uid is not None:
+        os.setgroups([])
+        os.setgid(options.uid)
+        os.setuid(options.uid)
+    time.sleep(max(0.0, options.at - time.time()))
+    try:
+        launcher = Launcher(DeploymentSettings(spares=False), "the dashboard")
+        say({"held": os.getpid()})
+        if options.file_limit:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (options.file_limit, options.file_limit))
+        for row in launcher.follow(launcher.submit(TrainSettings.parse(options.settings))):
+            say(row.as_json())
+        trouble = launcher.trouble
+        launcher.close()
+        if trouble:
+            raise StoreError(trouble)
+    except (LauncherUnavailable, StoreError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
