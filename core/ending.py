@@ -72,7 +72,7 @@ def how_ended(lanes: Sequence[RunLane], settings: TrainSettings, owner: str) -> 
         finished = [lane.title for lane in lanes if lane.state == "finished"]
         went_on = [f"{joined(finished)} went on and finished."] if finished else []
         return "failed", " ".join([*failures, *went_on])
-    why = f"no better validation loss in {settings.patience} epochs"
+    why = f"no better validation loss in {settings.patience} epoch{'s' * (settings.patience != 1)}"
     early = [lane for lane in lanes if lane.epoch < settings.epochs]
     return "finished", " ".join(f"{lane.title} stopped early after epoch {lane.epoch}: {why}." for lane in early)
 

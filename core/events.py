@@ -5,10 +5,13 @@ with a `kind`; `encode` and `decode` are the only JSON code. A number that JSON 
 never travels: the worker reports a loss that is not finite as a `Failed` event.
 """
 
+import base64
 import json
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NoReturn
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import ConfigDict, TypeAdapter
 
 
@@ -77,6 +80,40 @@ class Stop(Message):
     """Ends the lane at the next step; answered by `Stopped`."""
 
     kind = "stop"
+
+
+@dataclass(frozen=True)
+class Load(Message):
+    """To a predictor: builds a model and gives it the weights of a file; answered by `Loaded`."""
+
+    kind = "load"
+    serial: int
+    slot: str
+    """Names the model: whose weights it holds."""
+    settings: dict[str, Any]
+    weights_file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Predict(Message):
+    """To a predictor: reads images with a loaded model; answered by `Predicted`."""
+
+    kind = "predict"
+    serial: int
+    slot: str
+    images: str
+    """Uint8 images [N, 28, 28], see `packed`."""
+
+
+@dataclass(frozen=True)
+class Save(Message):
+    """To a predictor: writes a loaded model in its framework's own file format; answered by `Saved`."""
+
+    kind = "save"
+    serial: int
+    slot: str
+    path: str
 
 
 # --- events, from the worker ---------------------------------------------------------------------------
@@ -181,6 +218,43 @@ class Stopped(Message):
 
 
 @dataclass(frozen=True)
+class Loaded(Message):
+    """The model of a `Load` answers from now on."""
+
+    kind = "loaded"
+    serial: int
+
+
+@dataclass(frozen=True)
+class Predicted(Message):
+    """A model's answer."""
+
+    kind = "predicted"
+    serial: int
+    logits: list[list[float]]
+    """[N, 10]."""
+    compute_ms: float
+    """The model's call alone."""
+
+
+@dataclass(frozen=True)
+class Saved(Message):
+    """The file of a `Save` is written."""
+
+    kind = "saved"
+    serial: int
+
+
+@dataclass(frozen=True)
+class Refused(Message):
+    """A predictor's command could not be carried out; `reason` is the rest of a sentence. The worker goes on."""
+
+    kind = "refused"
+    serial: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Failed(Message):
     """The lane cannot go on; `reason` is one plain sentence without the lane's name."""
 
@@ -195,7 +269,8 @@ class Failed(Message):
 MESSAGES: dict[str, TypeAdapter[Any]] = {
     cls.kind: TypeAdapter(cls)
     for cls in (
-        *(Train, Certify, Build, Go, Finish, Stop),
+        *(Train, Certify, Build, Go, Finish, Stop, Load, Predict, Save),
+        *(Loaded, Predicted, Saved, Refused),
         *(Ready, Beat, Certified, Built, Step, Epoch, Result, Stopped, Failed),
     )
 }
@@ -219,3 +294,13 @@ def decode(line: str) -> Message:
 
 def _refused(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
+
+
+def packed(images: npt.NDArray[np.uint8]) -> str:
+    """Uint8 images [N, 28, 28] as text for one line."""
+    return base64.b64encode(np.ascontiguousarray(images, np.uint8).tobytes()).decode("ascii")
+
+
+def unpacked(text: str) -> npt.NDArray[np.uint8]:
+    """The images of `packed`, uint8 [N, 28, 28]. Raises `ValueError` for anything else."""
+    return np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(-1, 28, 28)

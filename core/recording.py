@@ -2,7 +2,7 @@
 
 Each becomes a folder in `core/recorded`: `run.json` (run, lanes, rows), the weights and test predictions of each
 lane, and `images.npz` with the pixels of every test image that a lane misread or on which the lanes disagree, and
-of 20 samples (two of each class). The full test set is too large to come along.
+of 20 samples (the first two of each class). The full test set is too large to come along.
 """
 
 import json
@@ -79,9 +79,8 @@ def _content(run: Run, rows: list[Row], note: str) -> dict[str, Any]:
 
 
 def kept_images(launcher: Launcher, run: Run, source: Path) -> dict[str, npt.NDArray[np.generic]]:
-    """The test images that a recording brings: `index` int32 [N], `images` uint8 [N, 28, 28], `labels` uint8 [N].
-
-    Also `samples` int32 [20]: the indices of the first two test images of each class.
+    """What a recording brings of the test set: `index` int32 [K] and `images` uint8 [K, 28, 28] of the images that
+    are worth a look, and `test_labels` uint8 [N] of all.
     """
     prepared = datasets.prepared(run.settings["dataset"], launcher.store.data_dir)
     if prepared is None:
@@ -98,6 +97,5 @@ def kept_images(launcher: Launcher, run: Run, source: Path) -> dict[str, npt.NDA
     return {
         "index": index.astype("int32"),
         "images": np.array(arrays.test_images[index]),
-        "labels": labels[index],
-        "samples": samples.astype("int32"),
+        "test_labels": labels,
     }

@@ -245,7 +245,7 @@ class RunInProgress:
             case events.Stopped():
                 self._end(lane, self._cut)
             case events.Failed():
-                where = f"in epoch {message.epoch}, step {message.step}" if message.epoch else lane.place
+                where = f"in epoch {message.epoch}, step {message.step}" if message.step else lane.place
                 self._fail(lane, where, message.reason, message.cause)
 
     def _watch(self) -> None:

@@ -104,8 +104,10 @@ class Worker:
 
     @property
     def place(self) -> tuple[int, int]:
-        """Epoch and step under way; zeros where no epoch is trained."""
-        return (self.watch.epoch, self.watch.step) if self.watch else (0, 0)
+        """Epoch and step under way; zeros where none is."""
+        if self.watch is None:
+            return 0, 0
+        return self.watch.epoch, self.watch.step + 1 if self.watch.step < self.watch.steps else 0
 
     def take(self, command: Message) -> bool:
         """Carries out one command; False after the lane's last event."""
@@ -169,7 +171,7 @@ class Worker:
         train_s = time.perf_counter() - watch.began
         watch.flush(0)
         if watch.exploded is not None:
-            self.outbox.send(self._exploded("loss", watch.exploded))
+            self.outbox.send(self._exploded("loss", watch.exploded, epoch, watch.step))
             return False
         if self.stop.is_set():
             raise Stopping
@@ -177,7 +179,7 @@ class Worker:
         validated = self.engine.evaluate(self.arrays.validation_images, self.arrays.validation_labels)
         val_s = time.perf_counter() - began
         if not math.isfinite(validated.loss):
-            self.outbox.send(self._exploded("validation loss", validated.loss))
+            self.outbox.send(self._exploded("validation loss", validated.loss, epoch))
             return False
         self.watch = None
         self.val_losses.append(validated.loss)
@@ -201,12 +203,13 @@ class Worker:
         if row.epoch == self.settings.epochs:
             return replace(row, last=True)
         if metrics.stops_early(self.val_losses, patience):
-            return replace(row, last=True, reason=f"no better validation loss in {patience} epochs")
+            why = f"no better validation loss in {patience} epoch{'s' * (patience != 1)}"
+            return replace(row, last=True, reason=why)
         return row
 
-    def _exploded(self, name: str, loss: float) -> events.Failed:
+    def _exploded(self, name: str, loss: float, epoch: int, step: int = 0) -> events.Failed:
         grown = "became NaN" if math.isnan(loss) else "became infinite" if math.isinf(loss) else f"grew to {loss:.0e}"
-        return events.Failed(f"the {name} {grown}", *self.place, self._cause())
+        return events.Failed(f"the {name} {grown}", epoch, step, self._cause())
 
     def _cause(self) -> str:
         # Adam's usual rates are 1e-4 to 1e-2; what explodes far above them explodes because of them.

@@ -8,6 +8,7 @@ from core.outcome import Outcome, gather
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
 from core.store import Run, Store, StoreError
 from core.web import run_view
+from core.web.markdown import literal
 from core.web.settings_form import form_problems, plan, settings_form
 
 store = Store(DeploymentSettings().data_dir)
@@ -18,7 +19,7 @@ def here() -> launcher.Launcher | None:
     try:
         return launcher.current()
     except launcher.LauncherUnavailable as error:
-        st.error(str(error))
+        st.error(literal(error))
         return None
 
 
@@ -50,7 +51,7 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
         ):
             start(active, settings)
     for sentence in form_problems().values():
-        st.markdown(f":red[{sentence}]")
+        st.markdown(f":red[{literal(sentence)}]")
     if not busy and settings:
         st.caption(plan(settings, store.last_like(settings.as_json())))
 
@@ -62,7 +63,7 @@ def start(active: launcher.Launcher | None, settings: TrainSettings | None) -> N
     try:
         st.session_state["run"] = active.submit(settings)
     except (InvalidSettings, StoreError, launcher.LauncherUnavailable) as error:
-        st.error(str(error))
+        st.error(literal(error))
     else:
         st.rerun()
 
@@ -85,9 +86,11 @@ def ended(run: Run) -> None:
     """A run with its end: cards, one paragraph, charts, figures, code."""
     outcome = gather(run, store.rows(run.id, steps=False))
     if run.state == "failed":
-        st.error(run.reason, icon=":material/error:")
+        st.error(literal(run.reason), icon=":material/error:")
     elif run.reason:
-        st.markdown(run.reason)
+        st.markdown(literal(run.reason))
+    if outcome.certificate and not outcome.certificate["passed"]:
+        st.warning("The fairness certificate failed: the lanes did not start alike, so this run compares nothing.")
     run_view.heading(outcome)
     run_view.lane_cards(outcome)
     run_view.paragraph(outcome)
@@ -136,4 +139,5 @@ try:
     elif run is not None:
         ended(run)
 except StoreError as error:
-    st.error(str(error))
+    if active:  # else `here` has said what is wrong with the data folder
+        st.error(literal(error))

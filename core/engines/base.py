@@ -7,6 +7,7 @@ belong to the worker, so they exist once. Importing an engine's module imports i
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,10 @@ class Engine(ABC):
     @abstractmethod
     def load(self, weights: Mapping[str, Floats]) -> None:
         """Takes canonical weights; the optimizer keeps its state."""
+
+    @abstractmethod
+    def save(self, path: Path) -> None:
+        """Writes the model as the framework's users keep it: `.keras`, or a state dict as `.pt`."""
 
     @abstractmethod
     def summary(self) -> str:

@@ -6,6 +6,7 @@ image by image would time the loader. Whichever is the faster form is a later qu
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -148,6 +149,10 @@ class TorchEngine(Engine):
     def load(self, weights: Mapping[str, Floats]) -> None:
         moved = {name: torch.from_numpy(array) for name, array in to_torch(weights).items()}
         self.model.load_state_dict(moved)
+
+    def save(self, path: Path) -> None:
+        # Tensors alone: `torch.load(path, weights_only=True)` takes it.
+        torch.save({name: tensor.cpu() for name, tensor in self.model.state_dict().items()}, path)
 
     def summary(self) -> str:
         counts = "\n".join(f"{name}: {tensor.numel():,}" for name, tensor in self.model.named_parameters())

@@ -12,6 +12,7 @@ from core.outcome import DOING, ENDED, LaneOutcome, Outcome, conclusion, progres
 from core.settings import Alignment, InvalidSettings, TrainSettings
 from core.store import Run, Store
 from core.web.components.live_chart import ChartLane, ChartView, FedRows, Route, live_chart
+from core.web.markdown import literal
 
 MARKS = {"keras": ":blue[●]", "torch": ":orange[◆]", "other": ":gray[■]"}
 STATE_COLOURS = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
@@ -20,7 +21,7 @@ PLOT = {"displayModeBar": False}
 
 def marked(engine: str) -> str:
     """An engine's name with its framework's mark, as Markdown."""
-    return f"{MARKS[framework(engine)]} {engine_title(engine)}"
+    return f"{MARKS[framework(engine)]} {literal(engine_title(engine))}"
 
 
 def settings_words(run: Run) -> str:
@@ -52,7 +53,7 @@ def day(run: Run) -> str:
 def badge(run: Run) -> None:
     """The run's state, or where a recorded one comes from."""
     if run.source == "recorded":
-        st.badge(f"recorded on {run.machine['name']}, {day(run)}", icon=":material/history:", color="gray")
+        st.badge(f"recorded on {literal(run.machine['name'])}, {day(run)}", icon=":material/history:", color="gray")
     elif run.state in STATE_COLOURS:
         st.badge(run.state, color=STATE_COLOURS[run.state])  # type: ignore[arg-type]
 
@@ -70,7 +71,9 @@ def lane_cards(outcome: Outcome) -> None:
     """Two cards side by side, on a phone too."""
     for column, lane in zip(st.columns(len(outcome.lanes), wrap=False), outcome.lanes, strict=True):
         with column, st.container(border=True, height="stretch"):
-            st.markdown(f"**{marked(lane.engine)}**")
+            # Which device a lane trains on is always in sight: lanes on different ones do not compare.
+            device = f" :small[{literal(lane.built['device'])}]" if lane.built else ""
+            st.markdown(f"**{marked(lane.engine)}**{device}")
             label, value, caption = _card(outcome, lane)
             st.metric(label, value)
             st.caption(caption)
@@ -171,7 +174,7 @@ def _figures(outcome: Outcome) -> pd.DataFrame:
             "Test": metrics.duration(lane.result.get("test_s")),
             "Peak memory": metrics.mebibytes(lane.result.get("rss_mib")),
             "Parameters": f"{lane.built['parameters']:,}" if lane.built else metrics.NOT_KNOWN,
-            "Device": str(lane.built.get("device", metrics.NOT_KNOWN)),
+            "Device": literal(lane.built.get("device", metrics.NOT_KNOWN)),
         }
         for name, value in values.items():
             rows.setdefault(name, []).append(value)
@@ -226,7 +229,7 @@ def folded(outcome: Outcome) -> None:
                 column.markdown(marked(lane.engine))
                 column.code(lane.built["summary"], language=None)
     if outcome.certificate is not None:
-        with st.expander("Fairness certificate"):
+        with st.expander(f"Fairness certificate: {'passed' if outcome.certificate['passed'] else 'failed'}"):
             certificate(outcome)
     with st.expander("Machine and versions"):
         machine(outcome)
@@ -252,19 +255,15 @@ def certificate(outcome: Outcome) -> None:
 def machine(outcome: Outcome) -> None:
     """Where and when the figures were measured, and with which versions."""
     m, run = outcome.run.machine, outcome.run
-    st.markdown(
-        f"{m['name']}: {m['processor']}, {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}, "
-        f"Python {m['python']}. {day(run)}, run `{run.id}`."
-    )
+    words = f"{m['name']}: {m['processor']}, {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}, "
+    st.markdown(literal(f"{words}Python {m['python']}. {day(run)}, run ") + f"`{run.id}`.")
     for lane in outcome.lanes:
         versions = ", ".join(f"{name} {version}" for name, version in lane.versions.items())
-        st.markdown(
-            f"{marked(lane.engine)}: {versions or metrics.NOT_KNOWN}, on {lane.built.get('device', 'no device')}."
-        )
+        where = lane.built.get("device", "no device")
+        st.markdown(f"{marked(lane.engine)}: {literal(f'{versions or metrics.NOT_KNOWN}, on {where}')}.")
     data = outcome.prepared or {}
-    st.markdown(
-        f"Data: {outcome.dataset.title}. {data.get('source', outcome.dataset.description)} {data.get('note', '')}"
-    )
+    source = data.get("source", outcome.dataset.description)
+    st.markdown(literal(f"Data: {outcome.dataset.title}. {source} {data.get('note', '')}"))
     if sums := data.get("source_sha256"):
         st.code("\n".join(f"{sha256}  {name}" for name, sha256 in sums.items()), language=None)
 

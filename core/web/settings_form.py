@@ -27,10 +27,21 @@ DEFAULTS: dict[str, Any] = TrainSettings().as_json()
 def settings_form(disabled: bool) -> TrainSettings | None:
     """Draws the fields in a row; None, after the sentences, where they do not make a run."""
     read_link()
-    st.number_input("Batch size", step=1, key="batch_size", width=FIELD_PX, disabled=disabled, persist_state="session")
-    st.number_input("Epochs", step=1, key="epochs", width=FIELD_PX, disabled=disabled, persist_state="session")
     st.number_input(
-        "Dropout", step=0.05, format="%g", key="dropout", width=FIELD_PX, disabled=disabled, persist_state="session"
+        "Batch size", value=None, step=1, key="batch_size", width=FIELD_PX, disabled=disabled, persist_state="session"
+    )
+    st.number_input(
+        "Epochs", value=None, step=1, key="epochs", width=FIELD_PX, disabled=disabled, persist_state="session"
+    )
+    st.number_input(
+        "Dropout",
+        value=None,
+        step=0.05,
+        format="%g",
+        key="dropout",
+        width=FIELD_PX,
+        disabled=disabled,
+        persist_state="session",
     )
     with st.popover("More settings", disabled=disabled):
         _folded_fields(disabled)
@@ -79,10 +90,13 @@ def _folded_fields(disabled: bool) -> None:
         disabled=disabled,
         persist_state="session",
     )
-    st.number_input("Learning rate", format="%g", key="learning_rate", disabled=disabled, persist_state="session")
-    st.number_input("Seed", step=1, key="seed", disabled=disabled, persist_state="session")
+    st.number_input(
+        "Learning rate", value=None, format="%g", key="learning_rate", disabled=disabled, persist_state="session"
+    )
+    st.number_input("Seed", value=None, step=1, key="seed", disabled=disabled, persist_state="session")
     st.number_input(
         "Early stopping after",
+        value=None,
         step=1,
         key="patience",
         disabled=disabled,
@@ -118,7 +132,7 @@ def read_link() -> None:
         st.session_state[name] = value
         if problem:
             problems[name] = f"{problem} The link's value was left out."
-    st.session_state[WRITTEN] = link
+    write_link()  # what the link had left out goes from it, and is said
     st.session_state[LINK_PROBLEMS] = problems
 
 
@@ -159,7 +173,9 @@ def write_link() -> None:
 
 def _text(value: Any) -> str:
     return (
-        ",".join(value)
+        ""
+        if value is None  # an emptied field
+        else ",".join(value)
         if isinstance(value, list | tuple)
         else f"{value:.12g}"
         if isinstance(value, float)

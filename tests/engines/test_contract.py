@@ -16,7 +16,6 @@ FOLDER = Path(__file__).resolve().parents[2] / "core/engines"
 ENGINES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in {"__init__", "base"})
 FRAMEWORKS = [engine for engine in ENGINES if engine != "fake"]
 BATCH, STEPS, LAST_BATCH, IMAGES = 126, 29, 72, 3600
-NO_LIMIT = dict.fromkeys((spec.name for spec in weight_specs()), 0.0)
 
 
 def glorot_uniform() -> dict[str, float]:

@@ -72,10 +72,10 @@ def test_one_lane_fails_and_the_other_finishes(open_launcher: OpenLauncher, engi
 
 def test_a_huge_learning_rate_is_named_as_the_likely_cause(open_launcher: OpenLauncher) -> None:
     launcher = open_launcher()
-    run = finished(launcher, launcher.submit(settings("fake-nan,fake-nan-b", learning_rate=1e6)))
+    run = finished(launcher, launcher.submit(settings("fake-nan", learning_rate=1e6)))
     likely = "in epoch 2, step 2: the loss became NaN. Likely cause: a learning rate of 1,000,000."
     assert run.lane("fake-nan").reason == likely
-    assert run.reason == f"fake-nan failed {likely} Epoch 1 is kept. fake-nan-b failed {likely} Epoch 1 is kept."
+    assert run.reason == f"fake-nan failed {likely} Epoch 1 is kept."
 
 
 def test_a_worker_killed_in_mid_epoch(open_launcher: OpenLauncher) -> None:
@@ -117,13 +117,17 @@ def test_a_suspended_worker_is_stopped_within_two_seconds(open_launcher: OpenLau
     assert [lane.state for lane in run.lanes] == ["stopped", "stopped"]
 
 
-def test_an_engine_that_cannot_be_imported(open_launcher: OpenLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", "")
+def test_a_framework_that_cannot_be_imported(
+    open_launcher: OpenLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('libtorch.so is broken')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     launcher = open_launcher()
-    chosen = settings("fake-a").model_copy(update={"engines": ("nosuch", "fake-a")})
-    run = finished(launcher, launcher.submit(chosen))
-    assert run.lane("nosuch").reason == ("while importing: ModuleNotFoundError: No module named 'core.engines.nosuch'.")
-    assert run.lane("fake-a").state == "finished"
+    run = finished(launcher, launcher.submit(settings("torch,fake-a", epochs=1)))
+    assert run.reason == (
+        "PyTorch failed while importing: ImportError: libtorch.so is broken. No epoch was complete. "
+        "fake-a went on and finished."
+    )
 
 
 def test_data_that_cannot_be_had_is_said_once(open_launcher: OpenLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,6 +237,7 @@ def test_a_full_database_ends_the_run_which_says_so_once_it_can(
     monkeypatch.setattr(store.sqlite3, "connect", limited)
     run_id = launcher.submit(settings("fake-a,fake-b", epochs=100))
     in_mid_epoch(launcher, run_id, "fake-b", 2)
+    before = launcher.store.rows(run_id)
     most_pages[0] = 1  # SQLite takes the present size for the least
     wait_for("the launcher gave up", lambda: launcher.trouble)
     wait_for("the lanes are gone", lambda: not workers())
@@ -240,11 +245,8 @@ def test_a_full_database_ends_the_run_which_says_so_once_it_can(
         f"The disk of {data_dir} is full or failing (database or disk is full): free some space, then start again."
     )
     assert launcher.trouble == sentence
-    with pytest.raises(StoreError, match="is full or failing"):
-        for _ in range(99):
-            launcher.submit(settings())
     shown = launcher.store.rows(run_id)
-    assert epochs(shown, "fake-a")[:2] == [1, 2]
+    assert shown[: len(before)] == before
     most_pages[0] = 2**30
     run = finished(launcher, run_id)
     assert (run.state, run.reason) == ("failed", sentence)
@@ -305,9 +307,7 @@ def test_a_damaged_or_newer_database_is_refused_and_the_folder_is_free(
 ) -> None:
     path = data_dir / FILE
     path.write_bytes(b"This is no database. " * 1000)
-    with pytest.raises(
-        StoreError, match=r"is damaged \(file is not a database\): move the file away to begin a new one"
-    ):
+    with pytest.raises(StoreError, match=r"is damaged \(file is not a database\): move the file away"):
         open_launcher()
     path.unlink()
     with sqlite3.connect(path) as connection:
@@ -327,11 +327,11 @@ def test_a_data_folder_that_is_a_file(open_launcher: OpenLauncher, tmp_path: Pat
 
 
 def test_an_owner_that_was_itself_suspended_blames_no_worker(spawn: Spawn) -> None:
-    process = spawn("tests.processes.launch", settings("fake-slow", epochs=16).model_dump_json())
+    process = spawn("tests.processes.launch", settings("fake-slow", epochs=8).model_dump_json(), "--silent", "3")
     list(read_rows(process, 1))
     os.kill(process.pid, signal.SIGSTOP)
     # Longer than a silent worker is borne; what the worker said meanwhile waits in the pipe.
-    time.sleep(13)
+    time.sleep(4)
     os.kill(process.pid, signal.SIGCONT)
     said, _ = process.communicate(timeout=60)
     assert json.loads(said.splitlines()[-1])["state"] == "finished"

@@ -1,5 +1,7 @@
 """The Launcher with the fake engine: turns, queue, stop, and who may hold a data folder."""
 
+import itertools
+import os
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from core import launcher as launcher_module
 from core.launcher import Launcher, LauncherUnavailable, current, set_current
-from core.settings import InvalidSettings
+from core.settings import DeploymentSettings, InvalidSettings
 from core.store import Row, Run, Store
 from tests.processes.conftest import OpenLauncher, settings, wait_for, worker, workers
 
@@ -123,15 +125,15 @@ def test_two_starts_at_one_instant_are_two_runs_one_after_the_other(open_launche
     for run_id in ids:
         finish(launcher, run_id)
     assert len(set(ids)) == 2
-    one, other = sorted(filter(None, (launcher.store.run(run_id).started_at for run_id in ids)))
-    assert other >= min(filter(None, (launcher.store.run(run_id).ended_at for run_id in ids))) > one
+    first, second = (launcher.store.run(run_id) for run_id in sorted(ids))
+    assert [first.state, second.state] == ["finished", "finished"]
+    assert (second.started_at or "") >= (first.ended_at or "never")
 
 
 def test_stop_in_mid_epoch_ends_within_two_seconds_and_keeps_the_epochs(open_launcher: OpenLauncher) -> None:
     launcher = open_launcher()
     run_id = launcher.submit(settings("fake-a,fake-slow", epochs=9, batch_size=100))
-    wait_for("epoch 5 of the slow lane", lambda: shown_epochs(launcher, run_id, "fake-slow") == 4)
-    wait_for("epoch 5 of the slow lane", lambda: shown_epochs(launcher, run_id, "fake-a") == 5)
+    wait_for("fake-a has done epoch 5", lambda: shown_epochs(launcher, run_id, "fake-a") == 5)
     launcher.stop(run_id)
     assert wait_for("the run is stopped", lambda: not launcher.store.run(run_id).live) < 2
     assert not workers()
@@ -140,14 +142,6 @@ def test_stop_in_mid_epoch_ends_within_two_seconds_and_keeps_the_epochs(open_lau
     assert [lane.state for lane in run.lanes] == ["stopped", "stopped"]
     assert len(epochs(rows, "fake-slow")) == 4
     assert launcher.active() == []
-
-
-def test_stop_in_the_second_lane_names_that_lanes_epoch(open_launcher: OpenLauncher) -> None:
-    launcher = open_launcher()
-    run_id = launcher.submit(settings("fake-a,fake-slow", epochs=5, batch_size=50))
-    wait_for("a has done epoch 1, slow is in it", lambda: shown_epochs(launcher, run_id, "fake-a") == 1)
-    launcher.stop(run_id)
-    assert ended(launcher, run_id).reason == "You stopped this run in epoch 1. No epoch was complete."
 
 
 def test_a_queued_run_stops_before_it_began(open_launcher: OpenLauncher) -> None:
@@ -218,8 +212,6 @@ def test_a_folder_closed_from_another_thread_is_free_again(open_launcher: OpenLa
 
 
 def test_a_second_launcher_is_told_who_holds_the_folder(open_launcher: OpenLauncher, data_dir: Path) -> None:
-    import os
-
     open_launcher()
     with pytest.raises(LauncherUnavailable) as caught:
         open_launcher(owner="the command line")
@@ -249,15 +241,13 @@ def test_early_stopping_ends_a_lane_and_says_so(open_launcher: OpenLauncher) -> 
     last = epochs(rows)[-1][1]
     assert last < 100
     assert run.state == "finished"
-    assert run.reason == f"fake-a stopped early after epoch {last}: no better validation loss in 1 epochs."
+    assert run.reason == f"fake-a stopped early after epoch {last}: no better validation loss in 1 epoch."
     losses = [row.fields["val_loss"] for row in rows if row.kind == "epoch"]
     assert losses[-1] >= min(losses[:-1])
-    assert all(later < earlier for earlier, later in zip(losses[:-2], losses[1:-1], strict=True))
+    assert all(later < earlier for earlier, later in itertools.pairwise(losses[:-1]))
 
 
 def test_engines_for_tests_are_nobodys_choice(data_dir: Path) -> None:
-    from core.settings import DeploymentSettings
-
     launcher = Launcher(DeploymentSettings(data_dir=data_dir, spares=False, fake_engines=False), "the dashboard")
     try:
         with pytest.raises(InvalidSettings, match=r"There is no engine fake-a\. Engines: keras, torch\."):

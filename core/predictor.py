@@ -1,0 +1,228 @@
+"""Predictors: one worker per framework, kept open, that reads drawings with a run's weights.
+
+Started at first use and never while a run trains; ended when idle; restarted once when it dies or hangs.
+"""
+
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core import events
+from core.lane import WorkerProcess
+from core.names import engine_title
+
+IDLE_S = 600.0
+START_S = 60.0
+ANSWER_S = 20.0
+
+Images = npt.NDArray[np.uint8]
+TakeWorker = Callable[[str], WorkerProcess]
+
+
+class PredictorError(Exception):
+    """A model cannot answer, in one plain sentence."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What to read with: an engine, and whose weights it shall hold."""
+
+    engine: str
+    slot: str
+    settings: dict[str, Any]
+    weights_file: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A model's answer: logits float64 [N, 10], their softmax, and the milliseconds of the model's call alone."""
+
+    engine: str
+    logits: npt.NDArray[np.float64]
+    compute_ms: float
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float64]:
+        """Softmax of the logits, [N, 10]."""
+        raised = np.exp(self.logits - self.logits.max(1, keepdims=True))
+        shares: npt.NDArray[np.float64] = raised / raised.sum(1, keepdims=True)
+        return shares
+
+
+class Predictor:
+    """One framework's open worker. Calls may come from any thread; one at a time is in flight."""
+
+    def __init__(self, engine: str, take_worker: TakeWorker) -> None:
+        self.engine = engine
+        self.guard = threading.Lock()
+        self.used_at = time.monotonic()
+        self._take_worker = take_worker
+        self._worker: WorkerProcess | None = None
+        self._slots: set[str] = set()
+        self._inbox: queue.SimpleQueue[events.Message | None] = queue.SimpleQueue()
+        self._serials = itertools.count(1)
+
+    def open(self) -> None:
+        """Takes a worker and waits until its framework is imported. Raises `PredictorError`."""
+        self._inbox = queue.SimpleQueue()
+        self._slots = set()
+        inbox = self._inbox
+        self._worker = self._take_worker(self.engine)
+        self._worker.assign(lambda _, message: inbox.put(message))
+        self._await(lambda message: isinstance(message, events.Ready), START_S)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the worker is there."""
+        return self._worker is not None and self._worker.alive
+
+    def _await(self, wanted: Callable[[events.Message], bool], limit_s: float) -> events.Message:
+        until = time.monotonic() + limit_s
+        while True:
+            try:
+                message = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                self.close(kill=True)
+                raise PredictorError(f"{engine_title(self.engine)} did not answer for {limit_s:.0f} s.") from None
+            if message is None or isinstance(message, events.Failed):
+                self.close(kill=True)
+                why = message.reason if isinstance(message, events.Failed) else "its process ended"
+                raise PredictorError(f"{engine_title(self.engine)} cannot answer: {why}.")
+            if isinstance(message, events.Refused):
+                raise PredictorError(f"{engine_title(self.engine)} cannot answer: {message.reason}.")
+            if wanted(message):
+                return message
+
+    def _call(self, command: Any, limit_s: float) -> events.Message:
+        assert self._worker is not None
+        self._worker.send(command)
+        return self._await(lambda message: getattr(message, "serial", None) == command.serial, limit_s)
+
+    def load(self, model: Model) -> None:
+        """Makes sure that the worker holds this model."""
+        if model.slot not in self._slots:
+            self._call(
+                events.Load(next(self._serials), model.slot, model.settings, str(model.weights_file), model.sha256),
+                START_S,
+            )
+            self._slots.add(model.slot)
+
+    def predict(self, model: Model, images: Images) -> Prediction:
+        """Reads uint8 images [N, 28, 28]."""
+        self.load(model)
+        answer = self._call(events.Predict(next(self._serials), model.slot, events.packed(images)), ANSWER_S)
+        assert isinstance(answer, events.Predicted)
+        return Prediction(self.engine, np.array(answer.logits), answer.compute_ms)
+
+    def save(self, model: Model, path: Path) -> None:
+        """Writes the model in its framework's own format."""
+        self.load(model)
+        self._call(events.Save(next(self._serials), model.slot, str(path)), START_S)
+
+    def close(self, kill: bool = False) -> None:
+        """Ends the worker."""
+        worker, self._worker = self._worker, None
+        self._slots = set()
+        if worker is not None:
+            if kill:
+                worker.kill()
+            worker.close()
+
+
+class Predictors:
+    """Every framework's predictor; the Launcher owns one of these."""
+
+    def __init__(self, take_worker: TakeWorker, training: Callable[[], str]) -> None:
+        """`training` gives the id of the run that trains now, or an empty string."""
+        self._take_worker, self._training = take_worker, training
+        self._predictors: dict[str, Predictor] = {}
+        self._guard = threading.Lock()
+        self._closed = False
+
+    def _of(self, engine: str) -> Predictor:
+        with self._guard:
+            if engine not in self._predictors:
+                self._predictors[engine] = Predictor(engine, self._take_worker)
+            return self._predictors[engine]
+
+    def loaded(self, engines: Sequence[str]) -> bool:
+        """Whether these answer at once."""
+        return all(self._of(engine).loaded for engine in engines)
+
+    def ask(self, models: Sequence[Model], images: Images) -> list[Prediction]:
+        """All models' answers to the same images, computed at the same time. Raises `PredictorError`."""
+        answers: list[Prediction | PredictorError | None] = [None] * len(models)
+
+        def answer(i: int) -> None:
+            try:
+                answers[i] = self._with(models[i].engine, lambda predictor: predictor.predict(models[i], images))
+            except PredictorError as error:
+                answers[i] = error
+
+        threads = [threading.Thread(target=answer, args=(i,)) for i in range(1, len(models))]
+        for thread in threads:
+            thread.start()
+        answer(0)
+        for thread in threads:
+            thread.join()
+        for found in answers:
+            if isinstance(found, PredictorError):
+                raise found
+        return [found for found in answers if isinstance(found, Prediction)]
+
+    def save(self, model: Model, path: Path) -> None:
+        """Writes a model's weights in its engine's own file format. Raises `PredictorError`."""
+        self._with(model.engine, lambda predictor: predictor.save(model, path))
+
+    def _with(self, engine: str, act: Callable[[Predictor], Any]) -> Any:
+        """Acts on an engine's predictor; a dead or silent one is restarted once."""
+        predictor = self._of(engine)
+        with predictor.guard:
+            for attempt in (1, 2):
+                try:
+                    if not predictor.loaded:
+                        self._open(predictor)
+                    result = act(predictor)
+                    predictor.used_at = time.monotonic()
+                    return result
+                except PredictorError:
+                    if predictor.loaded or attempt == 2 or self._closed or self._training():
+                        raise
+
+    def _open(self, predictor: Predictor) -> None:
+        if self._closed:
+            raise PredictorError("The dashboard is shutting down.")
+        if self._training():
+            raise PredictorError("A run is training: the models load when it has ended, or when you stop it.")
+        try:
+            predictor.open()
+        except OSError as error:
+            raise PredictorError(f"{engine_title(predictor.engine)} cannot be started: {error.strerror}.") from None
+
+    def end_idle(self) -> None:
+        """Ends predictors that nobody asked for ten minutes; the Launcher calls it now and then."""
+        with self._guard:
+            idle = [p for p in self._predictors.values() if p.loaded and time.monotonic() - p.used_at > IDLE_S]
+        for predictor in idle:
+            if predictor.guard.acquire(blocking=False):
+                try:
+                    predictor.close()
+                finally:
+                    predictor.guard.release()
+
+    def close(self) -> None:
+        """Ends all of them."""
+        self._closed = True
+        with self._guard:
+            predictors = list(self._predictors.values())
+        for predictor in predictors:
+            predictor.close()
