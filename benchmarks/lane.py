@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.result import BenchmarkError, Result, quantile
-from benchmarks.server import RUN_S, Dashboard, RowsClient, dashboard
+from benchmarks.server import RUN_S, Dashboard, RowsClient, clean_environment, dashboard
 from benchmarks.visitor import start_and_leave
 from core.listings import listing
 from core.names import engine_title
@@ -79,7 +79,9 @@ def bare(server: Dashboard, settings: TrainSettings) -> Trained:
         (Path(folder) / made.filename).write_text(made.script, encoding="utf-8")
         # -P: the script's own folder is none of ours, so nothing there can stand in for a module.
         command = [sys.executable, "-P", str(SCRIPT_TIMER), made.engine, made.filename, str(out)]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=RUN_S, check=False)
+        done = subprocess.run(
+            command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=RUN_S, check=False
+        )
         if done.returncode:
             raise BenchmarkError(f"The script {made.filename} failed: {done.stderr[-500:].strip()}")
         return trained(json.loads(out.read_text()), settings)
@@ -114,7 +116,7 @@ def begin(server: Dashboard, settings: TrainSettings) -> str:
 def lane_times(server: Dashboard, run_id: str, settings: TrainSettings) -> Trained:
     """The training times that the run's rows hold; returns once the dashboard is at rest again."""
     rows = server.store.rows(run_id, steps=False)
-    server.wait_until_ready()
+    server.wait_until_quiet(for_s=1)
     return trained([row.fields["train_s"] for row in rows if row.kind == "epoch"], settings)
 
 

@@ -39,13 +39,11 @@ class Server:
         """Starts it; its output goes to a file in `folder`."""
         self.port, self.url = port, f"http://{ADDRESS}:{port}"
         self._log = folder / "server.log"
-        ours = ("DUEL_", "STREAMLIT_", "PYTHON")
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         with self._log.open("wb") as file:
             self.process = subprocess.Popen(
                 command,
                 cwd=cwd,
-                env=clean | {"PORT": str(port)} | dict(environment),
+                env=clean_environment() | {"PORT": str(port)} | dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -80,11 +78,11 @@ class Server:
                 spent[process.pid] = sum(process.cpu_times()[:2])
         return spent
 
-    def wait_until_quiet(self, children: int = 0) -> None:
-        """Returns once it has at least so many children, and all of them did nothing for two seconds."""
+    def wait_until_quiet(self, children: int = 0, for_s: int = 2) -> None:
+        """Returns once it has at least so many children, and all of them did nothing for so many seconds."""
         still, end = 0, time.monotonic() + QUIET_S
         before = self._cpu_s()
-        while still < 2:
+        while still < for_s:
             if time.monotonic() > end:
                 raise BenchmarkError(f"The server did not come to rest within {QUIET_S} s.")
             time.sleep(1)
@@ -97,9 +95,10 @@ class Server:
     def suspended(self) -> Iterator[None]:
         """The server takes no time at all while the block runs: what is timed there is timed without it."""
         processes = self.tree()
-        for process in processes:
-            process.suspend()
         try:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.suspend()
             yield
         finally:
             for process in processes:
@@ -181,6 +180,12 @@ class RowsClient:
     def live(self) -> bool:
         """Whether rows may still come."""
         return self.state in ("queued", "running")
+
+
+def clean_environment() -> dict[str, str]:
+    """This process' environment without what would steer Python, Streamlit, Keras or the dashboard."""
+    ours = ("DUEL_", "STREAMLIT_", "PYTHON", "KERAS")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 def free_port() -> int:

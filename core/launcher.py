@@ -21,6 +21,7 @@ from core import datasets
 from core.ending import left_open
 from core.lane import WorkerProcess
 from core.machine import this_machine
+from core.predictor import Predictors
 from core.run import RunInProgress
 from core.settings import ENGINE_NAMES, DeploymentSettings, InvalidSettings, TrainSettings
 from core.store import ENDED_STATES, Entry, Row, State, Store, StoreError
@@ -75,6 +76,9 @@ class Launcher:
         self._run: RunInProgress | None = None
         self._spares: dict[str, WorkerProcess] = {}
         self._spares_started = 0
+        self.predictors = Predictors(
+            self._take_predictor, lambda: getattr(self._run, "run_id", ""), self._mark_drawn_beside
+        )
         self._given_up: dict[str, int] = dict.fromkeys(ENGINE_NAMES, 0)
         """How many spares of an engine in a row died before they were ready."""
         self._data_tried = False
@@ -209,6 +213,7 @@ class Launcher:
                 self._run.closing.set()
         self._wake.set()
         self._thread.join(timeout=20)
+        self.predictors.close()
         for spare in self._spares.values():
             spare.close()
         with contextlib.suppress(StoreError):
@@ -223,6 +228,7 @@ class Launcher:
                 if self._execute_next():
                     continue
                 self._say_failures()
+                self.predictors.end_idle()
                 self._keep_warm()
             except Exception:  # whatever happens, the next run must start
                 log.exception("launcher")
@@ -268,6 +274,16 @@ class Launcher:
         with contextlib.suppress(OSError):
             spare.log = spare.log.replace(log_path)
         return spare
+
+    def _take_predictor(self, engine: str) -> WorkerProcess:
+        """The engine's spare, which saves its import, else a new process."""
+        return self._take_worker(engine, self.store.data_dir / "predictors")
+
+    def _mark_drawn_beside(self, run_id: str) -> None:
+        """Somebody draws while this run trains: the run says so at its end."""
+        with self._guard:
+            if self._run is not None and self._run.run_id == run_id:
+                self._run.drawn_beside.set()
 
     def _take_spare(self, engine: str) -> WorkerProcess | None:
         """The engine's spare, which is then no longer one; None where there is none alive."""

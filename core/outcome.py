@@ -69,6 +69,8 @@ class Outcome:
     certificate: dict[str, Any] | None = None
     data: dict[str, Any] | None = None
     """The newest progress of a data set that is being fetched."""
+    beside: dict[str, Any] | None = None
+    """Not None where predictors read drawings while this run trained."""
     prepared: dict[str, Any] | None = None
     """Where the prepared data came from: its source in words, and SHA-256 by file."""
 
@@ -92,7 +94,7 @@ def gather(run: Run, rows: Sequence[Row]) -> Outcome:
         lane = lanes.get(row.engine)
         if row.kind == "certificate":
             outcome.certificate = row.fields
-        elif row.kind in ("data", "prepared"):
+        elif row.kind in ("data", "prepared", "beside"):
             setattr(outcome, row.kind, row.fields)
         elif lane is None:
             continue

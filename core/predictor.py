@@ -17,7 +17,9 @@ import numpy.typing as npt
 
 from core import events
 from core.lane import WorkerProcess
-from core.names import engine_title
+from core.names import engine_title, framework
+from core.outcome import Outcome
+from core.store import Run, Store
 
 IDLE_S = 600.0
 START_S = 60.0
@@ -40,6 +42,34 @@ class Model:
     settings: dict[str, Any]
     weights_file: Path
     sha256: str
+
+
+def readable(run: Run) -> bool:
+    """Whether a run has weights to read with."""
+    return any(lane.test_accuracy is not None for lane in run.lanes)
+
+
+def models_of(outcome: Outcome, store: Store) -> list[Model]:
+    """The first finished lane of each framework, with its own weights."""
+    chosen: dict[str, Model] = {}
+    for lane in outcome.lanes:
+        if lane.result and framework(lane.engine) not in chosen:
+            chosen[framework(lane.engine)] = Model(
+                engine=lane.engine,
+                slot=f"{outcome.run.id} {lane.engine}",
+                settings=outcome.run.settings,
+                weights_file=store.artifacts(outcome.run.id) / lane.result["weights_file"],
+                sha256=lane.result["weights_sha256"],
+            )
+    return list(chosen.values())
+
+
+def swapped(models: Sequence[Model]) -> list[Model]:
+    """The same engines, each with the other's weights."""
+    return [
+        Model(model.engine, other.slot, other.settings, other.weights_file, other.sha256)
+        for model, other in zip(models, reversed(models), strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -84,6 +114,10 @@ class Predictor:
     def loaded(self) -> bool:
         """Whether the worker is there."""
         return self._worker is not None and self._worker.alive
+
+    def holds(self, model: Model) -> bool:
+        """Whether this model answers at once."""
+        return self.loaded and model.slot in self._slots
 
     def _await(self, wanted: Callable[[events.Message], bool], limit_s: float) -> events.Message:
         until = time.monotonic() + limit_s
@@ -141,12 +175,13 @@ class Predictor:
 class Predictors:
     """Every framework's predictor; the Launcher owns one of these."""
 
-    def __init__(self, take_worker: TakeWorker, training: Callable[[], str]) -> None:
-        """`training` gives the id of the run that trains now, or an empty string."""
-        self._take_worker, self._training = take_worker, training
+    def __init__(self, take_worker: TakeWorker, training: Callable[[], str], beside: Callable[[str], None]) -> None:
+        """`training` gives the id of the run that trains now, or an empty string; `beside` marks such a run."""
+        self._take_worker, self._training, self._beside = take_worker, training, beside
         self._predictors: dict[str, Predictor] = {}
         self._guard = threading.Lock()
         self._closed = False
+        self._faults: dict[tuple[str, str], PredictorError] = {}
 
     def _of(self, engine: str) -> Predictor:
         with self._guard:
@@ -154,12 +189,37 @@ class Predictors:
                 self._predictors[engine] = Predictor(engine, self._take_worker)
             return self._predictors[engine]
 
-    def loaded(self, engines: Sequence[str]) -> bool:
-        """Whether these answer at once."""
-        return all(self._of(engine).loaded for engine in engines)
+    def prepare(self, models: Sequence[Model]) -> bool:
+        """Begins to load what is not there yet, without waiting; whether all of them answer at once.
+
+        Raises `PredictorError` where an earlier try to load one of them failed; the next call tries again.
+        """
+        ready = True
+        for model in models:
+            predictor = self._of(model.engine)
+            if predictor.holds(model):
+                continue
+            if fault := self._faults.pop((model.engine, model.slot), None):
+                raise fault
+            ready = False
+            if predictor.guard.acquire(blocking=False):
+                predictor.guard.release()
+                threading.Thread(target=self._load, args=(model,), daemon=True).start()
+        return ready
+
+    def _load(self, model: Model) -> None:
+        try:
+            self._with(model.engine, lambda predictor: predictor.load(model))
+        except PredictorError as error:
+            self._faults[model.engine, model.slot] = error
 
     def ask(self, models: Sequence[Model], images: Images) -> list[Prediction]:
-        """All models' answers to the same images, computed at the same time. Raises `PredictorError`."""
+        """All models' answers to the same images, computed at the same time. Raises `PredictorError`.
+
+        A run that trains meanwhile is marked: its times are then a little too long.
+        """
+        if run_id := self._training():
+            self._beside(run_id)
         answers: list[Prediction | PredictorError | None] = [None] * len(models)
 
         def answer(i: int) -> None:

@@ -43,6 +43,8 @@ class RunInProgress:
         self.run_id, self.settings, self.store, self.owner = run_id, settings, store, owner
         self.datasets_dir, self.take_worker = datasets_dir, take_worker
         self.stop, self.closing = threading.Event(), threading.Event()
+        self.drawn_beside = threading.Event()
+        """Set where predictors read drawings meanwhile: the run's times are then a little too long."""
         self.lanes = [RunLane(engine) for engine in settings.engines]
         self.inbox: queue.Queue[tuple[WorkerProcess, Message | None]] = queue.Queue()
         self.folder = store.artifacts(run_id)
@@ -313,4 +315,5 @@ class RunInProgress:
         state, reason = how_ended(self.lanes, self.settings, self.owner)
         if self._fault:
             state, reason = "failed", self._fault
-        self._write(Entry("", "run", {"state": state, "reason": reason}))
+        beside = [Entry("", "beside")] if self.drawn_beside.is_set() else []
+        self._write(*beside, Entry("", "run", {"state": state, "reason": reason}))

@@ -178,9 +178,6 @@ class Store:
                 # The migration and its record are one transaction: a kill in between leaves neither.
                 connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
 
-    def close(self) -> None:
-        """Nothing stays open between calls."""
-
     @contextmanager
     def _connection(self, mode: Literal["rw", "rwc"]) -> Iterator[sqlite3.Connection]:
         # Not `ro` for a reader: it, too, may have to roll back what a killed writer left.

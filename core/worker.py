@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -25,6 +26,7 @@ from core.engines.base import certificate_part
 from core.events import Message
 from core.machine import peak_rss_mib
 from core.parity import Floats, start_weights
+from core.reading import Reader
 from core.settings import Alignment, TrainSettings
 from core.weights import save_weights
 
@@ -125,7 +127,14 @@ class Worker:
             case events.Finish():
                 self._finish()
                 return False
+            case events.Load() | events.Predict() | events.Save():
+                self.outbox.send(self.reader.answer(command))
         return True
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Makes this worker a predictor: it then reads with models of its own and trains none."""
+        return Reader(self.engine)
 
     def _order(self, command: events.Train) -> None:
         self.order = command

@@ -35,7 +35,8 @@ def shown_run(active: launcher.Launcher | None) -> Run | None:
 
 def controls(active: launcher.Launcher | None, run: Run | None) -> None:
     """The fields, then Start, or Stop in its place while a run goes on."""
-    busy = bool(run and run.live)
+    # Who presses Start is heard, even where somebody else has started a moment before.
+    busy = bool(run and run.live) and not st.session_state.get("start")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         settings = settings_form(disabled=busy)
         if busy and active and run:

@@ -120,8 +120,6 @@ class KerasEngine(Engine):
         keras.config.set_floatx(self.dtype)
         # Layers take the policy, which Keras keeps from the first model that this process built.
         keras.config.set_dtype_policy(self.dtype)
-        # Once a layer exists, the global policy no longer follows floatx.
-        keras.config.set_dtype_policy(self.dtype)
         keras.utils.set_random_seed(settings.seed)
         self.x = scaled(self.images, self.dtype)[..., np.newaxis]
         if settings.float64:
@@ -179,6 +177,9 @@ class KerasEngine(Engine):
             data, options["shuffle"] = {"x": self.x[order], "y": self.y[order]}, False
         elif settings.alignment == Alignment.EXACT_TWIN:
             data, options = {"x": TwinBatches(self, epoch)}, {"shuffle": False}
+        else:
+            # Under one global seed `fit` repeats one order in every epoch, as no unseeded user sees it.
+            tf.random.set_seed(int(np.random.SeedSequence((settings.seed, epoch)).generate_state(1)[0]))
         history = self.model.fit(
             **data, **options, initial_epoch=epoch - 1, epochs=epoch, verbose=0, callbacks=[Watch(on_step)]
         ).history

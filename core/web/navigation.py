@@ -14,9 +14,9 @@ WIDTH_PX = 1120
 CSS = """
 <style>
 [data-testid="stMain"] { font-variant-numeric: tabular-nums; }
-[data-testid="stMain"] :focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
+[data-testid="stMain"] :focus-visible { outline: 2px solid light-dark(#0f766e, #0d8175); outline-offset: 2px; }
 [data-testid="stMain"] [data-testid^="stBaseButton-segmented_controlActive"] p,
-[data-testid="stMain"] [data-testid^="stBaseButton-pillsActive"] p { color: var(--st-text-color); }
+[data-testid="stMain"] [data-testid^="stBaseButton-pillsActive"] p { color: light-dark(#14161a, #eceae6); }
 [data-testid="stMain"] .js-plotly-plot text { fill: light-dark(#3f434b, #d5d3cf) !important; }
 [data-testid="stMain"] .js-plotly-plot .gridlayer path { stroke: light-dark(#e6e6e2, #2a2e35) !important; }
 [data-testid="stMain"] [data-testid="stCode"] .token { color: light-dark(#3f434b, #d5d3cf); }
@@ -31,6 +31,9 @@ CSS = """
 
 st.set_page_config(page_title="Keras vs PyTorch", layout="wide")
 st.html(CSS)
-page = st.navigation([st.Page(PAGES / "train.py", title="Train", default=True)], position="top")
+page = st.navigation(
+    [st.Page(PAGES / "train.py", title="Train", default=True), st.Page(PAGES / "draw.py", title="Draw")],
+    position="top",
+)
 with st.container(horizontal_alignment="center"), st.container(width=WIDTH_PX):
     page.run()

@@ -46,8 +46,6 @@ def run_rows(request: Request) -> Response:
         return JSONResponse({"error": "after must be a whole number."}, status_code=400)
     except StoreError as error:
         return JSONResponse({"error": str(error)}, status_code=503)
-    finally:
-        store.close()
     if len(rows) == MOST_ROWS:
         state = "running"
     body = {"run": request.path_params["run_id"], "state": state, "rows": [row.as_json() for row in rows]}

@@ -151,6 +151,8 @@ def result(outcome: Outcome) -> None:
 
 def _time_caption(outcome: Outcome) -> str:
     words = "Start: import, data, build. The rest: validation and test. Times never include the dashboard's own work."
+    if outcome.beside is not None:
+        words = "Drawn beside: somebody drew while this trained, so its times are a little too long. " + words
     if outcome.run.settings["schedule"] == "together":
         return "Both ran at once, so their times do not compare. " + words
     return words if outcome.times_compare else "The lanes ran on different devices: not comparable. " + words

@@ -146,7 +146,7 @@ def _field_value(name: str, text: str) -> tuple[Any, str]:
         try:
             number = float(text)
             value = int(number) if isinstance(default, int) else number
-            if value == number and abs(number) <= LARGEST_INTEGER:
+            if value == number and abs(number) <= LARGEST_INTEGER and "_" not in text:
                 return value, ""
         except (ValueError, OverflowError):
             pass

@@ -141,11 +141,11 @@ class Probe:
         """Epochs of training."""
         return self._trained(self._built(**settings), epochs, stop_after)
 
-    def standing_still(self, epochs: int, **settings: Any) -> Answer:
+    def standing_still(self, epochs: int, stop_after: int = 0, **settings: Any) -> Answer:
         """Epochs at a learning rate that moves no weight, and the logits of all training images before them."""
         engine = self._built(**settings, learning_rate=1e-30)
         logits = engine.predict(self._arrays.train_images).astype(float).tolist()
-        return {"logits": logits, "epochs": self._trained(engine, epochs, 0)}
+        return {"logits": logits, "epochs": self._trained(engine, epochs, stop_after)}
 
     def reloaded(self, **settings: Any) -> Answer:
         """Logits of a trained engine, after it took its own weights, and of another start that took them by file."""
@@ -176,7 +176,7 @@ class Probe:
     def reading(self, **settings: Any) -> dict[str, Answer]:
         """Evaluation and logits of a trained engine over the named sets of images."""
         engine, arrays = self._built(**settings), self._arrays
-        self._trained(engine, 1, 15)
+        self._trained(engine, 1, 10)
         answers = {}
         for name, images, labels in (
             ("validation", arrays.validation_images, arrays.validation_labels),

@@ -1,6 +1,6 @@
 """A process that holds a Launcher and shows every row of one run as a JSON line, for tests that harm it.
 
-`python -m tests.processes.launch '{"engines": ...}' [--file-limit BYTES] [--silent S] [--at TIME]`. It says
+`python -m tests.processes.launch '{"engines": ...}' [--file-limit BYTES] [--at TIME]`. It says
 `{"held": ...}` once it holds the data folder. A sentence of the Launcher or the store goes to stderr, exit 1.
 """
 
@@ -12,7 +12,6 @@ import sys
 import time
 from typing import Any
 
-from core import lane
 from core.launcher import Launcher, LauncherUnavailable
 from core.settings import DeploymentSettings, TrainSettings
 from core.store import StoreError
@@ -26,10 +25,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("settings", type=json.loads)
     parser.add_argument("--file-limit", type=int)
-    parser.add_argument("--silent", type=float, default=lane.SILENT_S, help="seconds that a worker may say nothing")
     parser.add_argument("--at", type=float, default=0.0)
     options = parser.parse_args()
-    lane.SILENT_S, lane.AWAY_S = options.silent, options.silent / 2
     time.sleep(max(0.0, options.at - time.time()))
     try:
         launcher = Launcher(DeploymentSettings(spares=False), "the dashboard")

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import stat
 import subprocess
@@ -143,11 +142,10 @@ def test_data_that_cannot_be_had_is_said_once(open_launcher: OpenLauncher, monke
 
 def test_a_process_that_cannot_be_started(open_launcher: OpenLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
     launcher = open_launcher()
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    run = finished(launcher, launcher.submit(settings()))
+    with monkeypatch.context() as without_python:
+        without_python.setattr(sys, "executable", "/nowhere/python")
+        run = finished(launcher, launcher.submit(settings()))
     assert run.reason == "No lane could be started (No such file or directory): look at this machine's disk and memory."
-    monkeypatch.undo()
-    os.environ["DUEL_TEST_SESSION"] = ""  # undone with the patch; this run needs no marking
     assert finished(launcher, launcher.submit(settings("fake-a", epochs=1))).state == "finished"
 
 
@@ -324,14 +322,3 @@ def test_a_data_folder_that_is_a_file(open_launcher: OpenLauncher, tmp_path: Pat
     (tmp_path / "file").write_text("")
     with pytest.raises(LauncherUnavailable, match=r"File exists"):
         open_launcher(tmp_path / "file")
-
-
-def test_an_owner_that_was_itself_suspended_blames_no_worker(spawn: Spawn) -> None:
-    process = spawn("tests.processes.launch", settings("fake-slow", epochs=8).model_dump_json(), "--silent", "3")
-    list(read_rows(process, 1))
-    os.kill(process.pid, signal.SIGSTOP)
-    # Longer than a silent worker is borne; what the worker said meanwhile waits in the pipe.
-    time.sleep(4)
-    os.kill(process.pid, signal.SIGCONT)
-    said, _ = process.communicate(timeout=60)
-    assert json.loads(said.splitlines()[-1])["state"] == "finished"

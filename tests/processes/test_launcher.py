@@ -67,7 +67,7 @@ def test_a_run_keeps_what_each_kind_of_row_promises(open_launcher: OpenLauncher)
     launcher = open_launcher()
     run_id = launcher.submit(settings())
     rows = finish(launcher, run_id)
-    assert {row.kind for row in rows} == {"run", "lane", "ready", "built", "step", "epoch", "result"}
+    assert {"run", "lane", "ready", "built", "step", "epoch", "result"} <= {row.kind for row in rows}
     for engine in ("fake-a", "fake-b"):
         mine = [row for row in rows if row.engine == engine]
         assert [row.kind for row in mine if row.kind in ("ready", "built", "result")] == ["ready", "built", "result"]

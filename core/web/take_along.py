@@ -1,0 +1,121 @@
+"""What can be taken from the Draw page: the drawing with both answers, and the weights in three formats."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+from PIL import Image, ImageDraw, ImageFont
+
+from core.launcher import LauncherUnavailable, current
+from core.metrics import digits
+from core.names import engine_title, framework
+from core.outcome import Outcome
+from core.predictor import Model, Prediction, Predictors, swapped
+from core.web.draw_view import framework_file, in_words, largest_difference
+from core.web.drawing import Drawing
+from core.web.run_view import marked
+
+LOADING_CODE = {
+    "safetensors": """from safetensors.numpy import load_file
+weights = load_file("{name}.safetensors")
+for key, array in weights.items():
+    print(key, array.shape)
+# conv [height, width, in, out], dense [in, out], channels last
+""",
+    "keras": """import keras
+model = keras.models.load_model("{name}.keras")
+logits = model.predict(images[..., None] / 255)   # images: uint8 [N, 28, 28]
+""",
+    "pt": """import torch
+from torch import nn
+from collections import OrderedDict
+model = nn.Sequential(OrderedDict(
+    conv1=nn.Conv2d(1, 30, 3), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
+    conv2=nn.Conv2d(30, 62, 3), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2),
+    flatten=nn.Flatten(), dropout=nn.Dropout({dropout}), dense=nn.Linear(1550, 10)))
+model.load_state_dict(torch.load("{name}.pt", weights_only=True))
+model.eval()   # then model(images[:, None] / 255), images: float32 [N, 28, 28]
+""",
+}
+
+
+def picture(drawing: Drawing, answers: Sequence[Prediction], classes: Sequence[str]) -> None:
+    """A button for the drawing with both answers as one PNG."""
+    st.download_button(
+        "Download picture and answers",
+        lambda: answer_png(drawing, answers, classes),
+        "digit.png",
+        "image/png",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def answer_png(drawing: Drawing, answers: Sequence[Prediction], classes: Sequence[str]) -> bytes:
+    """What the models saw, and below it what they said, 560 pixels wide."""
+    words = in_words(answers, classes)
+    lines = [words.headline, words.detail]
+    lines += [f"{engine_title(a.engine)}: {top}" for a, top in zip(answers, words.tops, strict=True)]
+    sheet = Image.new("L", (560, 448 + 32 * len(lines) + 48), 255)
+    seen = np.zeros((28, 28), np.uint8) if drawing.seen is None else drawing.seen
+    sheet.paste(Image.fromarray(seen).resize((448, 448), Image.Resampling.NEAREST), (56, 24))
+    draw = ImageDraw.Draw(sheet)
+    for i, line in enumerate(lines):
+        draw.text((56, 496 + 32 * i), line.replace("\u00a0", " "), fill=0, font=ImageFont.load_default(18))
+    out = io.BytesIO()
+    sheet.save(out, "PNG")
+    return out.getvalue()
+
+
+def logits(predictors: Predictors, models: Sequence[Model], seen: npt.NDArray[np.uint8]) -> None:
+    """Both models' logits for each set of weights, and the largest difference."""
+    own, other = predictors.ask(models, seen[None]), predictors.ask(swapped(models), seen[None])
+    columns, sentences = {}, []
+    for i, model in enumerate(models):
+        pair = (own[i], other[1 - i])
+        difference, scale = largest_difference(*pair)
+        same = "the same answer" if difference <= 1e-5 * scale else "another answer"
+        whose = engine_title(model.engine)
+        sentences.append(
+            f"With the weights that {whose} learnt: **{digits(difference)}** of at most {scale:.1f}, {same}."
+        )
+        for answer in pair:
+            name = f"{engine_title(model.engine)}'s weights in {engine_title(answer.engine)}"
+            columns[name] = [f"{value:.6f}" for value in answer.logits[0]]
+    st.markdown("Largest difference of the ten outputs. " + " ".join(sentences), width=720)
+    st.markdown("What was learnt is in the weights, not in the framework: the framework is not the model.", width=720)
+    with st.expander("All ten outputs (logits)"):
+        st.table(pd.DataFrame(columns), border="horizontal")
+
+
+def weights(outcome: Outcome, models: Sequence[Model]) -> None:
+    """Each lane's weights as safetensors, Keras file and PyTorch state dict, with the lines that load them."""
+    st.header("Take the weights", anchor=False)
+    try:
+        predictors = current().predictors
+    except LauncherUnavailable as error:
+        st.markdown(str(error))
+        return
+    engines = {framework(model.engine): model.engine for model in models}
+    for column, model in zip(st.columns(len(models), gap="medium"), models, strict=True):
+        with column:
+            st.markdown(f"**{marked(model.engine)}**")
+            with st.container(horizontal=True):
+                st.download_button(
+                    ".safetensors", model.weights_file.read_bytes, f"{model.engine}.safetensors", on_click="ignore",
+                    key=f"safetensors_{model.engine}",
+                )  # fmt: skip
+                for suffix, writer in ((".keras", engines.get("keras")), (".pt", engines.get("torch"))):
+                    if writer is None:
+                        continue
+                    same = Model(writer, model.slot, model.settings, model.weights_file, model.sha256)
+                    st.download_button(
+                        suffix, framework_file(predictors, same, suffix), f"{model.engine}{suffix}", on_click="ignore",
+                        key=f"{suffix}_{model.engine}",
+                    )  # fmt: skip
+    with st.expander("The lines that load them"):
+        for code in LOADING_CODE.values():
+            st.code(code.format(name=models[0].engine, dropout=outcome.run.settings["dropout"]), language="python")

@@ -1,0 +1,135 @@
+"""Draw: sketch a digit, both trained models answer while the pen lifts."""
+
+import streamlit as st
+
+from core import launcher
+from core.datasets import DATASETS
+from core.gallery import Gallery, GalleryError, open_gallery
+from core.outcome import Outcome, gather
+from core.predictor import Model, Prediction, PredictorError, models_of, readable, swapped
+from core.settings import DeploymentSettings
+from core.store import Store, StoreError
+from core.web import draw_view, gallery_view, take_along
+from core.web.components.digit_pad import PadSample, PadView, digit_pad
+from core.web.drawing import PAD, Drawing, newest_drawing, upload_button
+
+store = Store(DeploymentSettings().data_dir)
+LOADING = "Loading both models: this takes a few seconds the first time."
+
+
+def chosen_run() -> Outcome | None:
+    """The run whose models read: the link's, the one chosen before, else the newest that finished."""
+    runs = {run.id: run for run in store.runs(limit=100) if readable(run)}
+    wanted = st.query_params.get("run") or st.session_state.get("draw_run")
+    if not runs:
+        st.markdown("No run has finished here yet. Train one first.")
+        return None
+    if wanted not in runs:
+        if wanted:
+            st.markdown(":red[That run has no weights here: it was deleted, did not finish, or never was.]")
+        wanted = next(iter(runs))
+    st.session_state["draw_run"] = wanted
+    run_id = st.selectbox("Models of", list(runs), format_func=lambda i: draw_view.run_label(runs[i]), key="draw_run")
+    if "run" in st.query_params and st.query_params["run"] != run_id:
+        del st.query_params["run"]
+    return gather(runs[run_id], store.rows(run_id, steps=False))
+
+
+def gallery_of(outcome: Outcome) -> Gallery | None:
+    """The run's test images, or None after the sentence that says why there are none."""
+    try:
+        return open_gallery(store, outcome.run)
+    except GalleryError as error:
+        st.markdown(f":red[{error}]")
+        return None
+
+
+def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
+    """Pad, answers and what the models see: one fragment, so that a stroke reruns nothing else."""
+    models = models_of(outcome, store)
+    swap = bool(st.session_state.get("swap")) and len(models) == 2
+    reading = swapped(models) if swap else models
+    drawing = newest_drawing(gallery)
+    hint, answers = drawing.hint, []
+    try:
+        predictors = launcher.current().predictors
+        wanted = [*models, *swapped(models)] if swap else models
+        if not predictors.prepare(wanted):
+            hint = LOADING
+        elif waits:
+            st.rerun()
+        elif drawing.seen is not None:
+            answers = predictors.ask(reading, drawing.seen[None])
+    except (launcher.LauncherUnavailable, PredictorError) as error:
+        hint = str(error)
+    show_pad(outcome, gallery, drawing, models, answers, hint)
+    upload_button()
+    if len(models) == 2:
+        swap_weights(models, drawing)
+    if answers and drawing.seen is not None:
+        take_along.picture(drawing, answers, DATASETS[outcome.run.settings["dataset"]].class_names)
+
+
+def show_pad(
+    outcome: Outcome,
+    gallery: Gallery | None,
+    drawing: Drawing,
+    models: list[Model],
+    answers: list[Prediction],
+    hint: str,
+) -> None:
+    """The component, with the answers to the newest drawing or a hint in their place."""
+    classes = DATASETS[outcome.run.settings["dataset"]].class_names
+    words = draw_view.in_words(answers, classes) if answers else None
+    view = PadView(
+        strokes=drawing.strokes,
+        sample=drawing.answer.sample,
+        serial=drawing.answer.serial,
+        lanes=draw_view.pad_lanes(models, answers, words),
+        classes=classes,
+        samples=samples_of(gallery),
+        headline=words.headline if words else "",
+        detail=words.detail if words else "",
+        times=f"{words.times} Weights: {draw_view.run_label(outcome.run)}." if words else "",
+        seen=None if drawing.seen is None else draw_view.packed(drawing.seen),
+        picture=None if drawing.picture is None else draw_view.packed(drawing.picture),
+        hint="" if words else hint,
+    )
+    digit_pad(view, key=PAD)
+
+
+def samples_of(gallery: Gallery | None) -> tuple[PadSample, ...]:
+    """One test image of each class."""
+    if gallery is None:
+        return ()
+    index = gallery.samples()
+    return draw_view.pad_samples(gallery.pixels(index), index.tolist(), gallery.labels[index].tolist())
+
+
+def swap_weights(models: list[Model], drawing: Drawing) -> None:
+    """A switch that gives each model the other's weights, and what that changes: nothing but rounding."""
+    st.space("small")
+    st.header("Swap the weights", anchor=False)
+    st.toggle("Each model uses the other's weights", key="swap", persist_state="session")
+    if not st.session_state.get("swap") or drawing.seen is None:
+        return
+    try:
+        take_along.logits(launcher.current().predictors, models, drawing.seen)
+    except (launcher.LauncherUnavailable, PredictorError) as error:
+        st.markdown(f":red[{error}]")
+
+
+st.title("Draw", anchor=False)
+st.markdown("Draw a digit. Both models read it when you lift the pen.")
+try:
+    outcome = chosen_run()
+    if outcome is not None:
+        gallery = gallery_of(outcome)
+        models = models_of(outcome, store)
+        waits = not launcher.current().predictors.prepare(models)
+        st.fragment(pad, run_every=0.5 if waits else None)(outcome, gallery, waits)
+        if gallery is not None:
+            gallery_view.where_they_disagree(outcome, gallery, [model.engine for model in models])
+        take_along.weights(outcome, models)
+except (StoreError, launcher.LauncherUnavailable, PredictorError) as error:
+    st.error(str(error))

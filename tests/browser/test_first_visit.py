@@ -1,0 +1,144 @@
+"""A fresh server and its first visitors: deep addresses, bad links, two at once, a phone, the keyboard."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.store import Store
+from tests.browser.conftest import (
+    OpenVisitor,
+    Server,
+    field,
+    settled,
+    sideways,
+    start_button,
+    stop_button,
+)
+
+TRACEBACK = "[data-testid=stException]"
+
+
+def test_the_first_request_of_a_server_may_carry_settings(
+    start_server: Callable[[], Server], visit: OpenVisitor
+) -> None:
+    page = visit(start_server().wait()).open(batch_size=64, epochs=2, dropout=0.1)
+    assert field(page, "Batch size").input_value() == "64"
+    assert field(page, "Epochs").input_value() == "2"
+    assert field(page, "Dropout").input_value() == "0.1"
+    assert page.url.endswith("/?batch_size=64&epochs=2&dropout=0.1")
+    expect(page.get_by_text("57 steps an epoch, 2 epochs")).to_be_visible()
+    expect(start_button(page)).to_be_enabled()
+    assert stop_button(page).count() == 0, "a link starts nothing"
+    assert page.locator("[data-testid=stSidebar]").count() == 0
+
+
+def test_the_first_request_of_a_server_may_be_for_a_page_that_is_not(
+    start_server: Callable[[], Server], visit: OpenVisitor
+) -> None:
+    visitor = visit(start_server().wait())
+    visitor.expects_troubles = True  # the browser itself reports that address's 404
+    page = visitor.open("no-such-page")
+    expect(start_button(page)).to_be_visible()
+    assert page.locator(TRACEBACK).count() == 0
+    assert page.locator("[data-testid=stSidebar]").count() == 0
+
+
+def test_two_first_visitors_at_once_both_get_the_page(start_server: Callable[[], Server], visit: OpenVisitor) -> None:
+    server = start_server().wait()
+    pages = [visit(server).page for _ in range(2)]
+    for page in pages:
+        page.goto(server.url, wait_until="commit")
+    for page in pages:
+        expect(start_button(settled(page))).to_be_enabled()
+        assert page.locator(TRACEBACK).count() == 0
+
+
+def test_the_first_visit_is_explained_and_shows_what_came_with_the_project(visit: OpenVisitor, server: Server) -> None:
+    page = visit().open()
+    expect(page.get_by_text("First run here, no estimate yet.")).to_be_visible()
+    recorded = Store(server.folder).recorded()
+    if recorded:
+        expect(page.get_by_role("heading", name="A recorded duel")).to_be_visible()
+        expect(page.get_by_text(f"recorded on {recorded[0].machine['name']}").first).to_be_visible()
+    assert page.get_by_role("heading", name="A recorded duel").count() == bool(recorded)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("batch_size", "0", "Batch size must be a whole number from 1 to 4,096, not 0."),
+        ("batch_size", "nan", "Batch size must be a whole number from 1 to 4,096, not nan. The link's value"),
+        ("engines", "<img src=x onerror=alert(1)>", "There is no engine <img src=x onerror=alert(1)>."),
+        ("device", "[x](http://evil.example) *a* :b: $c$", "not [x](http://evil.example) *a* :b: $c$."),
+    ],
+)
+def test_a_bad_link_gets_its_sentence_in_plain_letters(visit: OpenVisitor, name: str, text: str, sentence: str) -> None:
+    page = visit().open(**{name: text})
+    found = page.locator("[data-testid=stMarkdown]", has_text=sentence.split("<")[0].split("[")[0])
+    expect(found).to_have_count(1)
+    assert sentence in found.inner_text().replace("\u2060", "")
+    assert found.locator("a, img, em, code, .katex").count() == 0
+    assert page.locator(TRACEBACK).count() == 0
+
+
+def test_a_value_typed_is_never_clamped(visit: OpenVisitor) -> None:
+    page = visit().open()
+    field(page, "Batch size").fill("1000000000")
+    field(page, "Batch size").press("Enter")
+    expect(page.get_by_text("Batch size must be a whole number from 1 to 4,096, not 1000000000.")).to_be_visible()
+    expect(start_button(page)).to_be_disabled()
+    assert field(page, "Batch size").input_value() == "1000000000"
+    field(page, "Batch size").fill("")
+    field(page, "Batch size").press("Enter")
+    expect(page.get_by_text("Batch size must be a whole number from 1 to 4,096, not nothing.")).to_be_visible()
+    field(page, "Batch size").fill("64")
+    field(page, "Batch size").press("Enter")
+    expect(page.get_by_text("57 steps an epoch")).to_be_visible()
+    expect(start_button(page)).to_be_enabled()
+    page.wait_for_url("**/?batch_size=64")
+
+
+def test_back_and_forward_go_through_links(visit: OpenVisitor) -> None:
+    visitor = visit()
+    visitor.open(epochs=2)
+    page = visitor.open(epochs=5)
+    page.go_back()
+    expect(field(settled(page), "Epochs")).to_have_value("2")
+
+
+def test_a_phone_shows_start_at_once_and_scrolls_only_down(visit: OpenVisitor) -> None:
+    page = visit(width=390, height=844).open()
+    box = start_button(page).bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 844
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert sideways(page) <= 0
+
+
+def focused(page: Page) -> str:
+    return str(page.evaluate("document.activeElement.innerText || document.activeElement.ariaLabel || ''"))
+
+
+def test_the_tab_key_leads_from_the_fields_to_start(visit: OpenVisitor) -> None:
+    page = visit().open()
+    field(page, "Batch size").focus()
+    met = []
+    for _ in range(15):
+        page.keyboard.press("Tab")
+        met.append(focused(page).strip().splitlines()[-1:])
+        if start_button(page).evaluate("(button) => button === document.activeElement"):
+            break
+    assert start_button(page).evaluate("(button) => button === document.activeElement"), met
+    outline = start_button(page).evaluate("(button) => getComputedStyle(button).outlineStyle")
+    assert outline == "solid", "the focus can be seen"
+
+
+def test_every_field_has_its_label(visit: OpenVisitor) -> None:
+    page = visit().open()
+    for label in ("Batch size", "Epochs", "Dropout"):
+        expect(page.get_by_role("spinbutton", name=label, exact=True)).to_be_visible()
+    page.get_by_role("button", name="More settings").click()
+    for label in ("Learning rate", "Seed", "Early stopping after"):
+        expect(page.get_by_role("spinbutton", name=label, exact=True)).to_be_visible()

@@ -1,0 +1,212 @@
+"""What the page tests share: a Launcher as the lifespan would open it, runs that have ended, and the page as read."""
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import launcher as launcher_module
+from core.lane import WorkerProcess
+from core.launcher import Launcher
+from core.settings import DeploymentSettings, TrainSettings
+from core.store import FILE, Run, Store
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = {"epochs": "3", "batch_size": "600"}
+"""A run of six steps an epoch."""
+
+
+class StandInLauncher(Launcher):
+    """Its Keras and PyTorch lanes are trained by the engine without a framework, which no page offers."""
+
+    def __init__(self, folder: Path, **stand_ins: str) -> None:
+        self.stand_ins = {"keras": "fake-a", "torch": "fake-b", **stand_ins}
+        super().__init__(DeploymentSettings(data_dir=folder, fake_engines=True, spares=False), "the dashboard")
+
+    def _take_worker(self, engine: str, folder: Path) -> WorkerProcess:
+        return super()._take_worker(self.stand_ins[engine], folder)
+
+
+def wait_for(what: str, condition: Callable[[], object], within_s: float = 30) -> None:
+    """Waits until `condition` holds."""
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, f"not within {within_s} s: {what}"
+        time.sleep(0.02)
+
+
+def new_folder(folder: Path, prepared: Path) -> Path:
+    """A data folder with mnist5k ready."""
+    folder.mkdir()
+    (folder / "datasets").symlink_to(prepared / "datasets")
+    return folder
+
+
+@dataclass
+class Ended:
+    """A run that has ended, and the data folder that holds it alone."""
+
+    folder: Path
+    run: Run
+
+
+MakeRun = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def make_run(prepared_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
+    """Trains a run to its end, once a session for the same words."""
+    made: dict[str, Ended] = {}
+
+    def make(stop_after: int = 0, stand_ins: Mapping[str, str] = {}, **settings: object) -> Ended:
+        name = repr((stop_after, sorted(stand_ins.items()), sorted(settings.items())))
+        if name not in made:
+            folder = new_folder(tmp_path_factory.mktemp("ended") / "data", prepared_data_dir)
+            launcher = StandInLauncher(folder, **stand_ins)
+            try:
+                run_id = launcher.submit(TrainSettings.parse({**SHORT, **settings}))
+                if stop_after:
+                    wait_for("the last epoch to keep", lambda: epochs_of(launcher.store, run_id) >= stop_after)
+                    launcher.stop(run_id)
+                wait_for("the run's end", lambda: not launcher.active())
+                made[name] = Ended(folder, launcher.store.run(run_id))
+            finally:
+                launcher.close()
+        return made[name]
+
+    return make
+
+
+def epochs_of(store: Store, run_id: str) -> int:
+    """Epochs that every lane of a run has shown."""
+    done = [row.engine for row in store.rows(run_id) if row.kind == "epoch"]
+    return min(done.count(lane.engine) for lane in store.run(run_id).lanes)
+
+
+@pytest.fixture(autouse=True)
+def nothing_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No recorded runs but the test's own, no Launcher of an earlier test, and no worker left at the end."""
+    monkeypatch.setattr(Store.__init__, "__defaults__", (tmp_path / "recorded",))
+    yield
+    launcher_module.set_current(None)
+    workers = [p for p in psutil.Process().children(recursive=True) if "core.worker" in " ".join(p.cmdline())]
+    assert not workers
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, prepared_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data folder of the page."""
+    folder = new_folder(tmp_path / "data", prepared_data_dir)
+    monkeypatch.setenv("DUEL_DATA_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def launcher(data_dir: Path) -> Iterator[StandInLauncher]:
+    """The Launcher that the lifespan would have opened."""
+    opened = StandInLauncher(data_dir)
+    launcher_module.set_current(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def shows(data_dir: Path) -> Callable[[Ended], None]:
+    """Puts an ended run into the page's data folder; before the fixture `launcher`, or without it."""
+
+    def put(ended: Ended) -> None:
+        shutil.copyfile(ended.folder / FILE, data_dir / FILE)
+
+    return put
+
+
+def read(text: str) -> str:
+    """Markdown as a reader sees it: no colour, no emphasis, no escapes, plain spaces."""
+    text = re.sub(r"(?<!\\):(\w+(?:-badge)?)\[((?:\\.|[^\]\\])*)\]", r"\2", text)
+    text = re.sub(r"\\([^a-zA-Z0-9\s])", r"\1", text.replace("**", ""))
+    return text.replace("\u2060", "").replace("\u00a0", " ")
+
+
+class TrainPage:
+    """The Train page, as a reader and a hand meet it."""
+
+    def __init__(self, **link: str) -> None:
+        self.app = AppTest.from_file(str(ROOT / "core" / "web" / "navigation.py"), default_timeout=30)
+        for name, value in link.items():
+            self.app.query_params[name] = value
+        self.run()
+
+    def run(self) -> "TrainPage":
+        """One run of the script, which must not fail."""
+        self.app.run()
+        assert not self.app.exception, self.app.exception
+        return self
+
+    def press(self, label: str) -> "TrainPage":
+        self.button(label).click()
+        return self.run()
+
+    def type(self, name: str, value: object) -> "TrainPage":
+        self.app.number_input(key=name).set_value(value)  # type: ignore[arg-type]
+        return self.run()
+
+    def button(self, label: str) -> Any:
+        (found,) = [button for button in self.app.button if button.label == label]
+        return found
+
+    @property
+    def buttons(self) -> list[str]:
+        return [button.label for button in self.app.button]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Every setting's value by its name."""
+        widgets = [*self.app.number_input, *self.app.selectbox, *self.app.multiselect]
+        return {widget.key: widget.value for widget in widgets if widget.key}
+
+    @property
+    def link(self) -> dict[str, str]:
+        """The URL's parameters."""
+        return {name: value[0] if isinstance(value, list) else value for name, value in self.app.query_params.items()}
+
+    @property
+    def texts(self) -> list[str]:
+        """Sentences of the page in their order, captions included."""
+        return [read(element.value) for element in self.app.main if element.type in ("markdown", "caption")]
+
+    @property
+    def problems(self) -> list[str]:
+        """The sentences under the fields."""
+        return [read(element.value) for element in self.app.markdown if element.value.startswith(":red[")]
+
+    @property
+    def errors(self) -> list[str]:
+        return [read(element.value) for element in self.app.error]
+
+    @property
+    def headers(self) -> list[str]:
+        return [element.value for element in self.app.header]
+
+    @property
+    def metrics(self) -> list[tuple[str, str]]:
+        return [(element.label, read(element.value)) for element in self.app.metric]
+
+    @property
+    def progress(self) -> str:
+        """The sentence of the progress bar."""
+        (bar,) = self.app.get("progress")
+        return read(bar.proto.text)
+
+    def says(self, part: str) -> bool:
+        return any(part in text for text in self.texts)
+
+    @property
+    def startable(self) -> bool:
+        return not self.button("Start").disabled

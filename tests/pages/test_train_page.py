@@ -1,0 +1,678 @@
+"""The Train page without a browser: fields, link, plan, bad input, the states of a run, faults, and foreign text."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import launcher as launcher_module
+from core import recording
+from core.launcher import LauncherUnavailable
+from core.settings import TrainSettings
+from core.store import FILE, MIGRATIONS, Store, read_recordings
+from core.web.lifespan import lifespan
+from core.web.markdown import literal
+from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, epochs_of, read, wait_for
+
+Shows = Callable[[Ended], None]
+LEFT_OUT = " The link's value was left out."
+FINISHED = {"epochs": "3", "batch_size": "600"}
+
+
+@pytest.fixture
+def page(launcher: StandInLauncher) -> TrainPage:
+    """The page of a new data folder, as its first visitor opens it."""
+    return TrainPage()
+
+
+# --- the fields ------------------------------------------------------------------------------------------
+
+
+def test_the_page_names_itself_and_offers_the_articles_settings(page: TrainPage) -> None:
+    assert [title.value for title in page.app.title] == ["Keras vs PyTorch"]
+    first = [(field.label, field.value) for field in page.app.number_input][:3]
+    assert first == [("Batch size", 126), ("Epochs", 8), ("Dropout", 0.3)]
+    assert page.buttons == ["Start"]
+    assert page.startable
+    assert not page.problems
+    assert not page.errors
+
+
+def test_the_other_settings_are_folded_away(page: TrainPage) -> None:
+    (folded,) = page.app.get("popover")
+    assert folded.proto.popover.label == "More settings"
+    inside = [
+        (widget.label, widget.value)
+        for kind in ("selectbox", "multiselect", "number_input")
+        for widget in folded.get(kind)
+    ]
+    assert inside == [
+        ("Alignment", "as-shipped"),
+        ("Lanes train", "turns"),
+        ("Data set", "mnist5k"),
+        ("Device", "auto"),
+        ("Engines", ["keras", "torch"]),
+        ("Learning rate", 0.001),
+        ("Seed", 0),
+        ("Early stopping after", 0),
+    ]
+
+
+def test_every_setting_has_a_field(page: TrainPage) -> None:
+    assert page.fields == TrainSettings().as_json()
+
+
+def test_only_engines_with_a_framework_are_offered(page: TrainPage) -> None:
+    assert page.app.multiselect(key="engines").options == ["Keras", "PyTorch"]
+
+
+def test_no_field_clamps(page: TrainPage) -> None:
+    """A minimum or maximum on the widget would change a bad value without a word."""
+    for field in page.app.number_input:
+        assert field.min is None or field.min < -1e15
+        assert field.max is None or field.max > 1e15
+
+
+# --- the plan --------------------------------------------------------------------------------------------
+
+
+def test_before_the_first_run_the_plan_says_what_start_will_do(page: TrainPage) -> None:
+    plan = page.texts[-1]
+    assert "29 steps an epoch, 8 epochs, the lanes take turns." in plan
+    assert plan.endswith("First run here, no estimate yet.")
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ({"batch_size": "3600"}, "1 steps an epoch"),
+        ({"batch_size": "3599"}, "2 steps an epoch"),
+        ({"batch_size": "1"}, "3,600 steps an epoch"),
+        ({"epochs": "1"}, "1 epoch, the lanes"),
+        ({"schedule": "together"}, "8 epochs, all lanes at once"),
+        ({"dataset": "mnist"}, "429 steps an epoch"),
+    ],
+)
+def test_the_plan_follows_the_fields(launcher: StandInLauncher, link: dict[str, str], words: str) -> None:
+    plan = TrainPage(**link).texts[-1]
+    assert words in plan.replace("1 step an", "1 steps an")
+
+
+def test_the_plan_says_how_long_the_last_such_run_took(
+    make_run: MakeRun, shows: Shows, launcher: StandInLauncher
+) -> None:
+    shows(make_run())
+    assert TrainPage(**FINISHED).says("The last such run took ")
+    assert TrainPage(**FINISHED | {"epochs": "4"}).says("First run here, no estimate yet.")
+
+
+# --- bad input -------------------------------------------------------------------------------------------
+
+BAD: list[tuple[str, Any, str]] = [
+    ("batch_size", 0, "Batch size must be a whole number from 1 to 4,096, not 0."),
+    ("batch_size", -1, "Batch size must be a whole number from 1 to 4,096, not -1."),
+    ("batch_size", 10**9, "Batch size must be a whole number from 1 to 4,096, not 1000000000."),
+    (
+        "batch_size",
+        3601,
+        "Batch size 3,601 is larger than the 3,600 images that mnist5k trains on: choose 1 to 3,600.",
+    ),
+    ("epochs", 0, "Epochs must be a whole number from 1 to 100, not 0."),
+    ("epochs", 10**9, "Epochs must be a whole number from 1 to 100, not 1000000000."),
+    ("dropout", 1.0, "Dropout must be a number from 0 to 0.9, not 1.0."),
+    ("dropout", -0.1, "Dropout must be a number from 0 to 0.9, not -0.1."),
+    ("learning_rate", 0.0, "Learning rate must be a number above 0 and at most 1,000,000, not 0.0."),
+    ("learning_rate", -0.001, "Learning rate must be a number above 0 and at most 1,000,000, not -0.001."),
+    ("learning_rate", 1e7, "Learning rate must be a number above 0 and at most 1,000,000, not 10000000.0."),
+    ("seed", -1, "Seed must be a whole number from 0 to 2,147,483,647, not -1."),
+    ("patience", 101, "Patience must be a whole number from 0 to 100, not 101."),
+]
+AS_IDS = [f"{name}={value}" for name, value, _ in BAD]
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), BAD, ids=AS_IDS)
+def test_a_bad_value_typed_gives_one_sentence_and_no_start(
+    page: TrainPage, name: str, value: Any, sentence: str
+) -> None:
+    page.type(name, value)
+    assert page.problems == [sentence]
+    assert not page.errors
+    assert not page.startable
+    assert page.fields[name] == value, "the field keeps what was typed"
+    assert not page.says("steps an epoch")
+    page.type(name, TrainSettings().as_json()[name])
+    assert page.startable
+    assert not page.problems
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), BAD, ids=AS_IDS)
+def test_a_bad_number_in_the_link_gives_the_same_sentence(
+    launcher: StandInLauncher, name: str, value: Any, sentence: str
+) -> None:
+    page = TrainPage(**{name: str(value)})
+    assert page.problems == [sentence]
+    assert not page.startable
+    assert page.fields[name] == value, "the field shows what the link asked for"
+    assert page.link == {name: f"{value:.12g}" if isinstance(value, float) else str(value)}
+
+
+@pytest.mark.parametrize("name", ["batch_size", "epochs", "dropout", "learning_rate", "seed", "patience"])
+def test_an_emptied_field_is_no_setting(page: TrainPage, name: str) -> None:
+    page.type(name, None)
+    (sentence,) = page.problems
+    assert sentence.endswith(", not nothing.")
+    assert not page.startable
+
+
+def test_no_engine_chosen_gives_a_sentence(page: TrainPage) -> None:
+    page.app.multiselect(key="engines").set_value([])
+    page.run()
+    assert page.problems == ["Engines must name at least one of keras, torch, not []."]
+    assert not page.startable
+
+
+def test_an_alignment_for_the_pair_refuses_one_engine(launcher: StandInLauncher) -> None:
+    page = TrainPage(alignment="exact-twin", engines="keras")
+    (sentence,) = page.problems
+    assert "compares exactly keras and torch" in sentence
+    assert not page.startable
+
+
+UNREADABLE = [
+    ("batch_size", "nan", "Batch size must be a whole number from 1 to 4,096, not nan."),
+    ("batch_size", "", "Batch size must be a whole number from 1 to 4,096, not nothing."),
+    ("batch_size", "1_000", "Batch size must be a whole number from 1 to 4,096, not 1_000."),
+    ("batch_size", "12.5", "Batch size must be a whole number from 1 to 4,096, not 12.5."),
+    ("batch_size", "1e400", "Batch size must be a whole number from 1 to 4,096, not 1e400."),
+    ("epochs", "many", "Epochs must be a whole number from 1 to 100, not many."),
+    ("epochs", "9" * 5000, f"Epochs must be a whole number from 1 to 100, not {'9' * 39}…."),
+    ("dropout", "nan", "Dropout must be a number from 0 to 0.9, not nan."),
+    ("dropout", "inf", "Dropout must be a number from 0 to 0.9, not inf."),
+    ("learning_rate", "fast", "Learning rate must be a number above 0 and at most 1,000,000, not fast."),
+    ("learning_rate", "nan", "Learning rate must be a number above 0 and at most 1,000,000, not nan."),
+    ("engines", "jax", "There is no engine jax. Engines: keras, torch."),
+    ("engines", "keras,keras", "Engines must differ: each one trains in one lane."),
+    ("engines", "fake-slow", "Engines must name some of keras, torch."),
+    (
+        "dataset",
+        "cifar10",
+        "Data set must be one of mnist5k, mnist, fashion-mnist, kmnist, not cifar10.",
+    ),
+    ("alignment", "same", "Alignment must be one of as-shipped, same-start, exact-twin, not same."),
+    ("schedule", "at-once", "Schedule must be one of turns, together, not at-once."),
+    ("device", "tpu", "Device must be one of auto, cpu, best, not tpu."),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"), UNREADABLE, ids=[f"{name}={text[:12]}" for name, text, _ in UNREADABLE]
+)
+def test_what_a_field_cannot_hold_is_left_out_of_the_link_and_said(
+    launcher: StandInLauncher, name: str, text: str, sentence: str
+) -> None:
+    page = TrainPage(**{name: text})
+    assert page.problems == [sentence + LEFT_OUT]
+    assert page.fields == TrainSettings().as_json()
+    assert page.link == {}
+    assert page.startable, "what is shown can be started"
+    assert page.run().problems == [sentence + LEFT_OUT], "an unrelated rerun keeps the sentence"
+    assert not page.type("epochs", 9).problems, "the next change of a field takes it away"
+
+
+def test_each_bad_field_of_a_link_gets_its_own_sentence(launcher: StandInLauncher) -> None:
+    page = TrainPage(batch_size="0", dropout="nan", dataset="cifar10", epochs="2")
+    assert len(page.problems) == 3
+    assert page.fields | {"batch_size": 0, "epochs": 2} == page.fields
+    assert not page.startable
+
+
+# --- the link --------------------------------------------------------------------------------------------
+
+OTHER = {
+    "batch_size": "64",
+    "epochs": "2",
+    "dropout": "0.1",
+    "learning_rate": "0.01",
+    "seed": "7",
+    "dataset": "kmnist",
+    "engines": "torch,keras",
+    "schedule": "together",
+    "patience": "3",
+    "device": "best",
+}
+
+
+def test_a_link_restores_every_field_under_its_name_and_starts_nothing(launcher: StandInLauncher) -> None:
+    page = TrainPage(**OTHER)
+    assert page.fields == TrainSettings.parse(OTHER).as_json()
+    assert page.link == OTHER
+    assert not page.problems
+    assert not launcher.active()
+    assert not launcher.store.runs()
+
+
+@pytest.mark.parametrize("alignment", ["same-start", "exact-twin"])
+def test_a_link_restores_the_alignment(launcher: StandInLauncher, alignment: str) -> None:
+    page = TrainPage(alignment=alignment)
+    assert page.fields["alignment"] == alignment
+    assert page.startable
+
+
+def test_the_link_follows_the_fields_and_leaves_defaults_out(page: TrainPage) -> None:
+    assert page.link == {}
+    page.type("batch_size", 64).type("dropout", 0.15)
+    assert page.link == {"batch_size": "64", "dropout": "0.15"}
+    page.type("batch_size", 126)
+    assert page.link == {"dropout": "0.15"}
+
+
+def test_parameters_that_are_no_settings_stay_and_do_nothing(launcher: StandInLauncher) -> None:
+    page = TrainPage(run="../../etc/passwd", start="1", epochs="2")
+    page.type("batch_size", 64)
+    assert page.link == {"run": "../../etc/passwd", "start": "1", "epochs": "2", "batch_size": "64"}
+    assert not page.problems
+    assert not launcher.active()
+
+
+def test_a_link_that_changes_later_fills_the_fields_again(page: TrainPage) -> None:
+    page.type("epochs", 3)
+    page.app.query_params["epochs"] = "5"
+    page.run()
+    assert page.fields["epochs"] == 5
+
+
+# --- the states of a run ---------------------------------------------------------------------------------
+
+
+def test_start_queues_one_run_with_the_settings_shown(launcher: StandInLauncher) -> None:
+    link = {"batch_size": "600", "epochs": "2", "dropout": "0.15", "seed": "3"}
+    page = TrainPage(**link).press("Start")
+    (run,) = launcher.store.runs()
+    assert run.settings == TrainSettings.parse(link).as_json()
+    wait_for("the end", lambda: not launcher.active())
+    page.run().run()
+    assert len(launcher.store.runs()) == 1, "reruns start nothing"
+
+
+def test_who_presses_start_a_moment_after_somebody_else_gets_the_next_turn(launcher: StandInLauncher) -> None:
+    launcher.stand_ins["keras"] = "fake-slow"
+    first, second = TrainPage(batch_size="100"), TrainPage(epochs="2", **{"batch_size": "600"})
+    first.press("Start")
+    second.press("Start")
+    runs = launcher.store.runs()
+    assert [run.settings["epochs"] for run in runs] == [2, 8]
+    assert [first.progress.split(".")[0], second.progress] == [
+        first.progress.split(".")[0],
+        "Waits for its turn: another run is training.",
+    ]
+    assert second.buttons == ["Stop"]
+    second.press("Stop").run()
+    assert launcher.store.run(runs[0].id).reason == "You stopped this run before it began."
+    assert launcher.store.run(runs[1].id).live, "Stop is for the run that is shown"
+    launcher.stop(runs[1].id)
+    wait_for("the end", lambda: not launcher.active())
+
+
+def test_a_running_run_shows_stop_and_disabled_fields_and_stop_keeps_what_there_is(
+    launcher: StandInLauncher,
+) -> None:
+    launcher.stand_ins["torch"] = "fake-slow"
+    page = TrainPage(epochs="50", batch_size="300").press("Start")
+    assert page.buttons == ["Stop"]
+    assert all(field.disabled for field in [*page.app.number_input, *page.app.selectbox, *page.app.multiselect])
+    assert not page.says("steps an epoch")
+    assert page.headers == ["This run"]
+    assert len(page.app.get("bidi_component")) == 1
+    (run_id,) = launcher.active()
+    wait_for("two epochs", lambda: epochs_of(launcher.store, run_id) >= 2)
+    page.run()
+    assert page.progress.startswith("Epoch ")
+    assert " of 50. " in page.progress
+    assert page.progress.endswith(" left.")
+    assert [label for label, _ in page.metrics] == ["Accuracy", "Accuracy"]
+    assert all(value.endswith(" %") for _, value in page.metrics)
+
+    other = TrainPage()
+    assert other.buttons == ["Stop"], "a second visitor finds the running duel"
+
+    page.press("Stop")
+    wait_for("the run's end", lambda: not launcher.active(), within_s=2)
+    page.run()
+    assert page.buttons == ["Start"]
+    assert launcher.store.run(run_id).state == "stopped"
+    assert any(text.startswith("You stopped this run in epoch ") and text.endswith(" kept.") for text in page.texts)
+    assert page.says("stopped")
+    assert not page.errors, "stopped is a person's wish, no fault"
+    assert "Result in figures" in page.headers
+
+
+def test_a_second_run_waits_in_the_queue_and_says_so(launcher: StandInLauncher) -> None:
+    launcher.stand_ins["keras"] = "fake-slow"
+    first = launcher.submit(TrainSettings(epochs=50))
+    second = launcher.submit(TrainSettings(epochs=2))
+    wait_for("the first begins", lambda: launcher.store.run(first).state == "running")
+    page = TrainPage()
+    assert page.buttons == ["Stop"]
+    assert launcher.store.run(second).state == "queued"
+    launcher.stop(second)
+    launcher.stop(first)
+    wait_for("the end", lambda: not launcher.active())
+
+
+@pytest.fixture
+def finished_page(make_run: MakeRun, shows: Shows, launcher: StandInLauncher) -> TrainPage:
+    shows(make_run())
+    return TrainPage()
+
+
+def test_a_finished_run_shows_its_result(finished_page: TrainPage, make_run: MakeRun) -> None:
+    page, run = finished_page, make_run().run
+    assert page.buttons == ["Start"]
+    assert page.headers == ["This run", "Result in figures", "Where the time went", "What they confuse", "Code"]
+    assert "finished" in page.texts
+    accuracies = [f"{100 * (run.lane(engine).test_accuracy or 0):.1f} %" for engine in ("keras", "torch")]
+    assert page.metrics == [("Test accuracy", accuracy) for accuracy in accuracies]
+    assert any(text.startswith("In this run ") and text.endswith("turn both round.") for text in page.texts)
+    assert page.says("Batch size 600, 3 epochs, dropout 0.3, as shipped, in turns, mnist5k.")
+
+
+def test_the_figures_of_both_lanes_stand_in_one_table(finished_page: TrainPage, make_run: MakeRun) -> None:
+    table = finished_page.app.table[0].value
+    assert [read(name) for name in table.columns] == ["● Keras", "◆ PyTorch"]
+    run = make_run().run
+    for name in ("Test accuracy", "Test loss", "Training time", "Throughput", "Peak memory", "Parameters", "Device"):
+        assert all(value not in ("", "–") for value in table.loc[name]), name
+    assert table.loc["Test loss"].tolist() == [f"{lane.test_loss:.4f}" for lane in run.lanes]
+    assert table.loc["Parameters"].tolist() == ["32,612", "32,612"]
+
+
+def test_every_figure_says_its_finding_in_words(finished_page: TrainPage) -> None:
+    figures = finished_page.app.get("plotly_chart")
+    assert len(figures) == 3
+    alts = [figure.proto.alt for figure in figures]
+    assert alts[0].startswith("Where the time went. Keras: start ")
+    assert all(" mistakes" in alt for alt in alts[1:])
+
+
+def test_both_scripts_stand_in_rows_and_can_be_downloaded(finished_page: TrainPage) -> None:
+    app = finished_page.app
+    assert [heading.value for heading in app.subheader] == [
+        *("Data", "Model", "Loss and optimiser", "Training loop", "Evaluation"),
+    ]
+    assert [button.proto.label for button in app.get("download_button")] == [
+        "Download keras_duel.py",
+        "Download pytorch_duel.py",
+    ]
+    rows = [code.value for code in app.code if code.language == "python"]
+    assert len(rows) == 10
+    assert "600" in "".join(rows)
+    assert "import torch" in "".join(rows)
+
+
+def test_summaries_and_versions_are_folded(finished_page: TrainPage) -> None:
+    folded = {expander.label: expander for expander in finished_page.app.expander}
+    assert list(folded) == ["Model summaries", "Machine and versions"]
+    assert len(folded["Model summaries"].code) == 2
+    assert any("fake 1" in text.value for text in folded["Machine and versions"].markdown)
+
+
+def test_a_same_start_run_shows_its_certificate(make_run: MakeRun, shows: Shows, launcher: StandInLauncher) -> None:
+    shows(make_run(alignment="same-start"))
+    page = TrainPage()
+    (folded,) = [expander for expander in page.app.expander if expander.label.startswith("Fairness certificate")]
+    assert read(folded.markdown[0].value) == "passed"
+    assert list(folded.table[0].value.columns) == ["measured", "allowed"]
+    assert not page.app.warning
+
+
+def test_a_certificate_that_failed_stands_above_the_result(
+    make_run: MakeRun, shows: Shows, launcher: StandInLauncher
+) -> None:
+    made = make_run(alignment="same-start")
+    shows(made)
+    with sqlite3.connect(launcher.store.path) as connection:
+        connection.execute(
+            "UPDATE rows SET fields = json_set(fields, '$.passed', json('false')) WHERE kind = 'certificate'"
+        )
+    page = TrainPage()
+    (warning,) = page.app.warning
+    assert "certificate failed" in warning.value
+
+
+def test_a_failed_lane_is_said_in_words_and_the_other_keeps_its_result(
+    make_run: MakeRun, shows: Shows, launcher: StandInLauncher
+) -> None:
+    shows(make_run(stand_ins={"torch": "fake-nan"}))
+    page = TrainPage()
+    (error,) = page.errors
+    assert error.startswith("PyTorch failed in epoch 2, step 2: the loss became NaN.")
+    assert error.endswith("Epoch 1 is kept. Keras went on and finished.")
+    assert page.metrics[0][1].endswith(" %")
+    assert page.metrics[1] == ("Test accuracy", "–")
+    assert page.says("failed in epoch 2")
+    assert not any(text.startswith("In this run") for text in page.texts), "one lane compares nothing"
+    assert page.startable
+
+
+def test_a_run_in_which_both_failed_before_an_epoch_is_shown(
+    make_run: MakeRun, shows: Shows, launcher: StandInLauncher
+) -> None:
+    shows(make_run(stand_ins={"keras": "fake-crash", "torch": "fake-raise"}))
+    page = TrainPage()
+    (error,) = page.errors
+    assert error.startswith("Keras failed in epoch 2: its process was ended by SIGSEGV.")
+    assert "PyTorch failed in epoch 2" in error
+    assert [value for _, value in page.metrics] == ["–", "–"]
+
+
+def test_an_interrupted_run_is_said_after_a_restart(data_dir: Path, prepared_data_dir: Path) -> None:
+    owner = StandInLauncher(data_dir, keras="fake-slow")
+    run_id = owner.submit(TrainSettings.parse({**SHORT, "epochs": 50}))
+    wait_for("an epoch", lambda: epochs_of(owner.store, run_id) >= 1)
+    owner.close()
+    again = StandInLauncher(data_dir)
+    try:
+        launcher_module.set_current(again)
+        page = TrainPage()
+        assert page.says("The dashboard was closed while this ran.")
+        assert "interrupted" in page.texts
+        assert page.startable
+    finally:
+        again.close()
+
+
+def test_a_lane_of_its_own_is_no_comparison(make_run: MakeRun, shows: Shows, launcher: StandInLauncher) -> None:
+    shows(make_run(engines="torch"))
+    page = TrainPage()
+    assert page.says("One lane alone compares nothing.")
+    assert len(page.metrics) == 1
+
+
+# --- faults of the folder --------------------------------------------------------------------------------
+
+
+def opened_by_the_lifespan() -> TrainPage:
+    """The page as it is while the lifespan is open."""
+
+    async def open_and_look() -> TrainPage:
+        async with lifespan(None):
+            return await asyncio.to_thread(TrainPage)
+
+    return asyncio.run(open_and_look())
+
+
+def only_a_sentence(page: TrainPage) -> str:
+    (sentence,) = page.errors
+    assert "Traceback" not in sentence
+    assert "Start" not in page.buttons or not page.startable
+    return sentence
+
+
+def test_without_a_launcher_the_page_says_why(data_dir: Path) -> None:
+    launcher_module.set_current(LauncherUnavailable("The disk is full (no space left): free some space."))
+    assert only_a_sentence(TrainPage()) == "The disk is full (no space left): free some space."
+
+
+def test_before_the_lifespan_has_opened_it_the_page_asks_for_patience(data_dir: Path) -> None:
+    assert only_a_sentence(TrainPage()).endswith("try again in a moment.")
+
+
+def test_a_folder_that_another_holds_can_be_read_and_not_started_in(
+    make_run: MakeRun, shows: Shows, launcher: StandInLauncher
+) -> None:
+    shows(make_run())
+    page = opened_by_the_lifespan()
+    assert "is in use by the dashboard (process " in only_a_sentence(page)
+    assert "Result in figures" in page.headers
+
+
+def test_a_damaged_history_is_one_sentence(data_dir: Path) -> None:
+    (data_dir / FILE).write_bytes(b"this is no database, but long enough to be taken for one" * 200)
+    sentence = only_a_sentence(opened_by_the_lifespan())
+    assert f"{data_dir / FILE} is damaged" in sentence
+    assert sentence.endswith("move the file away to begin a new one.")
+
+
+def test_a_history_that_is_damaged_while_the_page_is_open_is_one_sentence(launcher: StandInLauncher) -> None:
+    page = TrainPage()
+    launcher.store.path.write_bytes(b"overwritten" * 2000)
+    assert "is damaged" in only_a_sentence(page.run())
+
+
+def test_a_newer_history_is_one_sentence(data_dir: Path) -> None:
+    with sqlite3.connect(data_dir / FILE) as connection:
+        connection.execute(f"PRAGMA user_version={len(MIGRATIONS) + 1}")
+    sentence = only_a_sentence(opened_by_the_lifespan())
+    assert "was written by a newer version of this program" in sentence
+    assert (data_dir / FILE).exists()
+
+
+def test_a_history_that_breaks_at_the_press_of_start_is_one_sentence(
+    launcher: StandInLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = TrainPage()
+    monkeypatch.setattr(launcher, "submit", lambda settings: (_ for _ in ()).throw(LauncherUnavailable("No.")))
+    page.press("Start")
+    assert page.errors == ["No."]
+
+
+# --- recorded runs ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recorded(make_run: MakeRun, tmp_path: Path) -> Path:
+    """Two recordings in the folder that the store reads: as shipped and same start."""
+    folder = tmp_path / "recorded"
+    for number, alignment in enumerate(("as-shipped", "same-start")):
+        made = make_run() if alignment == "as-shipped" else make_run(alignment=alignment)
+        run = replace(
+            made.run,
+            id=f"20261104-08150{number}-1a2b3c4d",
+            created_at="2026-11-04T08:15:00.000+00:00",
+            machine=made.run.machine | {"name": "a recording machine"},
+        )
+        rows = Store(made.folder).rows(made.run.id, limit=10_000)
+        content = recording._content(run, rows, "A note on the data.")
+        (folder / run.id).mkdir(parents=True)
+        (folder / run.id / "run.json").write_text(json.dumps(content))
+    read_recordings.cache_clear()
+    return folder
+
+
+def test_the_first_visit_shows_a_recorded_duel(recorded: Path, launcher: StandInLauncher) -> None:
+    page = TrainPage()
+    assert page.says("Nothing has run here yet, so this is one of ")
+    assert page.headers[0] == "A recorded duel"
+    assert page.says("recorded on a recording machine, 4 Nov 2026")
+    assert page.startable
+    assert not any(text == "finished" for text in page.texts)
+    assert page.says("A note on the data.")
+    assert "Code" in page.headers
+
+
+def test_the_recorded_duels_can_be_switched(recorded: Path, launcher: StandInLauncher) -> None:
+    page = TrainPage()
+    (choice,) = page.app.get("button_group")
+    assert choice.options == ["As shipped", "Same start"]
+    assert page.says("dropout 0.3, as shipped, in turns")
+    choice.set_value("Same start")
+    page.run()
+    assert page.says("dropout 0.3, same start, in turns")
+    assert any(expander.label.startswith("Fairness certificate") for expander in page.app.expander)
+
+
+def test_the_first_own_run_takes_the_place_of_the_recorded(
+    recorded: Path, make_run: MakeRun, shows: Shows, launcher: StandInLauncher
+) -> None:
+    shows(make_run())
+    page = TrainPage()
+    assert page.headers[0] == "This run"
+    assert not page.says("Nothing has run here yet")
+
+
+def test_a_recorded_run_is_no_estimate_for_this_machine(recorded: Path, launcher: StandInLauncher) -> None:
+    assert TrainPage(**FINISHED).says("First run here, no estimate yet.")
+
+
+# --- text from elsewhere ---------------------------------------------------------------------------------
+
+NASTY = "<script>alert(1)</script> [link](javascript:alert(1)) ![x](http://evil.example/x.png) **b** `c` $x$ :red[r]"
+
+
+@pytest.mark.parametrize("name", ["dataset", "engines", "batch_size"])
+def test_markdown_in_a_link_is_shown_as_text(launcher: StandInLauncher, name: str) -> None:
+    page = TrainPage(**{name: NASTY})
+    (sentence,) = page.problems
+    assert "<script>alert(1)</script> [link]" in sentence
+    (source,) = [element.value for element in page.app.markdown if element.value.startswith(":red[")]
+    assert "\\[link\\]" in source
+    assert "\\<script\\>" in source
+
+
+def test_markdown_in_what_a_run_has_stored_is_shown_as_text(
+    make_run: MakeRun, shows: Shows, launcher: StandInLauncher
+) -> None:
+    shows(make_run())
+    with sqlite3.connect(launcher.store.path) as connection:
+        names = ("name", "processor", "system", "python")
+        assignments = ", ".join(f"'$.{name}', ?" for name in names)
+        connection.execute(
+            f"UPDATE runs SET state = 'failed', reason = ?, machine = json_set(machine, {assignments})", [NASTY] * 5
+        )
+        connection.execute("UPDATE rows SET fields = json_set(fields, '$.device', ?) WHERE kind = 'built'", [NASTY])
+        connection.execute("UPDATE rows SET fields = json_set(fields, '$.source', ?) WHERE kind = 'prepared'", [NASTY])
+        versions = json.dumps({NASTY: NASTY})
+        connection.execute(
+            "UPDATE rows SET fields = json_set(fields, '$.versions', json(?)) WHERE kind = 'ready'", [versions]
+        )
+    page = TrainPage()
+    assert page.errors[0].startswith("<script>alert(1)</script> [link](javascript:alert(1))")
+    shown = [element.value for kind in ("markdown", "caption", "error") for element in getattr(page.app, kind)]
+    assert sum("script" in text for text in shown) >= 6
+    for text in shown:
+        for raw in ("<script>", "[link](", "![x](", "**b**", "`c`", "$x$", "http://"):
+            assert raw not in text, text
+
+
+def test_a_recorded_machines_name_is_shown_as_text(recorded: Path, launcher: StandInLauncher) -> None:
+    for path in recorded.glob("*/run.json"):
+        content = json.loads(path.read_text())
+        content["run"]["machine"]["name"] = NASTY
+        path.write_text(json.dumps(content))
+    read_recordings.cache_clear()
+    shown = [element.value for element in TrainPage().app.markdown]
+    assert any("recorded on" in text for text in shown)
+    assert not any("[link](" in text or "<script>" in text for text in shown)
+
+
+def test_literal_escapes_what_markdown_reads_and_keeps_plain_words() -> None:
+    plain = "Keras failed in epoch 3, step 12 (the loss became NaN). 98.9 %, 1e-3!"
+    assert literal(plain) == plain
+    assert literal("a_b*c`d[e]<f>$g~h#i|j\\") == "a\\_b\\*c\\`d\\[e\\]\\<f\\>\\$g\\~h\\#i\\|j\\\\"
+    for address in ("http://evil.example", "https://evil.example", "www.evil.example", "me@evil.example"):
+        assert address not in literal(address).replace("\\", "")
