@@ -28,7 +28,7 @@ check: install-dev  ## the checks alone: ruff, mypy, the import rules
 	$(VENV_PYTHON) -m mypy
 	.venv/bin/lint-imports
 
-bench: install  ## measure the numbers that the design holds
+bench: install-dev  ## measure the numbers that the design holds
 	@$(VENV_PYTHON) -m benchmarks
 
 record: install  ## make the runs and the evidence that come with the project, from real runs

@@ -7,13 +7,13 @@ from core.settings import Alignment, Device, Schedule
 
 ENGINE_TITLES = {"keras": "Keras", "torch": "PyTorch"}
 
-ALIGNMENT_TITLES = {
+ALIGNMENT_TITLES: dict[str, str] = {
     Alignment.AS_SHIPPED: "As shipped",
     Alignment.SAME_START: "Same start",
     Alignment.EXACT_TWIN: "Exact twin",
 }
-SCHEDULE_TITLES = {Schedule.TURNS: "In turns", Schedule.TOGETHER: "Together"}
-DEVICE_TITLES = {
+SCHEDULE_TITLES: dict[str, str] = {Schedule.TURNS: "In turns", Schedule.TOGETHER: "Together"}
+DEVICE_TITLES: dict[str, str] = {
     Device.AUTO: "GPU where both see one, else CPU",
     Device.CPU: "CPU",
     Device.BEST: "Each its best",

@@ -51,7 +51,7 @@ class FakeEngine(Engine):
 
     def _features(self, images: Images) -> Floats:
         """[N, 1550]: the pixels, then zeros, so that the dense layer has the network's shape."""
-        pixels = scaled(images, self.dtype).reshape(len(images), -1)
+        pixels = scaled(images, self.dtype).reshape(len(images), network.IMAGE_SIZE**2)
         return np.pad(pixels, ((0, 0), (0, network.FEATURES - pixels.shape[1])))
 
     def train_epoch(self, epoch: int, on_step: OnStep) -> Trained:

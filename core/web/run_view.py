@@ -1,6 +1,7 @@
 """A run as the pages show it: lane cards, live charts, and once it has ended the result, piece by piece."""
 
 from datetime import datetime
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -212,8 +213,9 @@ def code(outcome: Outcome) -> None:
     st.caption("Complete scripts with this run's settings; lines beside each other do the same thing.")
     with st.container(horizontal=True):
         for item in listings:
+            # Made at the click: a file that Streamlit holds ready can be gone when the browser looks for it.
             st.download_button(
-                f"Download {item.filename}", item.script, item.filename, "text/x-python", on_click="ignore"
+                f"Download {item.filename}", partial(str, item.script), item.filename, "text/x-python", on_click="ignore"
             )
     for purpose in PURPOSES:
         st.subheader(TITLES[purpose], anchor=False)

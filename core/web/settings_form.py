@@ -21,28 +21,21 @@ WRITTEN, LINK_PROBLEMS = "settings_in_url", "link_problems"
 LARGEST_INTEGER = 2**53 - 1
 """A browser holds no larger whole number exactly."""
 
+ALIGNMENT_HELP = (
+    "As shipped: each framework's own start, shuffling and Adam. Same start: the same weights, batches and "
+    "Adam. Exact twin: the same in float64 with shared dropout, so both compute the same numbers."
+)
+PATIENCE_HELP = "Epochs without a better validation loss. 0 never stops early."
+
 DEFAULTS: dict[str, Any] = TrainSettings().as_json()
 
 
 def settings_form(disabled: bool) -> TrainSettings | None:
     """Draws the fields in a row; None, after the sentences, where they do not make a run."""
     read_link()
-    st.number_input(
-        "Batch size", value=None, step=1, key="batch_size", width=FIELD_PX, disabled=disabled, persist_state="session"
-    )
-    st.number_input(
-        "Epochs", value=None, step=1, key="epochs", width=FIELD_PX, disabled=disabled, persist_state="session"
-    )
-    st.number_input(
-        "Dropout",
-        value=None,
-        step=0.05,
-        format="%g",
-        key="dropout",
-        width=FIELD_PX,
-        disabled=disabled,
-        persist_state="session",
-    )
+    _number("Batch size", "batch_size", disabled, width=FIELD_PX)
+    _number("Epochs", "epochs", disabled, width=FIELD_PX)
+    _number("Dropout", "dropout", disabled, width=FIELD_PX, step=0.05, format="%g")
     with st.popover("More settings", disabled=disabled):
         _folded_fields(disabled)
     write_link()
@@ -54,33 +47,27 @@ def settings_form(disabled: bool) -> TrainSettings | None:
         return None
 
 
+def _number(label: str, name: str, disabled: bool, step: float = 1, **options: Any) -> None:
+    """A number's field. Without a value of its own it can be empty, which `TrainSettings` refuses in words."""
+    st.number_input(label, value=None, step=step, key=name, disabled=disabled, persist_state="session", **options)
+
+
+def _choice(label: str, titles: Mapping[str, str], name: str, disabled: bool, **options: Any) -> None:
+    st.selectbox(
+        label,
+        list(titles),
+        format_func=lambda value: titles[value],
+        key=name,
+        disabled=disabled,
+        persist_state="session",
+        **options,
+    )
+
+
 def _folded_fields(disabled: bool) -> None:
-    st.selectbox(
-        "Alignment",
-        list(ALIGNMENT_TITLES),
-        format_func=lambda value: ALIGNMENT_TITLES[value],
-        key="alignment",
-        disabled=disabled,
-        persist_state="session",
-        help="As shipped: each framework's own start, shuffling and Adam. Same start: the same weights, batches and "
-        "Adam. Exact twin: the same in float64 with shared dropout, so both compute the same numbers.",
-    )
-    st.selectbox(
-        "Lanes train",
-        list(SCHEDULE_TITLES),
-        format_func=lambda value: SCHEDULE_TITLES[value],
-        key="schedule",
-        disabled=disabled,
-        persist_state="session",
-    )
-    st.selectbox(
-        "Data set",
-        list(DATASETS),
-        format_func=lambda name: DATASETS[name].title,
-        key="dataset",
-        disabled=disabled,
-        persist_state="session",
-    )
+    _choice("Alignment", ALIGNMENT_TITLES, "alignment", disabled, help=ALIGNMENT_HELP)
+    _choice("Lanes train", SCHEDULE_TITLES, "schedule", disabled)
+    _choice("Data set", {name: dataset.title for name, dataset in DATASETS.items()}, "dataset", disabled)
     st.caption(dataset_words(st.session_state["dataset"]))
     st.multiselect(
         "Engines",
@@ -90,27 +77,10 @@ def _folded_fields(disabled: bool) -> None:
         disabled=disabled,
         persist_state="session",
     )
-    st.number_input(
-        "Learning rate", value=None, format="%g", key="learning_rate", disabled=disabled, persist_state="session"
-    )
-    st.number_input("Seed", value=None, step=1, key="seed", disabled=disabled, persist_state="session")
-    st.number_input(
-        "Early stopping after",
-        value=None,
-        step=1,
-        key="patience",
-        disabled=disabled,
-        persist_state="session",
-        help="Epochs without a better validation loss. 0 never stops early.",
-    )
-    st.selectbox(
-        "Device",
-        list(DEVICE_TITLES),
-        format_func=lambda value: DEVICE_TITLES[value],
-        key="device",
-        disabled=disabled,
-        persist_state="session",
-    )
+    _number("Learning rate", "learning_rate", disabled, step=0.0001, format="%g")
+    _number("Seed", "seed", disabled)
+    _number("Early stopping after", "patience", disabled, help=PATIENCE_HELP)
+    _choice("Device", DEVICE_TITLES, "device", disabled)
 
 
 def dataset_words(name: str) -> str:

@@ -70,7 +70,11 @@ def test_the_first_visit_is_explained_and_shows_what_came_with_the_project(visit
         ("batch_size", "0", "Batch size must be a whole number from 1 to 4,096, not 0."),
         ("batch_size", "nan", "Batch size must be a whole number from 1 to 4,096, not nan. The link's value"),
         ("engines", "<img src=x onerror=alert(1)>", "There is no engine <img src=x onerror=alert(1)>."),
-        ("device", "[x](http://evil.example) *a* :b: $c$", "not [x](http://evil.example) *a* :b: $c$."),
+        (
+            "device",
+            "[x](http://evil.example) *a* :b: $c$",
+            "Device must be one of auto, cpu, best, not [x](http://evil.example) *a* :b: $c$.",
+        ),
     ],
 )
 def test_a_bad_link_gets_its_sentence_in_plain_letters(visit: OpenVisitor, name: str, text: str, sentence: str) -> None:

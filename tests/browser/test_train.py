@@ -172,7 +172,7 @@ def test_each_epoch_and_the_end_are_spoken(story: Story) -> None:
 
 
 def test_no_error_and_no_other_host_while_it_ran(story: Story) -> None:
-    assert not story.troubles
+    assert not story.troubles, "\n".join(story.troubles)
 
 
 def test_the_server_has_loaded_no_framework(story: Story, server: Server) -> None:
@@ -280,11 +280,11 @@ def test_a_theme_switch_recolours_every_charts_text(visit: OpenVisitor, story: S
         return set(page.locator(".js-plotly-plot text").evaluate_all(script))
 
     marks = "(plot) => [...plot.querySelectorAll('.point')].map((point) => getComputedStyle(point).fill)"
-    light, light_marks = colours(), plot(page, "val_accuracy").evaluate(marks)
+    wait_for("the text is dark", lambda: colours() == {"rgb(63, 67, 75)"}, page=page)
+    before = plot(page, "val_accuracy").evaluate(marks)
     page.emulate_media(color_scheme="dark")
     wait_for("the text is light", lambda: colours() == {"rgb(213, 211, 207)"}, page=page)
-    assert light == {"rgb(63, 67, 75)"}
-    assert plot(page, "val_accuracy").evaluate(marks) == light_marks
+    assert plot(page, "val_accuracy").evaluate(marks) == before
 
 
 def test_the_result_on_a_phone_scrolls_only_down(visit: OpenVisitor, story: Story) -> None:

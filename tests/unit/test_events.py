@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,12 +34,15 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(events.Result, test_loss=FINITE, test_accuracy=FINITE, test_s=FINITE),
     *[st.builds(cls) for cls in (events.Certify, events.Build, events.Go, events.Finish, events.Stop, events.Beat)],
     *[st.builds(cls) for cls in (events.Stopped, events.Failed)],
+    st.builds(events.Load, settings=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
+    st.builds(events.Predicted, logits=st.lists(st.lists(FINITE, max_size=3)), compute_ms=FINITE),
+    *[st.builds(cls) for cls in (events.Predict, events.Save, events.Loaded, events.Saved, events.Refused)],
 )
 
 
 def test_every_message_has_its_kind_on_the_wire() -> None:
     assert set(events.MESSAGES) == {cls.kind for cls in KINDS}
-    assert len(events.MESSAGES) == len(KINDS) == 15
+    assert len(events.MESSAGES) == len(KINDS) == 22
 
 
 @given(MESSAGES)
@@ -112,3 +116,14 @@ def test_garbage_raises_nothing_but_a_protocol_error(line: str) -> None:
         return
     assert type(message) in KINDS
     encode(message)
+
+
+def test_images_come_back_as_they_went() -> None:
+    images = np.arange(2 * 784, dtype=np.uint8).reshape(2, 28, 28)
+    assert (events.unpacked(events.packed(images)) == images).all()
+
+
+@pytest.mark.parametrize("text", ["AAAA", "not base64!", "é"])
+def test_what_are_no_images_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whichever library refuses it says why
+        events.unpacked(text)

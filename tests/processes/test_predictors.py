@@ -1,0 +1,177 @@
+"""Predictors: workers kept open that read drawings; what happens when they die, hang, or a run trains."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core import predictor as predictor_module
+from core.launcher import Launcher
+from core.outcome import gather
+from core.predictor import Model, PredictorError, swapped
+from core.weights import load_weights
+from tests.processes.conftest import OpenLauncher, settings, wait_for, worker, workers
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (3, 28, 28), dtype=np.uint8)
+
+
+@pytest.fixture
+def launcher(open_launcher: OpenLauncher) -> Launcher:
+    return open_launcher()
+
+
+def trained(launcher: Launcher, seed: int = 0) -> list[Model]:
+    """The two models of a finished run."""
+    run_id = launcher.submit(settings(epochs=1, seed=seed))
+    rows = list(launcher.follow(run_id))
+    outcome = gather(launcher.store.run(run_id), rows)
+    folder = launcher.store.artifacts(run_id)
+    return [
+        Model(
+            lane.engine,
+            f"{run_id} {lane.engine}",
+            outcome.run.settings,
+            folder / lane.result["weights_file"],
+            lane.result["weights_sha256"],
+        )
+        for lane in outcome.lanes
+    ]
+
+
+def expected(model: Model) -> np.ndarray:
+    """What the fake engine's one learning layer makes of the images, in numpy."""
+    weights = load_weights(model.weights_file, model.sha256)
+    pixels = np.zeros((len(IMAGES), 1550), "float32")
+    pixels[:, :784] = IMAGES.reshape(len(IMAGES), -1).astype("float32") / np.float32(255)
+    return pixels @ weights["dense.weight"] + weights["dense.bias"]
+
+
+def test_each_model_answers_with_the_weights_of_its_lane(launcher: Launcher) -> None:
+    models = trained(launcher)
+    answers = launcher.predictors.ask(models, IMAGES)
+    for model, answer in zip(models, answers, strict=True):
+        np.testing.assert_allclose(answer.logits, expected(model), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(answer.probabilities.sum(1), 1)
+        assert answer.compute_ms >= 0
+
+
+def test_swapped_models_compute_the_same_from_the_same_weights(launcher: Launcher) -> None:
+    # Both fake lanes of one run learn the same.
+    models = [trained(launcher, seed=0)[0], trained(launcher, seed=1)[1]]
+    own, other = launcher.predictors.ask(models, IMAGES), launcher.predictors.ask(swapped(models), IMAGES)
+    assert not np.array_equal(own[0].logits, own[1].logits)
+    np.testing.assert_array_equal(own[0].logits, other[1].logits)
+    np.testing.assert_array_equal(own[1].logits, other[0].logits)
+
+
+def test_one_process_a_framework_serves_all_models(launcher: Launcher) -> None:
+    models = trained(launcher)
+    launcher.predictors.ask([*models, *swapped(models)], IMAGES)
+    assert len(workers()) == 2
+
+
+def test_preparing_does_not_wait_and_then_all_answer_at_once(launcher: Launcher) -> None:
+    models = trained(launcher)
+    assert launcher.predictors.prepare(models) is False
+    wait_for("both models are loaded", lambda: launcher.predictors.prepare(models))
+    assert len(launcher.predictors.ask(models, IMAGES)) == 2
+
+
+def test_a_killed_predictor_is_restarted(launcher: Launcher) -> None:
+    models = trained(launcher)
+    before = launcher.predictors.ask(models, IMAGES)
+    worker(models[0].engine).kill()
+    wait_for("it is gone", lambda: len(workers()) == 1)
+    after = launcher.predictors.ask(models, IMAGES)
+    np.testing.assert_array_equal(before[0].logits, after[0].logits)
+
+
+def test_a_hung_predictor_is_restarted_once(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = trained(launcher)
+    launcher.predictors.ask(models, IMAGES)
+    monkeypatch.setattr(predictor_module, "ANSWER_S", 1.0)
+    hung = worker(models[1].engine)
+    os.kill(hung.pid, signal.SIGSTOP)
+    assert len(launcher.predictors.ask(models, IMAGES)) == 2
+    assert not hung.is_running()
+
+
+def test_a_predictor_that_hangs_again_is_a_sentence(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = trained(launcher)
+    monkeypatch.setattr(predictor_module, "START_S", 0.0)
+    with pytest.raises(PredictorError, match=r"^fake-a did not answer for 0 s\.$"):
+        launcher.predictors.ask(models[:1], IMAGES)
+    assert not workers()
+
+
+def test_none_is_started_while_a_run_trains(launcher: Launcher) -> None:
+    models = trained(launcher)
+    run_id = launcher.submit(settings("fake-slow", epochs=50))
+    wait_for("it trains", lambda: launcher.store.rows(run_id) and workers())
+    with pytest.raises(PredictorError, match="A run is training"):
+        launcher.predictors.ask(models, IMAGES)
+    launcher.stop(run_id)
+    wait_for("it has ended", lambda: not launcher.active())
+    assert len(launcher.predictors.ask(models, IMAGES)) == 2
+
+
+def test_a_loaded_one_answers_beside_a_run_and_the_run_says_so(launcher: Launcher) -> None:
+    models = trained(launcher)
+    launcher.predictors.ask(models, IMAGES)
+    run_id = launcher.submit(settings("fake-slow", epochs=50))
+    wait_for("it trains", lambda: any(row.kind == "step" for row in launcher.store.rows(run_id)))
+    assert len(launcher.predictors.ask(models, IMAGES)) == 2
+    launcher.stop(run_id)
+    rows = list(launcher.follow(run_id))
+    assert gather(launcher.store.run(run_id), rows).beside is not None
+
+
+def test_a_run_that_nobody_drew_beside_does_not_say_so(launcher: Launcher) -> None:
+    run_id = launcher.submit(settings(epochs=1))
+    assert gather(launcher.store.run(run_id), list(launcher.follow(run_id))).beside is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "fake-a cannot answer: The weights file .* is damaged"),
+        (lambda path: path.unlink(), "fake-a cannot answer: The weights file .* cannot be read"),
+    ],
+)
+def test_weights_that_are_not_what_was_kept_are_refused(launcher: Launcher, damage: object, sentence: str) -> None:
+    models = trained(launcher)
+    damage(models[0].weights_file)  # type: ignore[operator]
+    with pytest.raises(PredictorError, match=sentence):
+        launcher.predictors.ask(models, IMAGES)
+    assert len(launcher.predictors.ask(models[1:], IMAGES)) == 1, "the other model is not harmed"
+
+
+def test_an_idle_predictor_is_ended(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = trained(launcher)
+    launcher.predictors.ask(models, IMAGES)
+    monkeypatch.setattr(predictor_module, "IDLE_S", 0.0)
+    wait_for("the launcher ends it", lambda: not workers())
+
+
+def test_closing_ends_all_and_refuses_more(launcher: Launcher) -> None:
+    models = trained(launcher)
+    launcher.predictors.ask(models, IMAGES)
+    launcher.predictors.close()
+    assert not workers()
+    with pytest.raises(PredictorError, match="shutting down"):
+        launcher.predictors.ask(models, IMAGES)
+
+
+def test_an_unknown_engine_is_a_sentence(launcher: Launcher) -> None:
+    model = replace(trained(launcher)[0], engine="nothing")
+    with pytest.raises(PredictorError, match="nothing cannot answer"):
+        launcher.predictors.ask([model], IMAGES)
+
+
+def test_a_model_is_saved_in_its_engines_format(launcher: Launcher, tmp_path: Path) -> None:
+    (model, _) = trained(launcher)
+    launcher.predictors.save(model, tmp_path / "model.fake")
+    assert (tmp_path / "model.fake").read_bytes() == model.weights_file.read_bytes()
