@@ -5,8 +5,10 @@ Exit status: 0 finished, 1 failed, 2 bad input, 130 stopped by Ctrl-C.
 
 import json
 import os
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -15,9 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from core import datasets, metrics, recording
+from core import datasets, images, metrics, recording
+from core.lane import WorkerProcess
 from core.launcher import Launcher, LauncherUnavailable
 from core.names import engine_title, joined
+from core.outcome import gather
+from core.predictor import Model, PredictorError, Predictors, models_of
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
 from core.store import Row, Run, Store, StoreError, UnknownRun
 
@@ -266,6 +271,64 @@ def _print_run(run: Run, rows: list[Row]) -> None:
             accuracy = metrics.percent(lane.test_accuracy, images.test_images)
             result = f"test loss {metrics.loss(lane.test_loss)}, test accuracy {accuracy}"
         out.print(f"{engine_title(lane.engine)}: {result}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def predict(
+    files: Annotated[list[str], typer.Argument(help="PNG or JPEG files, one digit each.")],
+    run: Annotated[str, typer.Option(help="A run's id, or `latest`.")] = "latest",
+    as_json: AsJson = False,
+) -> None:
+    """Reads pictures of digits with both models of a run."""
+    store = Store(deployment().data_dir)
+    try:
+        found = _find(store, run)
+        outcome = gather(found, store.rows(found.id, steps=False, limit=ALL_ROWS))
+    except UnknownRun as error:
+        fail(str(error), 2)
+    except StoreError as error:
+        fail(str(error), 1)
+    models = models_of(outcome, store)
+    if not models:
+        fail(f"Run {found.id} has no weights: it did not finish.", 2)
+    with tempfile.TemporaryDirectory() as logs:
+        predictors = Predictors(
+            lambda engine: WorkerProcess(engine, Path(logs) / f"{engine}.log"),
+            training=lambda: "",
+            beside=lambda _: None,
+        )
+        try:
+            read = [_predict(file, predictors, models, outcome.dataset.class_names, as_json) for file in files]
+        except PredictorError as error:
+            fail(str(error), 1)
+        finally:
+            predictors.close()
+    raise typer.Exit(0 if all(read) else 2)
+
+
+def _predict(file: str, predictors: Predictors, models: list[Model], classes: Sequence[str], as_json: bool) -> bool:
+    """One file's answers, or the sentence that says why there are none; whether it could be read."""
+    try:
+        with Path(file).open("rb") as opened:
+            seen = images.prepare_digit(images.from_upload(opened.read(images.MAX_UPLOAD_BYTES + 1), file))
+    except OSError as error:
+        err.print(f"{file} cannot be read: {error.strerror}.", markup=False, highlight=False, soft_wrap=True)
+        return False
+    except images.ImageError as error:
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return False
+    for answer in predictors.ask(models, seen[None]):
+        shares = answer.probabilities[0]
+        name = classes[int(shares.argmax())]
+        if as_json:
+            values = {"file": file, "engine": answer.engine, "class": name, "probabilities": shares.tolist()}
+            _line({**values, "compute_ms": answer.compute_ms})
+        else:
+            words = (
+                f"{engine_title(answer.engine)}: {name}, {100 * shares.max():.1f} % sure, {answer.compute_ms:.1f} ms"
+            )
+            out.print(f"{file}  {words}", markup=False, highlight=False, soft_wrap=True)
+    return True
 
 
 @app.command()

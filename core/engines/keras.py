@@ -177,9 +177,7 @@ class KerasEngine(Engine):
             data, options["shuffle"] = {"x": self.x[order], "y": self.y[order]}, False
         elif settings.alignment == Alignment.EXACT_TWIN:
             data, options = {"x": TwinBatches(self, epoch)}, {"shuffle": False}
-        else:
-            # Under one global seed `fit` repeats one order in every epoch, as no unseeded user sees it.
-            tf.random.set_seed(int(np.random.SeedSequence((settings.seed, epoch)).generate_state(1)[0]))
+        # As shipped, a seeded Keras repeats one order in every epoch: what its user gets, docs/fairness.md says so.
         history = self.model.fit(
             **data, **options, initial_epoch=epoch - 1, epochs=epoch, verbose=0, callbacks=[Watch(on_step)]
         ).history

@@ -215,7 +215,11 @@ def code(outcome: Outcome) -> None:
         for item in listings:
             # Made at the click: a file that Streamlit holds ready can be gone when the browser looks for it.
             st.download_button(
-                f"Download {item.filename}", partial(str, item.script), item.filename, "text/x-python", on_click="ignore"
+                f"Download {item.filename}",
+                partial(str, item.script),
+                item.filename,
+                "text/x-python",
+                on_click="ignore",
             )
     for purpose in PURPOSES:
         st.subheader(TITLES[purpose], anchor=False)
