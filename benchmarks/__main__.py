@@ -13,7 +13,7 @@ from types import ModuleType
 import psutil
 from rich.console import Console
 
-from benchmarks import first_page, lane, memory, pixels, report, start
+from benchmarks import first_page, lane, memory, pen, pixels, report, start
 from benchmarks.result import BenchmarkError, Result
 from benchmarks.visitor import chromium
 
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "pixels": pixels,
     "first-page": first_page,
     "memory": memory,
+    "pen": pen,
 }
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 QUICK = "quick: not a measurement"

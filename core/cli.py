@@ -20,6 +20,7 @@ from rich.table import Column, Table
 from core import datasets, images, metrics, recording
 from core.lane import WorkerProcess
 from core.launcher import Launcher, LauncherUnavailable
+from core.machine import machine_words
 from core.names import engine_title, joined
 from core.outcome import gather
 from core.predictor import Model, PredictorError, Predictors, models_of
@@ -188,7 +189,7 @@ def runs(as_json: AsJson = False) -> None:
         return
     table = Table(Column("run", no_wrap=True), "begun", "state", "data set", "lanes", "test accuracy")
     for run in found:
-        state = run.state if run.source == "here" else f"{run.state}, recorded on {run.machine['name']}"
+        state = run.state if run.source == "here" else f"{run.state}, recorded on {machine_words(run.machine)}"
         images = datasets.find(run.settings["dataset"]).test_images
         results = " / ".join(metrics.percent(lane.test_accuracy, images) for lane in run.lanes)
         lanes = joined([engine_title(lane.engine) for lane in run.lanes])
@@ -249,7 +250,9 @@ def _print_run(run: Run, rows: list[Row]) -> None:
     """Settings, a line an epoch, and the article's last two lines for each lane."""
     words = ", ".join(f"{k} {','.join(v) if isinstance(v, list) else v}" for k, v in run.settings.items())
     out.print(f"Run {run.id}: {run.state}. {run.reason}".strip(), markup=False, highlight=False, soft_wrap=True)
-    out.print(f"{words}. {run.machine['name']}, {run.created_at[:10]}.", markup=False, highlight=False, soft_wrap=True)
+    out.print(
+        f"{words}. {machine_words(run.machine)}, {run.created_at[:10]}.", markup=False, highlight=False, soft_wrap=True
+    )
     table = Table("epoch", "lane", "training loss", "validation loss", "validation accuracy", "time", "throughput")
     images = datasets.find(run.settings["dataset"])
     for row in rows:

@@ -33,7 +33,7 @@ OLDEST_PYTHON = (3, 11)
 NEWEST_PYTHON = (3, 13)  # TensorFlow 2.21 has no build for a newer one
 ASKABLE_BUILDS = ("cpu", "cuda")
 
-CPU_SIZE = "about 2.5 GB"
+CPU_SIZE = "about 4 GB"
 CUDA_SIZE = "8.3 GB"
 
 

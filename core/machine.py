@@ -1,9 +1,10 @@
 """Where a figure was measured: the machine in words, its processor, cores and memory."""
 
 import platform
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import psutil
 
@@ -40,6 +41,11 @@ def this_machine() -> Machine:
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         python=platform.python_version(),
     )
+
+
+def machine_words(machine: Mapping[str, Any]) -> str:
+    """A machine in few words: its processor and cores say more to a reader than a host's name."""
+    return f"{machine['processor']}, {machine['cores']} cores"
 
 
 def peak_rss_mib() -> int:

@@ -24,6 +24,9 @@ from core.store import Run, Store
 IDLE_S = 600.0
 START_S = 60.0
 ANSWER_S = 20.0
+RETRY_S = 10.0
+"""A model that could not be loaded is not tried again before."""
+TRAINING = "A run is training: the models load when it has ended, or when you stop it."
 
 Images = npt.NDArray[np.uint8]
 TakeWorker = Callable[[str], WorkerProcess]
@@ -181,7 +184,8 @@ class Predictors:
         self._predictors: dict[str, Predictor] = {}
         self._guard = threading.Lock()
         self._closed = False
-        self._faults: dict[tuple[str, str], PredictorError] = {}
+        self._faults: dict[tuple[str, str], tuple[PredictorError, float]] = {}
+        self._loading: set[tuple[str, str]] = set()
 
     def _of(self, engine: str) -> Predictor:
         with self._guard:
@@ -192,26 +196,33 @@ class Predictors:
     def prepare(self, models: Sequence[Model]) -> bool:
         """Begins to load what is not there yet, without waiting; whether all of them answer at once.
 
-        Raises `PredictorError` where an earlier try to load one of them failed; the next call tries again.
+        Raises `PredictorError` while a run trains, and for a while after a model could not be loaded.
         """
         ready = True
         for model in models:
             predictor = self._of(model.engine)
             if predictor.holds(model):
                 continue
-            if fault := self._faults.pop((model.engine, model.slot), None):
+            if not predictor.loaded and self._training():
+                raise PredictorError(TRAINING)
+            fault, since = self._faults.get((model.engine, model.slot), (None, 0.0))
+            if fault is not None and time.monotonic() - since < RETRY_S:
                 raise fault
             ready = False
-            if predictor.guard.acquire(blocking=False):
-                predictor.guard.release()
+            if (model.engine, model.slot) not in self._loading:
+                self._loading.add((model.engine, model.slot))
                 threading.Thread(target=self._load, args=(model,), daemon=True).start()
         return ready
 
     def _load(self, model: Model) -> None:
+        key = model.engine, model.slot
         try:
             self._with(model.engine, lambda predictor: predictor.load(model))
+            self._faults.pop(key, None)
         except PredictorError as error:
-            self._faults[model.engine, model.slot] = error
+            self._faults[key] = error, time.monotonic()
+        finally:
+            self._loading.discard(key)
 
     def ask(self, models: Sequence[Model], images: Images) -> list[Prediction]:
         """All models' answers to the same images, computed at the same time. Raises `PredictorError`.
@@ -262,7 +273,7 @@ class Predictors:
         if self._closed:
             raise PredictorError("The dashboard is shutting down.")
         if self._training():
-            raise PredictorError("A run is training: the models load when it has ended, or when you stop it.")
+            raise PredictorError(TRAINING)
         try:
             predictor.open()
         except OSError as error:

@@ -12,6 +12,7 @@ from core.store import Store, StoreError
 from core.web import draw_view, gallery_view, take_along
 from core.web.components.digit_pad import PadSample, PadView, digit_pad
 from core.web.drawing import PAD, Drawing, newest_drawing, upload_button
+from core.web.markdown import literal
 
 store = Store(DeploymentSettings().data_dir)
 LOADING = "Loading both models: this takes a few seconds the first time."
@@ -40,8 +41,16 @@ def gallery_of(outcome: Outcome) -> Gallery | None:
     try:
         return open_gallery(store, outcome.run)
     except GalleryError as error:
-        st.markdown(f":red[{error}]")
+        st.markdown(f":red[{literal(error)}]")
         return None
+
+
+def loads(models: list[Model]) -> bool:
+    """Whether the pad has to look again soon: its models are not there yet."""
+    try:
+        return not launcher.current().predictors.prepare(models)
+    except (launcher.LauncherUnavailable, PredictorError):
+        return True
 
 
 def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
@@ -116,7 +125,7 @@ def swap_weights(models: list[Model], drawing: Drawing) -> None:
     try:
         take_along.logits(launcher.current().predictors, models, drawing.seen)
     except (launcher.LauncherUnavailable, PredictorError) as error:
-        st.markdown(f":red[{error}]")
+        st.markdown(f":red[{literal(error)}]")
 
 
 st.title("Draw", anchor=False)
@@ -126,10 +135,10 @@ try:
     if outcome is not None:
         gallery = gallery_of(outcome)
         models = models_of(outcome, store)
-        waits = not launcher.current().predictors.prepare(models)
+        waits = loads(models)
         st.fragment(pad, run_every=0.5 if waits else None)(outcome, gallery, waits)
         if gallery is not None:
             gallery_view.where_they_disagree(outcome, gallery, [model.engine for model in models])
         take_along.weights(outcome, models)
-except (StoreError, launcher.LauncherUnavailable, PredictorError) as error:
-    st.error(str(error))
+except StoreError as error:
+    st.error(literal(error))

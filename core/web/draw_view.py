@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.datasets import DATASETS
+from core.machine import machine_words
 from core.metrics import NO_BREAK
 from core.names import ALIGNMENT_TITLES, engine_title, framework, joined
 from core.predictor import Model, Prediction, Predictors
@@ -22,7 +23,7 @@ Shares = npt.NDArray[np.float64]
 
 def run_label(run: Run) -> str:
     """A run in a list of runs."""
-    where = f"recorded on {run.machine['name']}" if run.source == "recorded" else "trained here"
+    where = f"recorded on {machine_words(run.machine)}" if run.source == "recorded" else "trained here"
     words = (ALIGNMENT_TITLES[run.settings["alignment"]], DATASETS[run.settings["dataset"]].title, where)
     return f"{', '.join(words)}, {run.created_at[:16].replace('T', ' ')}"
 

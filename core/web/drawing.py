@@ -9,6 +9,7 @@ import streamlit as st
 from core import images
 from core.gallery import Gallery, GalleryError
 from core.web.components.digit_pad import NOTHING_DRAWN, PadAnswer, drawing_of
+from core.web.markdown import literal
 
 PAD, KEPT, UPLOAD, UPLOAD_FAULT = "pad", "kept_drawing", "upload", "upload_fault"
 EMPTY = "Draw a digit, take a test image or upload a picture."
@@ -60,7 +61,7 @@ def upload_button() -> None:
         _take(file.getvalue(), file.name)
         st.rerun(scope="fragment")
     if fault := st.session_state.get(UPLOAD_FAULT):
-        st.markdown(f":red[{fault}]")
+        st.markdown(f":red[{literal(fault)}]")
 
 
 def _take(content: bytes, name: str) -> None:

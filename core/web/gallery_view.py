@@ -10,6 +10,7 @@ from core.gallery import Gallery, GalleryError, Indices
 from core.names import engine_title
 from core.outcome import LaneOutcome, Outcome
 from core.web.draw_view import per_cent
+from core.web.markdown import literal
 from core.web.run_view import PLOT, marked
 
 SHOWN = 24
@@ -45,7 +46,7 @@ def show(outcome: Outcome, gallery: Gallery, which: Indices, engines: Sequence[s
     try:
         pixels = gallery.pixels(which[:SHOWN])
     except GalleryError as error:
-        st.markdown(str(error))
+        st.markdown(literal(error))
         return
     captions = [_caption(outcome, gallery, int(index), engines) for index in which[:SHOWN]]
     st.image([images.png(picture, 3) for picture in pixels], caption=captions, width=IMAGE_PX)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core import charts, metrics
 from core.listings import FILENAMES, PURPOSES, TITLES, listing
+from core.machine import machine_words
 from core.names import ALIGNMENT_TITLES, SCHEDULE_TITLES, engine_title, framework
 from core.outcome import DOING, ENDED, LaneOutcome, Outcome, conclusion, progress
 from core.settings import Alignment, InvalidSettings, TrainSettings
@@ -54,7 +55,9 @@ def day(run: Run) -> str:
 def badge(run: Run) -> None:
     """The run's state, or where a recorded one comes from."""
     if run.source == "recorded":
-        st.badge(f"recorded on {literal(run.machine['name'])}, {day(run)}", icon=":material/history:", color="gray")
+        st.badge(
+            f"recorded on {literal(machine_words(run.machine))}, {day(run)}", icon=":material/history:", color="gray"
+        )
     elif run.state in STATE_COLOURS:
         st.badge(run.state, color=STATE_COLOURS[run.state])  # type: ignore[arg-type]
 

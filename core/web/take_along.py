@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from PIL import Image, ImageDraw, ImageFont
 
+from core.images import rasterise
 from core.launcher import LauncherUnavailable, current
 from core.metrics import digits
 from core.names import engine_title, framework
@@ -16,6 +17,7 @@ from core.outcome import Outcome
 from core.predictor import Model, Prediction, Predictors, swapped
 from core.web.draw_view import framework_file, in_words, largest_difference
 from core.web.drawing import Drawing
+from core.web.markdown import literal
 from core.web.run_view import marked
 
 LOADING_CODE = {
@@ -55,16 +57,18 @@ def picture(drawing: Drawing, answers: Sequence[Prediction], classes: Sequence[s
 
 
 def answer_png(drawing: Drawing, answers: Sequence[Prediction], classes: Sequence[str]) -> bytes:
-    """What the models saw, and below it what they said, 560 pixels wide."""
+    """The drawing beside what the models saw, and below them what they said; 680 pixels wide."""
     words = in_words(answers, classes)
     lines = [words.headline, words.detail]
     lines += [f"{engine_title(a.engine)}: {top}" for a, top in zip(answers, words.tops, strict=True)]
-    sheet = Image.new("L", (560, 448 + 32 * len(lines) + 48), 255)
+    sheet = Image.new("L", (680, 336 + 30 * len(lines)), 255)
     seen = np.zeros((28, 28), np.uint8) if drawing.seen is None else drawing.seen
-    sheet.paste(Image.fromarray(seen).resize((448, 448), Image.Resampling.NEAREST), (56, 24))
+    drawn = rasterise(drawing.strokes, 280) if drawing.strokes else seen
+    for left, pixels in ((40, drawn), (360, seen)):
+        sheet.paste(Image.fromarray(pixels).resize((280, 280), Image.Resampling.NEAREST), (left, 24))
     draw = ImageDraw.Draw(sheet)
     for i, line in enumerate(lines):
-        draw.text((56, 496 + 32 * i), line.replace("\u00a0", " "), fill=0, font=ImageFont.load_default(18))
+        draw.text((40, 320 + 30 * i), line.replace("\u00a0", " "), fill=0, font=ImageFont.load_default(18))
     out = io.BytesIO()
     sheet.save(out, "PNG")
     return out.getvalue()
@@ -97,7 +101,7 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
     try:
         predictors = current().predictors
     except LauncherUnavailable as error:
-        st.markdown(str(error))
+        st.markdown(literal(error))
         return
     engines = {framework(model.engine): model.engine for model in models}
     for column, model in zip(st.columns(len(models), gap="medium"), models, strict=True):

@@ -39,6 +39,7 @@ expect.set_options(timeout=PATIENCE_S * 1000)
 
 CONNECTED = "[data-testid=stApp][data-test-connection-state=CONNECTED]"
 SETTLED = f"{CONNECTED}[data-test-script-state=notRunning]"
+TITLES = {"": "Keras vs PyTorch", "draw": "Draw"}
 CHARTS = "[data-testid=live-chart]"
 
 
@@ -177,7 +178,7 @@ class Visitor:
     def open(self, path: str = "", **settings: object) -> Page:
         """The page at a path, drawn."""
         self.page.goto(f"{self.server.url}/{path}" + (f"?{urlencode(settings)}" if settings else ""))
-        return settled(self.page)
+        return settled(self.page, TITLES.get(path, TITLES[""]))
 
     def close(self, screenshot: Path | None = None) -> None:
         """Closes it all; a screenshot first where something failed."""
@@ -190,10 +191,10 @@ class Visitor:
         self.context.close()
 
 
-def settled(page: Page) -> Page:
+def settled(page: Page, title: str = "Keras vs PyTorch") -> Page:
     """The page once its script has run and its title stands."""
     page.wait_for_selector(SETTLED, state="attached")
-    expect(page.get_by_role("heading", name="Keras vs PyTorch")).to_be_visible()
+    expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
     assert not page.locator("[data-testid=stException]").count()
     return page
 

@@ -16,41 +16,7 @@ from PIL import Image
 
 from core import datasets, images
 from core.images import Drawing, Grey, ImageError
-
-# --- digits as a hand draws them -------------------------------------------------------------------------
-
-
-def arc(x: float, y: float, across: float, down: float, start: float, end: float) -> list[tuple[float, float]]:
-    angles = [math.radians(start + (end - start) * step / 24) for step in range(25)]
-    return [(x + across * math.cos(angle), y + down * math.sin(angle)) for angle in angles]
-
-
-PATHS = {
-    0: [arc(0.5, 0.5, 0.38, 0.5, -90, 270)],
-    1: [[(0.3, 0.2), (0.5, 0), (0.5, 1)]],
-    2: [[*arc(0.5, 0.27, 0.32, 0.27, -170, 40), (0.18, 1), (0.85, 1)]],
-    3: [arc(0.45, 0.25, 0.3, 0.25, -150, 90) + arc(0.45, 0.75, 0.35, 0.25, -90, 150)],
-    4: [[(0.6, 0), (0.1, 0.65), (0.9, 0.65)], [(0.65, 0.3), (0.65, 1)]],
-    5: [[(0.8, 0), (0.25, 0), (0.2, 0.42), *arc(0.45, 0.68, 0.35, 0.32, -120, 140)]],
-    6: [[(0.7, 0), (0.4, 0.25), (0.2, 0.6), *arc(0.5, 0.72, 0.3, 0.28, 180, -180)]],
-    7: [[(0.1, 0), (0.9, 0), (0.4, 1)]],
-    8: [arc(0.5, 0.25, 0.25, 0.25, -90, -450), arc(0.5, 0.75, 0.32, 0.25, -90, 270)],
-    9: [[*arc(0.5, 0.28, 0.28, 0.28, 0, -360), (0.76, 0.5), (0.7, 1)]],
-}
-PLACES = {
-    "large": (30, 20, 950),
-    "middle": (330, 330, 350),
-    "small": (450, 450, 90),
-    "top left": (0, 0, 200),
-    "top right": (800, 0, 200),
-    "bottom left": (0, 800, 200),
-    "bottom right": (800, 800, 200),
-}
-
-
-def drawn(digit: int, place: str) -> Drawing:
-    left, top, size = PLACES[place]
-    return [[round(v) for x, y in path for v in (left + x * size, top + y * size)] for path in PATHS[digit]]
+from tests.strokes import PATHS, PLACES, drawn
 
 
 def alike(one: Grey, other: Grey) -> float:

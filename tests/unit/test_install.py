@@ -44,7 +44,7 @@ def calls(request: Request, on: Machine) -> tuple[tuple[str, ...], ...]:
 def test_without_a_gpu_the_cpu_build_is_taken_where_its_index_answers() -> None:
     plan = install.make_plan(Request(), machine(answers=lambda: True), PINS)
     assert plan.pip_calls == (CPU_BUILD,)
-    assert "about 2.5 GB" in plan.announcement
+    assert "about 4 GB" in plan.announcement
 
 
 def test_without_a_gpu_pypi_s_build_is_taken_where_the_index_is_silent() -> None:

@@ -1,0 +1,76 @@
+"""Weights taken along: each file loads in a clean process, by the lines that the page shows, and predicts the same."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core import datasets, parity
+from core.lane import WorkerProcess
+from core.predictor import Model, Predictors
+from core.settings import TrainSettings
+from core.web.take_along import LOADING_CODE
+from core.weights import save_weights
+
+SHOWN = 50
+AFTER = {
+    "keras": "",
+    "pt": "images = torch.from_numpy(images.astype('float32'))\n"
+    "logits = model(images[:, None] / 255).detach().numpy()\n",
+}
+
+
+@pytest.fixture(scope="session")
+def taken(prepared_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one set of weights in all three formats, test images, and each framework's logits of them."""
+    folder = tmp_path_factory.mktemp("taken")
+    prepared = datasets.prepared("mnist5k", prepared_data_dir)
+    assert prepared is not None
+    images = np.array(prepared.load().test_images[:SHOWN])
+    np.save(folder / "images.npy", images)
+    weights = {name: array.astype("float32") for name, array in parity.start_weights(3).items()}
+    sha256 = save_weights(weights, folder / "model.safetensors")
+    predictors = Predictors(
+        lambda engine: WorkerProcess(engine, folder / f"{engine}.log"), training=lambda: "", beside=lambda _: None
+    )
+    try:
+        for engine, suffix in (("keras", "keras"), ("torch", "pt")):
+            settings = TrainSettings().as_json()
+            model = Model(engine, "the one", settings, folder / "model.safetensors", sha256)
+            np.save(folder / f"{suffix}.npy", predictors.ask([model], images)[0].logits)
+            predictors.save(model, folder / f"model.{suffix}")
+    finally:
+        predictors.close()
+    return folder
+
+
+def run_shown(folder: Path, suffix: str, after: str) -> np.ndarray:
+    """Runs the page's own lines in a clean process; what they call `logits` comes back."""
+    code = "import numpy as np\nimages = np.load('images.npy')\n"
+    code += LOADING_CODE[suffix].format(name="model", dropout=0.3) + after + "np.save('out.npy', logits)\n"
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, timeout=200)
+    return np.asarray(np.load(folder / "out.npy"))
+
+
+@pytest.mark.parametrize("suffix", ["keras", "pt"])
+def test_a_saved_model_loads_by_the_shown_lines_and_predicts_the_same(taken: Path, suffix: str) -> None:
+    logits, expected = run_shown(taken, suffix, AFTER[suffix]), np.load(taken / f"{suffix}.npy")
+    assert logits.shape == (SHOWN, 10)
+    np.testing.assert_allclose(logits, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_both_frameworks_give_the_same_logits_for_the_same_file(taken: Path) -> None:
+    keras, torch = np.load(taken / "keras.npy"), np.load(taken / "pt.npy")
+    np.testing.assert_allclose(keras, torch, atol=1e-5 * np.abs(keras).max())
+
+
+def test_safetensors_load_by_the_shown_lines(taken: Path) -> None:
+    code = LOADING_CODE["safetensors"].format(name="model")
+    code += "import json\nprint(json.dumps({key: array.shape for key, array in weights.items()}))\n"
+    done = subprocess.run([sys.executable, "-c", code], cwd=taken, check=True, capture_output=True, text=True)
+    shapes = json.loads(done.stdout.splitlines()[-1])
+    assert shapes["conv1.weight"] == [3, 3, 1, 30]
+    assert shapes["dense.weight"] == [1550, 10]

@@ -1,0 +1,207 @@
+"""The Draw page without a browser: which models read, what they say, and what a bad drawing or run gets."""
+
+import base64
+import json
+import shutil
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.launcher import set_current
+from core.outcome import gather
+from core.predictor import models_of
+from core.settings import TrainSettings
+from core.web.components.digit_pad import PadAnswer
+from core.web.drawing import EMPTY, KEPT
+from tests.pages.conftest import Ended, MakeRun, StandInLauncher, TrainPage, wait_for
+from tests.strokes import drawn
+
+LOADING = "Loading both models"
+
+
+class DrawPage(TrainPage):
+    """The Draw page, with its models loaded."""
+
+    def __init__(self, launcher: StandInLauncher | None = None, **link: str) -> None:
+        self.launcher = launcher
+        super().__init__()
+        self.app.switch_page("../../pages/draw.py")
+        for name, value in link.items():
+            self.app.query_params[name] = value
+        self.loaded()
+
+    def loaded(self) -> "DrawPage":
+        """Runs until the models answer, or cannot."""
+        self.run()
+        wait_for("the models are loaded", lambda: not self.app.get("bidi_component") or self._rests())
+        return self
+
+    def _rests(self) -> bool:
+        if self.pad["hint"].startswith(LOADING):
+            self.run()
+            return False
+        return True
+
+    @property
+    def pad(self) -> dict[str, Any]:
+        """What the component is given."""
+        (component,) = self.app.get("bidi_component")
+        return dict(json.loads(component.proto.json))
+
+    def draw(self, strokes: object, sample: int | None = None) -> "DrawPage":
+        serial = self.pad["serial"] + 1
+        self.app.session_state[KEPT] = PadAnswer(strokes, sample, serial)
+        self.run()
+        assert self.pad["serial"] == serial
+        return self
+
+
+@pytest.fixture
+def ended(make_run: MakeRun) -> Ended:
+    return make_run()
+
+
+@pytest.fixture
+def with_run(ended: Ended, data_dir: Any, shows: Any) -> Ended:
+    """The page's data folder holds one finished run with its weights."""
+    shows(ended)
+    shutil.copytree(ended.folder / "runs", data_dir / "runs")
+    return ended
+
+
+@pytest.fixture
+def page(with_run: Ended, launcher: StandInLauncher) -> DrawPage:
+    return DrawPage(launcher)
+
+
+def test_without_any_run_the_page_says_what_to_do(launcher: StandInLauncher) -> None:
+    page = DrawPage(launcher)
+    assert page.says("No run has finished here yet. Train one first.")
+    assert not page.app.get("bidi_component")
+
+
+def test_an_empty_pad_gets_a_hint_and_no_answer(page: DrawPage) -> None:
+    assert page.pad["hint"] == EMPTY
+    assert [lane["name"] for lane in page.pad["lanes"]] == ["Keras", "PyTorch"]
+    assert all(lane["probabilities"] is None for lane in page.pad["lanes"])
+    assert page.pad["seen"] is None
+
+
+def test_both_models_answer_a_drawing(page: DrawPage) -> None:
+    page.draw(drawn(7, "middle"))
+    lanes = page.pad["lanes"]
+    assert all(abs(sum(lane["probabilities"]) - 1) < 1e-6 for lane in lanes)
+    assert page.pad["headline"] in {f"Both read a{'n' * (n == 8)} {n}." for n in range(10)} | {"They disagree."}
+    assert "Keras took" in page.pad["times"]
+    assert "PyTorch took" in page.pad["times"]
+    assert len(base64.b64decode(page.pad["seen"])) == 784
+    assert page.pad["hint"] == ""
+
+
+def test_the_answers_are_the_models_own(page: DrawPage, launcher: StandInLauncher, with_run: Ended) -> None:
+    page.draw(drawn(3, "large"))
+    seen = np.frombuffer(base64.b64decode(page.pad["seen"]), np.uint8).reshape(1, 28, 28)
+    outcome = gather(with_run.run, launcher.store.rows(with_run.run.id))
+    answers = launcher.predictors.ask(models_of(outcome, launcher.store), seen)
+    for lane, answer in zip(page.pad["lanes"], answers, strict=True):
+        np.testing.assert_allclose(lane["probabilities"], answer.probabilities[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "strokes", ["x", [[1]], [[0, "a"]], [[0, float("nan")]], [[0, 10**9]], [[0, 0]] * 300, {"a": 1}]
+)
+def test_a_drawing_that_is_none_is_a_hint(page: DrawPage, strokes: object) -> None:
+    page.draw(strokes)
+    assert page.pad["hint"].endswith(".")
+    assert page.pad["hint"] != EMPTY
+    assert all(lane["probabilities"] is None for lane in page.pad["lanes"])
+    assert page.draw(drawn(1, "middle")).pad["headline"], "the page goes on"
+
+
+def test_a_single_dot_and_a_full_pad_are_answered(page: DrawPage) -> None:
+    assert page.draw([[500, 500]]).pad["headline"]
+    lines = [[0, y, 1000, y] for y in range(0, 1001, 40)]
+    assert page.draw(lines).pad["headline"]
+
+
+def test_ten_samples_of_the_runs_own_test_images_are_offered(page: DrawPage) -> None:
+    samples = page.pad["samples"]
+    assert [sample["label"] for sample in samples] == list(range(10))
+    page.draw([], sample=samples[4]["index"])
+    assert page.pad["seen"] == samples[4]["pixels_base64"]
+    assert page.pad["headline"]
+
+
+@pytest.mark.parametrize("sample", [-1, 10**9])
+def test_a_sample_that_does_not_exist_is_a_hint(page: DrawPage, sample: int) -> None:
+    page.draw([], sample=sample)
+    assert page.pad["hint"].endswith(".")
+    assert not page.pad["headline"]
+
+
+def test_swapped_weights_are_compared_in_words(page: DrawPage) -> None:
+    page.draw(drawn(5, "large"))
+    page.app.toggle(key="swap").set_value(True)
+    page.loaded()
+    assert page.says("Largest difference of the ten outputs.")
+    assert page.says("With the weights that Keras learnt: 0 of at most")
+    assert page.says("the framework is not the model")
+
+
+def test_disagreements_mistakes_and_matrices_stand_below(page: DrawPage) -> None:
+    assert [h for h in page.headers if h] == [
+        "Swap the weights",
+        "Where they disagree",
+        "Surest mistakes",
+        "Behind the matrix",
+        "Take the weights",
+    ]
+    assert page.says("of 1,000 test images.")
+    assert len(page.app.get("plotly_chart")) == 2
+
+
+def test_the_drawing_survives_a_change_of_page(page: DrawPage) -> None:
+    page.draw(drawn(2, "small"))
+    seen = page.pad["seen"]
+    page.app.switch_page("../../pages/train.py").run()
+    page.app.switch_page("../../pages/draw.py")
+    assert page.loaded().pad["seen"] == seen
+
+
+def test_damaged_weights_are_a_hint_and_the_page_goes_on(with_run: Ended, data_dir: Any) -> None:
+    (data_dir / "runs" / with_run.run.id / "keras.safetensors").write_bytes(b"nothing")
+    launcher = StandInLauncher(data_dir)
+    set_current(launcher)
+    try:
+        page = DrawPage(launcher)
+        page.draw(drawn(7, "middle"))
+        assert "damaged" in page.pad["hint"] or any("damaged" in error for error in page.errors)
+        assert not page.app.exception
+    finally:
+        launcher.close()
+
+
+@pytest.mark.parametrize("link", ["../../etc/passwd", "<script>alert(1)</script>", "20261104-081500-1a2b3c4d"])
+def test_a_link_to_a_run_that_is_not_there_is_a_sentence(with_run: Ended, launcher: StandInLauncher, link: str) -> None:
+    page = DrawPage(launcher, run=link)
+    assert page.problems == ["That run has no weights here: it was deleted, did not finish, or never was."]
+    assert page.pad["hint"] == EMPTY
+
+
+def test_while_a_run_trains_no_model_is_loaded(with_run: Ended, data_dir: Any) -> None:
+    launcher = StandInLauncher(data_dir, keras="fake-slow")
+    set_current(launcher)
+    try:
+        run_id = launcher.submit(TrainSettings(epochs=100))
+        wait_for("it trains", lambda: any(row.kind == "step" for row in launcher.store.rows(run_id)))
+        page = TrainPage()
+        page.app.switch_page("../../pages/draw.py")
+        wait_for(
+            "the page says so",
+            lambda: "A run is training" in str(page.run().errors) + str(page.app.get("bidi_component")),
+        )
+        launcher.stop(run_id)
+        wait_for("it has ended", lambda: not launcher.active())
+    finally:
+        launcher.close()
