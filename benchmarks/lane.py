@@ -44,7 +44,7 @@ class Size:
     epochs: int
 
 
-FULL = Size(blocks=5, epochs=5)
+FULL = Size(blocks=3, epochs=5)
 QUICK = Size(blocks=1, epochs=2)
 
 

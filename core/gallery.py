@@ -4,6 +4,7 @@ Predictions are computed once, at the end of a run, and kept with it. The pixels
 for a recorded run, from the few images that the recording brings.
 """
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core import datasets
-from core.store import Run, Store
+from core.names import engine_title
+from core.outcome import Outcome
+from core.store import Store
 
 Indices = npt.NDArray[np.int64]
 Images = npt.NDArray[np.uint8]
@@ -77,10 +80,11 @@ class Gallery:
         return np.array([self.index[np.flatnonzero(known == digit)[0]] for digit in range(10)])
 
 
-def open_gallery(store: Store, run: Run) -> Gallery:
+def open_gallery(store: Store, outcome: Outcome) -> Gallery:
     """The gallery of a run. Raises `GalleryError` where it has no predictions, or its data set is gone."""
-    folder = store.artifacts(run.id)
-    predictions = tuple(_read(lane.engine, folder) for lane in run.lanes if (folder / f"{lane.engine}.npz").exists())
+    run, folder = outcome.run, store.artifacts(outcome.run.id)
+    done = [lane for lane in outcome.lanes if lane.result]
+    predictions = tuple(_read(lane.engine, folder / lane.result["predictions_file"]) for lane in done)
     if not predictions:
         raise GalleryError("This run kept no predictions: it did not finish.")
     if run.source == "recorded":
@@ -94,12 +98,12 @@ def open_gallery(store: Store, run: Run) -> Gallery:
     return Gallery(np.asarray(arrays.test_labels), predictions, np.arange(len(arrays.test_labels)), arrays.test_images)
 
 
-def _read(engine: str, folder: Path) -> Predictions:
+def _read(engine: str, path: Path) -> Predictions:
     try:
-        with np.load(folder / f"{engine}.npz", allow_pickle=False) as kept:
+        with np.load(path, allow_pickle=False) as kept:
             return Predictions(engine, kept["classes"], kept["probabilities"])
-    except (OSError, ValueError, KeyError, EOFError):
-        raise GalleryError(f"The predictions of {engine} are damaged.") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        raise GalleryError(f"The predictions of {engine_title(engine)} are missing or damaged.") from None
 
 
 def _recorded(folder: Path, predictions: tuple[Predictions, ...]) -> Gallery:

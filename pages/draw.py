@@ -10,36 +10,50 @@ from core.predictor import Model, Prediction, PredictorError, models_of, readabl
 from core.settings import DeploymentSettings
 from core.store import Store, StoreError
 from core.web import draw_view, gallery_view, take_along
-from core.web.components.digit_pad import PadSample, PadView, digit_pad
+from core.web.components.digit_pad import PadView, digit_pad
 from core.web.drawing import PAD, Drawing, newest_drawing, upload_button
 from core.web.markdown import literal
 
 store = Store(DeploymentSettings().data_dir)
+MISSING = "link_to_no_run"
 LOADING = "Loading both models: this takes a few seconds the first time."
 
 
 def chosen_run() -> Outcome | None:
     """The run whose models read: the link's, the one chosen before, else the newest that finished."""
     runs = {run.id: run for run in store.runs(limit=100) if readable(run)}
-    wanted = st.query_params.get("run") or st.session_state.get("draw_run")
     if not runs:
         st.markdown("No run has finished here yet. Train one first.")
         return None
-    if wanted not in runs:
-        if wanted:
-            st.markdown(":red[That run has no weights here: it was deleted, did not finish, or never was.]")
-        wanted = next(iter(runs))
-    st.session_state["draw_run"] = wanted
-    run_id = st.selectbox("Models of", list(runs), format_func=lambda i: draw_view.run_label(runs[i]), key="draw_run")
-    if "run" in st.query_params and st.query_params["run"] != run_id:
+    if link := st.query_params.get("run"):
+        # The link is taken once; what is chosen afterwards counts.
         del st.query_params["run"]
+        st.session_state[MISSING] = link not in runs
+        if link in runs:
+            st.session_state["draw_run"] = link
+    if st.session_state.get("draw_run") not in runs:
+        st.session_state["draw_run"] = next(iter(runs))
+    run_id = st.selectbox(
+        "Models of",
+        list(runs),
+        format_func=lambda i: draw_view.run_label(runs[i]),
+        key="draw_run",
+        on_change=forget_link,
+    )
+    if st.session_state.get(MISSING):
+        st.markdown(":red[That run has no weights here: it was deleted, did not finish, or never was.]")
     return gather(runs[run_id], store.rows(run_id, steps=False))
+
+
+def forget_link() -> None:
+    """Somebody chose a run: what was wrong with the link no longer matters."""
+    st.session_state[MISSING] = False
 
 
 def gallery_of(outcome: Outcome) -> Gallery | None:
     """The run's test images, or None after the sentence that says why there are none."""
     try:
-        return open_gallery(store, outcome.run)
+        return open_gallery(store, outcome)
     except GalleryError as error:
         st.markdown(f":red[{literal(error)}]")
         return None
@@ -96,7 +110,7 @@ def show_pad(
         serial=drawing.answer.serial,
         lanes=draw_view.pad_lanes(models, answers, words),
         classes=classes,
-        samples=samples_of(gallery),
+        samples=draw_view.pad_samples(gallery),
         headline=words.headline if words else "",
         detail=words.detail if words else "",
         times=f"{words.times} Weights: {draw_view.run_label(outcome.run)}." if words else "",
@@ -105,14 +119,6 @@ def show_pad(
         hint="" if words else hint,
     )
     digit_pad(view, key=PAD)
-
-
-def samples_of(gallery: Gallery | None) -> tuple[PadSample, ...]:
-    """One test image of each class."""
-    if gallery is None:
-        return ()
-    index = gallery.samples()
-    return draw_view.pad_samples(gallery.pixels(index), index.tolist(), gallery.labels[index].tolist())
 
 
 def swap_weights(models: list[Model], drawing: Drawing) -> None:

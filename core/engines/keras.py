@@ -207,7 +207,10 @@ class KerasEngine(Engine):
                 layer.set_weights([weights[f"{layer.name}.weight"], weights[f"{layer.name}.bias"]])
 
     def save(self, path: Path) -> None:
-        self.reader.save(path)
+        # A copy without our metric, so that the file loads where this project is not.
+        copy = type(self.reader).from_config(self.reader.get_config())
+        copy.set_weights(self.reader.get_weights())
+        copy.save(path)
 
     def summary(self) -> str:
         lines: list[str] = []

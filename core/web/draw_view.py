@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.datasets import DATASETS
+from core.gallery import Gallery
 from core.machine import machine_words
 from core.metrics import NO_BREAK
 from core.names import ALIGNMENT_TITLES, engine_title, framework, joined
@@ -83,10 +84,14 @@ def pad_lanes(models: Sequence[Model], answers: Sequence[Prediction], words: Wor
     )
 
 
-def pad_samples(images: Images, index: Sequence[int], labels: Sequence[int]) -> tuple[PadSample, ...]:
-    """Test images that can be taken instead of drawing."""
+def pad_samples(gallery: Gallery | None) -> tuple[PadSample, ...]:
+    """One of the run's own test images of each class, to be taken instead of drawing."""
+    if gallery is None:
+        return ()
+    index = gallery.samples()
     return tuple(
-        PadSample(int(i), int(label), packed(image)) for i, label, image in zip(index, labels, images, strict=True)
+        PadSample(int(i), int(gallery.labels[i]), packed(image))
+        for i, image in zip(index, gallery.pixels(index), strict=True)
     )
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core import charts, metrics
+from core.datasets import DATASETS
 from core.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.machine import machine_words
 from core.names import ALIGNMENT_TITLES, SCHEDULE_TITLES, engine_title, framework
@@ -35,7 +36,7 @@ def settings_words(run: Run) -> str:
         f"dropout {s['dropout']:g}",
         ALIGNMENT_TITLES[s["alignment"]].lower(),
         SCHEDULE_TITLES[s["schedule"]].lower(),
-        s["dataset"],
+        DATASETS[s["dataset"]].title,
     ]
     if s["learning_rate"] != TrainSettings().learning_rate:
         words.append(f"learning rate {s['learning_rate']:g}")

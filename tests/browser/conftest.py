@@ -165,10 +165,15 @@ class Visitor:
     def tab(self) -> Page:
         """Another tab of the same browser."""
         page = self.context.new_page()
-        page.on("console", lambda message: message.type == "error" and self.troubles.append(f"console: {message.text}"))
+        page.on("console", self._note)
         page.on("pageerror", lambda error: self.troubles.append(f"script error: {error}"))
         page.on("request", self._check_host)
         return page
+
+    def _note(self, message: Any) -> None:
+        # Streamlit looks for itself below a page's own address first, /draw/_stcore/..., and takes the 404.
+        if message.type == "error" and "/_stcore/" not in message.location.get("url", ""):
+            self.troubles.append(f"console: {message.text}")
 
     def _check_host(self, request: Any) -> None:
         address = urlparse(request.url)

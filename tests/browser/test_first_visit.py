@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.machine import machine_words
 from core.store import Store
 from tests.browser.conftest import (
     OpenVisitor,
@@ -60,7 +61,7 @@ def test_the_first_visit_is_explained_and_shows_what_came_with_the_project(visit
     recorded = Store(server.folder).recorded()
     if recorded:
         expect(page.get_by_role("heading", name="A recorded duel")).to_be_visible()
-        expect(page.get_by_text(f"recorded on {recorded[0].machine['name']}").first).to_be_visible()
+        expect(page.get_by_text(f"recorded on {machine_words(recorded[0].machine)}").first).to_be_visible()
     assert page.get_by_role("heading", name="A recorded duel").count() == bool(recorded)
 
 

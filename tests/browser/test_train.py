@@ -202,7 +202,7 @@ def test_a_finished_run_is_found_by_who_comes_later(result: Page, story: Story) 
     for lane in story.run.lanes:
         percent = f"{100 * (lane.test_accuracy or 0):.1f}"
         expect(result.get_by_test_id("stMetricValue").filter(has_text=percent).first).to_be_visible()
-    wait_for("all rows are drawn", lambda: min(points(result, "val_accuracy")) == 3, page=result)
+    wait_for("all rows are drawn", lambda: min(points(result, "val_accuracy"), default=0) == 3, page=result)
     counts = points(result, "loss")
     assert counts[:2] == [3 * STEPS, 3 * STEPS]
     assert counts[2:] == [3, 3, 3, 3]

@@ -16,6 +16,7 @@ class Asked:
     """An engine's process under questions; see tests/engines/contract_probe.py. An answer is kept for who asks next."""
 
     def __init__(self, engine: str, data_dir: Path, out_dir: Path) -> None:
+        self.name = engine
         self.log = out_dir / f"{engine}.log"
         command = [sys.executable, "-m", "tests.engines.contract_probe", engine, str(data_dir), str(out_dir)]
         with self.log.open("wb") as log:

@@ -168,14 +168,20 @@ def test_an_epoch_ends_at_the_step_that_says_so(engine: Asked) -> None:
     assert epoch["loss"] == pytest.approx(np.mean(epoch["losses"]), rel=1e-5)
 
 
-def test_as_shipped_each_epoch_visits_every_image_in_another_order(engine: Asked, arrays: datasets.Arrays) -> None:
-    """At a learning rate that moves nothing a batch's loss tells its images, and the epoch's mean that none lacks."""
+def test_as_shipped_each_epoch_visits_every_image_in_the_frameworks_own_order(
+    engine: Asked, arrays: datasets.Arrays
+) -> None:
+    """At a learning rate that moves nothing a batch's loss tells its images, and the epoch's mean that none lacks.
+
+    A seeded Keras repeats one order in every epoch, as docs/fairness.md says; the others draw a new one.
+    """
     still = engine.ask("standing_still", epochs=2, dropout=0)
     wanted = cross_entropy(still["logits"], arrays.train_labels).mean()
     first, second = still["epochs"]
     assert first["loss"] == pytest.approx(wanted, rel=1e-5)
     assert second["loss"] == pytest.approx(wanted, rel=1e-5)
-    assert first["losses"] != pytest.approx(second["losses"], rel=1e-4)
+    repeats = first["losses"] == pytest.approx(second["losses"], rel=1e-4)
+    assert repeats == (engine.name == "keras")
     unshuffled = [cross_entropy(still["logits"], arrays.train_labels)[rows].mean() for rows in batches(range(IMAGES))]
     assert first["losses"] != pytest.approx(unshuffled, rel=1e-4)
 

@@ -378,7 +378,7 @@ def test_a_finished_run_shows_its_result(finished_page: TrainPage, make_run: Mak
     accuracies = [f"{100 * (run.lane(engine).test_accuracy or 0):.1f} %" for engine in ("keras", "torch")]
     assert page.metrics == [("Test accuracy", accuracy) for accuracy in accuracies]
     assert any(text.startswith("In this run ") and text.endswith("turn both round.") for text in page.texts)
-    assert page.says("Batch size 600, 3 epochs, dropout 0.3, as shipped, in turns, mnist5k.")
+    assert page.says("Batch size 600, 3 epochs, dropout 0.3, as shipped, in turns, MNIST, 5,000 images.")
 
 
 def test_the_figures_of_both_lanes_stand_in_one_table(finished_page: TrainPage, make_run: MakeRun) -> None:
@@ -574,7 +574,7 @@ def recorded(make_run: MakeRun, tmp_path: Path) -> Path:
             made.run,
             id=f"20261104-08150{number}-1a2b3c4d",
             created_at="2026-11-04T08:15:00.000+00:00",
-            machine=made.run.machine | {"name": "a recording machine"},
+            machine=made.run.machine | {"processor": "a recording machine", "cores": 3},
         )
         rows = Store(made.folder).rows(made.run.id, limit=10_000)
         content = recording._content(run, rows, "A note on the data.")
@@ -588,7 +588,7 @@ def test_the_first_visit_shows_a_recorded_duel(recorded: Path, launcher: StandIn
     page = TrainPage()
     assert page.says("Nothing has run here yet, so this is one of ")
     assert page.headers[0] == "A recorded duel"
-    assert page.says("recorded on a recording machine, 4 Nov 2026")
+    assert page.says("recorded on a recording machine, 3 cores, 4 Nov 2026")
     assert page.startable
     assert not any(text == "finished" for text in page.texts)
     assert page.says("A note on the data.")
@@ -662,7 +662,7 @@ def test_markdown_in_what_a_run_has_stored_is_shown_as_text(
 def test_a_recorded_machines_name_is_shown_as_text(recorded: Path, launcher: StandInLauncher) -> None:
     for path in recorded.glob("*/run.json"):
         content = json.loads(path.read_text())
-        content["run"]["machine"]["name"] = NASTY
+        content["run"]["machine"]["processor"] = NASTY
         path.write_text(json.dumps(content))
     read_recordings.cache_clear()
     shown = [element.value for element in TrainPage().app.markdown]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.gallery import Gallery, GalleryError, Predictions, open_gallery
+from core.outcome import LaneOutcome, Outcome
 from core.store import Lane, Run, Store
 
 LABELS = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1], np.uint8)
@@ -59,38 +60,39 @@ def test_pixels_that_did_not_come_along_are_a_sentence() -> None:
             few.pixels([index])
 
 
-def run(tmp_path: Path, source: str = "here") -> tuple[Store, Run]:
+def run(tmp_path: Path, source: str = "here", finished: bool = True) -> tuple[Store, Outcome]:
     store = Store(tmp_path)
     found = Run(
         "20261104-081500-1a2b3c4d", "2026-11-04T08:15:00+00:00", None, None, "finished", "",
         {"dataset": "mnist5k"}, {}, source, (Lane("keras", "finished"),),
     )  # fmt: skip
     store.artifacts(found.id).mkdir(parents=True)
-    return store, found
+    result = {"predictions_file": "keras.npz"} if finished else {}
+    return store, Outcome(found, [LaneOutcome("keras", "finished", result=result)])
 
 
 def test_a_run_without_predictions_says_that_it_did_not_finish(tmp_path: Path) -> None:
     with pytest.raises(GalleryError, match="kept no predictions"):
-        open_gallery(*run(tmp_path))
+        open_gallery(*run(tmp_path, finished=False))
 
 
 def test_damaged_predictions_are_a_sentence(tmp_path: Path) -> None:
     store, found = run(tmp_path)
-    (store.artifacts(found.id) / "keras.npz").write_bytes(b"PK\x03\x04 torn")
-    with pytest.raises(GalleryError, match="predictions of keras are damaged"):
+    (store.artifacts(found.run.id) / "keras.npz").write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(GalleryError, match="predictions of Keras are missing or damaged"):
         open_gallery(store, found)
 
 
 def test_a_data_set_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
     store, found = run(tmp_path)
-    np.savez(store.artifacts(found.id) / "keras.npz", classes=LABELS, probabilities=KERAS.probabilities)
+    np.savez(store.artifacts(found.run.id) / "keras.npz", classes=LABELS, probabilities=KERAS.probabilities)
     with pytest.raises(GalleryError, match="no longer in the data folder"):
         open_gallery(store, found)
 
 
 def test_predictions_of_another_length_are_a_sentence(tmp_path: Path, prepared_data_dir: Path) -> None:
     store, found = run(tmp_path)
-    np.savez(store.artifacts(found.id) / "keras.npz", classes=LABELS, probabilities=KERAS.probabilities)
+    np.savez(store.artifacts(found.run.id) / "keras.npz", classes=LABELS, probabilities=KERAS.probabilities)
     (tmp_path / "datasets").symlink_to(prepared_data_dir / "datasets")
     with pytest.raises(GalleryError, match="another version of its data set"):
         open_gallery(store, found)
@@ -98,7 +100,7 @@ def test_predictions_of_another_length_are_a_sentence(tmp_path: Path, prepared_d
 
 def test_a_recorded_run_brings_its_images(tmp_path: Path) -> None:
     store, found = run(tmp_path, source="recorded")
-    folder = store.artifacts(found.id)
+    folder = store.artifacts(found.run.id)
     np.savez(folder / "keras.npz", classes=KERAS.classes, probabilities=KERAS.probabilities)
     np.savez(folder / "images.npz", index=ALL.astype("int32"), images=PIXELS, test_labels=LABELS)
     opened = open_gallery(store, found)
