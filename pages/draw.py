@@ -26,12 +26,12 @@ def chosen_run() -> Outcome | None:
         st.markdown("No run has finished here yet. Train one first.")
         return None
     if link := st.query_params.get("run"):
-        # The link is taken once; what is chosen afterwards counts.
         del st.query_params["run"]
         st.session_state[MISSING] = link not in runs
         if link in runs:
             st.session_state["draw_run"] = link
-    if st.session_state.get("draw_run") not in runs:
+    if (chosen := st.session_state.get("draw_run")) not in runs:
+        st.session_state[MISSING] = st.session_state.get(MISSING) or chosen is not None
         st.session_state["draw_run"] = next(iter(runs))
     run_id = st.selectbox(
         "Models of",

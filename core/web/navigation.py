@@ -31,9 +31,20 @@ CSS = """
 
 st.set_page_config(page_title="Keras vs PyTorch", layout="wide")
 st.html(CSS)
-page = st.navigation(
-    [st.Page(PAGES / "train.py", title="Train", default=True), st.Page(PAGES / "draw.py", title="Draw")],
-    position="top",
-)
+PAGE_LIST = {
+    st.Page(PAGES / "train.py", title="Train", default=True): "Train a duel of your own",
+    st.Page(PAGES / "draw.py", title="Draw"): "Draw a digit for both models",
+}
+"""Every page, with the words of the link that leads to it from the page before."""
+
+page = st.navigation(list(PAGE_LIST), position="top")
 with st.container(horizontal_alignment="center"), st.container(width=WIDTH_PX):
     page.run()
+    # On a phone the pages hide behind an arrow: each page ends with the way to the next.
+    following = list(PAGE_LIST)[(list(PAGE_LIST).index(page) + 1) % len(PAGE_LIST)]
+    st.space("small")
+    st.page_link(
+        following,
+        label=f"Next: {PAGE_LIST[following][0].lower()}{PAGE_LIST[following][1:]}",
+        icon=":material/arrow_forward:",
+    )
