@@ -80,7 +80,7 @@ def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.
         showscale=False,
         xgap=1,
         ygap=1,
-        hovertemplate="is %{y}, read as %{x}: %{z}<extra></extra>",
+        hoverinfo="skip",
     )
     rows, columns = np.nonzero(counts)
     figure.add_scatter(
@@ -89,7 +89,8 @@ def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.
         text=[f"{counts[i, j]:,}" for i, j in zip(rows, columns, strict=True)],
         mode="text",
         textfont={"size": 11},
-        hoverinfo="skip",
+        # The numbers and not the cells answer the pointer: only points of a scatter can be selected.
+        hovertemplate="is %{y}, read as %{x}: %{text}<extra></extra>",
     )
     figure.update_xaxes(title_text="read as", type="category", showgrid=False, zeroline=False, side="bottom")
     figure.update_yaxes(

@@ -31,11 +31,11 @@ CSS = """
 
 st.set_page_config(page_title="Keras vs PyTorch", layout="wide")
 st.html(CSS)
+# Every page, with the words of the link that leads to it from the page before.
 PAGE_LIST = {
     st.Page(PAGES / "train.py", title="Train", default=True): "Train a duel of your own",
     st.Page(PAGES / "draw.py", title="Draw"): "Draw a digit for both models",
 }
-"""Every page, with the words of the link that leads to it from the page before."""
 
 page = st.navigation(list(PAGE_LIST), position="top")
 with st.container(horizontal_alignment="center"), st.container(width=WIDTH_PX):

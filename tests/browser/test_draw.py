@@ -209,3 +209,18 @@ def test_a_server_whose_first_request_is_for_draw_is_right(
     expect(page.locator(CANVAS)).to_be_visible()
     expect(page.get_by_role("link", name="Train").first).to_be_visible()
     assert page.locator("[data-testid=stSidebar]").count() == 0
+
+
+def test_a_pressed_number_of_the_matrix_opens_the_images_behind_it(drawing_page: None, visit: OpenVisitor) -> None:
+    page = open_pad(visit)
+    chosen = page.get_by_label("Mistakes of Keras")
+    before = chosen.input_value()
+    matrix = page.locator(".js-plotly-plot").first
+    matrix.scroll_into_view_if_needed()
+    # Any mistake but the first of the list: one that a single image stands behind.
+    number = matrix.locator(".scatterlayer").get_by_text("1", exact=True).first
+    box = number.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    wait_for("the list follows", lambda: page.get_by_label("Mistakes of Keras").input_value() != before, page=page)
+    assert page.get_by_label("Mistakes of Keras").input_value().endswith("(1)")
