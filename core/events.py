@@ -223,6 +223,8 @@ class Loaded(Message):
 
     kind = "loaded"
     serial: int
+    slots: list[str]
+    """All models that the worker holds now: an older one may have made room."""
 
 
 @dataclass(frozen=True)

@@ -147,11 +147,12 @@ class Predictor:
     def load(self, model: Model) -> None:
         """Makes sure that the worker holds this model."""
         if model.slot not in self._slots:
-            self._call(
-                events.Load(next(self._serials), model.slot, model.settings, str(model.weights_file), model.sha256),
-                START_S,
+            command = events.Load(
+                next(self._serials), model.slot, model.settings, str(model.weights_file), model.sha256
             )
-            self._slots.add(model.slot)
+            answer = self._call(command, START_S)
+            assert isinstance(answer, events.Loaded)
+            self._slots = set(answer.slots)
 
     def predict(self, model: Model, images: Images) -> Prediction:
         """Reads uint8 images [N, 28, 28]."""

@@ -66,7 +66,7 @@ class Reader:
             self._models[command.slot] = engine
         while len(self._models) > MOST_MODELS:
             self._models.pop(next(iter(self._models)))
-        return events.Loaded(command.serial)
+        return events.Loaded(command.serial, list(self._models))
 
     def _predict(self, command: events.Predict) -> events.Message:
         """Logits of images, and the milliseconds of the model's call alone."""

@@ -12,6 +12,7 @@ from core import predictor as predictor_module
 from core.launcher import Launcher
 from core.outcome import gather
 from core.predictor import Model, PredictorError, swapped
+from core.reading import MOST_MODELS
 from core.weights import load_weights
 from tests.processes.conftest import OpenLauncher, settings, wait_for, worker, workers
 
@@ -175,3 +176,12 @@ def test_a_model_is_saved_in_its_engines_format(launcher: Launcher, tmp_path: Pa
     (model, _) = trained(launcher)
     launcher.predictors.save(model, tmp_path / "model.fake")
     assert (tmp_path / "model.fake").read_bytes() == model.weights_file.read_bytes()
+
+
+def test_a_model_that_made_room_for_others_is_loaded_again(launcher: Launcher) -> None:
+    (model, _) = trained(launcher)
+    before = launcher.predictors.ask([model], IMAGES)
+    for number in range(MOST_MODELS):
+        launcher.predictors.ask([replace(model, slot=f"another {number}")], IMAGES)
+    after = launcher.predictors.ask([model], IMAGES)
+    np.testing.assert_array_equal(before[0].logits, after[0].logits)
