@@ -16,7 +16,7 @@ from benchmarks.server import RUN_S, Dashboard, RowsClient, clean_environment, d
 from benchmarks.visitor import start_and_leave
 from core.listings import listing
 from core.names import engine_title
-from core.settings import ENGINE_NAMES, Device, TrainSettings
+from core.settings import SPARE_ENGINES, Device, TrainSettings
 
 HOW = """
 A = the bare script: the listing of the Train page, run as a file in a clean process without a line changed, the
@@ -163,7 +163,7 @@ def measure(size: Size) -> list[Result]:
     """Both engines, one after the other."""
     found = []
     with dashboard(spares=False) as server:
-        for engine in ENGINE_NAMES:
+        for engine in SPARE_ENGINES:
             settings = TrainSettings(epochs=size.epochs, engines=(engine,), device=Device.CPU)
             log.info("  %s: one run each to warm the disk's cache", engine)
             bare(server, settings)

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from benchmarks.result import BenchmarkError
-from core.settings import ENGINE_NAMES
+from core.settings import SPARE_ENGINES
 from core.store import Run, Store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -132,7 +132,7 @@ class Dashboard(Server):
 
     def wait_until_ready(self) -> None:
         """Returns once the warm spares are there, if it keeps any, and nothing is under way."""
-        self.wait_until_quiet(len(ENGINE_NAMES) if self.spares else 0)
+        self.wait_until_quiet(len(SPARE_ENGINES) if self.spares else 0)
 
     def newest(self) -> str:
         """The id of the run that was started last; empty where none was."""

@@ -3,14 +3,16 @@
 Marks have one colour for both themes; text is coloured by the page's CSS, so that a theme switch reaches it.
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
 from core import metrics
-from core.names import framework
+from core.names import framework, is_variant
 from core.outcome import LaneOutcome
 
 Counts = npt.NDArray[np.int64]
@@ -127,6 +129,14 @@ def most_mistakes(lanes: Sequence[LaneOutcome]) -> int:
     return largest
 
 
+def _line_end(lane: LaneOutcome, x: float, y: float, logarithmic: bool) -> dict[str, Any]:
+    """A variant's name at its line's end, PyTorch's below it, to the left so that the figure's edge cuts nothing."""
+    y = math.log10(max(y, 1e-12)) if logarithmic else y  # Plotly places annotations of a log axis by the exponent
+    below = framework(lane.engine) == "torch"
+    side = {"yanchor": "top", "yshift": -4} if below else {"yanchor": "bottom", "yshift": 4}
+    return {"x": x, "y": y, "text": lane.title, "showarrow": False, "xanchor": "right", **side}
+
+
 def curves(lanes: Sequence[LaneOutcome]) -> list[tuple[str, go.Figure, str]]:
     """Validation accuracy and loss by epoch as static figures, for a host that passes no code of ours."""
     drawn = []
@@ -135,14 +145,19 @@ def curves(lanes: Sequence[LaneOutcome]) -> list[tuple[str, go.Figure, str]]:
         last = []
         for lane in lanes:
             values = [scale * epoch[name] for epoch in lane.epochs]
+            epochs = [epoch["epoch"] for epoch in lane.epochs]
+            colour, variant = COLOURS[framework(lane.engine)], is_variant(lane.engine)
+            symbol = "diamond" if framework(lane.engine) == "torch" else "circle"
             figure.add_scatter(
-                x=[epoch["epoch"] for epoch in lane.epochs],
+                x=epochs,
                 y=values,
                 name=lane.title,
                 mode="lines+markers",
-                line={"color": COLOURS[framework(lane.engine)]},
-                marker={"symbol": "diamond" if framework(lane.engine) == "torch" else "circle", "size": 8},
+                line={"color": colour, "width": 1.25 if variant else 2},
+                marker={"symbol": f"{symbol}-open" if variant else symbol, "size": 8},
             )
+            if variant and values:
+                figure.add_annotation(**_line_end(lane, epochs[-1], values[-1], logarithmic=name == "val_loss"))
             last += [f"{lane.title} {values[-1]:.4g}"] if values else []
         figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.2})
         figure.update_xaxes(title_text="epoch", showgrid=False, zeroline=False)

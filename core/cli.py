@@ -3,21 +3,20 @@
 Exit status: 0 finished, 1 failed, 2 bad input, 130 stopped by Ctrl-C.
 """
 
-import json
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from core import datasets, images, metrics, recording
+from core.cli_claims import claims, print_measurement
+from core.cli_export import export, find, take_in
 from core.lane import WorkerProcess
 from core.launcher import Launcher, LauncherUnavailable
 from core.machine import machine_words
@@ -26,6 +25,7 @@ from core.outcome import gather
 from core.predictor import Model, PredictorError, Predictors, models_of
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
 from core.store import Row, Run, Store, StoreError, UnknownRun
+from core.terminal import AsJson, deployment, err, fail, line, out
 
 app = typer.Typer(
     help="Keras vs PyTorch in the terminal.",
@@ -33,32 +33,19 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out, err = Console(), Console(stderr=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 ALL_ROWS = 10**9
 RESULT_FIGURES = ("test_loss", "test_accuracy", "rss_mib")
-
-
-def fail(sentence: str, status: int) -> NoReturn:
-    """Ends with one plain sentence."""
-    err.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(status)
-
-
-def deployment(**fixed: Any) -> DeploymentSettings:
-    """The `DUEL_*` environment; ends with a sentence where it cannot be read."""
-    try:
-        return DeploymentSettings(**fixed)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        fail(f"The environment variable DUEL_{str(wrong['loc'][0]).upper()} is wrong: {wrong['msg']}.", 2)
 
 
 def default(field: str) -> str:
     """A setting's default as it is typed on the command line."""
     value = TrainSettings.model_fields[field].default
     return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+app.command()(claims)
+app.command()(export)
+app.command("import")(take_in)
 
 
 # Every option is text: `TrainSettings` alone checks it, so a bad value gets the page's sentence.
@@ -135,19 +122,15 @@ def print_json(run: Run, rows: Iterator[Row]) -> None:
         if row.kind == "epoch":
             keep = ("epoch", *(name for name in metrics.FIGURES if name in row.fields and name != "first_step_s"))
             fields = {name: row.fields[name] for name in keep}
-            _line({"event": "epoch", "run": run.id, "engine": row.engine, **fields})
+            line({"event": "epoch", "run": run.id, "engine": row.engine, **fields})
         elif row.kind == "certificate":
-            _line({"event": "certificate", "run": run.id, **row.fields})
+            line({"event": "certificate", "run": run.id, **row.fields})
         elif row.kind == "result":
             known |= {name: row.fields[name] for name in RESULT_FIGURES}
         elif row.kind == "lane" and row.fields["state"] in ("finished", "failed", "stopped", "interrupted"):
             figures = {name: known.get(name) for name in (*RESULT_FIGURES, "import_s", "first_step_s")}
             state = {"state": row.fields["state"], "reason": row.fields.get("reason", "")}
-            _line({"event": "result", "run": run.id, "engine": row.engine, **state, **figures})
-
-
-def _line(values: dict[str, Any]) -> None:
-    print(json.dumps(values), flush=True)
+            line({"event": "result", "run": run.id, "engine": row.engine, **state, **figures})
 
 
 def print_progress(run: Run, rows: Iterator[Row]) -> None:
@@ -185,7 +168,7 @@ def runs(as_json: AsJson = False) -> None:
         fail(str(error), 1)
     if as_json:
         for run in found:
-            _line(_summary(run))
+            line(_summary(run))
         return
     table = Table(Column("run", no_wrap=True), "begun", "state", "data set", "lanes", "test accuracy")
     for run in found:
@@ -225,25 +208,16 @@ def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], a
     """Shows one run: its settings, every epoch and the result."""
     store = Store(deployment().data_dir)
     try:
-        found = _find(store, run)
+        found = find(store, run)
         rows = store.rows(found.id, limit=ALL_ROWS)
     except UnknownRun as error:
         fail(str(error), 2)
     except StoreError as error:
         fail(str(error), 1)
     if as_json:
-        _line({**_summary(found), "rows": [row.as_json() for row in rows]})
+        line({**_summary(found), "rows": [row.as_json() for row in rows]})
     else:
         _print_run(found, rows)
-
-
-def _find(store: Store, name: str) -> Run:
-    if name != "latest":
-        return store.run(name)
-    found = [run for run in store.runs(limit=1) if run.source == "here"]
-    if not found:
-        raise UnknownRun("There is no run yet.")
-    return found[0]
 
 
 def _print_run(run: Run, rows: list[Row]) -> None:
@@ -285,7 +259,7 @@ def predict(
     """Reads pictures of digits with both models of a run."""
     store = Store(deployment().data_dir)
     try:
-        found = _find(store, run)
+        found = find(store, run)
         outcome = gather(found, store.rows(found.id, steps=False, limit=ALL_ROWS))
     except UnknownRun as error:
         fail(str(error), 2)
@@ -325,7 +299,7 @@ def _predict(file: str, predictors: Predictors, models: list[Model], classes: Se
         name = classes[int(shares.argmax())]
         if as_json:
             values = {"file": file, "engine": answer.engine, "class": name, "probabilities": shares.tolist()}
-            _line({**values, "compute_ms": answer.compute_ms})
+            line({**values, "compute_ms": answer.compute_ms})
         else:
             words = (
                 f"{engine_title(answer.engine)}: {name}, {100 * shares.max():.1f} % sure, {answer.compute_ms:.1f} ms"
@@ -337,15 +311,21 @@ def _predict(file: str, predictors: Predictors, models: list[Model], classes: Se
 @app.command()
 def record(
     data_note: Annotated[str, typer.Option(help="What is special about the data; shown with every figure.")] = "",
+    only: Annotated[str, typer.Option(help="duels or evidence; both where it is not given.")] = "",
 ) -> None:
-    """Makes the three duels that come with the project, on full MNIST. Replaces the ones kept before."""
+    """Makes what comes with the project: three duels on full MNIST, every row's evidence, every lesson's output."""
+    if only not in ("", "duels", "evidence"):
+        fail("--only must be duels or evidence.", 2)
     try:
         launcher = Launcher(DeploymentSettings(spares=False), "the command line")
     except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     try:
-        for folder in recording.record(launcher, data_note, print_progress):
+        for folder in recording.record(launcher, data_note, print_progress) if only != "evidence" else ():
             out.print(f"Recorded {folder.name}.", highlight=False)
+        if only != "duels":
+            path = recording.record_evidence(launcher, print_measurement)
+            out.print(f"Recorded {path.name}.", highlight=False)
     except (recording.RecordingError, StoreError, datasets.DatasetError) as error:
         fail(str(error), 1)
     finally:

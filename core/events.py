@@ -116,6 +116,16 @@ class Save(Message):
     path: str
 
 
+@dataclass(frozen=True)
+class Measure(Message):
+    """To a probe: measures once; answered by `Progress` and `Printed` as it goes on, then `Measured`."""
+
+    kind = "measure"
+    arguments: dict[str, Any]
+    data_dir: str
+    """Where `core.datasets` finds the prepared arrays."""
+
+
 # --- events, from the worker ---------------------------------------------------------------------------
 
 
@@ -257,6 +267,33 @@ class Refused(Message):
 
 
 @dataclass(frozen=True)
+class Progress(Message):
+    """How far a probe is: a fraction from 0 to 1, and a sentence that says what it does."""
+
+    kind = "progress"
+    fraction: float
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Printed(Message):
+    """One line that a part of a probe printed; `part` says which, for example `keras`."""
+
+    kind = "printed"
+    part: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Measured(Message):
+    """A probe's result, as JSON, and the versions of what was measured."""
+
+    kind = "measured"
+    result: dict[str, Any]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Failed(Message):
     """The lane cannot go on; `reason` is one plain sentence without the lane's name."""
 
@@ -271,8 +308,8 @@ class Failed(Message):
 MESSAGES: dict[str, TypeAdapter[Any]] = {
     cls.kind: TypeAdapter(cls)
     for cls in (
-        *(Train, Certify, Build, Go, Finish, Stop, Load, Predict, Save),
-        *(Loaded, Predicted, Saved, Refused),
+        *(Train, Certify, Build, Go, Finish, Stop, Load, Predict, Save, Measure),
+        *(Loaded, Predicted, Saved, Refused, Progress, Printed, Measured),
         *(Ready, Beat, Certified, Built, Step, Epoch, Result, Stopped, Failed),
     )
 }

@@ -32,8 +32,11 @@ Deliver = Callable[["WorkerProcess", Message | None], None]
 class WorkerProcess:
     """A worker for one lane of one run, or a warm spare for one."""
 
-    def __init__(self, engine: str, log: Path) -> None:
-        """Starts the process; its stderr goes to `log`. Raises `OSError` where that is impossible."""
+    def __init__(self, engine: str, log: Path, program: str = "core.worker") -> None:
+        """Starts the process; its stderr goes to `log`. Raises `OSError` where that is impossible.
+
+        `program` is the module to run: another one with the same pipes and the same beat may be meant.
+        """
         self.engine, self.log = engine, log
         self.ready: events.Ready | None = None
         self.deliver: Deliver | None = None
@@ -43,7 +46,7 @@ class WorkerProcess:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "core.worker", engine],
+                [sys.executable, "-m", program, engine],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,

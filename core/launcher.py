@@ -1,7 +1,8 @@
 """The Launcher: one per data folder, holds the queue and the warm spares, and is the only writer of the store.
 
 It lives in the web process (`current()` is the only way to it) or in the command line's. Its thread executes
-one run at a time; between runs it keeps one imported worker per framework warm.
+one run or one measurement at a time, in the order in which they were asked for; in between it keeps one imported
+worker per framework warm.
 """
 
 import contextlib
@@ -21,10 +22,12 @@ from core import datasets
 from core.ending import left_open
 from core.lane import WorkerProcess
 from core.machine import this_machine
+from core.measurements import Measurements
+from core.measuring import STOPPED, MeasurementInProgress, closed_while
 from core.predictor import Predictors
 from core.run import RunInProgress
-from core.settings import ENGINE_NAMES, DeploymentSettings, InvalidSettings, TrainSettings
-from core.store import ENDED_STATES, Entry, Row, State, Store, StoreError
+from core.settings import ENGINE_NAMES, SPARE_ENGINES, DeploymentSettings, InvalidSettings, Order, TrainSettings
+from core.store import ENDED_STATES, Entry, Row, Run, State, Store, StoreError
 
 log = logging.getLogger(__name__)
 ALL_ROWS = 10**9
@@ -60,6 +63,7 @@ class Launcher:
         """
         self.deployment, self.owner = deployment, owner
         self.store = Store(deployment.data_dir)
+        self.measurements = Measurements(deployment.data_dir)
         self._holder = self.store.data_dir / "holder.json"
         self._lock = self._take_lock()
         try:
@@ -72,14 +76,14 @@ class Launcher:
         self._guard = threading.RLock()
         self._wake = threading.Event()
         self._closing = False
-        self._queue: list[tuple[str, TrainSettings]] = []
-        self._run: RunInProgress | None = None
+        self._queue: list[tuple[str, TrainSettings | Order]] = []
+        self._run: RunInProgress | MeasurementInProgress | None = None
         self._spares: dict[str, WorkerProcess] = {}
         self._spares_started = 0
         self.predictors = Predictors(
-            self._take_predictor, lambda: getattr(self._run, "run_id", ""), self._mark_drawn_beside
+            self._take_predictor, lambda: getattr(self._run, "id", ""), self._mark_drawn_beside
         )
-        self._given_up: dict[str, int] = dict.fromkeys(ENGINE_NAMES, 0)
+        self._given_up: dict[str, int] = dict.fromkeys(SPARE_ENGINES, 0)
         """How many spares of an engine in a row died before they were ready."""
         self._data_tried = False
         self._unsaid: dict[str, str] = {}
@@ -145,6 +149,8 @@ class Launcher:
             if run.state == "queued":
                 reason = f"{owner[:1].upper()}{owner[1:]} was closed before this began."
             self._end(run.id, cut, "interrupted", reason)
+        for measurement in self.measurements.open_ones():
+            self.measurements.end(measurement.id, "interrupted", closed_while(owner))
 
     def _end(self, run_id: str, lanes: Sequence[str], state: State, reason: str, lane_reason: str = "") -> None:
         """Writes the end of a run that no thread executes."""
@@ -163,28 +169,77 @@ class Launcher:
                     )
         settings.check_batch(datasets.find(settings.dataset).training_split)
         with self._guard:
-            if self._closing:
-                raise LauncherUnavailable("The dashboard is shutting down.")
+            self._refuse_when_closing()
             run_id = self.store.create(settings.as_json(), this_machine())
             self._queue.append((run_id, settings))
         self._wake.set()
         return run_id
 
-    def stop(self, run_id: str) -> None:
-        """Stops a queued or running run; does nothing to an ended one."""
+    def measure(self, order: Order) -> str:
+        """Queues a measurement; returns its id, the waiting or running one's where its subject has one already.
+
+        Raises `StoreError`.
+        """
         with self._guard:
-            for waiting, settings in self._queue:
-                if waiting == run_id:
-                    self._end(run_id, settings.engines, "stopped", "You stopped this run before it began.")
-            self._queue = [item for item in self._queue if item[0] != run_id]
-            if self._run is not None and self._run.run_id == run_id:
+            self._refuse_when_closing()
+            for waiting in self.measurements.open_ones():
+                if waiting.subject == order.subject:
+                    return waiting.id
+            measurement = self.measurements.create(order, this_machine())
+            self._queue.append((measurement, order))
+        self._wake.set()
+        return measurement
+
+    def _refuse_when_closing(self) -> None:
+        if self._closing:
+            raise LauncherUnavailable("The dashboard is shutting down.")
+
+    def stop(self, wanted: str) -> None:
+        """Stops a queued or running run or measurement; does nothing to an ended one."""
+        with self._guard:
+            for waiting, what in self._queue:
+                if waiting == wanted and isinstance(what, Order):
+                    self.measurements.end(waiting, "stopped", STOPPED)
+                elif waiting == wanted and isinstance(what, TrainSettings):
+                    self._end(waiting, what.engines, "stopped", "You stopped this run before it began.")
+            self._queue = [item for item in self._queue if item[0] != wanted]
+            if self._run is not None and self._run.id == wanted:
                 self._run.stop.set()
+
+    def annotate(self, run_id: str, name: str, note: str, pinned: bool) -> None:
+        """Names, notes and pins a run of this folder. Raises `StoreError`."""
+        self.store.annotate(run_id, name, note, pinned)
+
+    def delete(self, run_id: str) -> None:
+        """Removes an ended run of this folder; a recorded one cannot be. Raises `StoreError`."""
+        self.store.delete(run_id)
+
+    def take_in(self, run: Run, rows: Sequence[Row]) -> str:
+        """Keeps a run that was exported elsewhere; returns its new id. Raises `StoreError`."""
+        return self.store.take_in(run, rows)
 
     def active(self) -> list[str]:
         """The running run's id, then the queued ones' in their order."""
+        return self._going_on(RunInProgress, TrainSettings)
+
+    def measuring(self) -> list[str]:
+        """The running measurement's id, then the queued ones' in their order."""
+        return self._going_on(MeasurementInProgress, Order)
+
+    def _going_on(self, running: type, queued: type) -> list[str]:
         with self._guard:
-            running = [self._run.run_id] if self._run is not None else []
-            return running + [run_id for run_id, _ in self._queue]
+            now = [self._run.id] if self._run is not None and isinstance(self._run, running) else []
+            return now + [waiting for waiting, what in self._queue if isinstance(what, queued)]
+
+    def waits_for(self, wanted: str) -> str:
+        """What a queued run or measurement waits for, as the rest of a sentence; empty where it does not wait."""
+        with self._guard:
+            places = [waiting for waiting, _ in self._queue]
+            if wanted not in places or self._run is None:
+                return ""
+            what = "a run trains" if isinstance(self._run, RunInProgress) else "a measurement runs"
+            before = places.index(wanted)
+            return what + (f", {before} more before it" if before else "")
 
     def follow(self, run_id: str, poll_s: float = 0.1) -> Iterator[Row]:
         """Every row of a run, from its first, as it is committed, until it has ended."""
@@ -202,7 +257,7 @@ class Launcher:
     def warm(self) -> bool:
         """Whether every framework's spare is imported and waits."""
         with self._guard:
-            spares = [self._spares.get(name) for name in ENGINE_NAMES]
+            spares = [self._spares.get(name) for name in SPARE_ENGINES]
         return all(spare is not None and spare.ready is not None and spare.alive for spare in spares)
 
     def close(self) -> None:
@@ -239,29 +294,39 @@ class Launcher:
         with self._guard:
             if not self._queue or self._closing:
                 return False
-            run_id, settings = self._queue.pop(0)
-            self._run = RunInProgress(
-                run_id, settings, self.store, self.deployment.datasets_dir, self._take_worker, self.owner
-            )
+            job, what = self._queue.pop(0)
+            self._run = self._in_progress(job, what)
         try:
             self._run.execute()
             self.trouble = ""
         except StoreError as error:
             self.trouble = str(error)
-            self._unsaid[run_id] = self.trouble
+            self._unsaid[job] = self.trouble
         except Exception as error:
-            log.exception("run %s", run_id)
-            self._unsaid[run_id] = f"The launcher failed: {type(error).__name__}: {error}."
+            log.exception("run %s", job)
+            self._unsaid[job] = f"The launcher failed: {type(error).__name__}: {error}."
         finally:
             self._say_failures()
             with self._guard:
                 self._run = None
         return True
 
+    def _in_progress(self, job: str, what: TrainSettings | Order) -> RunInProgress | MeasurementInProgress:
+        datasets_dir = self.deployment.datasets_dir
+        if isinstance(what, Order):
+            return MeasurementInProgress(job, what, self.measurements, datasets_dir, self.owner)
+        return RunInProgress(job, what, self.store, datasets_dir, self._take_worker, self.owner)
+
     def _say_failures(self) -> None:
         """A full disk may take a run's end once the run writes no more, or later; else the next start says it."""
         for run_id, reason in list(self._unsaid.items()):
             with contextlib.suppress(StoreError):
+                for measurement in self.measurements.open_ones():
+                    if measurement.id == run_id:
+                        self.measurements.end(run_id, "failed", reason)
+                        del self._unsaid[run_id]
+                if run_id not in self._unsaid:
+                    continue
                 lanes = [lane.engine for lane in self.store.run(run_id).lanes if lane.state not in ENDED_STATES]
                 self._end(run_id, lanes, "failed", reason, reason)
                 del self._unsaid[run_id]
@@ -282,7 +347,7 @@ class Launcher:
     def _mark_drawn_beside(self, run_id: str) -> None:
         """Somebody draws while this run trains: the run says so at its end."""
         with self._guard:
-            if self._run is not None and self._run.run_id == run_id:
+            if self._run is not None and self._run.id == run_id:
                 self._run.drawn_beside.set()
 
     def _take_spare(self, engine: str) -> WorkerProcess | None:
@@ -305,7 +370,7 @@ class Launcher:
                 datasets.prepare("mnist5k", self.store.data_dir, cancelled=lambda: self._closing)
         if any(spare.alive and spare.ready is None for spare in self._spares.values()):
             return
-        for engine in ENGINE_NAMES:
+        for engine in SPARE_ENGINES:
             if engine in self._spares and self._spares[engine].alive:
                 continue
             self._take_spare(engine)

@@ -126,7 +126,7 @@ def progress(outcome: Outcome, last_elapsed_s: float | None = None) -> RunProgre
     """How far a live run is. `last_elapsed_s`: how long such a run took before, for a first estimate."""
     run, epochs = outcome.run, int(outcome.run.settings["epochs"])
     if run.state == "queued":
-        return RunProgress(0, "Waits for its turn: another run is training.")
+        return RunProgress(0, "Waits for its turn.")
     busy = [lane for lane in outcome.lanes if lane.state in DOING]
     if not busy and outcome.data is not None and not any(lane.ready for lane in outcome.lanes):
         return RunProgress(0, _data_sentence(outcome))
@@ -188,6 +188,8 @@ def conclusion(outcome: Outcome) -> str:
     done = [lane for lane in outcome.lanes if lane.result]
     if len(done) < 2:
         return "One lane alone compares nothing." if len(outcome.lanes) == 1 else ""
+    if len(done) > 2:
+        return f"In this run {_accuracies(outcome, done)}, and {_speeds(outcome, done)}. {_caution(outcome)}"
     first, second = done[0], done[1]
     better, accuracy = _accuracy_words(outcome, first, second)
     faster, time = _time_words(outcome, first, second)
@@ -206,14 +208,44 @@ def _accuracy_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -
     return better.title, f"read {abs(right[0] - right[1]):,} of {images:,} test images more"
 
 
+def _accuracies(outcome: Outcome, lanes: list[LaneOutcome]) -> str:
+    """Of three lanes and more: which read most, which fewest."""
+    images = outcome.dataset.test_images
+    right = {lane.title: round(lane.result["test_accuracy"] * images) for lane in lanes}
+    most, fewest = max(right.values()), min(right.values())
+    if most == fewest:
+        return f"all {len(lanes)} lanes read {most:,} of {images:,} test images right"
+    first, last = (joined([title for title, count in right.items() if count == end]) for end in (most, fewest))
+    return f"{first} read most, {most:,} of {images:,} test images right, {last} fewest, {fewest:,}"
+
+
+def _speeds(outcome: Outcome, lanes: list[LaneOutcome]) -> str:
+    """Of three lanes and more: which trained fastest, and how much faster than the slowest, if times compare."""
+    if why := _no_comparison(outcome, lanes, "all"):
+        return why
+    slowest, *_, fastest = sorted(lanes, key=lambda lane: lane.throughput or 0)
+    ratio = (fastest.throughput or 0) / (slowest.throughput or 1)
+    if ratio < 1.01:
+        return f"all trained at the same speed within 1{metrics.NO_BREAK}%"
+    more = f"{ratio:.1f} times as many" if ratio >= 2 else f"{100 * (ratio - 1):.0f}{metrics.NO_BREAK}% more"
+    return f"{fastest.title} trained fastest, {more} images a second {'as' if ratio >= 2 else 'than'} {slowest.title}"
+
+
+def _no_comparison(outcome: Outcome, lanes: Sequence[LaneOutcome], all_of_them: str) -> str:
+    """Why the lanes' speeds may not be compared; empty where they may."""
+    if outcome.run.settings["schedule"] == Schedule.TOGETHER:
+        return f"since {all_of_them} ran at once, their times do not compare"
+    if not outcome.times_compare:
+        return "since they ran on different devices, their times do not compare"
+    if any(lane.throughput is None for lane in lanes):
+        return "one epoch is too short to compare speed"
+    return ""
+
+
 def _time_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tuple[str, str]:
     """Which lane trained faster, if times compare and one did, and the rest of the sentence."""
-    if outcome.run.settings["schedule"] == Schedule.TOGETHER:
-        return "", "since both ran at once, their times do not compare"
-    if not outcome.times_compare:
-        return "", "since they ran on different devices, their times do not compare"
-    if first.throughput is None or second.throughput is None:
-        return "", "one epoch is too short to compare speed"
+    if why := _no_comparison(outcome, (first, second), "both"):
+        return "", why
     faster, slower = sorted((first, second), key=lambda lane: -(lane.throughput or 0))
     gain = (faster.throughput or 0) / (slower.throughput or 1) - 1
     if gain < 0.01:

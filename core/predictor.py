@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from core import events
 from core.lane import WorkerProcess
-from core.names import engine_title, framework
-from core.outcome import Outcome
+from core.logits import probabilities
+from core.names import engine_title, framework, is_variant
+from core.outcome import LaneOutcome, Outcome
 from core.store import Run, Store
 
 IDLE_S = 600.0
@@ -26,7 +27,7 @@ START_S = 60.0
 ANSWER_S = 20.0
 RETRY_S = 10.0
 """A model that could not be loaded is not tried again before."""
-TRAINING = "A run is training: the models load when it has ended, or when you stop it."
+TRAINING = "A run or a measurement is under way: the models load when it has ended, or when you stop it."
 
 Images = npt.NDArray[np.uint8]
 TakeWorker = Callable[[str], WorkerProcess]
@@ -53,18 +54,22 @@ def readable(run: Run) -> bool:
 
 
 def models_of(outcome: Outcome, store: Store) -> list[Model]:
-    """The first finished lane of each framework, with its own weights."""
-    chosen: dict[str, Model] = {}
-    for lane in outcome.lanes:
-        if lane.result and framework(lane.engine) not in chosen:
-            chosen[framework(lane.engine)] = Model(
-                engine=lane.engine,
-                slot=f"{outcome.run.id} {lane.engine}",
-                settings=outcome.run.settings,
-                weights_file=store.artifacts(outcome.run.id) / lane.result["weights_file"],
-                sha256=lane.result["weights_sha256"],
-            )
-    return list(chosen.values())
+    """One finished lane of each framework with its own weights, as shipped rather than a variant, else the first."""
+    done = [lane for lane in outcome.lanes if lane.result]
+    chosen: dict[str, LaneOutcome] = {}
+    for lane in sorted(done, key=lambda lane: is_variant(lane.engine)):
+        chosen.setdefault(framework(lane.engine), lane)
+    return [
+        Model(
+            engine=lane.engine,
+            slot=f"{outcome.run.id} {lane.engine}",
+            settings=outcome.run.settings,
+            weights_file=store.artifacts(outcome.run.id) / lane.result["weights_file"],
+            sha256=lane.result["weights_sha256"],
+        )
+        for lane in done
+        if lane in chosen.values()
+    ]
 
 
 def swapped(models: Sequence[Model]) -> list[Model]:
@@ -86,9 +91,7 @@ class Prediction:
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:
         """Softmax of the logits, [N, 10]."""
-        raised = np.exp(self.logits - self.logits.max(1, keepdims=True))
-        shares: npt.NDArray[np.float64] = raised / raised.sum(1, keepdims=True)
-        return shares
+        return probabilities(self.logits).astype(np.float64, copy=False)
 
 
 class Predictor:

@@ -1,26 +1,31 @@
-"""`make record`: the duels that come with the project, made from real runs on full MNIST, never by hand.
+"""`make record`: the duels, the evidence and the lessons' output that come with the project, never made by hand.
 
-Each becomes a folder in `core/recorded`: `run.json` (run, lanes, rows), the weights and test predictions of each
-lane, and `images.npz` with the pixels of every test image that a lane misread or on which the lanes disagree, and
-of 20 samples (the first two of each class). The full test set is too large to come along.
+The duels are real runs on full MNIST. Each becomes a folder in `core/recorded`: `run.json` (run, lanes, rows), the
+weights and test predictions of each lane, and `images.npz` with the pixels of every test image that a lane misread or
+on which the lanes disagree, and of 20 samples (the first two of each class). The full test set is too large to come
+along. Evidence and output are real measurements, all in `core/recorded/evidence.json`.
 """
 
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from core import datasets
+from core import datasets, lessons
+from core.claims import CLAIMS
+from core.export import content
 from core.launcher import Launcher
-from core.settings import Alignment, TrainSettings
+from core.measurements import EVIDENCE, Measurement, write_evidence
+from core.settings import Alignment, Order, TrainSettings
 from core.store import RECORDED, Row, Run
 
 ShowRows = Callable[[Run, Iterator[Row]], None]
+Await = Callable[[Launcher, str], Measurement]
+"""Shows a measurement until it has ended, and returns it."""
 
 SAMPLES_PER_CLASS = 2
 
@@ -48,6 +53,27 @@ def record(launcher: Launcher, note: str, show: ShowRows, folder: Path = RECORDE
     return kept
 
 
+def record_evidence(launcher: Launcher, show: Await, folder: Path = RECORDED) -> Path:
+    """Measures every row that has a probe, runs every lesson, and keeps all of it; replaces what was kept before.
+
+    Raises `RecordingError` where one of them has no result.
+    """
+    orders = [claim.order for claim in CLAIMS if claim.probe] + [lesson_order(lesson) for lesson in lessons.LESSONS]
+    measured = []
+    for order in orders:
+        found = show(launcher, launcher.measure(order))
+        if found.state != "finished":
+            raise RecordingError(f"{order.subject} ended {found.state}: {found.reason}")
+        measured.append(found)
+    write_evidence(folder / EVIDENCE, measured)
+    return folder / EVIDENCE
+
+
+def lesson_order(lesson: lessons.Lesson) -> Order:
+    """A lesson with its control where it stands at first."""
+    return lessons.order(lesson, lesson.control.default if lesson.control else None)
+
+
 def keep(launcher: Launcher, run: Run, note: str, folder: Path) -> Path:
     """Writes one finished run as a recording and returns its folder; whole or not at all."""
     rows = launcher.store.rows(run.id, limit=1_000_000)
@@ -68,14 +94,12 @@ def keep(launcher: Launcher, run: Run, note: str, folder: Path) -> Path:
 
 
 def _content(run: Run, rows: list[Row], note: str) -> dict[str, Any]:
-    values = asdict(run)
-    lanes = values.pop("lanes")
-    values.pop("source")
-    kept = [row.as_json() for row in rows if row.kind != "data"]
-    for row in kept:
+    """The export's own format, without the progress of a download; the note stands with the data."""
+    values = content(run, [row for row in rows if row.kind != "data"])
+    for row in values["rows"]:
         if row["kind"] == "prepared":
             row["note"] = note
-    return {"format": 1, "run": values, "lanes": lanes, "rows": kept}
+    return values
 
 
 def kept_images(launcher: Launcher, run: Run, source: Path) -> dict[str, npt.NDArray[np.generic]]:

@@ -40,7 +40,7 @@ class RunInProgress:
         take_worker: TakeWorker,
         owner: str,
     ) -> None:
-        self.run_id, self.settings, self.store, self.owner = run_id, settings, store, owner
+        self.id, self.settings, self.store, self.owner = run_id, settings, store, owner
         self.datasets_dir, self.take_worker = datasets_dir, take_worker
         self.stop, self.closing = threading.Event(), threading.Event()
         self.drawn_beside = threading.Event()
@@ -121,7 +121,7 @@ class RunInProgress:
             if lane.worker is not None:
                 lane.worker.send(
                     events.Train(
-                        run=self.run_id,
+                        run=self.id,
                         settings=self.settings.as_json(),
                         data_dir=str(self.store.data_dir),
                         artifacts=str(self.folder),
@@ -285,7 +285,7 @@ class RunInProgress:
         """Commits the waiting steps, then `entries`: one transaction."""
         waiting = [entry for lane in self.lanes for entry in lane.steps]
         if waiting or entries:
-            self.store.append(self.run_id, [*waiting, *entries])
+            self.store.append(self.id, [*waiting, *entries])
         for lane in self.lanes:
             lane.steps.clear()
         self._flushed_at = time.monotonic()

@@ -1,13 +1,15 @@
-"""What a run is made of, and where the program keeps its things.
+"""What a run and a measurement are made of, and where the program keeps its things.
 
 `TrainSettings` is the one place that knows each setting's name, default (the article's), limits and words.
 Widgets, the URL and the command line all hand their raw values to `TrainSettings.parse`, so a bad value gets
 the same sentence everywhere. `DeploymentSettings` reads the `DUEL_*` environment.
 """
 
+import importlib.util
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -42,7 +44,20 @@ class Device(StrEnum):
 
 
 DATASET_NAMES = ("mnist5k", "mnist", "fashion-mnist", "kmnist")
-ENGINE_NAMES = ("keras", "torch")
+ENGINE_NAMES = (
+    "keras",
+    "torch",
+    "keras-eager",
+    "keras-on-torch",
+    # JAX is no requirement: where it is not installed its engine is not offered.
+    *(("keras-on-jax",) if importlib.util.find_spec("jax") else ()),
+    "keras-tuned",
+    "torch-compile",
+    "torch-tuned",
+)
+"""What a user may choose as a lane: the two frameworks as shipped, then their variants."""
+SPARE_ENGINES = ("keras", "torch")
+"""The engines that a run has unless its user chooses others: one imported worker of each is kept warm."""
 _TEST_ENGINE = re.compile(r"fake(-[a-z0-9]+)*")
 """The engine without a framework, for tests: accepted in code, never offered to a user. Tests run several such
 lanes in one run, told apart by what follows the hyphen: fake-a, fake-b."""
@@ -193,6 +208,11 @@ class TrainSettings(BaseModel):
         """Whether the lanes compute in float64."""
         return self.alignment == Alignment.EXACT_TWIN
 
+    @property
+    def steps_per_execution(self) -> int:
+        """Steps that a lane takes at once where its engine can: ten of the article's batch, well below a second."""
+        return max(1, min(10, 1260 // self.batch_size))
+
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON fields, which `parse` takes back."""
         return self.model_dump(mode="json")
@@ -200,6 +220,17 @@ class TrainSettings(BaseModel):
 
 def _no_setting(name: object) -> str:
     return f"There is no setting {shown(name)}. Settings: {', '.join(TrainSettings.model_fields)}."
+
+
+@dataclass(frozen=True)
+class Order:
+    """What shall be measured: `program` is a module of `core.probes`, `arguments` are its own."""
+
+    subject: str
+    program: str
+    arguments: Mapping[str, Any]
+    limit_s: float
+    """After this long it counts as failed."""
 
 
 class DeploymentSettings(BaseSettings):

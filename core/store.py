@@ -1,71 +1,28 @@
-"""The store: every run, lane and row in one SQLite file, and the recorded runs that came with the project.
+"""The store: every run, lane and row of a data folder, and the recorded runs that came with the project.
 
-The only file that knows SQL. One writer (the Launcher), many readers. A row is committed before it is shown
-anywhere: rollback journal, `synchronous=FULL`. Recorded runs lie in `core/recorded`, read-only, and are merged
-into what is read here.
+One writer (the Launcher), many readers. Recorded runs lie in `core/recorded`, read-only, and are merged into what
+is read here.
 """
 
 import json
 import re
-import secrets
+import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from core.database import ENDED_STATES, FILE, MIGRATIONS, OPEN_STATES, Database, State, StoreError, new_id, now
+
+__all__ = ["ENDED_STATES", "FILE", "MIGRATIONS", "OPEN_STATES", "State", "StoreError"]
+
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 """Checks a run id wherever one enters: sortable by time, safe in a URL and as a file name."""
 
-State = Literal["queued", "running", "finished", "stopped", "failed", "interrupted"]
-OPEN_STATES = ("queued", "running")
-ENDED_STATES = ("finished", "stopped", "failed", "interrupted")
-"""Of a run and of a lane: nothing more comes."""
-
 RECORDED = Path(__file__).parent / "recorded"
-FILE = "duel.sqlite3"
-
-MIGRATIONS = (
-    """
-    CREATE TABLE runs (
-        id TEXT PRIMARY KEY,
-        created_at TEXT NOT NULL,
-        started_at TEXT,
-        ended_at TEXT,
-        state TEXT NOT NULL,
-        reason TEXT NOT NULL DEFAULT '',
-        settings TEXT NOT NULL,
-        machine TEXT NOT NULL
-    ) WITHOUT ROWID;
-    CREATE INDEX runs_by_state ON runs (state);
-    CREATE TABLE lanes (
-        run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-        engine TEXT NOT NULL,
-        position INTEGER NOT NULL,
-        state TEXT NOT NULL,
-        reason TEXT NOT NULL DEFAULT '',
-        test_loss REAL,
-        test_accuracy REAL,
-        PRIMARY KEY (run, engine)
-    ) WITHOUT ROWID;
-    CREATE TABLE rows (
-        run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-        seq INTEGER NOT NULL,
-        engine TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        fields TEXT NOT NULL,
-        PRIMARY KEY (run, seq)
-    ) WITHOUT ROWID;
-    """,
-)
-"""Each brings the file from version i to i + 1; the version is SQLite's own `user_version`."""
-
-
-class StoreError(Exception):
-    """The store cannot be read or written, in one plain sentence."""
 
 
 class UnknownRun(StoreError):
@@ -83,7 +40,8 @@ class Row:
 
     def as_json(self) -> dict[str, Any]:
         """The row as one flat JSON object."""
-        return {"seq": self.seq, "engine": self.engine, "kind": self.kind, **self.fields}
+        own = {"seq": self.seq, "engine": self.engine, "kind": self.kind}
+        return own | self.fields | own  # in this order, and a field of the same name does not hide it
 
 
 @dataclass(frozen=True)
@@ -109,8 +67,12 @@ class Run:
     reason: str
     settings: dict[str, Any]
     machine: dict[str, Any]
-    source: Literal["here", "recorded"] = "here"
+    source: Literal["here", "recorded", "imported"] = "here"
     lanes: tuple[Lane, ...] = ()
+    name: str = ""
+    """What its owner calls it; text, never Markdown or HTML."""
+    note: str = ""
+    pinned: bool = False
 
     @property
     def live(self) -> bool:
@@ -130,23 +92,32 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """Which runs a listing shows: `text` is looked for in name, note and id; an empty field takes all."""
+
+    text: str = ""
+    dataset: str = ""
+    engine: str = ""
+    state: str = ""
+
+    def takes(self, run: Run) -> bool:
+        """Whether a run is one of them."""
+        text = self.text.casefold()
+        return (
+            any(text in part.casefold() for part in (run.name, run.note, run.id))
+            and self.dataset in ("", run.settings["dataset"])
+            and (not self.engine or any(lane.engine == self.engine for lane in run.lanes))
+            and self.state in ("", run.state)
+        )
+
+
+@dataclass(frozen=True)
 class Entry:
     """A row before it has a number."""
 
     engine: str
     kind: str
     fields: Mapping[str, Any] = field(default_factory=dict)
-
-
-def now() -> str:
-    """This moment in UTC, ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def new_run_id() -> str:
-    """A run id that sorts by time: date, time, then milliseconds in three hexadecimal digits, and five by chance."""
-    moment = datetime.now(UTC)
-    return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03x}{secrets.randbits(20):05x}"
 
 
 def checked_id(run_id: str) -> str:
@@ -156,101 +127,19 @@ def checked_id(run_id: str) -> str:
     return run_id
 
 
-class Store:
-    """Reads and writes runs. A writer creates the file; a reader needs none. Every call has a connection of its own
-    (0.15 ms): threads come and go with Streamlit's sessions, and a file that was moved away is not read on."""
+class Store(Database):
+    """Reads and writes runs, and merges the recorded ones into what is read."""
 
     def __init__(self, data_dir: Path, recorded: Path = RECORDED) -> None:
-        self.data_dir = data_dir.absolute()
-        self.path = self.data_dir / FILE
+        super().__init__(data_dir)
         self._recorded = recorded
-
-    # --- connection ------------------------------------------------------------------------------------
-
-    def open_for_writing(self) -> None:
-        """Creates or migrates the file. Raises `StoreError` where it is newer, damaged or cannot be written."""
-        with self._words():
-            self.data_dir.mkdir(parents=True, exist_ok=True)
-        with self._connection("rwc") as connection:
-            connection.execute("PRAGMA journal_mode=DELETE")
-            version = self._version(connection)
-            for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-                # The migration and its record are one transaction: a kill in between leaves neither.
-                connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
-
-    @contextmanager
-    def _connection(self, mode: Literal["rw", "rwc"]) -> Iterator[sqlite3.Connection]:
-        # Not `ro` for a reader: it, too, may have to roll back what a killed writer left.
-        with self._words():
-            address = f"{self.path.as_uri()}?mode={mode}"
-            connection = sqlite3.connect(address, uri=True, timeout=10, isolation_level=None)
-            try:
-                connection.row_factory = sqlite3.Row
-                connection.execute("PRAGMA synchronous=FULL")
-                connection.execute("PRAGMA foreign_keys=ON")
-                yield connection
-            finally:
-                connection.close()
-
-    def _version(self, connection: sqlite3.Connection) -> int:
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version > len(MIGRATIONS):
-            raise StoreError(
-                f"The run history {self.path} was written by a newer version of this program "
-                f"(format {version}, this one knows {len(MIGRATIONS)}): update the program, or set DUEL_DATA_DIR."
-            )
-        return version
-
-    @contextmanager
-    def _words(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(self.in_words(error)) from error
-
-    def in_words(self, error: Exception) -> str:
-        """What is wrong with the data folder or the file in it, and what to do, as a sentence."""
-        text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        if isinstance(error, PermissionError) or "ead-only" in text or "readonly" in text or "unable to open" in text:
-            return f"The data folder {self.data_dir} cannot be used ({text}): change its rights, or set DUEL_DATA_DIR."
-        if "full" in text or "disk I/O" in text or isinstance(error, OSError):
-            return f"The disk of {self.data_dir} is full or failing ({text}): free some space, then start again."
-        if isinstance(error, ValueError) or "malformed" in text or "not a database" in text:
-            return f"The run history {self.path} is damaged ({text}): move the file away to begin a new one."
-        return f"The run history {self.path} cannot be used ({text})."
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """A connection in one read transaction, or None where nothing was ever written."""
-        with self._words():
-            there = self.path.exists()
-        if not there:
-            yield None
-            return
-        with self._connection("rw") as connection:
-            if not self._version(connection):
-                yield None
-                return
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            except ValueError as error:  # what SQLite gave back is not the JSON that was written
-                raise StoreError(self.in_words(error)) from error
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: committed at the end, rolled back at any error."""
-        with self._connection("rw") as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
 
     # --- writing ---------------------------------------------------------------------------------------
 
     def create(self, settings: Mapping[str, Any], machine: Mapping[str, Any]) -> str:
         """A new queued run; returns its id."""
-        run_id = new_run_id()
-        with self._writing() as connection:
+        run_id = new_id()
+        with self.writing() as connection:
             connection.execute(
                 "INSERT INTO runs (id, created_at, state, settings, machine) VALUES (?, ?, 'queued', ?, ?)",
                 (run_id, now(), json.dumps(settings), json.dumps(machine)),
@@ -263,7 +152,7 @@ class Store:
 
     def append(self, run_id: str, entries: Sequence[Entry]) -> int:
         """Writes rows, and what follows from them for run and lanes, in one commit; returns the last `seq`."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             query = "SELECT IFNULL(MAX(seq), 0) FROM rows WHERE run = ?"
             last: int = connection.execute(query, (run_id,)).fetchone()[0]
             for seq, entry in enumerate(entries, start=last + 1):
@@ -295,6 +184,47 @@ class Store:
                 (fields["test_loss"], fields["test_accuracy"], run_id, entry.engine),
             )
 
+    def annotate(self, run_id: str, name: str, note: str, pinned: bool) -> None:
+        """Sets what a run's owner says of it."""
+        with self.writing() as connection:
+            query = "UPDATE runs SET name = ?, note = ?, pinned = ? WHERE id = ?"
+            connection.execute(query, (name, note, pinned, checked_id(run_id)))
+
+    def delete(self, run_id: str) -> None:
+        """Removes an ended run: its rows in one commit, then its files."""
+        with self.writing() as connection:
+            query = f"DELETE FROM runs WHERE id = ? AND state NOT IN ({','.join('?' * len(OPEN_STATES))})"
+            gone = connection.execute(query, (checked_id(run_id), *OPEN_STATES)).rowcount
+        if gone:
+            shutil.rmtree(self.data_dir / "runs" / run_id, ignore_errors=True)
+
+    def take_in(self, run: Run, rows: Sequence[Row]) -> str:
+        """Keeps a run that was exported elsewhere, under a new id and marked as imported; returns the id."""
+        run_id = new_id()
+        columns = ("created_at", "started_at", "ended_at", "state", "reason", "name", "note")
+        values = [getattr(run, column) for column in columns]
+        with self.writing() as connection:
+            connection.execute(
+                f"INSERT INTO runs (id, settings, machine, source, {', '.join(columns)}) "
+                f"VALUES (?, ?, ?, 'imported', {', '.join('?' * len(columns))})",
+                (run_id, json.dumps(run.settings), json.dumps(run.machine), *values),
+            )
+            connection.executemany(
+                "INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (run_id, lane.engine, i, lane.state, lane.reason, lane.test_loss, lane.test_accuracy)
+                    for i, lane in enumerate(run.lanes)
+                ],
+            )
+            connection.executemany(
+                "INSERT INTO rows (run, seq, engine, kind, fields) VALUES (?, ?, ?, ?, ?)",
+                [
+                    (run_id, seq, row.engine, row.kind, json.dumps(row.fields, allow_nan=False))
+                    for seq, row in enumerate(rows, start=1)
+                ],
+            )
+        return run_id
+
     def open_runs(self) -> list[Run]:
         """Runs that an owner left queued or running, oldest first."""
         return self._select("WHERE state IN ('queued', 'running') ORDER BY id")
@@ -305,10 +235,21 @@ class Store:
         """Runs of this data folder, newest first, then the recorded ones."""
         found = self._select("ORDER BY id DESC LIMIT ? OFFSET ?", limit, offset)
         if len(found) < limit:
-            with self._reading() as connection:
+            with self.reading() as connection:
                 here = connection.execute("SELECT COUNT(*) FROM runs").fetchone()[0] if connection else 0
             found += self.recorded()[max(0, offset - here) :][: limit - len(found)]
         return found
+
+    def search(self, wanted: Wanted, limit: int, offset: int = 0) -> tuple[list[Run], int]:
+        """One page of the runs that are wanted, and how many there are: pinned, then newest first, then recorded."""
+        where, values = _where(wanted)
+        found = self._select(f"{where} ORDER BY pinned DESC, id DESC LIMIT ? OFFSET ?", *values, limit, offset)
+        with self.reading() as connection:
+            query = f"SELECT COUNT(*) FROM runs {where}"
+            here: int = connection.execute(query, values).fetchone()[0] if connection else 0
+        recorded = [run for run in self.recorded() if wanted.takes(run)]
+        found += recorded[max(0, offset - here) :][: limit - len(found)]
+        return found, here + len(recorded)
 
     def run(self, run_id: str) -> Run:
         """One run with its lanes. Raises `UnknownRun`."""
@@ -321,7 +262,7 @@ class Store:
 
     def _select(self, where: str, *values: object) -> list[Run]:
         # Runs and lanes are two statements: the read transaction makes them agree.
-        with self._reading() as connection:
+        with self.reading() as connection:
             if connection is None:
                 return []
             found = connection.execute(f"SELECT * FROM runs {where}", values).fetchall()
@@ -340,7 +281,7 @@ class Store:
     def _run(run: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
         """A line of `runs`, whose columns are called like the fields."""
         parsed = {name: json.loads(run[name]) for name in ("settings", "machine")}
-        return Run(**{**dict(run), **parsed, "lanes": lanes})
+        return Run(**{**dict(run), **parsed, "lanes": lanes, "pinned": bool(run["pinned"])})
 
     def rows(self, run_id: str, after: int = 0, limit: int = 5000, steps: bool = True) -> list[Row]:
         """A run's rows with `seq` above `after`, in order; without the many `step` rows where `steps` is false.
@@ -351,7 +292,7 @@ class Store:
             return [row for row in recording.rows if row.seq > after and (steps or row.kind != "step")][:limit]
         wanted = "run = ? AND seq > ?" + ("" if steps else " AND kind <> 'step'")
         query = f"SELECT seq, engine, kind, fields FROM rows WHERE {wanted} ORDER BY seq LIMIT ?"
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(query, (run_id, after, limit)) if connection else ()
             return [Row(row["seq"], row["engine"], row["kind"], json.loads(row["fields"])) for row in found]
 
@@ -376,6 +317,25 @@ class Store:
     def recorded(self) -> list[Run]:
         """The runs that came with the project, in the order in which they are shown."""
         return [recording.run for recording in self._recordings.values()]
+
+
+def _where(wanted: Wanted) -> tuple[str, list[object]]:
+    """`Wanted` as SQL over the table of runs, and its values."""
+    parts, values = [], []
+    if wanted.text:
+        pattern = "%" + re.sub(r"([\\%_])", r"\\\1", wanted.text) + "%"
+        parts.append("(name LIKE ? ESCAPE '\\' OR note LIKE ? ESCAPE '\\' OR id LIKE ? ESCAPE '\\')")
+        values += [pattern] * 3
+    if wanted.dataset:
+        parts.append("json_extract(settings, '$.dataset') = ?")
+        values.append(wanted.dataset)
+    if wanted.engine:
+        parts.append("EXISTS (SELECT 1 FROM lanes WHERE run = runs.id AND engine = ?)")
+        values.append(wanted.engine)
+    if wanted.state:
+        parts.append("state = ?")
+        values.append(wanted.state)
+    return (f"WHERE {' AND '.join(parts)}" if parts else ""), list(values)
 
 
 class Recording:

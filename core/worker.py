@@ -22,8 +22,9 @@ import numpy as np
 
 from core import events, metrics
 from core.datasets import DatasetError, prepared
-from core.engines.base import certificate_part
+from core.engines.base import EngineError, certificate_part, module_of
 from core.events import Message
+from core.logits import probabilities
 from core.machine import peak_rss_mib
 from core.parity import Floats, start_weights
 from core.reading import Reader
@@ -253,13 +254,10 @@ class Worker:
     @staticmethod
     def _keep_predictions(path: Path, logits: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> None:
         """Class (uint8 [N]) and its probability (float32 [N]) for every test image."""
-        raised = np.exp(logits - logits.max(1, keepdims=True))
-        chances = raised / raised.sum(1, keepdims=True)
+        surest = probabilities(logits).max(1)
         beside = path.with_suffix(".part")
         with beside.open("wb") as file:
-            np.savez_compressed(
-                file, classes=logits.argmax(1).astype("uint8"), probabilities=chances.max(1).astype("float32")
-            )
+            np.savez_compressed(file, classes=logits.argmax(1).astype("uint8"), probabilities=surest.astype("float32"))
         beside.replace(path)
 
 
@@ -295,7 +293,7 @@ def work(name: str, outbox: Outbox, inbox: "queue.Queue[Message]", stop: threadi
     began = time.perf_counter()
     worker = None
     try:
-        engine = importlib.import_module(f"core.engines.{name.partition('-')[0]}").ENGINE
+        engine = importlib.import_module(module_of(name)).ENGINE
         engine = engine(name)
         import_s = time.perf_counter() - began
         outbox.send(events.Ready(name, import_s, engine.versions(), engine.devices()))
@@ -307,7 +305,8 @@ def work(name: str, outbox: Outbox, inbox: "queue.Queue[Message]", stop: threadi
     except Exception as error:
         traceback.print_exc()
         place = worker.place if worker else (0, 0)
-        outbox.send(events.Failed(str(error) if isinstance(error, DatasetError) else one_line(error), *place))
+        said = str(error) if isinstance(error, DatasetError | EngineError) else one_line(error)
+        outbox.send(events.Failed(said, *place))
 
 
 def main() -> None:

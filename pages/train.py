@@ -4,10 +4,9 @@ import streamlit as st
 
 from core import launcher
 from core.names import ALIGNMENT_TITLES
-from core.outcome import Outcome, gather
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
 from core.store import Run, Store, StoreError
-from core.web import run_view
+from core.web import run_page
 from core.web.markdown import literal
 from core.web.settings_form import form_problems, plan, settings_form
 
@@ -69,48 +68,6 @@ def start(active: launcher.Launcher | None, settings: TrainSettings | None) -> N
         st.rerun()
 
 
-@st.fragment(run_every=1)
-def while_it_runs(run_id: str, last_elapsed_s: float | None, feed: bool) -> None:
-    """Words, bar and cards of a live run, once a second; its charts need no rerun unless they must be fed."""
-    run = store.run(run_id)
-    if not run.live:
-        st.rerun()
-    outcome = gather(run, store.rows(run_id, steps=False))
-    run_view.progress_bar(outcome, last_elapsed_s)
-    run_view.heading(outcome)
-    run_view.lane_cards(outcome)
-    if feed:
-        charts(outcome)
-
-
-def ended(run: Run) -> None:
-    """A run with its end: cards, one paragraph, charts, figures, code."""
-    outcome = gather(run, store.rows(run.id, steps=False))
-    if run.state == "failed":
-        st.error(literal(run.reason), icon=":material/error:")
-    elif run.reason:
-        st.markdown(literal(run.reason))
-    if outcome.certificate and not outcome.certificate["passed"]:
-        st.warning("The fairness certificate failed: the lanes did not start alike, so this run compares nothing.")
-    run_view.heading(outcome)
-    run_view.lane_cards(outcome)
-    run_view.paragraph(outcome)
-    if any(lane.built for lane in outcome.lanes):
-        charts(outcome)
-    run_view.result(outcome)
-    run_view.code(outcome)
-    run_view.folded(outcome)
-
-
-def charts(outcome: Outcome) -> None:
-    """The charts of a run; what the host passes of their routes is learnt once a session."""
-    known = st.session_state.get("route", "open")
-    route = run_view.live_charts(outcome, store, known)
-    if route != known:
-        st.session_state["route"] = route
-        st.rerun()
-
-
 def recorded() -> Run | None:
     """One of the three duels that came with the project."""
     runs = {ALIGNMENT_TITLES[run.settings["alignment"]]: run for run in store.recorded()}
@@ -131,14 +88,8 @@ try:
     controls(active, run)
     if run is None or run.source == "recorded":
         run = recorded()
-    if run is not None and run.live:
-        last = store.last_like(run.settings)
-        feed = st.session_state.get("route", "open") != "open"
-        while_it_runs(run.id, last.elapsed_s if last else None, feed)
-        if not feed:
-            charts(gather(run, []))
-    elif run is not None:
-        ended(run)
+    if run is not None:
+        run_page.show(run, store, active)
 except StoreError as error:
     if active:  # else `here` has said what is wrong with the data folder
         st.error(literal(error))

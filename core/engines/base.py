@@ -40,11 +40,22 @@ class Evaluated:
     accuracy: float
 
 
+class EngineError(Exception):
+    """An engine cannot compute on this machine: the rest of a sentence, for the lane that fails."""
+
+
 class Engine(ABC):
     """One network in one framework. Methods are called in the order in which they stand here."""
 
     device = "cpu"
     """The framework's own name of where this engine computes; set by `use_device`."""
+
+    steps_at_once = 1
+    """Steps that the framework takes between two looks at what `on_step` says; set by `build`.
+
+    `on_step` still hears of each of them, up to the one at which it says False; those after it in the same group
+    have then been taken.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -105,6 +116,11 @@ class Engine(ABC):
     @abstractmethod
     def parameters(self) -> int:
         """How many trainable numbers the framework counts in its model."""
+
+
+def module_of(engine: str) -> str:
+    """The module that holds an engine: a file of its own each, but one for all that are called fake-..."""
+    return f"core.engines.{'fake' if engine.startswith('fake') else engine.replace('-', '_')}"
 
 
 def scaled(images: Images, dtype: str) -> Floats:

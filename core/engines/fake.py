@@ -15,6 +15,7 @@ import numpy as np
 
 from core import network, parity
 from core.engines.base import Engine, Evaluated, Floats, Images, Labels, OnStep, Trained, scaled
+from core.logits import probabilities
 from core.settings import Alignment, TrainSettings
 from core.weights import save_weights
 
@@ -63,7 +64,7 @@ class FakeEngine(Engine):
             rows = order[first : first + self.settings.batch_size]
             x, y = self.x[rows], self.y[rows]
             logits = self._logits(x)
-            chances = _softmax(logits)
+            chances = probabilities(logits)
             loss = float(-np.log((chances * y).sum(1) + 1e-12).mean())
             self.held["dense.weight"] -= (rate * x.T @ (chances - y) / len(rows)).astype(self.dtype)
             self.held["dense.bias"] -= (rate * (chances - y).mean(0)).astype(self.dtype)
@@ -96,7 +97,7 @@ class FakeEngine(Engine):
 
     def evaluate(self, images: Images, labels: Labels) -> Evaluated:
         logits = self.predict(images)
-        chance = _softmax(logits)[np.arange(len(labels)), labels]
+        chance = probabilities(logits)[np.arange(len(labels)), labels]
         return Evaluated(float(-np.log(chance + 1e-12).mean()), float((logits.argmax(1) == labels).mean()))
 
     def predict(self, images: Images) -> Floats:
@@ -116,12 +117,6 @@ class FakeEngine(Engine):
 
     def parameters(self) -> int:
         return sum(array.size for array in self.held.values())
-
-
-def _softmax(logits: Floats) -> Floats:
-    raised = np.exp(logits - logits.max(1, keepdims=True))
-    chances: Floats = raised / raised.sum(1, keepdims=True)
-    return chances
 
 
 ENGINE = FakeEngine

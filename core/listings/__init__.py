@@ -1,8 +1,9 @@
 """The code shown for a run: one complete script for each engine, with the run's settings.
 
 A script does what the lane does, in the plain words of a user of that framework, and needs nothing of this
-project. Its `# %%` cell markers name what each part is for, so that two scripts can be laid side by side, row
-by row. The templates are the only source: what is shown is what the tests run.
+project. A framework's variants are conditions in its one template. The `# %%` cell markers name what each part is
+for, so that two scripts can be laid side by side, row by row. The templates are the only source: what is shown is
+what the tests run.
 """
 
 import math
@@ -13,7 +14,8 @@ from typing import Any
 import jinja2
 
 from core import network
-from core.settings import Alignment, Device, TrainSettings
+from core.names import engine_title, framework
+from core.settings import ENGINE_NAMES, Alignment, Device, TrainSettings
 
 TITLES = {
     "data": "Data",
@@ -26,8 +28,10 @@ TITLES = {
 
 PURPOSES = tuple(TITLES)
 
-FILENAMES = {"keras": "keras_duel.py", "torch": "pytorch_duel.py"}
-"""The engines that have a listing, with the name under which a reader saves it."""
+FILENAMES = {engine: f"{engine.replace('-', '_').replace('torch', 'pytorch')}_duel.py" for engine in ENGINE_NAMES}
+"""The engines that have a listing, with the name under which a reader saves it: keras_on_pytorch_duel.py."""
+
+_BACKENDS = {"keras-on-torch": "torch", "keras-on-jax": "jax"}
 
 _MARKER = "# %% "
 _TEMPLATES = jinja2.Environment(
@@ -63,8 +67,19 @@ def listing(engine: str, settings: TrainSettings) -> Listing:
     """
     if engine not in FILENAMES:
         raise KeyError(f"There is no listing for the engine {engine}: choose one of {', '.join(FILENAMES)}.")
-    script = _TEMPLATES.get_template(f"{engine}.py.j2").render(_facts(settings))
+    script = _TEMPLATES.get_template(f"{framework(engine)}.py.j2").render(_facts(settings), **_variant(engine))
     return Listing(engine, script, _split(script))
+
+
+def _variant(engine: str) -> dict[str, Any]:
+    """What the templates know of the engine: its name in words, Keras' backend, and which variant it is."""
+    return {
+        "title": engine_title(engine),
+        "backend": _BACKENDS.get(engine, "tensorflow"),
+        "eager": engine == "keras-eager",
+        "compiled": engine == "torch-compile",
+        "tuned": engine.endswith("-tuned"),
+    }
 
 
 def _facts(settings: TrainSettings) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from core.gallery import Gallery
 from core.machine import machine_words
 from core.metrics import NO_BREAK
 from core.names import ALIGNMENT_TITLES, engine_title, framework, joined
+from core.outcome import Outcome
 from core.predictor import Model, Prediction, Predictors
 from core.store import Run
 from core.web.components.digit_pad import PadLane, PadSample
@@ -27,6 +28,14 @@ def run_label(run: Run) -> str:
     where = f"recorded on {machine_words(run.machine)}" if run.source == "recorded" else "trained here"
     words = (ALIGNMENT_TITLES[run.settings["alignment"]], DATASETS[run.settings["dataset"]].title, where)
     return f"{', '.join(words)}, {run.created_at[:16].replace('T', ' ')}"
+
+
+def left_out(outcome: Outcome, engines: Sequence[str]) -> str:
+    """Which finished lanes of the run read nothing here beside `engines`, as a sentence; empty where all do."""
+    others = [lane.title for lane in outcome.lanes if lane.result and lane.engine not in engines]
+    if not others:
+        return ""
+    return f"One model of each framework reads here: {joined(others)} {'is' if len(others) == 1 else 'are'} left out."
 
 
 @dataclass(frozen=True)

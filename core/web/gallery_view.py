@@ -9,9 +9,9 @@ from core import charts, images
 from core.gallery import Gallery, GalleryError, Indices
 from core.names import engine_title
 from core.outcome import LaneOutcome, Outcome
-from core.web.draw_view import per_cent
+from core.web.draw_view import left_out, per_cent
 from core.web.markdown import literal
-from core.web.run_view import PLOT, marked
+from core.web.run_view import PLOT, marked, side_by_side
 
 SHOWN = 24
 IMAGE_PX = 84
@@ -20,20 +20,22 @@ IMAGE_PX = 84
 def where_they_disagree(outcome: Outcome, gallery: Gallery, engines: Sequence[str]) -> None:
     """Images that the lanes read differently, each lane's surest mistakes, and what stands behind the matrices."""
     total = len(gallery.labels)
+    if words := left_out(outcome, engines):
+        st.caption(words)
     st.header("Where they disagree", anchor=False)
     if len(engines) == 2:
         found = gallery.disagreements(*engines)
         st.markdown(f"{len(found):,} of {total:,} test images.")
         show(outcome, gallery, found, engines)
     st.header("Surest mistakes", anchor=False)
-    for column, engine in zip(st.columns(len(engines), gap="medium"), engines, strict=True):
+    for column, engine in side_by_side(engines, gap="medium"):
         with column:
             st.markdown(f"**{marked(engine)}**")
             show(outcome, gallery, gallery.confident_mistakes(engine, 8), [engine])
     st.header("Behind the matrix", anchor=False)
     st.caption("Press a number, or choose from the list, to see the images behind it.")
     lanes = [lane for lane in outcome.lanes if lane.engine in engines]
-    for column, lane in zip(st.columns(len(lanes), gap="medium"), lanes, strict=True):
+    for column, lane in side_by_side(lanes, gap="medium"):
         with column:
             matrix(outcome, gallery, lane, charts.most_mistakes(lanes))
 

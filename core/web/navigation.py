@@ -15,8 +15,9 @@ CSS = """
 <style>
 [data-testid="stMain"] { font-variant-numeric: tabular-nums; }
 [data-testid="stMain"] :focus-visible { outline: 2px solid light-dark(#0f766e, #0d8175); outline-offset: 2px; }
-[data-testid="stMain"] [data-testid^="stBaseButton-segmented_controlActive"] p,
-[data-testid="stMain"] [data-testid^="stBaseButton-pillsActive"] p { color: light-dark(#14161a, #eceae6); }
+[data-testid="stMain"] button[data-variant][data-selected="true"] p { color: light-dark(#14161a, #eceae6); }
+[data-testid="stMain"] [data-testid="stPageLink-NavLink"] { background: transparent; }
+[data-testid="stMain"] [data-testid="stPageLink-NavLink"] p { font-weight: 400; text-decoration: underline; }
 [data-testid="stMain"] .js-plotly-plot text { fill: light-dark(#3f434b, #d5d3cf) !important; }
 [data-testid="stMain"] .js-plotly-plot .gridlayer path { stroke: light-dark(#e6e6e2, #2a2e35) !important; }
 [data-testid="stMain"] [data-testid="stCode"] .token { color: light-dark(#3f434b, #d5d3cf); }
@@ -35,6 +36,9 @@ st.html(CSS)
 PAGE_LIST = {
     st.Page(PAGES / "train.py", title="Train", default=True): "Train a duel of your own",
     st.Page(PAGES / "draw.py", title="Draw"): "Draw a digit for both models",
+    st.Page(PAGES / "compare.py", title="Compare"): "Compare the article's ten claims",
+    st.Page(PAGES / "runs.py", title="Runs"): "Runs, the history of all",
+    st.Page(PAGES / "learn.py", title="Learn"): "Learn by its examples and lessons",
 }
 
 page = st.navigation(list(PAGE_LIST), position="top")

@@ -1,16 +1,19 @@
 """A run as the pages show it: lane cards, live charts, and once it has ended the result, piece by piece."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from core import charts, metrics
 from core.datasets import DATASETS
+from core.figures import figures
 from core.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.machine import machine_words
-from core.names import ALIGNMENT_TITLES, SCHEDULE_TITLES, engine_title, framework
+from core.names import ALIGNMENT_TITLES, SCHEDULE_TITLES, engine_title, framework, is_variant
 from core.outcome import DOING, ENDED, LaneOutcome, Outcome, conclusion, progress
 from core.settings import Alignment, InvalidSettings, TrainSettings
 from core.store import Run, Store
@@ -18,13 +21,26 @@ from core.web.components.live_chart import ChartLane, ChartView, FedRows, Route,
 from core.web.markdown import literal
 
 MARKS = {"keras": ":blue[●]", "torch": ":orange[◆]", "other": ":gray[■]"}
+VARIANT_MARKS = {"keras": ":blue[○]", "torch": ":orange[◇]"}
+CARDS_IN_A_ROW, WIDE_IN_A_ROW = 4, 2
+"""Of more than two lanes: cards, and what needs room (matrices, summaries, code)."""
 STATE_COLOURS = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
 PLOT = {"displayModeBar": False}
+T = TypeVar("T")
 
 
 def marked(engine: str) -> str:
-    """An engine's name with its framework's mark, as Markdown."""
-    return f"{MARKS[framework(engine)]} {literal(engine_title(engine))}"
+    """An engine's name with its framework's mark, open for a variant, as Markdown."""
+    mark = (VARIANT_MARKS if is_variant(engine) else MARKS)[framework(engine)]
+    return f"{mark} {literal(engine_title(engine))}"
+
+
+def side_by_side(items: Sequence[T], most: int = WIDE_IN_A_ROW, **columns: Any) -> Iterator[tuple[Any, T]]:
+    """Each item with its column: rows of at most `most`, one `st.columns` a row, so that neighbours stay neighbours."""
+    for first in range(0, len(items), most):
+        row = items[first : first + most]
+        # A last, shorter row keeps the others' widths.
+        yield from zip(st.columns(min(len(items), most), **columns), row, strict=False)
 
 
 def settings_words(run: Run) -> str:
@@ -73,8 +89,9 @@ def heading(outcome: Outcome) -> None:
 
 
 def lane_cards(outcome: Outcome) -> None:
-    """Two cards side by side, on a phone too."""
-    for column, lane in zip(st.columns(len(outcome.lanes), wrap=False), outcome.lanes, strict=True):
+    """A card for each lane: two stay side by side on a phone, more wrap."""
+    wrap = len(outcome.lanes) > 2
+    for column, lane in side_by_side(outcome.lanes, CARDS_IN_A_ROW, wrap=wrap):
         with column, st.container(border=True, height="stretch"):
             # Which device a lane trains on is always in sight: lanes on different ones do not compare.
             device = f" :small[{literal(lane.built['device'])}]" if lane.built else ""
@@ -121,7 +138,10 @@ def live_charts(outcome: Outcome, store: Store, route: Route) -> Route:
     view = ChartView(
         run=run.id,
         epochs=run.settings["epochs"],
-        lanes=tuple(ChartLane(lane.engine, lane.title, framework(lane.engine)) for lane in outcome.lanes),
+        lanes=tuple(
+            ChartLane(lane.engine, lane.title, framework(lane.engine), is_variant(lane.engine))
+            for lane in outcome.lanes
+        ),
         twin=run.settings["alignment"] == Alignment.EXACT_TWIN,
         ended=not run.live,
         accuracy_digits=metrics.percent_decimals(images),
@@ -142,10 +162,13 @@ def result(outcome: Outcome) -> None:
     if not done:
         return
     st.space("small")
-    left, right = st.columns(2, gap="medium")
+    # The figures of three lanes and more need the whole width.
+    left, right = st.columns(2, gap="medium") if len(outcome.lanes) <= 2 else (st.container(), st.container())
     with left:
         st.header("Result in figures", anchor=False)
-        st.table(_figures(outcome), border="horizontal")
+        lanes = [marked(lane.engine) for lane in outcome.lanes]
+        rows = {name: [literal(value) for value in values] for name, values in figures(outcome).items()}
+        st.table(pd.DataFrame.from_dict(rows, orient="index", columns=lanes), border="horizontal")
     with right:
         st.header("Where the time went", anchor=False)
         figure, finding = charts.time_split(done)
@@ -159,33 +182,8 @@ def _time_caption(outcome: Outcome) -> str:
     if outcome.beside is not None:
         words = "Drawn beside: somebody drew while this trained, so its times are a little too long. " + words
     if outcome.run.settings["schedule"] == "together":
-        return "Both ran at once, so their times do not compare. " + words
+        return f"{'Both' if len(outcome.lanes) == 2 else 'All'} ran at once, so their times do not compare. " + words
     return words if outcome.times_compare else "The lanes ran on different devices: not comparable. " + words
-
-
-def _figures(outcome: Outcome) -> pd.DataFrame:
-    images = outcome.dataset.test_images
-    rows: dict[str, list[str]] = {}
-    for lane in outcome.lanes:
-        first = lane.epochs[0]["first_step_s"] if lane.epochs else None
-        values = {
-            "Test accuracy": metrics.percent(lane.result.get("test_accuracy"), images),
-            "Test loss": metrics.loss(lane.result.get("test_loss")),
-            "Training time": metrics.duration(lane.train_s or None),
-            "Throughput": metrics.throughput(lane.throughput),
-            "Import": metrics.duration(lane.ready.get("import_s")),
-            "Data": metrics.duration(lane.built.get("data_s")),
-            "Build": metrics.duration(lane.built.get("build_s")),
-            "First step": metrics.duration(first),
-            "Validation": metrics.duration(sum(epoch["val_s"] for epoch in lane.epochs) or None),
-            "Test": metrics.duration(lane.result.get("test_s")),
-            "Peak memory": metrics.mebibytes(lane.result.get("rss_mib")),
-            "Parameters": f"{lane.built['parameters']:,}" if lane.built else metrics.NOT_KNOWN,
-            "Device": literal(lane.built.get("device", metrics.NOT_KNOWN)),
-        }
-        for name, value in values.items():
-            rows.setdefault(name, []).append(value)
-    return pd.DataFrame.from_dict(rows, orient="index", columns=[marked(lane.engine) for lane in outcome.lanes])
 
 
 def confusion(lanes: list[LaneOutcome], outcome: Outcome) -> None:
@@ -196,7 +194,7 @@ def confusion(lanes: list[LaneOutcome], outcome: Outcome) -> None:
     st.header("What they confuse", anchor=False)
     st.caption(f"{outcome.dataset.test_images:,} test images. Colour marks mistakes only; the diagonal is right.")
     most = charts.most_mistakes(lanes)
-    for column, lane in zip(st.columns(len(lanes), gap="medium"), lanes, strict=True):
+    for column, lane in side_by_side(lanes, gap="medium"):
         with column:
             st.markdown(f"**{marked(lane.engine)}**, {charts.mistakes(lane):,} mistakes")
             figure, finding = charts.confusion(lane, most, outcome.dataset.class_names)
@@ -227,7 +225,7 @@ def code(outcome: Outcome) -> None:
             )
     for purpose in PURPOSES:
         st.subheader(TITLES[purpose], anchor=False)
-        for column, item in zip(st.columns(len(listings), gap="medium"), listings, strict=True):
+        for column, item in side_by_side(listings, gap="medium"):
             with column:
                 st.markdown(marked(item.engine))
                 st.code(item.sections[purpose], language="python")
@@ -237,7 +235,7 @@ def folded(outcome: Outcome) -> None:
     """Model summaries, certificate, machine and versions."""
     if built := [lane for lane in outcome.lanes if lane.built]:
         with st.expander("Model summaries"):
-            for column, lane in zip(st.columns(len(built)), built, strict=True):
+            for column, lane in side_by_side(built):
                 column.markdown(marked(lane.engine))
                 column.code(lane.built["summary"], language=None)
     if outcome.certificate is not None:

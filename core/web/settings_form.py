@@ -130,15 +130,18 @@ def _field_value(name: str, text: str) -> tuple[Any, str]:
 
 def write_link() -> None:
     """Keeps the URL a link to what the fields hold; parameters that are no settings stay."""
-    link = {
-        name: _text(st.session_state[name]) for name, default in DEFAULTS.items() if st.session_state[name] != default
-    }
+    link = link_of({name: st.session_state[name] for name in DEFAULTS})
     if link == st.session_state.get(WRITTEN):
         return
     others = {name: value for name, value in st.query_params.items() if name not in DEFAULTS}
     st.query_params.from_dict(others | link)
     st.session_state[WRITTEN] = link
     st.session_state[LINK_PROBLEMS] = {}
+
+
+def link_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a link to settings: every field that differs from its default."""
+    return {name: _text(values[name]) for name, default in DEFAULTS.items() if values[name] != default}
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,7 @@
 """One process per engine, started at its first question and kept for the session: importing a framework is slow."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,14 @@ class Asked:
         command = [sys.executable, "-m", "tests.engines.contract_probe", engine, str(data_dir), str(out_dir)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+                command,
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                # Whatever the user's shell says, an engine has its own backend.
+                env={**os.environ, "KERAS_BACKEND": "no-such-backend"},
             )
         self.answers: dict[str, Any] = {}
 

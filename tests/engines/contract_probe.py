@@ -21,7 +21,7 @@ from unittest import mock
 import numpy as np
 
 from core import datasets, metrics, parity
-from core.engines.base import Engine, Floats, certificate_part
+from core.engines.base import Engine, EngineError, Floats, certificate_part, module_of
 from core.settings import Alignment, TrainSettings
 from core.weights import load_weights, save_weights
 
@@ -76,7 +76,7 @@ class Probe:
         found = datasets.prepared("mnist5k", data_dir)
         assert found is not None
         self._arrays = found.load()
-        self._class = importlib.import_module(f"core.engines.{name}").ENGINE
+        self._class = importlib.import_module(module_of(name)).ENGINE
         self._device = self._class(name).use_device("cpu", 0)
 
     def _built(self, **raw: Any) -> Engine:
@@ -135,7 +135,8 @@ class Probe:
             }
             for name, array in engine.weights().items()
         }
-        return {"parameters": engine.parameters(), "summary": engine.summary(), "weights": weights}
+        built = {"parameters": engine.parameters(), "summary": engine.summary(), "weights": weights}
+        return built | {"steps_at_once": engine.steps_at_once}
 
     def training(self, epochs: int = 1, stop_after: int = 0, **settings: Any) -> list[Answer]:
         """Epochs of training."""
@@ -208,6 +209,25 @@ class Probe:
 
         self._built(seed=seed, learning_rate=1e6).train_epoch(1, on_step)
         return losses
+
+    def loaded(self) -> Answer:
+        """Which frameworks this process has loaded once a model was trained, read and saved; and Keras' backend."""
+        engine = self._built()
+        self._trained(engine, 1, 2)
+        engine.evaluate(self._arrays.test_images[:10], self._arrays.test_labels[:10])
+        engine.save(self._out_dir / ("model.keras" if self._name.startswith("keras") else "model.pt"))
+        frameworks = [name for name in ("tensorflow", "torch", "jax") if sys.modules.get(name) is not None]
+        keras = sys.modules.get("keras")
+        return {"frameworks": frameworks, "backend": keras.backend.backend() if keras else ""}
+
+    def without_compiler(self) -> str:
+        """What is said where no C++ compiler is found."""
+        with mock.patch.dict(os.environ, {"CXX": "no-such-compiler"}):
+            try:
+                self._trained(self._built(), 1, 1)
+            except EngineError as error:
+                return str(error)
+        return ""
 
     def certificate(self, plant: str = "", **settings: Any) -> Answer:
         """This lane's part of the certificate, by the worker's own function."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core import datasets, parity
-from core.engines.base import Engine
+from core.engines.base import Engine, module_of
 from core.settings import Alignment, TrainSettings
 
 
@@ -47,7 +47,7 @@ def figures(engine: Engine, settings: TrainSettings, arrays: datasets.Arrays) ->
 
 def main(name: str, settings_json: str, prepared_dir: str) -> None:
     """Prints the figures of every run in `settings_json` as one JSON line."""
-    engine_class = importlib.import_module(f"core.engines.{name}").ENGINE
+    engine_class = importlib.import_module(module_of(name)).ENGINE
     runs = [TrainSettings.parse(raw) for raw in json.loads(settings_json)]
     folder = Path(prepared_dir)
     arrays = datasets.Prepared(datasets.find(folder.name), folder, {}).load()

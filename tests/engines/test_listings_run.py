@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from core import datasets
-from core.listings import listing
+from core.listings import FILENAMES, listing
 from core.settings import Alignment, Device, TrainSettings
 
 PROJECT = Path(__file__).resolve().parents[2]
 ENGINES = ("keras", "torch")
+VARIANTS = sorted(set(FILENAMES) - set(ENGINES))
 
 AS_SHIPPED = TrainSettings(epochs=3, device=Device.CPU)
+TWO_EPOCHS = TrainSettings(epochs=2, device=Device.CPU)
 SAME_START = TrainSettings(epochs=1, device=Device.CPU, alignment=Alignment.SAME_START)
 TWIN = TrainSettings(epochs=2, device=Device.CPU, alignment=Alignment.EXACT_TWIN)
 
@@ -78,6 +80,14 @@ def test_as_shipped_a_script_reaches_the_lanes_accuracy(engine: str, lanes: Any,
     assert script.epochs == 3
     assert script.test_accuracy > 0.8
     assert script.test_accuracy == pytest.approx(lane["test_accuracy"], abs=0.02)
+
+
+@pytest.mark.parametrize("engine", VARIANTS)
+def test_a_variants_script_learns(engine: str, tmp_path: Path) -> None:
+    script = run_script(engine, TWO_EPOCHS, tmp_path)
+    assert script.epochs == 2
+    assert script.test_accuracy > 0.7
+    assert 0 < script.test_loss < 1
 
 
 @pytest.mark.parametrize("engine", ENGINES)

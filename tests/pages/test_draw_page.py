@@ -10,7 +10,7 @@ import pytest
 
 from core.launcher import set_current
 from core.outcome import gather
-from core.predictor import models_of
+from core.predictor import TRAINING, models_of
 from core.settings import TrainSettings
 from core.web.components.digit_pad import PadAnswer
 from core.web.drawing import EMPTY, KEPT
@@ -197,7 +197,7 @@ def test_while_a_run_trains_no_model_is_loaded(with_run: Ended, data_dir: Any) -
         run_id = launcher.submit(TrainSettings(epochs=100))
         wait_for("it trains", lambda: any(row.kind == "step" for row in launcher.store.rows(run_id)))
         page = DrawPage(launcher)
-        assert page.pad["hint"] == "A run is training: the models load when it has ended, or when you stop it."
+        assert page.pad["hint"] == TRAINING
         launcher.stop(run_id)
         wait_for("it has ended", lambda: not launcher.active())
     finally:

@@ -13,11 +13,14 @@ import pytest
 from core import launcher as launcher_module
 from core import recording
 from core.launcher import LauncherUnavailable
-from core.settings import TrainSettings
+from core.names import engine_title
+from core.settings import ENGINE_NAMES, TrainSettings
 from core.store import FILE, MIGRATIONS, Store, read_recordings
 from core.web.lifespan import lifespan
 from core.web.markdown import literal
 from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, epochs_of, read, wait_for
+
+OFFERED = ", ".join(ENGINE_NAMES)
 
 Shows = Callable[[Ended], None]
 LEFT_OUT = " The link's value was left out."
@@ -68,7 +71,7 @@ def test_every_setting_has_a_field(page: TrainPage) -> None:
 
 
 def test_only_engines_with_a_framework_are_offered(page: TrainPage) -> None:
-    assert page.app.multiselect(key="engines").options == ["Keras", "PyTorch"]
+    assert page.app.multiselect(key="engines").options == [engine_title(engine) for engine in ENGINE_NAMES]
 
 
 def test_no_field_clamps(page: TrainPage) -> None:
@@ -172,7 +175,7 @@ def test_an_emptied_field_is_no_setting(page: TrainPage, name: str) -> None:
 def test_no_engine_chosen_gives_a_sentence(page: TrainPage) -> None:
     page.app.multiselect(key="engines").set_value([])
     page.run()
-    assert page.problems == ["Engines must name at least one of keras, torch, not []."]
+    assert page.problems == [f"Engines must name at least one of {OFFERED}, not []."]
     assert not page.startable
 
 
@@ -195,9 +198,9 @@ UNREADABLE = [
     ("dropout", "inf", "Dropout must be a number from 0 to 0.9, not inf."),
     ("learning_rate", "fast", "Learning rate must be a number above 0 and at most 1,000,000, not fast."),
     ("learning_rate", "nan", "Learning rate must be a number above 0 and at most 1,000,000, not nan."),
-    ("engines", "jax", "There is no engine jax. Engines: keras, torch."),
+    ("engines", "jax", f"There is no engine jax. Engines: {OFFERED}."),
     ("engines", "keras,keras", "Engines must differ: each one trains in one lane."),
-    ("engines", "fake-slow", "Engines must name some of keras, torch."),
+    ("engines", "fake-slow", f"Engines must name some of {OFFERED}."),
     (
         "dataset",
         "cifar10",
@@ -308,7 +311,7 @@ def test_who_presses_start_a_moment_after_somebody_else_gets_the_next_turn(launc
     assert [run.settings["epochs"] for run in runs] == [2, 8]
     assert [first.progress.split(".")[0], second.progress] == [
         first.progress.split(".")[0],
-        "Waits for its turn: another run is training.",
+        "Waits for its turn: a run trains.",
     ]
     assert second.buttons == ["Stop"]
     second.press("Stop").run()

@@ -1,7 +1,8 @@
 """A process that holds a Launcher and shows every row of one run as a JSON line, for tests that harm it.
 
 `python -m tests.processes.launch '{"engines": ...}' [--file-limit BYTES] [--at TIME]`. It says
-`{"held": ...}` once it holds the data folder. A sentence of the Launcher or the store goes to stderr, exit 1.
+`{"held": ...}` once it holds the data folder. With `--measure SECONDS` it takes one such measurement of the probe
+for tests instead, and says its id. A sentence of the Launcher or the store goes to stderr, exit 1.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import time
 from typing import Any
 
 from core.launcher import Launcher, LauncherUnavailable
-from core.settings import DeploymentSettings, TrainSettings
+from core.settings import DeploymentSettings, Order, TrainSettings
 from core.store import StoreError
 
 
@@ -25,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("settings", type=json.loads)
     parser.add_argument("--file-limit", type=int)
+    parser.add_argument("--measure", type=float)
     parser.add_argument("--at", type=float, default=0.0)
     options = parser.parse_args()
     time.sleep(max(0.0, options.at - time.time()))
@@ -33,6 +35,9 @@ def main() -> None:
         say({"held": os.getpid()})
         if options.file_limit:
             resource.setrlimit(resource.RLIMIT_FSIZE, (options.file_limit, options.file_limit))
+        if options.measure:
+            say({"measurement": launcher.measure(Order("claim-0", "fake", {"seconds": options.measure}, 90.0))})
+            time.sleep(options.measure)
         for row in launcher.follow(launcher.submit(TrainSettings.parse(options.settings))):
             say(row.as_json())
         trouble = launcher.trouble

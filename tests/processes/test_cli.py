@@ -14,8 +14,11 @@ import typer
 from typer.testing import CliRunner
 
 from core.cli import app
+from core.settings import ENGINE_NAMES
 from core.store import Run, Store
 from tests.processes.conftest import OpenLauncher, Spawn, settings, wait_for, workers
+
+OFFERED = ", ".join(ENGINE_NAMES)
 
 FAST = ("--batch-size", "600", "--epochs", "2")
 
@@ -98,8 +101,8 @@ BAD_INPUT = [
     ("--learning-rate", "0", "Learning rate must be a number above 0 and at most 1,000,000, not 0."),
     ("--learning-rate", "inf", "Learning rate must be a number above 0 and at most 1,000,000, not inf."),
     ("--seed", "-3", "Seed must be a whole number from 0 to 2,147,483,647, not -3."),
-    ("--engines", "keras,jax", "There is no engine jax. Engines: keras, torch."),
-    ("--engines", "", "Engines must name at least one of keras, torch, not nothing."),
+    ("--engines", "keras,jax", f"There is no engine jax. Engines: {OFFERED}."),
+    ("--engines", "", f"Engines must name at least one of {OFFERED}, not nothing."),
     ("--engines", "torch,torch", "Engines must differ: each one trains in one lane."),
     ("--dataset", "cifar", "Data set must be one of mnist5k, mnist, fashion-mnist, kmnist, not cifar."),
     ("--alignment", "askew", "Alignment must be one of as-shipped, same-start, exact-twin, not askew."),
@@ -120,7 +123,7 @@ def test_bad_input_is_one_sentence_and_status_2(data_dir: Path, option: str, val
 
 def test_engines_for_tests_are_refused_without_their_switch(data_dir: Path) -> None:
     status, _, complaint = core("train", "--engines", "fake", folder=data_dir, DUEL_FAKE_ENGINES="0")
-    assert (status, complaint) == (2, "There is no engine fake. Engines: keras, torch.\n")
+    assert (status, complaint) == (2, f"There is no engine fake. Engines: {OFFERED}.\n")
 
 
 def test_an_environment_that_cannot_be_read(data_dir: Path) -> None:

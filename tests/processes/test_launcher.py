@@ -250,7 +250,7 @@ def test_early_stopping_ends_a_lane_and_says_so(open_launcher: OpenLauncher) -> 
 def test_engines_for_tests_are_nobodys_choice(data_dir: Path) -> None:
     launcher = Launcher(DeploymentSettings(data_dir=data_dir, spares=False, fake_engines=False), "the dashboard")
     try:
-        with pytest.raises(InvalidSettings, match=r"There is no engine fake-a\. Engines: keras, torch\."):
+        with pytest.raises(InvalidSettings, match=r"There is no engine fake-a\. Engines: keras, torch, "):
             launcher.submit(settings())
         assert launcher.store.runs() == launcher.store.recorded()
     finally:

@@ -112,7 +112,7 @@ def test_none_is_started_while_a_run_trains(launcher: Launcher) -> None:
     models = trained(launcher)
     run_id = launcher.submit(settings("fake-slow", epochs=50))
     wait_for("it trains", lambda: launcher.store.rows(run_id) and workers())
-    with pytest.raises(PredictorError, match="A run is training"):
+    with pytest.raises(PredictorError, match="A run or a measurement is under way"):
         launcher.predictors.ask(models, IMAGES)
     launcher.stop(run_id)
     wait_for("it has ended", lambda: not launcher.active())

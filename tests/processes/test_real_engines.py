@@ -7,6 +7,7 @@ import re
 import pytest
 
 from core.launcher import Launcher
+from core.outcome import conclusion, gather
 from tests.processes.conftest import OpenLauncher, settings, wait_for, worker, workers
 
 BATCH = 36  # 100 steps an epoch
@@ -68,3 +69,49 @@ def test_spares_kill_and_stop_with_both_frameworks(launcher: Launcher) -> None:
         launcher.stop(stopped)
         assert wait_for("the run is stopped", functools.partial(has_ended, launcher, stopped)) < 2
         assert launcher.store.run(stopped).reason == "You stopped this run in epoch 1. No epoch was complete."
+
+
+# --- variants --------------------------------------------------------------------------------------------
+
+
+def test_three_lanes_take_turns_forwards_and_backwards(open_launcher: OpenLauncher) -> None:
+    """A stock engine beside two tuned ones; whatever drifts meets all of them alike."""
+    launcher = open_launcher()
+    engines = ("keras-tuned", "torch", "torch-tuned")
+    run_id = launcher.submit(settings(",".join(engines), epochs=3, batch_size=126))
+    rows = list(launcher.follow(run_id))
+    run = launcher.store.run(run_id)
+    assert run.state == "finished", run.reason
+    order = [row.engine for row in rows if row.kind == "epoch"]
+    assert order == [*engines, *reversed(engines), *engines]
+    outcome = gather(run, rows)
+    for lane in outcome.lanes:
+        assert lane.built["parameters"] == 32_612
+        assert lane.result["test_accuracy"] > 0.8
+        points = [
+            step for row in rows if (row.engine, row.kind) == (lane.engine, "step") for step, _ in row.fields["points"]
+        ]
+        assert points == list(range(1, 30)) * 3  # every step, of executions of several, too
+    assert "trained fastest" in conclusion(outcome)
+
+
+def test_a_tuned_keras_stops_between_two_executions(open_launcher: OpenLauncher) -> None:
+    launcher = open_launcher()
+    run_id = launcher.submit(settings("keras-tuned", epochs=50, batch_size=BATCH))
+    in_mid_epoch(launcher, run_id, "keras-tuned", 1)
+    launcher.stop(run_id)
+    assert wait_for("the run is stopped", functools.partial(has_ended, launcher, run_id)) < 2
+    lane = launcher.store.run(run_id).lane("keras-tuned")
+    assert lane.state == "stopped"
+
+
+def test_without_a_compiler_the_others_go_on(open_launcher: OpenLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    launcher = open_launcher()
+    run_id = launcher.submit(settings("torch-compile,fake-a", epochs=2))
+    wait_for("the run has ended", functools.partial(has_ended, launcher, run_id), within_s=60)
+    run = launcher.store.run(run_id)
+    sentence = "torch.compile needs a C++ compiler, and no-such-compiler was not found on this machine."
+    assert run.lane("torch-compile").state == "failed"
+    assert run.lane("torch-compile").reason == f"in epoch 1, step 1: {sentence}"
+    assert run.lane("fake-a").state == "finished"

@@ -1,5 +1,6 @@
 """Static figures of a finished run: what they show, what they say in words, and that they follow the theme."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,19 @@ def test_the_static_curves_are_accuracy_in_per_cent_and_loss_on_a_log_axis() -> 
     assert loss[1].layout.yaxis.type == "log"
     assert accuracy[1].layout.yaxis.type == "linear"
     assert [trace.marker.symbol for trace in loss[1].data] == ["circle", "diamond"]
+
+
+def test_a_variant_is_thinner_open_and_named_at_its_lines_end() -> None:
+    (_, accuracy, _), (_, loss, _) = charts.curves([lane("keras"), lane("keras-tuned"), lane("torch-tuned")])
+    assert [trace.marker.symbol for trace in accuracy.data] == ["circle", "circle-open", "diamond-open"]
+    assert [trace.line.color for trace in accuracy.data] == ["#3d60d4", "#3d60d4", "#d3731a"]
+    stock, *variants = (trace.line.width for trace in accuracy.data)
+    assert all(width < stock for width in variants)
+    assert [(note.text, note.x, note.y) for note in accuracy.layout.annotations] == [
+        ("Keras tuned", 2, pytest.approx(92)),
+        ("PyTorch tuned", 2, pytest.approx(92)),
+    ]
+    assert loss.layout.annotations[0].y == pytest.approx(math.log10(0.25))  # of a log axis
 
 
 def test_curves_without_an_epoch_say_so() -> None:

@@ -34,6 +34,10 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(events.Result, test_loss=FINITE, test_accuracy=FINITE, test_s=FINITE),
     *[st.builds(cls) for cls in (events.Certify, events.Build, events.Go, events.Finish, events.Stop, events.Beat)],
     *[st.builds(cls) for cls in (events.Stopped, events.Failed)],
+    st.builds(events.Measure, arguments=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
+    st.builds(events.Progress, fraction=FINITE),
+    st.builds(events.Printed),
+    st.builds(events.Measured, result=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
     st.builds(events.Load, settings=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
     st.builds(events.Predicted, logits=st.lists(st.lists(FINITE, max_size=3)), compute_ms=FINITE),
     *[st.builds(cls) for cls in (events.Predict, events.Save, events.Loaded, events.Saved, events.Refused)],
@@ -42,7 +46,7 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
 
 def test_every_message_has_its_kind_on_the_wire() -> None:
     assert set(events.MESSAGES) == {cls.kind for cls in KINDS}
-    assert len(events.MESSAGES) == len(KINDS) == 22
+    assert len(events.MESSAGES) == len(KINDS) == 26
 
 
 @given(MESSAGES)

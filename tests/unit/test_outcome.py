@@ -124,7 +124,7 @@ TURN = "Epoch 5 of 8. PyTorch trains, Keras waits for its turn."
 @pytest.mark.parametrize(
     ("outcome", "sentence"),
     [
-        (running(state="queued"), "Waits for its turn: another run is training."),
+        (running(state="queued"), "Waits for its turn."),
         (running(lane("keras"), lane("torch")), "Getting ready."),
         (running(lane("keras", "starting"), lane("torch")), "Keras starts, PyTorch waits for its turn."),
         (
@@ -277,6 +277,50 @@ ANECDOTE = " **One run is an anecdote:** another seed can turn both round."
 )
 def test_the_conclusion_names_who_leads_in_what_and_warns(outcome: Outcome, sentence: str) -> None:
     assert spaced(conclusion(outcome)) == sentence + ANECDOTE
+
+
+def several(**figures: tuple[int, float]) -> Outcome:
+    """A finished run of the named engines: test images right, images a second."""
+    lanes = [lane(name.replace("_", "-"), "finished", 3, images_per_s=s) for name, (_, s) in figures.items()]
+    outcome = running(*lanes, state="finished", engines=",".join(each.engine for each in lanes))
+    for one, (right, _) in zip(outcome.lanes, figures.values(), strict=True):
+        one.result = {"test_accuracy": right / 1000, "test_loss": 0.2, "test_s": 0.25}
+        one.built = {"device": "cpu"}
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sentence"),
+    [
+        (
+            several(keras=(950, 3000), torch=(948, 2500), torch_tuned=(953, 6000)),
+            "In this run PyTorch tuned read most, 953 of 1,000 test images right, PyTorch fewest, 948, and "
+            "PyTorch tuned trained fastest, 2.4 times as many images a second as PyTorch.",
+        ),
+        (
+            several(keras=(950, 3000), keras_tuned=(950, 3300), keras_eager=(948, 2500)),
+            "In this run Keras and Keras tuned read most, 950 of 1,000 test images right, Keras eager fewest, 948, "
+            "and Keras tuned trained fastest, 32 % more images a second than Keras eager.",
+        ),
+        (
+            several(keras=(950, 3000), torch=(950, 3001), torch_compile=(950, 3002)),
+            "In this run all 3 lanes read 950 of 1,000 test images right, "
+            "and all trained at the same speed within 1 %.",
+        ),
+    ],
+    ids=["one-leads", "ties-and-per-cent", "equal"],
+)
+def test_of_three_lanes_the_ends_are_named(outcome: Outcome, sentence: str) -> None:
+    assert spaced(conclusion(outcome)) == sentence + ANECDOTE
+
+
+def test_three_lanes_at_once_do_not_compare_and_a_failed_one_leaves_two() -> None:
+    outcome = several(keras=(950, 3000), torch=(948, 2500), torch_tuned=(953, 6000))
+    outcome.run.settings["schedule"] = "together"
+    assert "and since all ran at once, their times do not compare." in conclusion(outcome)
+    outcome.run.settings["schedule"] = "turns"
+    outcome.lanes[2].result = {}
+    assert spaced(conclusion(outcome)).startswith("In this run Keras read 2 of 1,000 test images more and trained 20 %")
 
 
 def test_full_mnist_counts_in_its_own_test_images() -> None:

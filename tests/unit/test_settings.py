@@ -1,6 +1,7 @@
 """Settings: defaults are the article's, limits are checked and never clamped, every bad value gets its sentence."""
 
 import math
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.settings import Alignment, DeploymentSettings, Device, InvalidSettings, Schedule, TrainSettings, shown
+from core.settings import (
+    ALIGNED_PAIR,
+    ENGINE_NAMES,
+    SPARE_ENGINES,
+    Alignment,
+    DeploymentSettings,
+    Device,
+    InvalidSettings,
+    Schedule,
+    TrainSettings,
+    shown,
+)
 
 BATCH = "Batch size must be a whole number from 1 to 4,096, not {}."
 EPOCHS = "Epochs must be a whole number from 1 to 100, not {}."
@@ -18,7 +30,8 @@ SEED = "Seed must be a whole number from 0 to 2,147,483,647, not {}."
 PATIENCE = "Patience must be a whole number from 0 to 100, not {}."
 DATASETS = "Data set must be one of mnist5k, mnist, fashion-mnist, kmnist, not {}."
 ALIGNMENTS = "Alignment must be one of as-shipped, same-start, exact-twin, not {}."
-ENGINE = "There is no engine {}. Engines: keras, torch."
+OFFERED = ", ".join(ENGINE_NAMES)
+ENGINE = f"There is no engine {{}}. Engines: {OFFERED}."
 
 
 def problems(raw: dict[str, Any], training_split: int | None = None) -> dict[str, str]:
@@ -84,8 +97,8 @@ def test_the_defaults_keep_their_own_limits() -> None:
         ("engines", "keras,,torch", ENGINE.format("nothing")),
         ("engines", ["keras", 7], ENGINE.format("7")),
         ("engines", "fake-../../etc", ENGINE.format("fake-../../etc")),
-        ("engines", "", "Engines must name at least one of keras, torch, not nothing."),
-        ("engines", [], "Engines must name at least one of keras, torch, not []."),
+        ("engines", "", f"Engines must name at least one of {OFFERED}, not nothing."),
+        ("engines", [], f"Engines must name at least one of {OFFERED}, not []."),
         ("engines", "torch, torch", "Engines must differ: each one trains in one lane."),
     ],
 )
@@ -221,3 +234,27 @@ def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> No
     deployment = DeploymentSettings()
     assert deployment.data_dir.name == "keras-vs-pytorch"
     assert deployment.datasets_dir is None
+
+
+def test_jax_is_offered_where_it_is_installed_and_only_the_frameworks_are_kept_warm() -> None:
+    variants = {"keras-eager", "keras-on-torch", "keras-tuned", "torch-compile", "torch-tuned"}
+    assert set(ENGINE_NAMES) - {"keras-on-jax"} == {*ALIGNED_PAIR, *variants}
+    assert ("keras-on-jax" in ENGINE_NAMES) == bool(find_spec("jax"))
+    assert SPARE_ENGINES == ALIGNED_PAIR
+
+
+@pytest.mark.parametrize("alignment", ["same-start", "exact-twin"])
+@pytest.mark.parametrize("engines", ["keras-tuned,torch-tuned", "keras,torch,torch-tuned"])
+def test_variants_run_as_shipped_alone(alignment: str, engines: str) -> None:
+    listed = engines.replace(",", ", ")
+    sentence = f"{alignment} compares exactly keras and torch, not {listed}."
+    assert problems({"alignment": alignment, "engines": engines}) == {"alignment": sentence}
+    assert TrainSettings.parse({"engines": engines}).engines == tuple(engines.split(","))
+
+
+@given(st.integers(1, 4096))
+def test_steps_at_once_stay_well_below_a_second(batch_size: int) -> None:
+    """At 2,000 images a second; a batch that takes longer is a step of its own in every engine."""
+    at_once = TrainSettings(batch_size=batch_size).steps_per_execution
+    assert 1 <= at_once <= 10
+    assert at_once == 1 or at_once * batch_size <= 1260

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from core import store as store_module
+from core import database
+from core.database import new_id
 from core.settings import TrainSettings
-from core.store import FILE, MIGRATIONS, Entry, Row, Run, Store, StoreError, UnknownRun, checked_id, new_run_id
+from core.store import FILE, MIGRATIONS, Entry, Row, Run, Store, StoreError, UnknownRun, checked_id
 
 MACHINE = {"name": "here"}
 RECORDED_ID = "20250101-000000-00000001"
@@ -184,7 +185,7 @@ def test_recorded_runs_are_read_like_any_other(store: Store, tmp_path: Path) -> 
 
 
 def test_ids_sort_by_time() -> None:
-    ids = [new_run_id() for _ in range(3)]
+    ids = [new_id() for _ in range(3)]
     assert all(checked_id(run_id) == run_id for run_id in ids)
     assert [run_id[:19] for run_id in ids] == sorted(run_id[:19] for run_id in ids)
 
@@ -305,13 +306,13 @@ def test_a_migration_that_breaks_leaves_neither_itself_nor_its_record(
     store: Store, monkeypatch: pytest.MonkeyPatch, torn: str
 ) -> None:
     run_id = created(store)
-    monkeypatch.setattr(store_module, "MIGRATIONS", (*MIGRATIONS, f"CREATE TABLE more (x); {torn}"))
+    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, f"CREATE TABLE more (x); {torn}"))
     with pytest.raises(StoreError):
         store.open_for_writing()
     with store._connection("rw") as connection:
         assert connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
         assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'more'").fetchall()
-    monkeypatch.setattr(store_module, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE more (x);"))
+    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE more (x);"))
     store.open_for_writing()
     assert store.run(run_id).id == run_id
 
@@ -321,15 +322,16 @@ def test_a_kill_between_a_migration_and_its_record_leaves_neither(tmp_path: Path
     code = f"""
 import os, sqlite3
 from pathlib import Path
-from core import store
+from core import database
+from core.store import Store
 connect = sqlite3.connect
 def deadly(*args, **kwargs):
     connection = connect(*args, **kwargs)
     connection.create_function("die", 0, lambda: os.kill(os.getpid(), 9))
     return connection
-store.sqlite3.connect = deadly
-store.MIGRATIONS = ({script!r},)
-store.Store(Path({str(tmp_path)!r})).open_for_writing()
+database.sqlite3.connect = deadly
+database.MIGRATIONS = ({script!r},)
+Store(Path({str(tmp_path)!r})).open_for_writing()
 """
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert child.returncode == -9, child.stderr

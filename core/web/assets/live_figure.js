@@ -58,13 +58,28 @@ export function loadPlotly(address) {
   return window.duelPlotly;
 }
 
-/** What a chart draws, in drawing order: faint steps below, validation on top, PyTorch last in each. */
+/** What a chart draws, in drawing order: faint steps below, validation on top, PyTorch last in each; variants' names. */
 function partsOf(chart, lanes) {
   const parts = chart === "loss" ? ["steps", "training", "main"] : ["main"];
-  return parts.flatMap((part) => lanes.map((lane) => ({ part, lane })));
+  const ends = lanes.filter((lane) => lane.open).map((lane) => ({ part: "end", lane }));
+  return [...parts.flatMap((part) => lanes.map((lane) => ({ part, lane }))), ...ends];
 }
 
+/** A variant's name at its line's end, PyTorch's below it: one point, moved along by `Figure.flush`. */
+const endOf = (lane) => ({
+  type: "scatter",
+  mode: "text",
+  x: [null],
+  y: [null],
+  text: [lane.name],
+  textposition: lane.framework === "torch" ? "bottom left" : "top left",
+  cliponaxis: false,
+  showlegend: false,
+  hoverinfo: "skip",
+});
+
 function traceOf(chart, { part, lane }, data) {
+  if (part === "end") return endOf(lane);
   const style = STYLES[lane.framework] ?? STYLES.other;
   const twin = chart === "loss" && data.twin;
   const scale = !twin ? 1 : lane.framework === "keras" ? 2 : 1; // a dashed line over a thicker one: two that are one
@@ -195,6 +210,7 @@ export class Figure {
 
   flush() {
     if (!this.pending.size) return;
+    this.moveEnds();
     const points = [...this.pending.values()];
     const update = { x: points.map((each) => each.x), y: points.map((each) => each.y) };
     const indices = [...this.pending.keys()];
@@ -204,6 +220,14 @@ export class Figure {
       this.element.layout.yaxis.showticklabels = true; // goes along with the redraw below
     }
     this.Plotly.extendTraces(this.element, update, indices);
+  }
+
+  /** Puts each variant's name at the newest point of its line; the redraw that follows shows it. */
+  moveEnds() {
+    this.parts.forEach(({ part, lane }, index) => {
+      const points = part === "end" && this.pending.get(this.indexOf("main", lane.engine));
+      if (points) Object.assign(this.element.data[index], { x: points.x.slice(-1), y: points.y.slice(-1) });
+    });
   }
 
   resize() {

@@ -1,0 +1,89 @@
+"""A lesson as the Learn page shows it: its control, the code of both frameworks, and what it printed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.launcher import Launcher
+from core.lessons import SIDES, Lesson, script
+from core.measurements import Measurement, Measurements
+from core.web import measure_view
+from core.web.markdown import literal
+from core.web.run_view import marked
+
+CODE_PX = 340
+
+
+def control(lesson: Lesson, disabled: bool) -> Any:
+    """The lesson's one control; None where it has none."""
+    found = lesson.control
+    if found is None:
+        return None
+    key = f"control_{lesson.slug}"
+    if found.kind == "toggle":
+        return st.toggle(found.label, value=bool(found.default), key=key, disabled=disabled, persist_state="session")
+    options = list(found.options)
+    return st.segmented_control(
+        found.label,
+        options,
+        default=None if key in st.session_state else found.default,
+        required=True,
+        format_func=str,
+        key=key,
+        disabled=disabled,
+        persist_state="session",
+    )
+
+
+def code(lesson: Lesson, value: Any) -> None:
+    """Each side's complete script with the control's value in it."""
+    for column, side in zip(st.columns(len(lesson.sides), gap="medium"), lesson.sides, strict=True):
+        with column:
+            st.markdown(marked(side))
+            st.code(script(lesson, side, value), language="python", height=CODE_PX)
+
+
+@st.fragment(run_every=1)
+def while_it_runs(active: Launcher, measurement: Measurement, going: list[str]) -> None:
+    """Progress, Stop and what has been printed so far, once a second; the whole page again at the end."""
+    now = active.measurements.get(measurement.id)
+    if not now.live or active.measuring() != going:
+        st.rerun()
+    results = active.measurements.results().get(now.subject) or active.measurements.recorded().get(now.subject)
+    measure_view.progress(active, now, results.elapsed_s if results else None, key=f"stop_{now.subject}")
+    printed: dict[str, list[str]] = {}
+    for line in active.measurements.lines(now.id):
+        printed.setdefault(line.part, []).append(line.text)
+    output(printed)
+
+
+def ended(lesson: Lesson, measurements: Measurements) -> None:
+    """The newest output: this machine's own, else the recorded one; and why the last try has none."""
+    name = lesson.subject
+    newest = measurements.newest(name)
+    if failure := measure_view.ended_words(newest):
+        st.markdown(f":red[{literal(failure)}]" if newest and newest.state == "failed" else literal(failure))
+    shown = measurements.results().get(name) or measurements.recorded().get(name)
+    if shown is None or shown.result is None:
+        return
+    recorded = shown.source == "recorded"
+    st.badge(
+        literal(measure_view.where_and_when(shown).replace("measured", "run")),
+        icon=":material/history:" if recorded else ":material/play_arrow:",
+        color="gray",
+    )
+    if lesson.control is not None:
+        st.caption(f"With `{lesson.control.constant} = {shown.arguments.get('value')!r}`.")
+    output({side: values["lines"] for side, values in shown.result["sides"].items()})
+    st.caption(literal(measure_view.versions_words(shown)))
+
+
+def output(printed: Mapping[str, Sequence[str]]) -> None:
+    """What each side printed, as it printed it."""
+    if not printed:
+        return
+    for column, (side, lines) in zip(st.columns(len(printed), gap="medium"), printed.items(), strict=True):
+        with column:
+            st.markdown(f"{marked(side)} printed" if side in SIDES else literal(side))
+            st.code("\n".join(lines), language=None, wrap_lines=True)

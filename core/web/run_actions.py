@@ -1,0 +1,141 @@
+"""What can be done with a run on its own page: run again, name, note, pin, take along, delete; and taking one in."""
+
+import io
+import tempfile
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from core import export
+from core.launcher import Launcher, LauncherUnavailable
+from core.outcome import gather
+from core.report import as_html
+from core.store import Row, Run, Store, StoreError
+from core.web.markdown import literal
+from core.web.settings_form import link_of
+
+ALL_ROWS = 10**9
+REFUSED = "delete_refused"
+
+
+def bar(run: Run, store: Store, active: Launcher | None) -> None:
+    """The row of buttons under a run's title."""
+    if refused := st.session_state.pop(REFUSED, ""):
+        st.error(literal(refused))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if run.live and active is not None:
+            if st.button("Stop", icon=":material/stop:", width=120, key="stop_run"):
+                active.stop(run.id)
+            return
+        st.page_link(
+            "../../pages/train.py",
+            label="Run again",
+            icon=":material/replay:",
+            # Never empty: a link without a setting leaves the fields as they are.
+            query_params={"epochs": str(run.settings["epochs"]), **link_of(run.settings)},
+        )
+        with st.popover("Take along", icon=":material/download:"):
+            take_along(run, store)
+        if run.source == "recorded" or active is None:
+            return
+        with st.popover("Name and note", icon=":material/edit:"):
+            annotate(run, active)
+        if st.button("Unpin" if run.pinned else "Pin", icon=":material/push_pin:", key="pin"):
+            change(lambda: active.annotate(run.id, run.name, run.note, not run.pinned))
+        if st.button("Delete", icon=":material/delete:", key="delete"):
+            confirm(run, active)
+
+
+def change(write: Callable[[], None]) -> None:
+    """Writes, then shows the page with what was written; else the sentence."""
+    try:
+        write()
+    except (StoreError, LauncherUnavailable, export.ExportError) as error:
+        st.error(literal(error))
+    else:
+        st.rerun()
+
+
+def annotate(run: Run, active: Launcher) -> None:
+    """Name and note, kept with one press."""
+    name = st.text_input("Name", run.name, max_chars=export.NAME_LETTERS, key=f"name_{run.id}")
+    note = st.text_area("Note", run.note, max_chars=export.NOTE_LETTERS, key=f"note_{run.id}")
+    if st.button("Keep", key="keep"):
+        change(lambda: active.annotate(run.id, name.strip(), note.strip(), run.pinned))
+
+
+@st.dialog("Delete this run?")
+def confirm(run: Run, active: Launcher) -> None:
+    """Asks once."""
+    st.markdown("Its curves, weights and logs are removed for good.")
+    if st.button("Delete", type="primary", key="delete_for_good", on_click=_delete, args=(run.id, active)):
+        st.rerun()
+
+
+def _delete(run_id: str, active: Launcher) -> None:
+    try:
+        active.delete(run_id)
+    except (StoreError, LauncherUnavailable) as error:
+        st.session_state[REFUSED] = str(error)
+    else:
+        st.query_params.clear()
+
+
+def take_along(run: Run, store: Store) -> None:
+    """The run as files, each made at the click."""
+
+    def rows() -> list[Row]:
+        return store.rows(run.id, limit=ALL_ROWS)
+
+    made: list[tuple[str, Callable[[], str | bytes], str, str]] = [
+        (
+            "Report (HTML)",
+            lambda: as_html(gather(run, store.rows(run.id, steps=False, limit=ALL_ROWS))),
+            "html",
+            "text/html",
+        ),
+        ("All rows (CSV)", lambda: export.as_csv(run, rows()), "csv", "text/csv"),
+        ("Everything (JSON)", lambda: export.as_json(run, rows()), "json", "application/json"),
+        ("TensorBoard", partial(_tensorboard, run, rows), "tensorboard.zip", "application/zip"),
+    ]
+    for label, make, ending, mime in made:
+        st.download_button(label, make, f"{run.id}.{ending}", mime, on_click="ignore", key=f"take_{ending}")
+    for lane in run.lanes:
+        path = store.artifacts(run.id) / f"{lane.engine}.safetensors"
+        if path.is_file():
+            st.download_button(
+                f"Weights of {lane.engine}",
+                path.read_bytes,
+                f"{run.id}-{lane.engine}.safetensors",
+                "application/octet-stream",
+                on_click="ignore",
+                key=f"take_{lane.engine}",
+            )
+
+
+def _tensorboard(run: Run, rows: Callable[[], list[Row]]) -> bytes:
+    packed = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        export.write_tensorboard(run, rows(), Path(folder))
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder))
+    return packed.getvalue()
+
+
+def take_in(active: Launcher) -> None:
+    """A run that was exported elsewhere as JSON becomes one of this history, marked as imported."""
+    with st.popover("Import", icon=":material/upload:"):
+        given = st.file_uploader("A run exported as JSON", type="json", key="import_run")
+        if given is None or st.session_state.get("imported") == given.file_id:
+            return
+        st.session_state["imported"] = given.file_id
+        try:
+            active.take_in(*export.read_json(given.getvalue()))
+        except (StoreError, LauncherUnavailable, export.ExportError) as error:
+            st.markdown(f":red[{literal(error)}]")
+        else:
+            st.rerun()

@@ -1,0 +1,66 @@
+"""A run whole, as the Train page and a run's own link show it: live, or with its end."""
+
+import streamlit as st
+
+from core.launcher import Launcher
+from core.outcome import Outcome, gather
+from core.store import Run, Store
+from core.web import run_view
+from core.web.markdown import literal
+
+
+def show(run: Run, store: Store, active: Launcher | None) -> None:
+    """A live run grows by itself; an ended one stands."""
+    if not run.live:
+        ended(run, store)
+        return
+    last = store.last_like(run.settings)
+    feed = st.session_state.get("route", "open") != "open"
+    while_it_runs(run.id, store, active, last.elapsed_s if last else None, feed)
+    if not feed:
+        charts(gather(run, []), store)
+
+
+@st.fragment(run_every=1)
+def while_it_runs(run_id: str, store: Store, active: Launcher | None, last_elapsed_s: float | None, feed: bool) -> None:
+    """Words, bar and cards of a live run, once a second; its charts need no rerun unless they must be fed."""
+    run = store.run(run_id)
+    if not run.live:
+        st.rerun()
+    outcome = gather(run, store.rows(run_id, steps=False))
+    if active and (why := active.waits_for(run_id)):
+        st.progress(0.0, text=f"Waits for its turn: {why}.")
+    else:
+        run_view.progress_bar(outcome, last_elapsed_s)
+    run_view.heading(outcome)
+    run_view.lane_cards(outcome)
+    if feed:
+        charts(outcome, store)
+
+
+def ended(run: Run, store: Store) -> None:
+    """A run with its end: cards, one paragraph, charts, figures, code."""
+    outcome = gather(run, store.rows(run.id, steps=False))
+    if run.state == "failed":
+        st.error(literal(run.reason), icon=":material/error:")
+    elif run.reason:
+        st.markdown(literal(run.reason))
+    if outcome.certificate and not outcome.certificate["passed"]:
+        st.warning("The fairness certificate failed: the lanes did not start alike, so this run compares nothing.")
+    run_view.heading(outcome)
+    run_view.lane_cards(outcome)
+    run_view.paragraph(outcome)
+    if any(lane.built for lane in outcome.lanes):
+        charts(outcome, store)
+    run_view.result(outcome)
+    run_view.code(outcome)
+    run_view.folded(outcome)
+
+
+def charts(outcome: Outcome, store: Store) -> None:
+    """The charts of a run; what the host passes of their routes is learnt once a session."""
+    known = st.session_state.get("route", "open")
+    route = run_view.live_charts(outcome, store, known)
+    if route != known:
+        st.session_state["route"] = route
+        st.rerun()

@@ -1,0 +1,153 @@
+"""The history as the Runs page shows it: search, rows, pages, and ticked runs laid over each other."""
+
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from core import metrics
+from core.datasets import DATASETS
+from core.launcher import Launcher
+from core.names import engine_title, run_title
+from core.outcome import gather
+from core.overlay import LETTERS, MOST, differences, overlay, results
+from core.settings import ENGINE_NAMES
+from core.store import ENDED_STATES, Run, Store, StoreError, Wanted
+from core.web import run_view
+from core.web.markdown import literal
+from core.web.run_actions import take_in
+
+PAGE = 20
+TICKED, OFFSET, SOUGHT = "ticked_runs", "runs_offset", "runs_sought"
+
+
+def title(run: Run) -> str:
+    """What its owner calls a run, or what sets its settings apart."""
+    return run_title(run.name, run.settings)
+
+
+def search(active: Launcher | None) -> Wanted:
+    """The search field, the filter, and the way for a run from elsewhere into this history."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Search", placeholder="Name, note or id", key="runs_text", label_visibility="collapsed", width=220
+        )
+        with st.popover("Filter", icon=":material/filter_list:"):
+            dataset = _filter("Data set", {name: found.title for name, found in DATASETS.items()}, "dataset")
+            engine = _filter("Engine", {name: engine_title(name) for name in ENGINE_NAMES}, "engine")
+            state = _filter("State", {name: name for name in ("queued", "running", *ENDED_STATES)}, "state")
+        if active is not None:
+            take_in(active)
+    return Wanted(text.strip(), dataset, engine, state)
+
+
+def _filter(label: str, titles: dict[str, str], name: str) -> str:
+    choice = st.selectbox(label, ["", *titles], format_func=lambda value: titles.get(value, "All"), key=f"runs_{name}")
+    return choice or ""
+
+
+def offset(wanted: Wanted) -> int:
+    """How many runs stand before the page that is shown; another search begins at the first."""
+    if st.session_state.get(SOUGHT) != wanted:
+        st.session_state[SOUGHT], st.session_state[OFFSET] = wanted, 0
+    return int(st.session_state.get(OFFSET, 0))
+
+
+def count(total: int, wanted: Wanted) -> None:
+    """How many runs there are, and what can be done with them."""
+    if not total:
+        st.markdown("No run is like that." if wanted != Wanted() else "Nothing has run here yet: press Start on Train.")
+        return
+    runs = f"{total:,} run{'s' if total != 1 else ''}, newest first."
+    st.caption(f"{runs} Tick two or more to lay them over each other.")
+
+
+def row(run: Run) -> None:
+    """One run: tick, link, date, both accuracies, state."""
+    ticked = st.session_state.setdefault(TICKED, [])
+    with st.container(border=True), st.container(horizontal=True, vertical_alignment="center"):
+        st.checkbox(
+            f"Lay {run.id} over others",
+            value=run.id in ticked,
+            key=f"tick_{run.id}",
+            label_visibility="collapsed",
+            on_change=_tick,
+            args=(run.id,),
+            disabled=len(ticked) >= MOST and run.id not in ticked,
+            width="content",
+        )
+        pin = ":material/push_pin: " if run.pinned else ""
+        st.page_link(
+            "../../pages/runs.py", label=f"{pin}{literal(title(run))}", query_params={"run": run.id}, width="stretch"
+        )
+        st.markdown(f":small[{moment(run)}]", width=110)
+        images = DATASETS[run.settings["dataset"]].test_images
+        for lane in run.lanes[:2]:
+            accuracy = metrics.percent(lane.test_accuracy, images)
+            st.markdown(f"{run_view.marked(lane.engine).split()[0]} {accuracy}", width=90)
+        if len(run.lanes) > 2:
+            st.markdown(f":small[{len(run.lanes) - 2} more]", width="content")
+        state(run)
+
+
+def _tick(run_id: str) -> None:
+    ticked = st.session_state.setdefault(TICKED, [])
+    ticked.remove(run_id) if run_id in ticked else ticked.append(run_id)
+
+
+def moment(run: Run) -> str:
+    """24 Nov, 07:01 here; the year where it is another one."""
+    when = datetime.fromisoformat(run.created_at).astimezone()
+    year = "" if when.year == datetime.now().year else f" {when.year}"
+    return f"{when.day} {when:%b}{year}, {when:%H:%M}"
+
+
+def state(run: Run) -> None:
+    """A badge: where it comes from if from elsewhere, else its state."""
+    if run.source != "here":
+        st.badge(run.source, color="gray")
+    else:
+        st.badge(run.state, color=run_view.STATE_COLOURS.get(run.state, "gray"))  # type: ignore[arg-type]
+
+
+def pager(offset: int, total: int) -> None:
+    """Newer, which page of how many, Older."""
+    pages = -(-total // PAGE)
+    if pages < 2:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Newer", disabled=offset == 0, type="tertiary"):
+            _turn(offset - PAGE)
+        st.markdown(f"{offset // PAGE + 1:,} of {pages:,}", width="content")
+        if st.button("Older", disabled=offset + PAGE >= total, type="tertiary"):
+            _turn(offset + PAGE)
+
+
+def _turn(offset: int) -> None:
+    st.session_state[OFFSET] = max(0, offset)
+    st.rerun()
+
+
+def laid_over(store: Store) -> None:
+    """The ticked runs in one chart: curves, what differs, results in one table."""
+    outcomes = []
+    for run_id in st.session_state.get(TICKED, []):
+        try:
+            run = store.run(run_id)
+        except StoreError:  # deleted meanwhile
+            continue
+        outcomes.append(gather(run, store.rows(run.id, steps=False)))
+    if len(outcomes) < 2:
+        return
+    st.space("small")
+    st.header(f"{('Two', 'Three', 'Four')[len(outcomes) - 2]} runs, one chart", anchor=False)
+    named = ", ".join(
+        f"**{letter}** {literal(title(outcome.run))}" for letter, outcome in zip(LETTERS, outcomes, strict=False)
+    )
+    st.markdown(f"{named}. {literal(differences([outcome.run.settings for outcome in outcomes]))}")
+    figure, finding = overlay(outcomes)
+    st.plotly_chart(figure, config=run_view.PLOT, theme=None, alt=finding, key="laid_over")
+    st.caption("Validation accuracy. The first run is drawn in full, the others thin and open.")
+    columns, rows = results(outcomes)
+    frame = pd.DataFrame(rows, columns=list(columns)).set_index("Run")
+    st.table(frame, border="horizontal")

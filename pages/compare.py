@@ -1,0 +1,100 @@
+"""Compare: the article's ten rows, our verdict on each, why, and evidence measured on this machine."""
+
+import streamlit as st
+
+from core import claims, launcher
+from core.claims_export import as_csv, as_markdown
+from core.measurements import Measurements
+from core.settings import DeploymentSettings
+from core.store import StoreError
+from core.web import claims_view, measure_view
+from core.web.markdown import literal
+
+measurements = Measurements(DeploymentSettings().data_dir)
+
+
+def here() -> launcher.Launcher | None:
+    """The Launcher, or None after the sentence that says why nothing can be measured."""
+    try:
+        return launcher.current()
+    except launcher.LauncherUnavailable as error:
+        st.error(literal(error))
+        return None
+
+
+def linked() -> claims.Claim | None:
+    """The row that the link names, or None; a sentence where there is no such row."""
+    number = st.query_params.get("claim")
+    if number is None:
+        return None
+    try:
+        return claims.claim(int(number) if number.isascii() and number.isdigit() and len(number) < 4 else 0)
+    except KeyError:
+        st.markdown(f":red[There is no such claim: choose 1 to {len(claims.CLAIMS)}. All of them are shown.]")
+        return None
+
+
+def controls(rows: list[claims.Judged], active: launcher.Launcher | None, going: list[str]) -> None:
+    """Measure all, or how far that is and Stop; and the downloads."""
+    probed = [judged for judged in rows if judged.claim.probe]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Measure all", icon=":material/speed:", key="measure_all", disabled=active is None or bool(going)):
+            assert active is not None
+            claims_view.order(active, [judged.claim for judged in probed])
+        with st.popover("Download"):
+            st.download_button("Markdown", lambda: as_markdown(rows), "keras-vs-pytorch.md", "text/markdown")
+            st.download_button("CSV", lambda: as_csv(rows), "keras-vs-pytorch.csv", "text/csv")
+        if not going:
+            took = sum(claims_view.took_s(judged) for judged in probed)
+            st.caption(f"About {max(1, round(took / 60))} minutes on this machine.", width="content")
+    if active is not None and len(going) > 1:
+        all_of_them(active, going)
+
+
+@st.fragment(run_every=1)
+def all_of_them(active: launcher.Launcher, going: list[str]) -> None:
+    """How many measurements are still to come, once a second, and the button that stops them all."""
+    if active.measuring() != going:
+        st.rerun()
+    left = measure_view.total_left_s(measurements, claims_view.going_before(rows), 60.0)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Stop all", icon=":material/stop:", key="stop_all"):
+            for measurement in reversed(going):
+                active.stop(measurement)
+        st.markdown(f"{len(going)} measurements to go. {measure_view.about(left)}", width="content")
+
+
+def chosen(rows: list[claims.Judged]) -> list[claims.Judged]:
+    """The rows of the verdicts that were picked; all where none is."""
+    counts = claims.counts(rows)
+    picked = st.pills(
+        "Verdict",
+        list(counts),
+        selection_mode="multi",
+        format_func=lambda verdict: f"{verdict} {counts[verdict]}",
+        key="verdicts",
+        label_visibility="collapsed",
+        wrap=True,
+    )
+    return [judged for judged in rows if not picked or set(judged.verdicts.values()) & set(picked)]
+
+
+st.title("Compare", anchor=False)
+try:
+    rows = claims.all_judged(measurements.results(), measurements.recorded())
+    st.markdown(f"Ten claims of a “Keras vs PyTorch” article, each tested. **{claims.summary(rows)}**")
+    active = here()
+    going = active.measuring() if active else []
+    newest = measurements.newest_of_all()
+    wanted = linked()
+    if wanted is None:
+        st.caption(f"In quotes what the article says, shortened; then what we found, as of {claims.AS_OF}.")
+        shown = chosen(rows)
+        controls(rows, active, going)
+    else:
+        shown = [judged for judged in rows if judged.claim is wanted]
+        st.page_link("../../pages/compare.py", label="Show all ten claims", icon=":material/arrow_back:")
+    for judged in shown:
+        claims_view.row(judged, newest.get(judged.claim.subject), active, going, open_=wanted is not None)
+except StoreError as error:
+    st.error(literal(error))

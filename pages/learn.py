@@ -1,0 +1,80 @@
+"""Learn: the article's two examples and its lessons, each run for real."""
+
+from typing import Any
+
+import streamlit as st
+
+from core import launcher, lessons
+from core.measurements import Measurements
+from core.settings import DeploymentSettings
+from core.store import StoreError
+from core.web import lesson_view
+from core.web.markdown import literal
+
+measurements = Measurements(DeploymentSettings().data_dir)
+
+
+def here() -> launcher.Launcher | None:
+    """The Launcher, or None after the sentence that says why nothing can be run."""
+    try:
+        return launcher.current()
+    except launcher.LauncherUnavailable as error:
+        st.error(literal(error))
+        return None
+
+
+def place() -> lessons.Lesson:
+    """The lesson that is picked; the link `?lesson=` picks one, too, and follows."""
+    slugs = [lesson.slug for lesson in lessons.LESSONS]
+    linked = st.query_params.get("lesson")
+    if linked is not None and linked not in slugs:
+        st.markdown(f":red[There is no such lesson. Lessons: {', '.join(slugs)}.]")
+    elif linked is not None and linked != st.session_state.get("lesson_in_url"):
+        st.session_state["lesson"] = linked
+    picked = st.pills(
+        "Lesson",
+        slugs,
+        default=None if "lesson" in st.session_state else slugs[0],
+        required=True,
+        format_func=lambda slug: lessons.lesson(slug).title,
+        key="lesson",
+        label_visibility="collapsed",
+        wrap=True,
+    )
+    st.session_state["lesson_in_url"] = st.query_params["lesson"] = picked or slugs[0]
+    return lessons.lesson(picked or slugs[0])
+
+
+def run(active: launcher.Launcher, lesson: lessons.Lesson, value: Any) -> None:
+    """Queues the lesson's scripts and shows them."""
+    try:
+        active.measure(lessons.order(lesson, value))
+    except (StoreError, launcher.LauncherUnavailable) as error:
+        st.error(literal(error))
+    else:
+        st.rerun()
+
+
+st.title("Learn", anchor=False)
+st.markdown("The article's two examples and its lessons, run for real on this machine.")
+try:
+    active = here()
+    lesson = place()
+    st.header(lesson.title, anchor=False)
+    st.markdown(lesson.words, width=720)
+    newest = measurements.newest(lesson.subject)
+    live = newest is not None and newest.live
+    # The control stands before the code, which shows its value.
+    value = lesson_view.control(lesson, disabled=live)
+    lesson_view.code(lesson, value)
+    if live and active and newest:
+        lesson_view.while_it_runs(active, newest, active.measuring())
+    else:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button("Run", icon=":material/play_arrow:", type="primary", width=120, disabled=active is None):
+                assert active is not None
+                run(active, lesson, value)
+            st.caption(f"About {lesson.about_s} s.", width="content")
+        lesson_view.ended(lesson, measurements)
+except StoreError as error:
+    st.error(literal(error))

@@ -1,0 +1,59 @@
+"""Runs: the history, one run by its link, several laid over each other, and what to do with them."""
+
+import streamlit as st
+
+from core import launcher
+from core.settings import DeploymentSettings
+from core.store import Store, StoreError, UnknownRun
+from core.web import run_actions, run_page, runs_view
+from core.web.markdown import literal
+
+store = Store(DeploymentSettings().data_dir)
+
+
+def here() -> launcher.Launcher | None:
+    """The Launcher, or None: the history can be read without one, not changed."""
+    try:
+        return launcher.current()
+    except launcher.LauncherUnavailable as error:
+        st.error(literal(error))
+        return None
+
+
+def one_run(run_id: str, active: launcher.Launcher | None) -> None:
+    """The run that the link names, with what can be done with it."""
+    try:
+        run = store.run(run_id)
+    except UnknownRun as error:
+        st.markdown(f":red[{literal(error)}]")
+        history(active)
+        return
+    st.page_link("../../pages/runs.py", label="All runs", icon=":material/arrow_back:")
+    st.title(literal(runs_view.title(run)), anchor=False)
+    if run.note:
+        st.markdown(literal(run.note), width=720)
+    run_actions.bar(run, store, active)
+    run_page.show(run, store, active)
+
+
+def history(active: launcher.Launcher | None) -> None:
+    """Search and filter, one page of rows, and what is ticked laid over each other."""
+    st.title("Runs", anchor=False)
+    wanted = runs_view.search(active)
+    offset = runs_view.offset(wanted)
+    found, total = store.search(wanted, runs_view.PAGE, offset)
+    runs_view.count(total, wanted)
+    for run in found:
+        runs_view.row(run)
+    runs_view.pager(offset, total)
+    runs_view.laid_over(store)
+
+
+try:
+    active = here()
+    if run_id := st.query_params.get("run"):
+        one_run(run_id, active)
+    else:
+        history(active)
+except StoreError as error:
+    st.error(literal(error))

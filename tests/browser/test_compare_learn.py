@@ -1,0 +1,95 @@
+"""Compare and Learn in a real browser: three probes and two lessons for real, links, stopping, a phone."""
+
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.claims import CLAIMS
+from core.measurements import Measurements
+from tests.browser.conftest import STORY_S, OpenVisitor, Server, sideways
+
+MEASURED = "measured on"
+
+
+def measure(page: Page) -> None:
+    """Presses the row's button and waits until its own result stands there."""
+    page.get_by_role("button", name="Measure here").click()
+    expect(page.get_by_text(MEASURED)).to_be_visible(timeout=STORY_S * 1000)
+    expect(page.get_by_role("button", name="Measure here")).to_be_enabled()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("number", [1, 5, 9])
+def test_a_probe_runs_for_real_and_its_result_stands_beside_the_recorded_one(
+    visit: OpenVisitor, server: Server, number: int
+) -> None:
+    page = visit().open("compare", claim=number)
+    expect(page.get_by_text("recorded on")).to_be_visible()
+    measure(page)
+    expect(page.get_by_text("recorded on")).to_be_visible()
+    found = Measurements(server.folder).results()[f"claim-{number}"]
+    assert found.result
+    assert found.versions["torch"]
+    expect(page.get_by_text(f"torch {found.versions['torch']}").first).to_be_visible()
+
+
+@pytest.mark.timeout(400)
+def test_a_measurement_waits_for_a_lesson_and_can_be_stopped(visit: OpenVisitor, server: Server) -> None:
+    learn, compare = visit().open("learn", lesson="tuning"), visit().open("compare", claim=4)
+    learn.get_by_role("button", name="Run", exact=True).click()
+    expect(learn.get_by_role("button", name="Stop")).to_be_visible()
+    compare.get_by_role("button", name="Measure here").click()
+    expect(compare.get_by_text("Waits for its turn: a measurement runs.")).to_be_visible()
+    learn.get_by_role("button", name="Stop").click()
+    expect(learn.get_by_text("You stopped this measurement.")).to_be_visible()
+    expect(compare.get_by_text("Waits for its turn")).to_be_hidden()
+    compare.get_by_role("button", name="Stop").click()
+    expect(compare.get_by_text("You stopped this measurement.")).to_be_visible()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("slug", "printed"), [("pytorch_example", "Net("), ("summary", "Total params")])
+def test_a_lesson_runs_for_real_and_prints_on_the_page(
+    visit: OpenVisitor, server: Server, slug: str, printed: str
+) -> None:
+    page = visit().open("learn", lesson=slug)
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_text("run on")).to_be_visible(timeout=STORY_S * 1000)
+    expect(page.get_by_text(printed).last).to_be_visible()
+    found = Measurements(server.folder).results()[f"lesson-{slug}"]
+    assert found.result
+    assert not any(side["fault"] for side in found.result["sides"].values()), json.dumps(found.result)
+
+
+def test_the_control_changes_the_code_that_is_shown(visit: OpenVisitor) -> None:
+    page = visit().open("learn", lesson="cross_entropy")
+    code = page.locator("[data-testid=stCode]").first
+    expect(code).to_contain_text("SOFTMAX_TWICE = False")
+    page.get_by_text("Softmax twice").click()
+    expect(code).to_contain_text("SOFTMAX_TWICE = True")
+    page.reload()
+    expect(page.get_by_role("heading", name="Cross-entropy")).to_be_visible()
+
+
+def test_a_row_opens_at_a_press_and_its_link_leads_to_it_alone(visit: OpenVisitor) -> None:
+    page = visit().open("compare")
+    assert page.locator(".js-plotly-plot").count() == 0, "evidence is made when it is asked for"
+    page.get_by_text("Evidence and sources").nth(6).click()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    page.get_by_role("link", name="Link to claim 7").click()
+    page.wait_for_url("**/compare?claim=7")
+    expect(page.get_by_text("6. Community")).to_have_count(0)
+    page.get_by_role("link", name="Show all ten claims").click()
+    expect(page.get_by_text("6. Community")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["compare", "learn", "runs"])
+def test_on_a_phone_nothing_scrolls_sideways(visit: OpenVisitor, path: str) -> None:
+    page = visit(width=390, height=844).open(path)
+    assert sideways(page) == 0
+    if path == "compare":
+        for claim in CLAIMS:
+            page = visit(width=390, height=844).open(path, claim=claim.number)
+            expect(page.get_by_text("Sources", exact=True)).to_be_visible()
+            assert sideways(page) == 0, claim.topic

@@ -1,0 +1,232 @@
+"""The Runs page without a browser: search, pages, ticks, one run by its link, names, pins, deleting, importing."""
+
+import csv
+import io
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.export import as_csv, as_json
+from core.outcome import gather
+from core.report import as_html
+from core.store import Store
+from tests.pages.conftest import Ended, MakeRun, StandInLauncher, TrainPage, read, wait_for
+
+RUNS, TRAIN = "../../pages/runs.py", "../../pages/train.py"
+
+
+class RunsPage(TrainPage):
+    """The Runs page."""
+
+    def __init__(self, **link: str) -> None:
+        super().__init__()
+        self.app.switch_page(RUNS)
+        for name, value in link.items():
+            self.app.query_params[name] = value
+        self.run()
+
+    @property
+    def titles(self) -> list[str]:
+        return [read(element.value) for element in self.app.title]
+
+    @property
+    def links(self) -> list[tuple[str, str]]:
+        """(label, query) of every link to a run."""
+        found = [element.proto for element in self.app.get("page_link")]
+        return [(read(one.label), one.query_string) for one in found if one.query_string.startswith("run=")]
+
+    def tick(self, run_id: str) -> "RunsPage":
+        self.app.checkbox(key=f"tick_{run_id}").set_value(not self.app.checkbox(key=f"tick_{run_id}").value)
+        self.run()
+        return self
+
+
+@pytest.fixture
+def ended(make_run: MakeRun, data_dir: Path, shows: Any) -> Ended:
+    """The page's data folder holds one finished run with its files."""
+    made = make_run()
+    shows(made)
+    shutil.copytree(made.folder / "runs", data_dir / "runs")
+    return made
+
+
+def more_runs(folder: Path, ended: Ended, count: int, **settings: object) -> list[str]:
+    """Copies of a run under other ids, each with settings of its own."""
+    made = []
+    with sqlite3.connect(folder / "duel.sqlite3") as connection:
+        for number in range(count):
+            run_id = f"20250101-0000{number:02d}-00000001"
+            changed = json.dumps({**ended.run.settings, **settings})
+            columns = "created_at, started_at, ended_at, state, reason, machine"
+            query = f"INSERT INTO runs (id, settings, {columns}) SELECT ?, ?, {columns} FROM runs WHERE id = ?"
+            connection.execute(query, (run_id, changed, ended.run.id))
+            connection.execute(
+                "INSERT INTO lanes SELECT ?, engine, position, state, reason, test_loss, test_accuracy FROM lanes "
+                "WHERE run = ?",
+                (run_id, ended.run.id),
+            )
+            connection.execute(
+                "INSERT INTO rows SELECT ?, seq, engine, kind, fields FROM rows WHERE run = ?", (run_id, ended.run.id)
+            )
+            made.append(run_id)
+    connection.close()
+    return made
+
+
+def test_nothing_has_run_yet(launcher: StandInLauncher) -> None:
+    assert RunsPage().says("Nothing has run here yet")
+
+
+def test_a_run_stands_with_its_link_both_accuracies_and_its_state(ended: Ended, launcher: StandInLauncher) -> None:
+    page = RunsPage()
+    ((label, query),) = page.links
+    assert query == f"run={ended.run.id}"
+    assert "atch size 600" in label
+    assert sum(text.strip().endswith("%") for text in page.texts) == 2
+    assert page.says("finished")
+
+
+def test_twenty_a_page_and_the_others_by_older(ended: Ended, data_dir: Path, launcher: StandInLauncher) -> None:
+    more_runs(data_dir, ended, 24)
+    page = RunsPage()
+    assert len(page.links) == 20
+    assert page.says("1 of 2")
+    first = page.links
+    page.press("Older")
+    assert len(page.links) == 5
+    assert not set(first) & set(page.links)
+    assert page.button("Older").disabled
+    page.press("Newer")
+    assert page.links == first
+
+
+def test_search_begins_at_the_first_page_and_filters_by_what_a_run_is(
+    ended: Ended, data_dir: Path, launcher: StandInLauncher
+) -> None:
+    made = more_runs(data_dir, ended, 24, dataset="kmnist")
+    page = RunsPage().press("Older")
+    page.app.text_input(key="runs_text").set_value(made[3])
+    page.run()
+    assert [query for _, query in page.links] == [f"run={made[3]}"]
+    page.app.text_input(key="runs_text").set_value("")
+    page.app.selectbox(key="runs_dataset").set_value("mnist5k")
+    page.run()
+    assert [query for _, query in page.links] == [f"run={ended.run.id}"]
+    page.app.selectbox(key="runs_state").set_value("failed")
+    page.run()
+    assert page.links == []
+    assert page.says("No run is like that.")
+
+
+def test_ticked_runs_are_laid_over_each_other_at_most_four(
+    ended: Ended, data_dir: Path, launcher: StandInLauncher
+) -> None:
+    made = more_runs(data_dir, ended, 5, batch_size=512)
+    page = RunsPage().tick(ended.run.id)
+    assert not any("one chart" in header for header in page.headers)
+    page.tick(made[0])
+    assert "Two runs, one chart" in page.headers
+    assert page.says("They differ in: batch size 600, 512.")
+    (figure,) = page.app.get("plotly_chart")
+    assert {"A Keras", "B PyTorch"} <= {trace["name"] for trace in json.loads(figure.proto.spec)["data"]}
+    page.tick(made[1]).tick(made[2])
+    assert "Four runs, one chart" in page.headers
+    assert page.app.checkbox(key=f"tick_{made[3]}").disabled
+    page.tick(made[0])
+    assert "Three runs, one chart" in page.headers
+
+
+def test_a_link_shows_what_the_train_page_showed(ended: Ended, launcher: StandInLauncher) -> None:
+    page = RunsPage(run=ended.run.id)
+    assert page.headers == TrainPage().headers
+    assert len(page.metrics) == 2
+    assert page.says("Batch size 600")
+
+
+def test_a_live_run_goes_on_at_its_link_and_can_be_stopped(launcher: StandInLauncher) -> None:
+    launcher.stand_ins["keras"] = "fake-slow"
+    start = TrainPage(epochs="30", batch_size="600").press("Start")
+    (run_id,) = launcher.active()
+    assert start.buttons
+    page = RunsPage(run=run_id)
+    assert page.progress
+    page.press("Stop")
+    wait_for("the end", lambda: not launcher.active())
+    assert RunsPage(run=run_id).says("You stopped this run")
+
+
+@pytest.mark.parametrize("link", ["20250101-000000-00000009", "../../etc/passwd", "<script>", "x" * 5000])
+def test_a_link_to_no_run_says_so_and_shows_the_history(ended: Ended, launcher: StandInLauncher, link: str) -> None:
+    page = RunsPage(run=link)
+    assert len(page.problems) == 1
+    assert page.titles == ["Runs"]
+
+
+def test_name_note_and_pin_are_kept_and_shown_as_text(ended: Ended, data_dir: Path, launcher: StandInLauncher) -> None:
+    page = RunsPage(run=ended.run.id)
+    page.app.text_input(key=f"name_{ended.run.id}").set_value("**Bold** <b>x</b> :red[x] " + "y" * 60)
+    page.app.text_area(key=f"note_{ended.run.id}").set_value("[a link](http://x)")
+    page.press("Keep").press("Pin")
+    run = Store(data_dir).run(ended.run.id)
+    assert (run.note, run.pinned) == ("[a link](http://x)", True)
+    (raw,) = [element.value for element in page.app.title]
+    assert "**Bold**" not in raw
+    shown = page.titles[0]
+    assert shown.startswith("Bold <b>x</b>") or shown.startswith("**Bold**") or "Bold" in shown
+    assert shown.endswith("…")
+    assert len(shown) <= 60
+    assert page.press("Unpin").button("Pin")
+
+
+def test_delete_asks_once_and_removes_run_and_files(ended: Ended, data_dir: Path, launcher: StandInLauncher) -> None:
+    page = RunsPage(run=ended.run.id).press("Delete")
+    assert Store(data_dir).run(ended.run.id)
+    page.app.button(key="delete_for_good").click()
+    page.run()
+    assert Store(data_dir).runs() == []
+    assert not (data_dir / "runs" / ended.run.id).exists()
+
+
+def test_run_again_carries_the_settings_to_train(ended: Ended, launcher: StandInLauncher) -> None:
+    page = RunsPage(run=ended.run.id)
+    (again,) = [one.proto for one in page.app.get("page_link") if read(one.proto.label) == "Run again"]
+    link = dict(part.split("=") for part in again.query_string.split("&"))
+    assert link == {"epochs": "3", "batch_size": "600"}
+
+
+def test_an_export_comes_back_by_import_marked(ended: Ended, data_dir: Path, launcher: StandInLauncher) -> None:
+    store = Store(data_dir)
+    rows = store.rows(ended.run.id, limit=10**9)
+    page = RunsPage()
+    page.app.file_uploader(key="import_run").set_value(
+        ("run.json", as_json(ended.run, rows).encode(), "application/json")
+    )
+    page.run()
+    assert page.problems == []
+    taken = [run for run in store.runs() if run.source == "imported"]
+    assert len(taken) == 1
+    assert RunsPage(run=taken[0].id).headers == RunsPage(run=ended.run.id).headers
+    assert len(list(csv.reader(io.StringIO(as_csv(ended.run, rows))))) == len(rows) + 1
+
+
+def test_a_file_that_is_no_run_is_refused_in_words(ended: Ended, launcher: StandInLauncher) -> None:
+    page = RunsPage()
+    page.app.file_uploader(key="import_run").set_value(("x.json", b"{}", "application/json"))
+    page.run()
+    assert any("no exported run" in text for text in page.texts)
+
+
+def test_the_report_is_whole_and_names_are_text(ended: Ended, data_dir: Path, launcher: StandInLauncher) -> None:
+    launcher.annotate(ended.run.id, "<script>alert(1)</script>", "<b>n</b>", False)
+    store = Store(data_dir)
+    page = as_html(gather(store.run(ended.run.id), store.rows(ended.run.id, limit=10**9)))
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "&lt;b&gt;n&lt;/b&gt;" in page
+    assert page.count("Plotly.newPlot(") >= 5
+    assert "http://cdn" not in page
+    assert "cdn.plot.ly" not in page.replace("plotly.min.js", "")[-100_000:]
