@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -104,6 +105,6 @@ def _print(rows: Sequence[Judged], shown: Sequence[Judged]) -> None:
             measured = evidence.measurement
             where = "" if measured is None else f" ({machine_words(measured.machine)}, {measured.measured_at[:10]})"
             words = evidence.shown.finding + where
-        table.add_row(str(row.claim.number), row.claim.topic, *row.verdicts.values(), words)
+        table.add_row(str(row.claim.number), row.claim.topic, *row.verdicts.values(), escape(words))
     out.print(table)
     out.print(summary(rows), highlight=False)

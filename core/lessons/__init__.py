@@ -80,7 +80,7 @@ LESSONS: tuple[Lesson, ...] = (
         ),
         control=_choice("EPOCHS", "Epochs", tuple(range(1, 9)), 8),
         sides=("keras",),
-        about_s=14,
+        about_s=18,
     ),
     Lesson(
         slug="pytorch_example",
@@ -92,7 +92,7 @@ LESSONS: tuple[Lesson, ...] = (
         ),
         control=_choice("INPUT_SIZE", "Input size", (32, 111), 32),
         sides=("torch",),
-        about_s=4,
+        about_s=3,
     ),
     Lesson(
         slug="save_and_load",
@@ -104,7 +104,7 @@ LESSONS: tuple[Lesson, ...] = (
         ),
         control=_toggle("WHOLE_MODEL", "Whole model", True),
         sides=("keras", "torch"),
-        about_s=14,
+        about_s=16,
     ),
     Lesson(
         slug="cross_entropy",
@@ -116,7 +116,7 @@ LESSONS: tuple[Lesson, ...] = (
         ),
         control=_toggle("SOFTMAX_TWICE", "Softmax twice", False),
         sides=("keras", "torch"),
-        about_s=16,
+        about_s=23,
     ),
     Lesson(
         slug="mse",
@@ -127,7 +127,7 @@ LESSONS: tuple[Lesson, ...] = (
         ),
         control=_choice("LOSS", "Loss", ("cross-entropy", "mse"), "cross-entropy"),
         sides=("keras", "torch"),
-        about_s=20,
+        about_s=21,
     ),
     Lesson(
         slug="data_loader",
@@ -139,7 +139,7 @@ LESSONS: tuple[Lesson, ...] = (
         ),
         control=_choice("BATCH_SIZE", "Batch size", (32, 126, 512), 126),
         sides=("keras", "torch"),
-        about_s=25,
+        about_s=24,
     ),
     Lesson(
         slug="summary",
@@ -151,7 +151,7 @@ LESSONS: tuple[Lesson, ...] = (
         ),
         control=_choice("FILTERS", "Filters", (16, 62, 128), 62),
         sides=("keras", "torch"),
-        about_s=9,
+        about_s=8,
     ),
     Lesson(
         slug="evaluation_mode",
@@ -163,7 +163,7 @@ LESSONS: tuple[Lesson, ...] = (
         ),
         control=_toggle("EVALUATION_MODE", "Evaluation mode", True),
         sides=("keras", "torch"),
-        about_s=18,
+        about_s=22,
     ),
     Lesson(
         slug="early_stopping",
@@ -175,20 +175,20 @@ LESSONS: tuple[Lesson, ...] = (
         ),
         control=_choice("PATIENCE", "Patience", (1, 2, 3, 4, 5), 3),
         sides=("keras", "torch"),
-        about_s=20,
+        about_s=22,
     ),
     Lesson(
         slug="pretrained",
         title="Pretrained",
         words=(
             "Weights that learned one task can be the start for another. Both starts "
-            "get the same few images of the digits 5 to 9."
+            "get the same 100 images of the digits 5 to 9."
         ),
         control=_choice(
             "START", "Pretrained on", ("digits 0-4", "Fashion-MNIST"), "digits 0-4"
         ),
         sides=("keras", "torch"),
-        about_s=30,
+        about_s=26,
     ),
     Lesson(
         slug="tuning",
@@ -200,7 +200,7 @@ LESSONS: tuple[Lesson, ...] = (
         ),
         control=None,
         sides=("keras", "torch"),
-        about_s=60,
+        about_s=46,
     ),
 )
 

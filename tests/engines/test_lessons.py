@@ -19,7 +19,7 @@ from core.lessons import LESSONS, SIDES
 PROJECT = Path(__file__).resolve().parents[2]
 SHORTER = {
     # Readers get steadier figures; here it counts that there are any.
-    "tuning": [("STEPS = 20", "STEPS = 5")],
+    "tuning": [("STEPS = 25", "STEPS = 5")],
     "data_loader": [("IMAGES = 2048", "IMAGES = 512")],
 }
 BRIEF_PRETRAINING = {"keras": ("epochs=6", "epochs=1"), "torch": ("range(1, 7)", "range(1, 2)")}
@@ -214,7 +214,7 @@ def test_training_stops_early_with_the_best_weights(printed: Printed, side: str,
 @EACH_SIDE
 def test_pretrained_weights_help_with_few_images(printed: Printed, side: str) -> None:
     said = printed[side]["pretrained=digits 0-4"]
-    assert "digits 5 to 9 from 50 images, pretrained on digits 0-4" in said
+    assert "digits 5 to 9 from 100 images, pretrained on digits 0-4" in said
     pretrained, fresh = numbers(said, "pretrained"), numbers(said, "fresh")
     assert len(pretrained) == len(fresh) == 11
     # Single epochs are noise. Their means were 0.03 to 0.10 apart with four seeds in both frameworks; with 100

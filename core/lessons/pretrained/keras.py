@@ -1,4 +1,4 @@
-"""Starting from pretrained weights in Keras: digits 5 to 9 from 50 images."""
+"""Starting from pretrained weights in Keras: digits 5 to 9 from 100 images."""
 
 import os
 
@@ -29,7 +29,7 @@ elif START == "Fashion-MNIST":
     print("Fashion-MNIST is not prepared on this machine: digits 0-4 take its place.")
 x_new, y_new = scale(x[2500:]), y[2500:] - 5
 place = np.arange(2500) % 500  # among the images of its digit
-few, test = place < 10, place >= 400  # 50 to train on, 500 to test
+few, test = place < 20, place >= 400  # 100 to train on, 500 to test
 
 
 def features():

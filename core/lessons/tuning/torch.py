@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
 
 BATCH_SIZE = 126
-STEPS = 20
+STEPS = 25
 IMAGES = BATCH_SIZE * STEPS
 
 x, y = mnist_data()  # 5,000 images of MNIST, 500 of each digit
