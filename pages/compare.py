@@ -7,7 +7,7 @@ from core.claims_export import as_csv, as_markdown
 from core.measurements import Measurements
 from core.settings import DeploymentSettings
 from core.store import StoreError
-from core.web import claims_view, measure_view
+from core.web import address, claims_view, measure_view
 from core.web.markdown import literal
 
 measurements = Measurements(DeploymentSettings().data_dir)
@@ -87,6 +87,7 @@ try:
     going = active.measuring() if active else []
     newest = measurements.newest_of_all()
     wanted = linked()
+    address.keep("compare", **({"claim": str(wanted.number)} if wanted else {}))
     if wanted is None:
         st.caption(f"In quotes what the article says, shortened; then what we found, as of {claims.AS_OF}.")
         shown = chosen(rows)
@@ -95,6 +96,6 @@ try:
         shown = [judged for judged in rows if judged.claim is wanted]
         st.page_link("../../pages/compare.py", label="Show all ten claims", icon=":material/arrow_back:")
     for judged in shown:
-        claims_view.row(judged, newest.get(judged.claim.subject), active, going, open_=wanted is not None)
+        claims_view.row(judged, newest.get(judged.claim.subject), active, going, alone=wanted is not None)
 except StoreError as error:
     st.error(literal(error))

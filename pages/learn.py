@@ -8,7 +8,7 @@ from core import launcher, lessons
 from core.measurements import Measurements
 from core.settings import DeploymentSettings
 from core.store import StoreError
-from core.web import lesson_view
+from core.web import address, lesson_view
 from core.web.markdown import literal
 
 measurements = Measurements(DeploymentSettings().data_dir)
@@ -41,8 +41,9 @@ def place() -> lessons.Lesson:
         label_visibility="collapsed",
         wrap=True,
     )
-    st.session_state["lesson_in_url"] = st.query_params["lesson"] = picked or slugs[0]
-    return lessons.lesson(picked or slugs[0])
+    slug = st.session_state["lesson_in_url"] = picked or slugs[0]
+    address.keep("learn", lesson=slug)
+    return lessons.lesson(slug)
 
 
 def run(active: launcher.Launcher, lesson: lessons.Lesson, value: Any) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from core import launcher
 from core.settings import DeploymentSettings
 from core.store import Store, StoreError, UnknownRun
-from core.web import run_actions, run_page, runs_view
+from core.web import address, run_actions, run_page, runs_view
 from core.web.markdown import literal
 
 store = Store(DeploymentSettings().data_dir)
@@ -28,6 +28,7 @@ def one_run(run_id: str, active: launcher.Launcher | None) -> None:
         st.markdown(f":red[{literal(error)}]")
         history(active)
         return
+    address.keep("runs", run=run_id)
     st.page_link("../../pages/runs.py", label="All runs", icon=":material/arrow_back:")
     st.title(literal(runs_view.title(run)), anchor=False)
     if run.note:
@@ -38,6 +39,7 @@ def one_run(run_id: str, active: launcher.Launcher | None) -> None:
 
 def history(active: launcher.Launcher | None) -> None:
     """Search and filter, one page of rows, and what is ticked laid over each other."""
+    address.keep("runs")
     st.title("Runs", anchor=False)
     wanted = runs_view.search(active)
     offset = runs_view.offset(wanted)

@@ -30,8 +30,8 @@ assert set(BADGES) == set(VERDICTS)
 QUOTE_MARKS = {"keras": MARKS["keras"], "pytorch": MARKS["torch"]}
 
 
-def row(judged: Judged, newest: Measurement | None, active: Launcher | None, going: list[str], open_: bool) -> None:
-    """One bordered row; its evidence is made only when it is opened."""
+def row(judged: Judged, newest: Measurement | None, active: Launcher | None, going: list[str], alone: bool) -> None:
+    """One bordered row; its evidence is made only when it is opened. `alone`: it is the only one on the page."""
     claim = judged.claim
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -45,21 +45,22 @@ def row(judged: Judged, newest: Measurement | None, active: Launcher | None, goi
         if judged.evidence and claim.number == 7:
             st.markdown(literal(judged.evidence.shown.finding), width=720)
         if newest is not None and newest.live:
-            _going_on(judged, newest, active, going)
+            _going_on(judged, newest, active, going, alone)
         elif failure := measure_view.ended_words(newest):
             st.markdown(f":red[{literal(failure)}]" if newest and newest.state == "failed" else literal(failure))
         folded = st.expander(
-            "Evidence and sources", expanded=open_, type="compact", key=f"open_{claim.number}", on_change="rerun"
+            "Evidence and sources", expanded=alone, type="compact", key=f"open_{claim.number}", on_change="rerun"
         )
         if folded.open:
             with folded:
                 evidence(judged, newest, active)
 
 
-def _going_on(judged: Judged, newest: Measurement, active: Launcher | None, going: list[str]) -> None:
+def _going_on(judged: Judged, newest: Measurement, active: Launcher | None, going: list[str], alone: bool) -> None:
+    """The running row looks every second; rows that wait stand still, for the line above all rows looks for them."""
     if active is None:
         return
-    if going[:1] == [newest.id] and newest.state == "running":
+    if alone or going[:1] == [newest.id]:
         measure_view.while_it_runs(active, newest.subject, took_s(judged), going)
     else:
         measure_view.progress(active, newest, took_s(judged), key=f"stop_{newest.subject}")

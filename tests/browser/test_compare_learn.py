@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from core.claims import CLAIMS
 from core.measurements import Measurements
-from tests.browser.conftest import STORY_S, OpenVisitor, Server, sideways
+from tests.browser.conftest import STORY_S, OpenVisitor, Server, sideways, wait_for
 
 MEASURED = "measured on"
 
@@ -66,7 +66,7 @@ def test_the_control_changes_the_code_that_is_shown(visit: OpenVisitor) -> None:
     page = visit().open("learn", lesson="cross_entropy")
     code = page.locator("[data-testid=stCode]").first
     expect(code).to_contain_text("SOFTMAX_TWICE = False")
-    page.get_by_text("Softmax twice").click()
+    page.get_by_test_id("stCheckbox").get_by_text("Softmax twice").click()
     expect(code).to_contain_text("SOFTMAX_TWICE = True")
     page.reload()
     expect(page.get_by_role("heading", name="Cross-entropy")).to_be_visible()
@@ -78,7 +78,7 @@ def test_a_row_opens_at_a_press_and_its_link_leads_to_it_alone(visit: OpenVisito
     page.get_by_text("Evidence and sources").nth(6).click()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     page.get_by_role("link", name="Link to claim 7").click()
-    page.wait_for_url("**/compare?claim=7")
+    wait_for("the link names the row", lambda: page.url.endswith("/compare?claim=7"), page=page)
     expect(page.get_by_text("6. Community")).to_have_count(0)
     page.get_by_role("link", name="Show all ten claims").click()
     expect(page.get_by_text("6. Community")).to_be_visible()

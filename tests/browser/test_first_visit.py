@@ -24,9 +24,9 @@ def test_the_first_request_of_a_server_may_carry_settings(
     start_server: Callable[[], Server], visit: OpenVisitor
 ) -> None:
     page = visit(start_server().wait()).open(batch_size=64, epochs=2, dropout=0.1)
-    assert field(page, "Batch size").input_value() == "64"
-    assert field(page, "Epochs").input_value() == "2"
-    assert field(page, "Dropout").input_value() == "0.1"
+    expect(field(page, "Batch size")).to_have_value("64")
+    expect(field(page, "Epochs")).to_have_value("2")
+    expect(field(page, "Dropout")).to_have_value("0.1")
     assert page.url.endswith("/?batch_size=64&epochs=2&dropout=0.1")
     expect(page.get_by_text("57 steps an epoch, 2 epochs")).to_be_visible()
     expect(start_button(page)).to_be_enabled()

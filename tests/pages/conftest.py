@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from core import launcher as launcher_module
 from core.lane import WorkerProcess
 from core.launcher import Launcher
+from core.measurements import Measurements
 from core.settings import DeploymentSettings, TrainSettings
 from core.store import FILE, Run, Store
 
@@ -93,7 +94,8 @@ def epochs_of(store: Store, run_id: str) -> int:
 @pytest.fixture(autouse=True)
 def nothing_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No recorded runs but the test's own, no Launcher of an earlier test, and no worker left at the end."""
-    monkeypatch.setattr(Store.__init__, "__defaults__", (tmp_path / "recorded",))
+    for reader in (Store, Measurements):
+        monkeypatch.setattr(reader.__init__, "__defaults__", (tmp_path / "recorded",))
     yield
     launcher_module.set_current(None)
     workers = [p for p in psutil.Process().children(recursive=True) if "core.worker" in " ".join(p.cmdline())]
@@ -128,9 +130,10 @@ def shows(data_dir: Path) -> Callable[[Ended], None]:
 
 
 def read(text: str) -> str:
-    """Markdown as a reader sees it: no colour, no emphasis, no escapes, plain spaces."""
+    """Markdown as a reader sees it: no colour, no emphasis, no icons, no escapes, plain spaces."""
     text = re.sub(r"(?<!\\):(\w+(?:-badge)?)\[((?:\\.|[^\]\\])*)\]", r"\2", text)
     text = re.sub(r"\\([^a-zA-Z0-9\s])", r"\1", text.replace("**", ""))
+    text = re.sub(r":material/\w+: ?", "", text)
     return text.replace("\u2060", "").replace("\u00a0", " ")
 
 
