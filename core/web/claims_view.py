@@ -42,7 +42,7 @@ def row(judged: Judged, newest: Measurement | None, active: Launcher | None, goi
         for side, column in zip(SIDES, st.columns(2, wrap=False), strict=True):
             column.markdown(f"{QUOTE_MARKS[side]} “{claim.says[side]}”")
         st.markdown(claim.why, width=720)
-        if judged.evidence and claim.number == 7:
+        if judged.evidence and claim.number == 7 and not alone:  # its verdict is what was measured
             st.markdown(literal(judged.evidence.shown.finding), width=720)
         if newest is not None and newest.live:
             _going_on(judged, newest, active, going, alone)
