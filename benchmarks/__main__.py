@@ -13,7 +13,7 @@ from types import ModuleType
 import psutil
 from rich.console import Console
 
-from benchmarks import first_page, lane, memory, pen, pixels, report, start
+from benchmarks import first_page, lane, memory, pen, pixels, report, start, tuned
 from benchmarks.result import BenchmarkError, Result
 from benchmarks.visitor import chromium
 
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "first-page": first_page,
     "memory": memory,
     "pen": pen,
+    "tuned": tuned,
 }
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 QUICK = "quick: not a measurement"

@@ -58,9 +58,7 @@ def all_of_them(active: launcher.Launcher, going: list[str]) -> None:
         st.rerun()
     left = measure_view.total_left_s(measurements, claims_view.going_before(rows), 60.0)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Stop all", icon=":material/stop:", key="stop_all"):
-            for measurement in reversed(going):
-                active.stop(measurement)
+        st.button("Stop all", icon=":material/stop:", key="stop_all", on_click=measure_view.stop, args=(active, going))
         st.markdown(f"{len(going)} measurements to go. {measure_view.about(left)}", width="content")
 
 

@@ -1,6 +1,7 @@
 """A measurement that goes on, as Compare and Learn show it: whose turn it is, how far it is, time left, Stop."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -9,6 +10,7 @@ from core import metrics
 from core.launcher import Launcher
 from core.machine import machine_words
 from core.measurements import Measurement, Measurements
+from core.store import StoreError
 from core.web.markdown import literal
 
 ABOUT_FROM = 0.15
@@ -47,8 +49,15 @@ def progress(active: Launcher, measurement: Measurement, before_s: float | None,
         doing = f"{literal(measurement.sentence)}." if measurement.sentence else "Starts its processes."
         sentence = f"{doing} {about(left_s(measurement, before_s))}"
     st.progress(measurement.fraction, text=sentence)
-    if st.button("Stop", icon=":material/stop:", key=key):
-        active.stop(measurement.id)
+    # As a callback: a rerun that comes first would else swallow the press.
+    st.button("Stop", icon=":material/stop:", key=key, on_click=stop, args=(active, [measurement.id]))
+
+
+def stop(active: Launcher, measurements: Sequence[str]) -> None:
+    """Stops measurements, the last in the queue first, so that none of them begins meanwhile."""
+    for measurement in reversed(measurements):
+        with contextlib.suppress(StoreError):  # the page says what is wrong with the data folder
+            active.stop(measurement)
 
 
 @st.fragment(run_every=1)
