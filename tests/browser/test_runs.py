@@ -27,7 +27,7 @@ def test_a_runs_own_link_survives_a_reload_and_leads_back(visit: OpenVisitor) ->
     page = visit().open("runs")
     page.get_by_role("link", name="Exact twin").click()
     wait_for("the address names the run", lambda: "runs?run=2" in page.url, page=page)
-    expect(page.get_by_text("Largest difference")).to_be_visible()
+    expect(page.get_by_text("Exact twin. Largest")).to_be_visible()
     page.reload()
     settled(page, "Exact twin")
     expect(page.get_by_text("98.81").first).to_be_visible()
