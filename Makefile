@@ -31,8 +31,8 @@ check: install-dev  ## the checks alone: ruff, mypy, the import rules
 bench: install-dev  ## measure the numbers that the design holds
 	@$(VENV_PYTHON) -m benchmarks
 
-record: install  ## make the runs and the evidence that come with the project, from real runs
-	@$(VENV_PYTHON) -m core record --data-note "$(DATA_NOTE)"
+record: install  ## make the runs and the evidence that come with the project, or ONLY=duels, ONLY=evidence
+	@$(VENV_PYTHON) -m core record --data-note "$(DATA_NOTE)" --only "$(ONLY)"
 
 # What requirements*.txt name stands first in such a freeze; only what follows is kept. Freeze from a CUDA build:
 # a CPU build has no nvidia-* lines.
