@@ -24,7 +24,7 @@ from core.names import engine_title, joined
 from core.outcome import gather
 from core.predictor import Model, PredictorError, Predictors, models_of
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
-from core.store import Row, Run, Store, StoreError, UnknownRun
+from core.store import ALL_ROWS, Row, Run, Store, StoreError, UnknownRun
 from core.terminal import AsJson, deployment, err, fail, line, out
 
 app = typer.Typer(
@@ -33,7 +33,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-ALL_ROWS = 10**9
 RESULT_FIGURES = ("test_loss", "test_accuracy", "rss_mib")
 
 

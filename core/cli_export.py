@@ -9,11 +9,10 @@ from core import export as files
 from core.launcher import Launcher, LauncherUnavailable
 from core.outcome import gather
 from core.report import as_html
-from core.store import Row, Run, Store, StoreError, UnknownRun
+from core.store import ALL_ROWS, Row, Run, Store, StoreError, UnknownRun
 from core.terminal import deployment, fail, out
 
 FORMATS = ("html", "csv", "json", "tensorboard")
-ALL_ROWS = 10**9
 
 
 def find(store: Store, name: str) -> Run:

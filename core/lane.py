@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import psutil
 
 from core import events
 from core.events import Message
+from core.machine import exit_words
 
 ROOT = Path(__file__).resolve().parent.parent
 SILENT_S = 12.0
@@ -142,10 +142,7 @@ class WorkerProcess:
             return "its process still runs"
         if self._gibberish:
             return "its process sent something that is no message"
-        if code < 0:
-            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-            return f"its process was ended by {name}" + (", perhaps because memory ran out" if code == -9 else "")
-        return f"its process ended by itself with code {code}"
+        return exit_words(code)
 
     def terminate(self) -> None:
         """Asks the operating system to end the process."""

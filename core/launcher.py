@@ -27,10 +27,9 @@ from core.measuring import STOPPED, MeasurementInProgress, closed_while
 from core.predictor import Predictors
 from core.run import RunInProgress
 from core.settings import ENGINE_NAMES, SPARE_ENGINES, DeploymentSettings, InvalidSettings, Order, TrainSettings
-from core.store import ENDED_STATES, Entry, Row, Run, State, Store, StoreError
+from core.store import ALL_ROWS, ENDED_STATES, Entry, Row, Run, State, Store, StoreError
 
 log = logging.getLogger(__name__)
-ALL_ROWS = 10**9
 
 
 class LauncherUnavailable(Exception):

@@ -1,6 +1,7 @@
 """Where a figure was measured: the machine in words, its processor, cores and memory."""
 
 import platform
+import signal
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -46,6 +47,14 @@ def this_machine() -> Machine:
 def machine_words(machine: Mapping[str, Any]) -> str:
     """A machine in few words: its processor and cores say more to a reader than a host's name."""
     return f"{machine['processor']}, {machine['cores']} cores"
+
+
+def exit_words(code: int) -> str:
+    """How a process ended, by its return code, as the rest of a sentence."""
+    if code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        return f"its process was ended by {name}" + (", perhaps because memory ran out" if code == -9 else "")
+    return f"its process ended by itself with code {code}"
 
 
 def peak_rss_mib() -> int:

@@ -22,6 +22,8 @@ __all__ = ["ENDED_STATES", "FILE", "MIGRATIONS", "OPEN_STATES", "State", "StoreE
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 """Checks a run id wherever one enters: sortable by time, safe in a URL and as a file name."""
 
+ALL_ROWS = 10**9
+"""A limit that no run reaches."""
 RECORDED = Path(__file__).parent / "recorded"
 
 

@@ -8,18 +8,10 @@ from core.measurements import Measurements
 from core.settings import DeploymentSettings
 from core.store import StoreError
 from core.web import address, claims_view, measure_view
+from core.web.here import here
 from core.web.markdown import literal
 
 measurements = Measurements(DeploymentSettings().data_dir)
-
-
-def here() -> launcher.Launcher | None:
-    """The Launcher, or None after the sentence that says why nothing can be measured."""
-    try:
-        return launcher.current()
-    except launcher.LauncherUnavailable as error:
-        st.error(literal(error))
-        return None
 
 
 def linked() -> claims.Claim | None:

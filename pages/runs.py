@@ -6,18 +6,10 @@ from core import launcher
 from core.settings import DeploymentSettings
 from core.store import Store, StoreError, UnknownRun
 from core.web import address, run_actions, run_page, runs_view
+from core.web.here import here
 from core.web.markdown import literal
 
 store = Store(DeploymentSettings().data_dir)
-
-
-def here() -> launcher.Launcher | None:
-    """The Launcher, or None: the history can be read without one, not changed."""
-    try:
-        return launcher.current()
-    except launcher.LauncherUnavailable as error:
-        st.error(literal(error))
-        return None
 
 
 def one_run(run_id: str, active: launcher.Launcher | None) -> None:

@@ -7,19 +7,11 @@ from core.names import ALIGNMENT_TITLES
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
 from core.store import Run, Store, StoreError
 from core.web import run_page
+from core.web.here import here
 from core.web.markdown import literal
 from core.web.settings_form import form_problems, plan, settings_form
 
 store = Store(DeploymentSettings().data_dir)
-
-
-def here() -> launcher.Launcher | None:
-    """The Launcher, or None after the sentence that says why nothing can be started."""
-    try:
-        return launcher.current()
-    except launcher.LauncherUnavailable as error:
-        st.error(literal(error))
-        return None
 
 
 def shown_run(active: launcher.Launcher | None) -> Run | None:

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
+
+from core.machine import exit_words
 
 ROOT = Path(__file__).resolve().parents[2]
 CALL_S = 180.0
@@ -98,7 +99,7 @@ class Part:
                 self.end()
                 raise PartFailed(self.title, f"it took longer than {limit_s:.0f} s") from None
             if answer is None:
-                raise PartFailed(self.title, self._ended_by())
+                raise PartFailed(self.title, exit_words(self._process.wait()))
             if "printed" in answer:
                 if self._on_print is not None:
                     self._on_print(answer["printed"])
@@ -106,13 +107,6 @@ class Part:
                 raise PartFailed(self.title, answer["error"])
             else:
                 return answer["value"]
-
-    def _ended_by(self) -> str:
-        code = self._process.wait()
-        if code < 0:
-            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-            return f"its process was ended by {name}" + (", perhaps because memory ran out" if code == -9 else "")
-        return f"its process ended by itself with code {code}"
 
     def end(self) -> None:
         """Ends the process: its closed stdin ends it at once, whatever it does."""

@@ -13,11 +13,10 @@ from core import export
 from core.launcher import Launcher, LauncherUnavailable
 from core.outcome import gather
 from core.report import as_html
-from core.store import Row, Run, Store, StoreError
+from core.store import ALL_ROWS, Row, Run, Store, StoreError
 from core.web.markdown import literal
 from core.web.settings_form import link_of
 
-ALL_ROWS = 10**9
 REFUSED = "delete_refused"
 
 
