@@ -2,6 +2,10 @@
 PYTHON ?= python3
 PORT ?= 8501
 export PORT
+PROFILE ?=
+ifneq ($(PROFILE),)
+export DUEL_PROFILE := $(PROFILE)
+endif
 
 VENV_PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m core.install
@@ -9,16 +13,17 @@ INSTALL := $(PYTHON) -m core.install
 TEST_LIMIT_S := 1800
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench record constraints install install-dev
+.PHONY: help run test check bench record constraints cloud install install-dev
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: install  ## serve the dashboard on 127.0.0.1, port 8501 or PORT=...; installs first if needed
+run: install  ## serve the dashboard on 127.0.0.1, port 8501 or PORT=..., for strangers with PROFILE=hosted
 	@$(VENV_PYTHON) -m core.serve
 
-test: install-dev  ## all checks and tests; installs first if needed, the browser too
+test: install-dev  ## all checks and tests; installs first if needed, brings Chromium and nginx where they are missing
 	@$(VENV_PYTHON) -m tests.browser.chromium
+	@$(VENV_PYTHON) -m tests.browser.nginx
 	@$(MAKE) --no-print-directory check
 	$(VENV_PYTHON) -m pytest --session-timeout=$(TEST_LIMIT_S)
 
@@ -41,6 +46,20 @@ constraints: install-dev  ## write constraints.txt: the versions in .venv of all
 	$(VENV_PYTHON) -m pip freeze --exclude-editable -r requirements.txt -r requirements-dev.txt \
 	| sed -e '1,/^## The following requirements were added/d' -e '/ @ /d' -e 's/+cpu$$//'; } > constraints.txt.new
 	@mv constraints.txt.new constraints.txt
+
+# Links and no index: uv takes a package from the first index that knows it, and PyTorch's knows others' old versions.
+# Community Cloud comes from outside, so the branch has no address of 127.0.0.1; core.serve, which lowers the upload limit
+# where it is hosted, is not called there.
+CLOUD := dist/cloud
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+cloud:  ## write dist/cloud: what a branch for Streamlit Community Cloud has in place of ours, see docs/hosting.md
+	@mkdir -p $(CLOUD)/.streamlit
+	@{ echo "# Made by \`make cloud\` from requirements.txt, for Streamlit Community Cloud: the CPU build of PyTorch."; \
+	echo "--find-links $(CPU_INDEX)/torch/"; echo "--find-links $(CPU_INDEX)/torchvision/"; echo "-c constraints.txt"; \
+	sed -E -e '/^#/d' -e 's/^(torch|torchvision)==[^ ]+/&+cpu/' requirements.txt; } > $(CLOUD)/requirements.txt
+	@sed -E -e '/^address = /d' -e 's/^(maxUploadSize = )[0-9]+/\11/' .streamlit/config.toml \
+	> $(CLOUD)/.streamlit/config.toml
+	@echo "$(CLOUD) holds requirements.txt and .streamlit/config.toml for a branch of its own: docs/hosting.md."
 
 install:
 	@$(INSTALL)

@@ -87,6 +87,10 @@ MIGRATIONS = (
     ALTER TABLE runs ADD COLUMN source TEXT NOT NULL DEFAULT 'here';
     CREATE INDEX runs_in_order ON runs (pinned DESC, id DESC);
     """,
+    """
+    ALTER TABLE runs ADD COLUMN visitor TEXT NOT NULL DEFAULT '';
+    ALTER TABLE measurements ADD COLUMN visitor TEXT NOT NULL DEFAULT '';
+    """,
 )
 """Each brings the file from version i to i + 1; the version is SQLite's own `user_version`."""
 

@@ -57,8 +57,13 @@ class RunLane:
         return f"{self.title} failed{' ' if self.where else ': '}{self.reason} {kept(self.epoch)}"
 
 
-def how_ended(lanes: Sequence[RunLane], settings: TrainSettings, owner: str) -> tuple[State, str]:
-    """The state and the reason of a run all of whose lanes have ended; `owner` is who ran it."""
+def how_ended(
+    lanes: Sequence[RunLane], settings: TrainSettings, owner: str, stopped: str = "You stopped this run"
+) -> tuple[State, str]:
+    """The state and the reason of a run all of whose lanes have ended.
+
+    `owner` is who ran it; `stopped` begins the sentence where it was stopped.
+    """
     failures = [lane.failure for lane in lanes if lane.state == "failed"]
     # Epochs that every lane had complete which was not let to its end.
     epochs = min((lane.epoch for lane in lanes if lane.state in ("stopped", "interrupted")), default=0)
@@ -67,7 +72,7 @@ def how_ended(lanes: Sequence[RunLane], settings: TrainSettings, owner: str) -> 
         return "interrupted", " ".join([left_open(owner, epochs), *failures])
     if "stopped" in states:
         begun = any(lane.built for lane in lanes)
-        return "stopped", " ".join([_stopped(epochs, settings.epochs, begun), *failures])
+        return "stopped", " ".join([_stopped(stopped, epochs, settings.epochs, begun), *failures])
     if failures:
         finished = [lane.title for lane in lanes if lane.state == "finished"]
         went_on = [f"{joined(finished)} went on and finished."] if finished else []
@@ -77,11 +82,16 @@ def how_ended(lanes: Sequence[RunLane], settings: TrainSettings, owner: str) -> 
     return "finished", " ".join(f"{lane.title} stopped early after epoch {lane.epoch}: {why}." for lane in early)
 
 
-def _stopped(epochs: int, of: int, begun: bool) -> str:
+def _stopped(stopped: str, epochs: int, of: int, begun: bool) -> str:
     if not begun:
-        return "You stopped this run before its first epoch."
+        return f"{stopped} before its first epoch."
     when = "after its last epoch" if epochs == of else f"in epoch {epochs + 1}"
-    return f"You stopped this run {when}. {kept(epochs)}"
+    return f"{stopped} {when}. {kept(epochs)}"
+
+
+def stopper(visitor: str) -> str:
+    """Who can stop something, as its reason says it: where visitors are told apart, others read it, too."""
+    return "Its visitor" if visitor else "You"
 
 
 def kept(epochs: int) -> str:

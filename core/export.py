@@ -30,10 +30,10 @@ class ExportError(Exception):
 
 
 def content(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
-    """A run and all its rows as JSON values; what only this folder knows (source, pin) stays here."""
+    """A run and all its rows as JSON values; what only this folder knows (source, pin, visitor) stays here."""
     values = asdict(run)
     lanes = values.pop("lanes")
-    for own in ("source", "pinned"):
+    for own in ("source", "pinned", "visitor"):
         values.pop(own)
     return {"format": FORMAT, "run": values, "lanes": lanes, "rows": [row.as_json() for row in rows]}
 

@@ -1,32 +1,30 @@
-"""The Launcher: one per data folder, holds the queue and the warm spares, and is the only writer of the store.
+"""The Launcher: one per data folder, holds the queue, gives turns and stops, and is the only writer of the store.
 
 It lives in the web process (`current()` is the only way to it) or in the command line's. Its thread executes
-one run or one measurement at a time, in the order in which they were asked for; in between it keeps one imported
-worker per framework warm.
+one run or one measurement at a time, in the order in which they were asked for; in between it keeps spares warm,
+ends predictors that nobody uses, and removes what is beyond this installation's limits.
 """
 
 import contextlib
-import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import filelock
-import psutil
 
 from core import datasets
-from core.ending import left_open
+from core.ending import left_open, stopper
+from core.holder import FolderHeld, Holder
 from core.lane import WorkerProcess
+from core.limits import NO_LIMITS, Allowance, Limits
 from core.machine import this_machine
 from core.measurements import Measurements
-from core.measuring import STOPPED, MeasurementInProgress, closed_while
+from core.measuring import MeasurementInProgress, closed_while, stopped_words
 from core.predictor import Predictors
 from core.run import RunInProgress
-from core.settings import ENGINE_NAMES, SPARE_ENGINES, DeploymentSettings, InvalidSettings, Order, TrainSettings
+from core.settings import ENGINE_NAMES, DeploymentSettings, InvalidSettings, Order, TrainSettings
+from core.spares import Spares
 from core.store import ALL_ROWS, ENDED_STATES, Entry, Row, Run, State, Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -52,92 +50,67 @@ def current() -> "Launcher":
     raise LauncherUnavailable(str(_current or "The dashboard is still starting: try again in a moment."))
 
 
+class Refused(LauncherUnavailable):
+    """This visitor may not, in a sentence that says what is allowed and when."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run or a measurement that waits or goes on, whose it is, and how long such a one took the last time."""
+
+    id: str
+    what: TrainSettings | Order
+    visitor: str
+    takes_s: float | None
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is a run, else a measurement."""
+        return isinstance(self.what, TrainSettings)
+
+
 class Launcher:
     """Queue, turns and stop for one data folder."""
 
-    def __init__(self, deployment: DeploymentSettings, owner: str) -> None:
+    def __init__(self, deployment: DeploymentSettings, owner: str, limits: Limits = NO_LIMITS) -> None:
         """Takes the data folder. `owner` says who this is: `the dashboard`, `the command line`.
 
         Raises `LauncherUnavailable` where another process holds the folder, and `StoreError`.
         """
-        self.deployment, self.owner = deployment, owner
+        self.deployment, self.owner, self.limits = deployment, owner, limits
         self.store = Store(deployment.data_dir)
         self.measurements = Measurements(deployment.data_dir)
-        self._holder = self.store.data_dir / "holder.json"
-        self._lock = self._take_lock()
+        try:
+            self._holder = Holder(self.store)
+        except FolderHeld as error:
+            raise LauncherUnavailable(str(error)) from None
         try:
             self.store.open_for_writing()
-            self._close_what_was_left_open(self._held_before.get("owner", "the dashboard"))
-            self._write_holder()
+            self._close_what_was_left_open(self._holder.before)
+            self._holder.say(owner)
         except BaseException:
-            self._lock.release()
+            self._holder.release()
             raise
         self._guard = threading.RLock()
         self._wake = threading.Event()
         self._closing = False
-        self._queue: list[tuple[str, TrainSettings | Order]] = []
+        self._queue: list[Job] = []
+        self._job: Job | None = None
+        self._job_began = 0.0
         self._run: RunInProgress | MeasurementInProgress | None = None
-        self._spares: dict[str, WorkerProcess] = {}
-        self._spares_started = 0
+        self._allowance = Allowance(limits)
+        self._spares = Spares(self.store.data_dir)
         self.predictors = Predictors(
-            self._take_predictor, lambda: getattr(self._run, "id", ""), self._mark_drawn_beside
+            self._take_predictor, lambda: getattr(self._run, "id", ""), self._mark_drawn_beside, self.wait_s
         )
-        self._given_up: dict[str, int] = dict.fromkeys(SPARE_ENGINES, 0)
-        """How many spares of an engine in a row died before they were ready."""
-        self._data_tried = False
         self._unsaid: dict[str, str] = {}
         """Runs whose failure could not be written yet, and its reason."""
         self.trouble = ""
         """Why the last run's end could not be written, as a sentence; empty where all is well."""
+        log.info("launcher opened", extra={"owner": owner, "data_dir": str(self.store.data_dir)})
+        self._tidy()
         self._thread = threading.Thread(target=self._work, name="launcher", daemon=True)
         self._thread.start()
-
-    # --- the data folder -------------------------------------------------------------------------------
-
-    def _take_lock(self) -> filelock.FileLock:
-        try:
-            self.store.data_dir.mkdir(parents=True, exist_ok=True)
-            # Not thread_local: the web closes in another thread than it opened in.
-            lock = filelock.FileLock(self.store.data_dir / "lock", thread_local=False)
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise LauncherUnavailable(self._held_by()) from None
-        except OSError as error:
-            raise LauncherUnavailable(self.store.in_words(error)) from None
-        self._held_before = self._read_holder()
-        return lock
-
-    def _write_holder(self) -> None:
-        process = {"pid": os.getpid(), "started": psutil.Process().create_time()}
-        beside = self._holder.with_suffix(".part")
-        try:
-            beside.write_text(json.dumps({"owner": self.owner, "since": time.strftime("%H:%M"), **process}))
-            beside.replace(self._holder)
-        except OSError as error:
-            raise StoreError(self.store.in_words(error)) from None
-
-    def _read_holder(self) -> dict[str, Any]:
-        with contextlib.suppress(OSError, ValueError):
-            values = json.loads(self._holder.read_text())
-            if isinstance(values, dict):
-                return values
-        return {}
-
-    def _held_by(self) -> str:
-        """Who holds the folder, once they have written it down: two may have started at this moment."""
-        who = "another process"
-        for _ in range(20):
-            with contextlib.suppress(KeyError, TypeError, ValueError, psutil.Error):
-                holder = self._read_holder()
-                # A process is known by its pid and its start.
-                if psutil.Process(holder["pid"]).create_time() == holder["started"]:
-                    who = f"{holder['owner']} (process {holder['pid']}, since {holder['since']})"
-                    break
-            time.sleep(0.1)
-        return (
-            f"The data folder {self.store.data_dir} is in use by {who}: use that one, close it, "
-            "or set DUEL_DATA_DIR to another folder."
-        )
 
     def _close_what_was_left_open(self, owner: str) -> None:
         """Runs whose owner went away: what it had shown is there, and nothing more will come."""
@@ -156,89 +129,144 @@ class Launcher:
         entries = [Entry(lane, "lane", {"state": state, "reason": lane_reason}) for lane in lanes]
         self.store.append(run_id, [*entries, Entry("", "run", {"state": state, "reason": reason})])
 
-    # --- what pages and the command line call ----------------------------------------------------------
+    # --- what pages and the command line call; `visitor` is who asks, empty on one's own machine ---------
 
-    def submit(self, settings: TrainSettings) -> str:
-        """Queues a run; returns its id. Raises `InvalidSettings`, `StoreError`."""
-        if not self.deployment.fake_engines:
-            for engine in settings.engines:
-                if engine not in ENGINE_NAMES:
-                    raise InvalidSettings(
-                        {"engines": f"There is no engine {engine}. Engines: {', '.join(ENGINE_NAMES)}."}
-                    )
-        settings.check_batch(datasets.find(settings.dataset).training_split)
+    def check(self, settings: TrainSettings) -> None:
+        """Raises `InvalidSettings` where such a run cannot be, or is not allowed here."""
+        for engine in settings.engines:
+            if engine not in ENGINE_NAMES and not self.deployment.fake_engines:
+                raise InvalidSettings({"engines": f"There is no engine {engine}. Engines: {', '.join(ENGINE_NAMES)}."})
+        dataset = datasets.find(settings.dataset)
+        here = not dataset.download_bytes or self.deployment.datasets_dir is not None
+        self.limits.check(settings, here or datasets.prepared(settings.dataset, self.store.data_dir) is not None)
+        settings.check_batch(dataset.training_split)
+
+    def submit(self, settings: TrainSettings, visitor: str = "") -> str:
+        """Queues a run; returns its id. Raises `InvalidSettings`, `Refused`, `StoreError`."""
+        self.check(settings)
+        last = self.store.last_like(settings.as_json())
         with self._guard:
-            self._refuse_when_closing()
-            run_id = self.store.create(settings.as_json(), this_machine())
-            self._queue.append((run_id, settings))
-        self._wake.set()
+            self._admit(visitor)
+            run_id = self.store.create(settings.as_json(), this_machine(), visitor)
+            takes_s = last.elapsed_s if last else self.limits.run_s
+            self._enqueue(Job(run_id, settings, visitor, takes_s))
         return run_id
 
-    def measure(self, order: Order) -> str:
+    def measure(self, order: Order, visitor: str = "") -> str:
         """Queues a measurement; returns its id, the waiting or running one's where its subject has one already.
 
-        Raises `StoreError`.
+        Raises `Refused`, `StoreError`.
         """
+        if self.limits.run_s is not None:
+            order = replace(order, limit_s=min(order.limit_s, self.limits.run_s))
+        last = self.measurements.results().get(order.subject) or self.measurements.recorded().get(order.subject)
         with self._guard:
-            self._refuse_when_closing()
             for waiting in self.measurements.open_ones():
                 if waiting.subject == order.subject:
                     return waiting.id
-            measurement = self.measurements.create(order, this_machine())
-            self._queue.append((measurement, order))
-        self._wake.set()
+            self._admit(visitor)
+            measurement = self.measurements.create(order, this_machine(), visitor)
+            takes_s = last.elapsed_s if last and last.elapsed_s else order.limit_s
+            self._enqueue(Job(measurement, order, visitor, takes_s))
         return measurement
 
-    def _refuse_when_closing(self) -> None:
+    def _admit(self, visitor: str) -> None:
+        """Raises `Refused` where this visitor may start nothing now."""
         if self._closing:
             raise LauncherUnavailable("The dashboard is shutting down.")
+        at_once = sum(job.visitor == visitor for job in self._jobs())
+        if sentence := self._allowance.refusal(visitor, at_once, len(self._queue), self._left_s()):
+            raise Refused(sentence)
 
-    def stop(self, wanted: str) -> None:
-        """Stops a queued or running run or measurement; does nothing to an ended one."""
+    def _enqueue(self, job: Job) -> None:
+        self._allowance.count(job.visitor)
+        self._queue.append(job)
+        log.info("queued", extra={"job": job.id, "waiting": len(self._queue)})
+        self._wake.set()
+
+    def stop(self, wanted: str, visitor: str = "") -> None:
+        """Stops a queued or running run or measurement; does nothing to an ended one. Raises `Refused`."""
         with self._guard:
-            for waiting, what in self._queue:
-                if waiting == wanted and isinstance(what, Order):
-                    self.measurements.end(waiting, "stopped", STOPPED)
-                elif waiting == wanted and isinstance(what, TrainSettings):
-                    self._end(waiting, what.engines, "stopped", "You stopped this run before it began.")
-            self._queue = [item for item in self._queue if item[0] != wanted]
-            if self._run is not None and self._run.id == wanted:
-                self._run.stop.set()
+            for job in self._jobs():
+                if job.id != wanted:
+                    continue
+                self._refuse_others(job.visitor, visitor)
+                if job is self._job and self._run is not None:
+                    self._run.stop.set()
+                elif isinstance(job.what, Order):
+                    self.measurements.end(wanted, "stopped", stopped_words(stopper(visitor)))
+                else:
+                    reason = f"{stopper(visitor)} stopped this run before it began."
+                    self._end(wanted, job.what.engines, "stopped", reason)
+            self._queue = [job for job in self._queue if job.id != wanted]
 
-    def annotate(self, run_id: str, name: str, note: str, pinned: bool) -> None:
-        """Names, notes and pins a run of this folder. Raises `StoreError`."""
+    def may_change(self, owner: str, visitor: str) -> bool:
+        """Whether a visitor may stop or change what `owner`, a visitor too, has started."""
+        return not self.limits.only_own or (owner == visitor != "")
+
+    def _refuse_others(self, owner: str, visitor: str) -> None:
+        if not self.may_change(owner, visitor):
+            raise Refused("Only who started a run can stop or change it here.")
+
+    def annotate(self, run_id: str, name: str, note: str, pinned: bool, visitor: str = "") -> None:
+        """Names, notes and pins a run of this folder. Raises `Refused`, `StoreError`."""
+        self._refuse_others(self.store.run(run_id).visitor, visitor)
+        if pinned and self.limits.only_own:
+            raise Refused("Nothing can be pinned here: the list is everybody's.")
         self.store.annotate(run_id, name, note, pinned)
 
-    def delete(self, run_id: str) -> None:
-        """Removes an ended run of this folder; a recorded one cannot be. Raises `StoreError`."""
+    def delete(self, run_id: str, visitor: str = "") -> None:
+        """Removes an ended run of this folder; a recorded one cannot be. Raises `Refused`, `StoreError`."""
+        self._refuse_others(self.store.run(run_id).visitor, visitor)
         self.store.delete(run_id)
 
-    def take_in(self, run: Run, rows: Sequence[Row]) -> str:
-        """Keeps a run that was exported elsewhere; returns its new id. Raises `StoreError`."""
-        return self.store.take_in(run, rows)
+    def take_in(self, run: Run, rows: Sequence[Row], visitor: str = "") -> str:
+        """Keeps a run that was exported elsewhere; returns its new id. Raises `Refused`, `StoreError`."""
+        if not self.limits.imports:
+            raise Refused("Nothing can be imported here: every figure was measured on this machine.")
+        return self.store.take_in(run, rows, visitor)
 
     def active(self) -> list[str]:
         """The running run's id, then the queued ones' in their order."""
-        return self._going_on(RunInProgress, TrainSettings)
+        return [job.id for job in self._jobs() if job.is_run]
 
     def measuring(self) -> list[str]:
         """The running measurement's id, then the queued ones' in their order."""
-        return self._going_on(MeasurementInProgress, Order)
+        return [job.id for job in self._jobs() if not job.is_run]
 
-    def _going_on(self, running: type, queued: type) -> list[str]:
+    def waiting(self) -> int:
+        """How many runs and measurements wait."""
         with self._guard:
-            now = [self._run.id] if self._run is not None and isinstance(self._run, running) else []
-            return now + [waiting for waiting, what in self._queue if isinstance(what, queued)]
+            return len(self._queue)
+
+    def _jobs(self) -> list[Job]:
+        with self._guard:
+            return [*([self._job] if self._job else []), *self._queue]
 
     def waits_for(self, wanted: str) -> str:
         """What a queued run or measurement waits for, as the rest of a sentence; empty where it does not wait."""
         with self._guard:
-            places = [waiting for waiting, _ in self._queue]
-            if wanted not in places or self._run is None:
+            places = [job.id for job in self._queue]
+            if wanted not in places or self._job is None:
                 return ""
-            what = "a run trains" if isinstance(self._run, RunInProgress) else "a measurement runs"
+            what = "a run trains" if self._job.is_run else "a measurement runs"
             before = places.index(wanted)
             return what + (f", {before} more before it" if before else "")
+
+    def wait_s(self, wanted: str = "") -> float | None:
+        """Seconds until a waiting run or measurement, or a new one, begins; None where nobody knows."""
+        with self._guard:
+            places = [job.id for job in self._queue]
+            return self._left_s(places.index(wanted) if wanted in places else len(places))
+
+    def _left_s(self, ahead: int = 0) -> float | None:
+        """Seconds until the running one, and so many of those that wait, have ended."""
+        left = 0.0
+        for job in [*([self._job] if self._job else []), *self._queue[:ahead]]:
+            if job.takes_s is None:
+                return None
+            left += max(0.0, job.takes_s - (time.monotonic() - self._job_began if job is self._job else 0.0))
+        return left
 
     def follow(self, run_id: str, poll_s: float = 0.1) -> Iterator[Row]:
         """Every row of a run, from its first, as it is committed, until it has ended."""
@@ -255,9 +283,7 @@ class Launcher:
 
     def warm(self) -> bool:
         """Whether every framework's spare is imported and waits."""
-        with self._guard:
-            spares = [self._spares.get(name) for name in SPARE_ENGINES]
-        return all(spare is not None and spare.ready is not None and spare.alive for spare in spares)
+        return self._spares.warm()
 
     def close(self) -> None:
         """Ends the run as `interrupted`, every process, and gives the data folder back."""
@@ -268,11 +294,11 @@ class Launcher:
         self._wake.set()
         self._thread.join(timeout=20)
         self.predictors.close()
-        for spare in self._spares.values():
-            spare.close()
+        self._spares.close()
         with contextlib.suppress(StoreError):
             self._close_what_was_left_open(self.owner)
-        self._lock.release()
+        log.info("launcher closed")
+        self._holder.release()
 
     # --- the thread ------------------------------------------------------------------------------------
 
@@ -280,10 +306,12 @@ class Launcher:
         while not self._closing:
             try:
                 if self._execute_next():
+                    self._tidy()
                     continue
                 self._say_failures()
                 self.predictors.end_idle()
-                self._keep_warm()
+                if self.deployment.spares:
+                    self._spares.keep(lambda: self._closing or bool(self._queue))
             except Exception:  # whatever happens, the next run must start
                 log.exception("launcher")
             self._wake.wait(timeout=0.5)
@@ -293,28 +321,35 @@ class Launcher:
         with self._guard:
             if not self._queue or self._closing:
                 return False
-            job, what = self._queue.pop(0)
-            self._run = self._in_progress(job, what)
+            job = self._job = self._queue.pop(0)
+            self._job_began = time.monotonic()
+            self._run = self._in_progress(job)
+        log.info("begun", extra={"job": job.id})
         try:
+            if not self.limits.drawing_beside:
+                self.predictors.rest()
             self._run.execute()
             self.trouble = ""
         except StoreError as error:
             self.trouble = str(error)
-            self._unsaid[job] = self.trouble
+            self._unsaid[job.id] = self.trouble
         except Exception as error:
-            log.exception("run %s", job)
-            self._unsaid[job] = f"The launcher failed: {type(error).__name__}: {error}."
+            log.exception("run %s", job.id)
+            self._unsaid[job.id] = f"The launcher failed: {type(error).__name__}: {error}."
         finally:
             self._say_failures()
             with self._guard:
-                self._run = None
+                self._run = self._job = None
+            took_s = round(time.monotonic() - self._job_began, 3)
+            log.info("ended", extra={"job": job.id, "elapsed_s": took_s, "trouble": self.trouble})
         return True
 
-    def _in_progress(self, job: str, what: TrainSettings | Order) -> RunInProgress | MeasurementInProgress:
-        datasets_dir = self.deployment.datasets_dir
-        if isinstance(what, Order):
-            return MeasurementInProgress(job, what, self.measurements, datasets_dir, self.owner)
-        return RunInProgress(job, what, self.store, datasets_dir, self._take_worker, self.owner)
+    def _in_progress(self, job: Job) -> RunInProgress | MeasurementInProgress:
+        datasets_dir, who = self.deployment.datasets_dir, stopper(job.visitor)
+        if isinstance(job.what, Order):
+            return MeasurementInProgress(job.id, job.what, self.measurements, datasets_dir, self.owner, who)
+        worker, limit_s = self._take_worker, self.limits.run_s
+        return RunInProgress(job.id, job.what, self.store, datasets_dir, worker, self.owner, limit_s, who)
 
     def _say_failures(self) -> None:
         """A full disk may take a run's end once the run writes no more, or later; else the next start says it."""
@@ -330,17 +365,18 @@ class Launcher:
                 self._end(run_id, lanes, "failed", reason, reason)
                 del self._unsaid[run_id]
 
+    def _tidy(self) -> None:
+        """Removes the oldest runs that are beyond what is kept here."""
+        kept_bytes = None if self.limits.kept_mb is None else self.limits.kept_mb * 1_000_000
+        with contextlib.suppress(StoreError):
+            if gone := self.store.remove_oldest(self.limits.kept_runs, kept_bytes):
+                log.info("removed", extra={"runs": gone})
+
     def _take_worker(self, engine: str, folder: Path) -> WorkerProcess:
-        """A warm spare where there is one, else a new process; its log moves to the run's folder."""
-        log_path = folder / f"{engine}.log"
-        if (spare := self._take_spare(engine)) is None:
-            return WorkerProcess(engine, log_path)
-        with contextlib.suppress(OSError):
-            spare.log = spare.log.replace(log_path)
-        return spare
+        """The engine's spare, which saves its import, else a new process."""
+        return self._spares.worker(engine, folder)
 
     def _take_predictor(self, engine: str) -> WorkerProcess:
-        """The engine's spare, which saves its import, else a new process."""
         return self._take_worker(engine, self.store.data_dir / "predictors")
 
     def _mark_drawn_beside(self, run_id: str) -> None:
@@ -348,37 +384,3 @@ class Launcher:
         with self._guard:
             if self._run is not None and self._run.id == run_id:
                 self._run.drawn_beside.set()
-
-    def _take_spare(self, engine: str) -> WorkerProcess | None:
-        """The engine's spare, which is then no longer one; None where there is none alive."""
-        with self._guard:
-            spare = self._spares.pop(engine, None)
-        if spare is None or spare.alive:
-            return spare
-        self._given_up[engine] = 0 if spare.ready else self._given_up[engine] + 1
-        spare.close()
-        return None
-
-    def _keep_warm(self) -> None:
-        """One thing at a time, and only while nobody trains: the embedded data, then a spare for each framework."""
-        if not self.deployment.spares:
-            return
-        if not self._data_tried:
-            self._data_tried = True
-            with contextlib.suppress(datasets.DatasetError):
-                datasets.prepare("mnist5k", self.store.data_dir, cancelled=lambda: self._closing)
-        if any(spare.alive and spare.ready is None for spare in self._spares.values()):
-            return
-        for engine in SPARE_ENGINES:
-            if engine in self._spares and self._spares[engine].alive:
-                continue
-            self._take_spare(engine)
-            if self._queue or self._given_up[engine] >= 3 or psutil.virtual_memory().available < 2**31:
-                continue
-            self._spares_started += 1
-            path = self.store.data_dir / "spares" / f"{engine}-{self._spares_started}.log"
-            with contextlib.suppress(OSError):
-                spare = WorkerProcess(engine, path)
-                with self._guard:
-                    self._spares[engine] = spare
-            return

@@ -42,6 +42,8 @@ class Measurement:
     beside: bool
     """Somebody drew while it ran: its times are then a little too long."""
     result: dict[str, Any] | None
+    visitor: str = ""
+    """Who asked for it, as `Run.visitor`."""
     source: Literal["here", "recorded"] = "here"
 
     @property
@@ -80,14 +82,14 @@ class Measurements(Database):
 
     # --- writing ---------------------------------------------------------------------------------------
 
-    def create(self, order: Order, machine: Mapping[str, Any]) -> str:
+    def create(self, order: Order, machine: Mapping[str, Any], visitor: str = "") -> str:
         """A new queued measurement; returns its id. Old ones of the same subject make room."""
         found = new_id()
         with self.writing() as connection:
             connection.execute(
-                "INSERT INTO measurements (id, subject, program, arguments, created_at, state, machine) "
-                "VALUES (?, ?, ?, ?, ?, 'queued', ?)",
-                (found, order.subject, order.program, json.dumps(order.arguments), now(), json.dumps(machine)),
+                "INSERT INTO measurements (id, subject, program, created_at, visitor, arguments, machine, state) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, 'queued')",
+                (found, order.subject, order.program, now(), visitor, json.dumps(order.arguments), json.dumps(machine)),
             )
             connection.execute(
                 "DELETE FROM measurements WHERE subject = ? AND state IN (?, ?, ?, ?) AND id NOT IN "

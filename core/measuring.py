@@ -17,7 +17,6 @@ from core.measurements import Measurements
 from core.settings import Order
 
 FLUSH_S = 0.25
-STOPPED = "You stopped this measurement."
 PROGRAM = "core.probes"
 
 
@@ -25,9 +24,16 @@ class MeasurementInProgress:
     """Executes one queued measurement. `stop` may be set from any thread, `closing` when the owner shuts down."""
 
     def __init__(
-        self, measurement: str, order: Order, store: Measurements, datasets_dir: Path | None, owner: str
+        self,
+        measurement: str,
+        order: Order,
+        store: Measurements,
+        datasets_dir: Path | None,
+        owner: str,
+        stopper: str = "You",
     ) -> None:
         self.id, self.order, self.store, self.owner = measurement, order, store, owner
+        self.stopper = stopper
         self.datasets_dir = datasets_dir
         self.stop, self.closing, self.drawn_beside = threading.Event(), threading.Event(), threading.Event()
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
@@ -103,7 +109,7 @@ class MeasurementInProgress:
 
     def _end_by_wish(self) -> None:
         if self.stop.is_set():
-            self._end("stopped", STOPPED)
+            self._end("stopped", stopped_words(self.stopper))
         else:
             self._end("interrupted", closed_while(self.owner))
 
@@ -122,3 +128,8 @@ class MeasurementInProgress:
 def closed_while(owner: str) -> str:
     """Why a measurement is interrupted whose owner went away, as a sentence."""
     return f"{owner[:1].upper()}{owner[1:]} was closed while this was measured."
+
+
+def stopped_words(stopper: str) -> str:
+    """Why a measurement has no result that somebody stopped, as a sentence."""
+    return f"{stopper} stopped this measurement."

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from core import events
 from core.lane import WorkerProcess
 from core.logits import probabilities
+from core.metrics import duration
 from core.names import engine_title, framework, is_variant
 from core.outcome import LaneOutcome, Outcome
 from core.store import Run, Store
@@ -27,7 +28,7 @@ START_S = 60.0
 ANSWER_S = 20.0
 RETRY_S = 10.0
 """A model that could not be loaded is not tried again before."""
-TRAINING = "A run or a measurement is under way: the models load when it has ended, or when you stop it."
+TRAINING = "A run or a measurement is under way: the models load when nothing runs or waits."
 
 Images = npt.NDArray[np.uint8]
 TakeWorker = Callable[[str], WorkerProcess]
@@ -182,9 +183,18 @@ class Predictor:
 class Predictors:
     """Every framework's predictor; the Launcher owns one of these."""
 
-    def __init__(self, take_worker: TakeWorker, training: Callable[[], str], beside: Callable[[str], None]) -> None:
-        """`training` gives the id of the run that trains now, or an empty string; `beside` marks such a run."""
-        self._take_worker, self._training, self._beside = take_worker, training, beside
+    def __init__(
+        self,
+        take_worker: TakeWorker,
+        training: Callable[[], str],
+        beside: Callable[[str], None],
+        wait_s: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        """`training` gives the id of the run that trains now, or an empty string; `beside` marks such a run.
+
+        `wait_s` gives the seconds until nothing runs or waits, where somebody knows.
+        """
+        self._take_worker, self._training, self._beside, self._wait_s = take_worker, training, beside, wait_s
         self._predictors: dict[str, Predictor] = {}
         self._guard = threading.Lock()
         self._closed = False
@@ -208,7 +218,7 @@ class Predictors:
             if predictor.holds(model):
                 continue
             if not predictor.loaded and self._training():
-                raise PredictorError(TRAINING)
+                raise PredictorError(self._busy_words())
             fault, since = self._faults.get((model.engine, model.slot), (None, 0.0))
             if fault is not None and time.monotonic() - since < RETRY_S:
                 raise fault
@@ -277,11 +287,16 @@ class Predictors:
         if self._closed:
             raise PredictorError("The dashboard is shutting down.")
         if self._training():
-            raise PredictorError(TRAINING)
+            raise PredictorError(self._busy_words())
         try:
             predictor.open()
         except OSError as error:
             raise PredictorError(f"{engine_title(predictor.engine)} cannot be started: {error.strerror}.") from None
+
+    def _busy_words(self) -> str:
+        """Why no model loads now, and when it should."""
+        wait_s = self._wait_s()
+        return TRAINING if wait_s is None else f"{TRAINING} That should be in about {duration(max(10.0, wait_s))}."
 
     def end_idle(self) -> None:
         """Ends predictors that nobody asked for ten minutes; the Launcher calls it now and then."""
@@ -293,6 +308,14 @@ class Predictors:
                     predictor.close()
                 finally:
                     predictor.guard.release()
+
+    def rest(self) -> None:
+        """Ends all of them until somebody draws again, each once it has given the answer that it is at."""
+        with self._guard:
+            predictors = list(self._predictors.values())
+        for predictor in predictors:
+            with predictor.guard:
+                predictor.close()
 
     def close(self) -> None:
         """Ends all of them."""

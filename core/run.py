@@ -17,6 +17,7 @@ from core import datasets, events, parity
 from core.ending import RunLane, how_ended
 from core.events import Message
 from core.lane import WorkerProcess
+from core.metrics import duration
 from core.settings import Alignment, Device, Schedule, TrainSettings
 from core.store import Entry, State, Store
 
@@ -39,8 +40,12 @@ class RunInProgress:
         datasets_dir: Path | None,
         take_worker: TakeWorker,
         owner: str,
+        limit_s: float | None = None,
+        stopper: str = "You",
     ) -> None:
+        """`limit_s` stops it after so many seconds; `stopper` is who else can, as its reason will say."""
         self.id, self.settings, self.store, self.owner = run_id, settings, store, owner
+        self.stopper, self._limit_s, self._began_at = stopper, limit_s, time.monotonic()
         self.datasets_dir, self.take_worker = datasets_dir, take_worker
         self.stop, self.closing = threading.Event(), threading.Event()
         self.drawn_beside = threading.Event()
@@ -56,6 +61,7 @@ class RunInProgress:
 
     def execute(self) -> None:
         """Runs to the end and writes how it ended. Raises `StoreError` where the end cannot be written."""
+        self._began_at = time.monotonic()
         self._write(Entry("", "run", {"state": "running"}))
         try:
             self._prepare_data()
@@ -258,12 +264,16 @@ class RunInProgress:
                 self._fail(lane, lane.place, why)
 
     def _ending(self) -> bool:
-        return self.stop.is_set() or self.closing.is_set()
+        return self.stop.is_set() or self.closing.is_set() or self._overdue
+
+    @property
+    def _overdue(self) -> bool:
+        return self._limit_s is not None and time.monotonic() - self._began_at > self._limit_s
 
     @property
     def _cut(self) -> State:
-        """How a lane ends that was not let to its end: by a person's wish, or because the owner shuts down."""
-        return "stopped" if self.stop.is_set() else "interrupted"
+        """How a lane ends that was not let to its end: by wish or limit, or because the owner shuts down."""
+        return "stopped" if self.stop.is_set() or not self.closing.is_set() else "interrupted"
 
     def _press_stop(self) -> None:
         """Event, then SIGTERM, then SIGKILL: a worker stops at its next step, or is stopped."""
@@ -312,7 +322,10 @@ class RunInProgress:
             self._end(lane, "failed" if self._fault else self._cut, self._fault)
         with contextlib.suppress(OSError):
             self.folder.rmdir()  # where nothing was put into it
-        state, reason = how_ended(self.lanes, self.settings, self.owner)
+        stopped = f"{self.stopper} stopped this run"
+        if self._limit_s is not None and not self.stop.is_set():
+            stopped = f"A run has {duration(self._limit_s)} here, so this one was stopped"
+        state, reason = how_ended(self.lanes, self.settings, self.owner, stopped)
         if self._fault:
             state, reason = "failed", self._fault
         beside = [Entry("", "beside")] if self.drawn_beside.is_set() else []

@@ -1,7 +1,7 @@
 """Serves the dashboard, as `.venv/bin/python -m core.serve`, on the port in `PORT`.
 
-It looks at the port first, so that a port in use gets a sentence, and only then loads Streamlit, into the
-same process: a signal to it reaches the server, and a Ctrl-C ends without a word.
+It looks at the port and the environment first, so that what is wrong with them gets a sentence, and only then
+loads Streamlit, into the same process: a signal to it reaches the server, and a Ctrl-C ends without a word.
 """
 
 import errno
@@ -58,12 +58,23 @@ def _reason(port: int, error: OSError) -> str:
 
 
 def run_streamlit(port: int) -> int:
-    """Runs Streamlit's own command line until the server ends, and returns the exit code."""
+    """Runs Streamlit's own command line until the server ends; returns the exit code, 2 for a wrong environment."""
+    from core.limits import read_environment
+    from core.settings import InvalidSettings
+
+    options = ["--server.port", str(port)]
+    try:
+        if not read_environment()[1].imports:
+            options += ["--server.maxUploadSize", "1"]  # MB: a picture of a digit, and nothing larger
+    except InvalidSettings as error:
+        print(error, file=sys.stderr)
+        return 2
+
     from click import Abort, ClickException
     from streamlit.web import cli
 
     try:
-        cli.main(["run", "app.py", "--server.port", str(port)], prog_name="streamlit", standalone_mode=False)
+        cli.main(["run", "app.py", *options], prog_name="streamlit", standalone_mode=False)
     except Abort:  # Ctrl-C, after the server has shut down
         return 0
     except ClickException as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -41,6 +41,13 @@ class Device(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     BEST = "best"
+
+
+class Profile(StrEnum):
+    """`local`: one's own machine. `hosted`: strangers visit, and `core.limits` says what each may take."""
+
+    LOCAL = "local"
+    HOSTED = "hosted"
 
 
 DATASET_NAMES = ("mnist5k", "mnist", "fashion-mnist", "kmnist")
@@ -238,11 +245,19 @@ class DeploymentSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="DUEL_", env_ignore_empty=True, extra="ignore")
 
+    profile: Profile = Profile.LOCAL
     data_dir: Path = Path(platformdirs.user_data_dir("keras-vs-pytorch", appauthor=False))
     """Everything the program writes: store, weights, logs, prepared data sets."""
     datasets_dir: Path | None = None
     """A folder in torchvision's layout that is read instead of downloading."""
     spares: bool = True
-    """Whether one imported worker per framework is kept warm, so that Start does not wait for imports."""
+    """Whether one imported worker per framework is kept warm, so that Start does not wait for imports; where it is
+    hosted memory is scarcer than seconds, so not unless it is asked for."""
     fake_engines: bool = False
     """Whether runs may use the engines without a framework; for tests."""
+
+    @model_validator(mode="after")
+    def _no_spares_where_hosted(self) -> Self:
+        if self.profile == Profile.HOSTED and "spares" not in self.model_fields_set:
+            self.spares = False
+        return self

@@ -4,6 +4,7 @@ One writer (the Launcher), many readers. Recorded runs lie in `core/recorded`, r
 is read here.
 """
 
+import contextlib
 import json
 import re
 import shutil
@@ -75,6 +76,8 @@ class Run:
     """What its owner calls it; text, never Markdown or HTML."""
     note: str = ""
     pinned: bool = False
+    visitor: str = ""
+    """Who started it, where visitors are told apart: a hash that says nothing else."""
 
     @property
     def live(self) -> bool:
@@ -129,6 +132,15 @@ def checked_id(run_id: str) -> str:
     return run_id
 
 
+def folder_bytes(folder: Path) -> int:
+    """The sizes of all files below a folder; what vanishes meanwhile counts nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.lstat().st_size
+    return total
+
+
 class Store(Database):
     """Reads and writes runs, and merges the recorded ones into what is read."""
 
@@ -138,13 +150,13 @@ class Store(Database):
 
     # --- writing ---------------------------------------------------------------------------------------
 
-    def create(self, settings: Mapping[str, Any], machine: Mapping[str, Any]) -> str:
+    def create(self, settings: Mapping[str, Any], machine: Mapping[str, Any], visitor: str = "") -> str:
         """A new queued run; returns its id."""
         run_id = new_id()
         with self.writing() as connection:
             connection.execute(
-                "INSERT INTO runs (id, created_at, state, settings, machine) VALUES (?, ?, 'queued', ?, ?)",
-                (run_id, now(), json.dumps(settings), json.dumps(machine)),
+                "INSERT INTO runs (id, created_at, state, settings, machine, visitor) VALUES (?, ?, 'queued', ?, ?, ?)",
+                (run_id, now(), json.dumps(settings), json.dumps(machine), visitor),
             )
             connection.executemany(
                 "INSERT INTO lanes (run, engine, position, state) VALUES (?, ?, ?, 'waiting')",
@@ -200,16 +212,37 @@ class Store(Database):
         if gone:
             shutil.rmtree(self.data_dir / "runs" / run_id, ignore_errors=True)
 
-    def take_in(self, run: Run, rows: Sequence[Row]) -> str:
+    def remove_oldest(self, kept: int | None, kept_bytes: int | None) -> list[str]:
+        """Removes ended runs, the oldest first, until at most `kept` are left and all take `kept_bytes`; their ids."""
+        if kept is None and kept_bytes is None:
+            return []
+        ended = [run.id for run in self._select("ORDER BY id DESC") if not run.live]
+        gone = [] if kept is None else ended[kept:]
+        for run_id in gone:
+            self.delete(run_id)
+        left = ended[: len(ended) - len(gone)]
+        while kept_bytes is not None and left and self.size_bytes() > kept_bytes:
+            gone.append(left.pop())
+            self.delete(gone[-1])
+        return gone
+
+    def size_bytes(self) -> int:
+        """What all runs of this folder take: the database less its free pages, and the files of the runs."""
+        with self.reading() as connection:
+            size = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, "
+            total: int = connection.execute(f"{size} pragma_page_size").fetchone()[0] if connection else 0
+        return total + folder_bytes(self.data_dir / "runs")
+
+    def take_in(self, run: Run, rows: Sequence[Row], visitor: str = "") -> str:
         """Keeps a run that was exported elsewhere, under a new id and marked as imported; returns the id."""
         run_id = new_id()
         columns = ("created_at", "started_at", "ended_at", "state", "reason", "name", "note")
         values = [getattr(run, column) for column in columns]
         with self.writing() as connection:
             connection.execute(
-                f"INSERT INTO runs (id, settings, machine, source, {', '.join(columns)}) "
-                f"VALUES (?, ?, ?, 'imported', {', '.join('?' * len(columns))})",
-                (run_id, json.dumps(run.settings), json.dumps(run.machine), *values),
+                f"INSERT INTO runs (id, visitor, settings, machine, source, {', '.join(columns)}) "
+                f"VALUES (?, ?, ?, ?, 'imported', {', '.join('?' * len(columns))})",
+                (run_id, visitor, json.dumps(run.settings), json.dumps(run.machine), *values),
             )
             connection.executemany(
                 "INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?)",

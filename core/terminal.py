@@ -4,10 +4,10 @@ import json
 from typing import Annotated, Any, NoReturn
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
-from core.settings import DeploymentSettings
+from core.limits import read_environment
+from core.settings import DeploymentSettings, InvalidSettings
 
 out, err = Console(), Console(stderr=True)
 
@@ -23,10 +23,9 @@ def fail(sentence: str, status: int) -> NoReturn:
 def deployment(**fixed: Any) -> DeploymentSettings:
     """The `DUEL_*` environment; ends with a sentence where it cannot be read."""
     try:
-        return DeploymentSettings(**fixed)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        fail(f"The environment variable DUEL_{str(wrong['loc'][0]).upper()} is wrong: {wrong['msg']}.", 2)
+        return read_environment(**fixed)[0]
+    except InvalidSettings as error:
+        fail(str(error), 2)
 
 
 def line(values: dict[str, Any]) -> None:

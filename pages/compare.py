@@ -30,13 +30,18 @@ def controls(rows: list[claims.Judged], active: launcher.Launcher | None, going:
     """Measure all, or how far that is and Stop; and the downloads."""
     probed = [judged for judged in rows if judged.claim.probe]
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Measure all", icon=":material/speed:", key="measure_all", disabled=active is None or bool(going)):
+        # Where each visitor has a few at a time, all of them at once are out of reach.
+        few = active is not None and (active.limits.visitor_at_once or len(probed)) < len(probed)
+        cannot = active is None or bool(going)
+        if few:
+            st.caption("Open a row to measure it here.", width="content")
+        elif st.button("Measure all", icon=":material/speed:", key="measure_all", disabled=cannot):
             assert active is not None
             claims_view.order(active, [judged.claim for judged in probed])
         with st.popover("Download"):
             st.download_button("Markdown", lambda: as_markdown(rows), "keras-vs-pytorch.md", "text/markdown")
             st.download_button("CSV", lambda: as_csv(rows), "keras-vs-pytorch.csv", "text/csv")
-        if not going:
+        if not going and not few:
             took = sum(claims_view.took_s(judged) for judged in probed)
             st.caption(f"About {max(1, round(took / 60))} minutes on this machine.", width="content")
     if active is not None and len(going) > 1:

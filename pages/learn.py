@@ -9,8 +9,9 @@ from core.measurements import Measurements
 from core.settings import DeploymentSettings
 from core.store import StoreError
 from core.web import address, lesson_view
-from core.web.here import here
+from core.web.here import here, say
 from core.web.markdown import literal
+from core.web.visitor import visitor
 
 measurements = Measurements(DeploymentSettings().data_dir)
 
@@ -41,9 +42,9 @@ def place() -> lessons.Lesson:
 def run(active: launcher.Launcher, lesson: lessons.Lesson, value: Any) -> None:
     """Queues the lesson's scripts and shows them."""
     try:
-        active.measure(lessons.order(lesson, value))
+        active.measure(lessons.order(lesson, value), visitor())
     except (StoreError, launcher.LauncherUnavailable) as error:
-        st.error(literal(error))
+        say(error)
     else:
         st.rerun()
 

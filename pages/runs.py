@@ -8,6 +8,7 @@ from core.store import Store, StoreError, UnknownRun
 from core.web import address, run_actions, run_page, runs_view
 from core.web.here import here
 from core.web.markdown import literal
+from core.web.visitor import visitor
 
 store = Store(DeploymentSettings().data_dir)
 
@@ -38,7 +39,7 @@ def history(active: launcher.Launcher | None) -> None:
     found, total = store.search(wanted, runs_view.PAGE, offset)
     runs_view.count(total, wanted)
     for run in found:
-        runs_view.row(run)
+        runs_view.row(run, mine=run.visitor == visitor() != "")
     runs_view.pager(offset, total)
     runs_view.laid_over(store)
 

@@ -1,25 +1,39 @@
 """Train: set batch size, epochs and dropout, start both frameworks, watch them learn, read the result."""
 
+import contextlib
+
 import streamlit as st
 
 from core import launcher
 from core.names import ALIGNMENT_TITLES
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
-from core.store import Run, Store, StoreError
+from core.store import Run, Store, StoreError, UnknownRun
 from core.web import run_page
-from core.web.here import here
+from core.web.here import here, say
 from core.web.markdown import literal
+from core.web.measure_view import about_time
 from core.web.settings_form import form_problems, plan, settings_form
+from core.web.visitor import visitor
 
 store = Store(DeploymentSettings().data_dir)
 
 
 def shown_run(active: launcher.Launcher | None) -> Run | None:
-    """Whatever trains now, wherever it was started; else the newest run; else one that came with the project."""
-    live = active.active() if active else []
+    """What trains now, wherever it was started; else the newest run; else one that came with the project.
+
+    Where visitors are told apart, their own run comes first, and stays when it has ended.
+    """
+    live = [store.run(run_id) for run_id in active.active()] if active else []
     mine = st.session_state.get("run")
-    if live:
-        return store.run(mine if mine in live else live[0])
+    own = [run for run in live if active and active.may_change(run.visitor, visitor())]
+    if mine and active and active.limits.only_own and mine not in active.active():
+        with contextlib.suppress(UnknownRun):
+            own.append(store.run(mine))
+    for run in own:
+        if run.id == mine:
+            return run
+    if own or live:
+        return (own or live)[0]
     newest = store.runs(limit=1)
     return newest[0] if newest else None
 
@@ -27,12 +41,13 @@ def shown_run(active: launcher.Launcher | None) -> Run | None:
 def controls(active: launcher.Launcher | None, run: Run | None) -> None:
     """The fields, then Start, or Stop in its place while a run goes on."""
     # Who presses Start is heard, even where somebody else has started a moment before.
-    busy = bool(run and run.live) and not st.session_state.get("start")
+    mine = bool(run and active and active.may_change(run.visitor, visitor()))
+    busy = bool(run and run.live) and mine and not st.session_state.get("start")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        settings = settings_form(disabled=busy)
+        settings = settings_form(disabled=busy, active=active)
         if busy and active and run:
             if st.button("Stop", icon=":material/stop:", width=120, key="stop"):
-                active.stop(run.id)
+                active.stop(run.id, visitor())
         elif st.button(
             "Start",
             icon=":material/play_arrow:",
@@ -45,7 +60,20 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
     for sentence in form_problems().values():
         st.markdown(f":red[{literal(sentence)}]")
     if not busy and settings:
-        st.caption(plan(settings, store.last_like(settings.as_json())))
+        st.caption(plan(settings, store.last_like(settings.as_json())) + (queue_words(active) if active else ""))
+    if run and run.live and not mine:
+        st.markdown("Somebody else's run:")
+
+
+def queue_words(active: launcher.Launcher) -> str:
+    """Who is before a run that would be started now, as a sentence; empty where nobody is."""
+    jobs = len(active.active()) + len(active.measuring())
+    if not jobs:
+        return ""
+    waiting, wait_s = active.waiting(), active.wait_s()
+    wait = f", {waiting} wait{'s' if waiting == 1 else ''}" if waiting else ""
+    when = "" if wait_s is None else f": yours would begin in about {about_time(wait_s)}"
+    return f" One goes on now{wait}{when}."
 
 
 def start(active: launcher.Launcher | None, settings: TrainSettings | None) -> None:
@@ -53,9 +81,9 @@ def start(active: launcher.Launcher | None, settings: TrainSettings | None) -> N
     if active is None or settings is None:
         return
     try:
-        st.session_state["run"] = active.submit(settings)
+        st.session_state["run"] = active.submit(settings, visitor())
     except (InvalidSettings, StoreError, launcher.LauncherUnavailable) as error:
-        st.error(literal(error))
+        say(error)
     else:
         st.rerun()
 

@@ -14,8 +14,10 @@ from core.launcher import Launcher, LauncherUnavailable
 from core.measurements import Measurement
 from core.store import StoreError
 from core.web import measure_view
+from core.web.here import say
 from core.web.markdown import literal
 from core.web.run_view import MARKS, PLOT
+from core.web.visitor import visitor
 
 BADGES: dict[str, tuple[Any, str]] = {
     "true": ("green", ":material/check:"),
@@ -150,9 +152,9 @@ def order(active: Launcher, claims: list[Claim]) -> None:
     """Queues measurements and shows them."""
     try:
         for claim in claims:
-            active.measure(claim.order)
+            active.measure(claim.order, visitor())
     except (StoreError, LauncherUnavailable) as error:
-        st.error(literal(error))
+        say(error)
     else:
         st.rerun()
 

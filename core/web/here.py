@@ -1,4 +1,4 @@
-"""The Launcher as a page finds it."""
+"""The Launcher as a page finds it, and what it answers in words."""
 
 import streamlit as st
 
@@ -13,3 +13,9 @@ def here() -> launcher.Launcher | None:
     except launcher.LauncherUnavailable as error:
         st.error(literal(error))
         return None
+
+
+def say(error: Exception) -> None:
+    """Why something was not done: what is not allowed is no fault."""
+    show = st.warning if isinstance(error, launcher.Refused) else st.error
+    show(literal(error))

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from core.launcher import Launcher, LauncherUnavailable, set_current
-from core.settings import DeploymentSettings
+from core.limits import read_environment
+from core.settings import InvalidSettings
 from core.store import StoreError
 
 
@@ -22,8 +23,9 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 
     launcher: Launcher | LauncherUnavailable
     try:
-        launcher = Launcher(DeploymentSettings(), "the dashboard")
-    except (LauncherUnavailable, StoreError) as error:
+        deployment, limits = read_environment()
+        launcher = Launcher(deployment, "the dashboard", limits)
+    except (LauncherUnavailable, StoreError, InvalidSettings) as error:
         launcher = LauncherUnavailable(str(error))
         print(error, file=sys.stderr)
     set_current(launcher)

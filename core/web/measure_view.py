@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core import metrics
-from core.launcher import Launcher
+from core.launcher import Launcher, LauncherUnavailable
 from core.machine import machine_words
 from core.measurements import Measurement, Measurements
 from core.store import StoreError
 from core.web.markdown import literal
+from core.web.visitor import visitor
 
 ABOUT_FROM = 0.15
 """Before this share is done, how long it took before says more about the time left than the share itself."""
@@ -31,14 +32,25 @@ def about(seconds: float | None) -> str:
     """`About 40 s left.`, or nothing."""
     if seconds is None:
         return ""
+    return f"About {about_time(seconds)} left."
+
+
+def about_time(seconds: float) -> str:
+    """A time to come: in whole seconds, or in whole minutes."""
     whole = max(1, round(seconds))
-    return f"About {f'{whole}{metrics.NO_BREAK}s' if whole < 60 else metrics.duration(whole)} left."
+    return f"{whole}{metrics.NO_BREAK}s" if whole < 100 else f"{round(whole / 60)}{metrics.NO_BREAK}min"
 
 
 def waiting(active: Launcher, measurement: str) -> str:
     """What a queued one waits for, as a sentence."""
     why = active.waits_for(measurement)
-    return f"Waits for its turn: {why}." if why else "Begins at once."
+    return f"Waits for its turn: {why}.{begins_in(active, measurement)}" if why else "Begins at once."
+
+
+def begins_in(active: Launcher, wanted: str) -> str:
+    """When a waiting run or measurement should begin, as a sentence; empty where nobody knows."""
+    wait_s = active.wait_s(wanted)
+    return "" if wait_s is None else f" It begins in about {about_time(wait_s)}."
 
 
 def progress(active: Launcher, measurement: Measurement, before_s: float | None, key: str) -> None:
@@ -50,14 +62,16 @@ def progress(active: Launcher, measurement: Measurement, before_s: float | None,
         sentence = f"{doing} {about(left_s(measurement, before_s))}"
     st.progress(measurement.fraction, text=sentence)
     # As a callback: a rerun that comes first would else swallow the press.
-    st.button("Stop", icon=":material/stop:", key=key, on_click=stop, args=(active, [measurement.id]))
+    if active.may_change(measurement.visitor, visitor()):
+        st.button("Stop", icon=":material/stop:", key=key, on_click=stop, args=(active, [measurement.id]))
 
 
 def stop(active: Launcher, measurements: Sequence[str]) -> None:
     """Stops measurements, the last in the queue first, so that none of them begins meanwhile."""
     for measurement in reversed(measurements):
-        with contextlib.suppress(StoreError):  # the page says what is wrong with the data folder
-            active.stop(measurement)
+        # The page says what is wrong with the data folder; what is somebody else's has no button.
+        with contextlib.suppress(StoreError, LauncherUnavailable):
+            active.stop(measurement, visitor())
 
 
 @st.fragment(run_every=1)

@@ -14,8 +14,10 @@ from core.launcher import Launcher, LauncherUnavailable
 from core.outcome import gather
 from core.report import as_html
 from core.store import ALL_ROWS, Row, Run, Store, StoreError
+from core.web.here import say
 from core.web.markdown import literal
 from core.web.settings_form import link_of
+from core.web.visitor import visitor
 
 REFUSED = "delete_refused"
 
@@ -25,9 +27,10 @@ def bar(run: Run, store: Store, active: Launcher | None) -> None:
     if refused := st.session_state.pop(REFUSED, ""):
         st.error(literal(refused))
     with st.container(horizontal=True, vertical_alignment="center"):
+        mine = active is not None and active.may_change(run.visitor, visitor())
         if run.live and active is not None:
-            if st.button("Stop", icon=":material/stop:", width=120, key="stop_run"):
-                active.stop(run.id)
+            if mine and st.button("Stop", icon=":material/stop:", width=120, key="stop_run"):
+                change(lambda: active.stop(run.id, visitor()))
             return
         st.page_link(
             "../../pages/train.py",
@@ -38,12 +41,15 @@ def bar(run: Run, store: Store, active: Launcher | None) -> None:
         )
         with st.popover("Take along", icon=":material/download:"):
             take_along(run, store)
-        if run.source == "recorded" or active is None:
+        if run.source == "recorded" or active is None or not mine:
             return
         with st.popover("Name and note", icon=":material/edit:"):
             annotate(run, active)
-        if st.button("Unpin" if run.pinned else "Pin", icon=":material/push_pin:", key="pin"):
-            change(lambda: active.annotate(run.id, run.name, run.note, not run.pinned))
+        # A list that is everybody's has no pins.
+        if not active.limits.only_own and st.button(
+            "Unpin" if run.pinned else "Pin", icon=":material/push_pin:", key="pin"
+        ):
+            change(lambda: active.annotate(run.id, run.name, run.note, not run.pinned, visitor()))
         if st.button("Delete", icon=":material/delete:", key="delete"):
             confirm(run, active)
 
@@ -53,7 +59,7 @@ def change(write: Callable[[], None]) -> None:
     try:
         write()
     except (StoreError, LauncherUnavailable, export.ExportError) as error:
-        st.error(literal(error))
+        say(error)
     else:
         st.rerun()
 
@@ -63,7 +69,7 @@ def annotate(run: Run, active: Launcher) -> None:
     name = st.text_input("Name", run.name, max_chars=export.NAME_LETTERS, key=f"name_{run.id}")
     note = st.text_area("Note", run.note, max_chars=export.NOTE_LETTERS, key=f"note_{run.id}")
     if st.button("Keep", key="keep"):
-        change(lambda: active.annotate(run.id, name.strip(), note.strip(), run.pinned))
+        change(lambda: active.annotate(run.id, name.strip(), note.strip(), run.pinned, visitor()))
 
 
 @st.dialog("Delete this run?")
@@ -76,7 +82,7 @@ def confirm(run: Run, active: Launcher) -> None:
 
 def _delete(run_id: str, active: Launcher) -> None:
     try:
-        active.delete(run_id)
+        active.delete(run_id, visitor())
     except (StoreError, LauncherUnavailable) as error:
         st.session_state[REFUSED] = str(error)
     else:
@@ -127,13 +133,15 @@ def _tensorboard(run: Run, rows: Callable[[], list[Row]]) -> bytes:
 
 def take_in(active: Launcher) -> None:
     """A run that was exported elsewhere as JSON becomes one of this history, marked as imported."""
+    if not active.limits.imports:
+        return
     with st.popover("Import", icon=":material/upload:"):
         given = st.file_uploader("A run exported as JSON", type="json", key="import_run")
         if given is None or st.session_state.get("imported") == given.file_id:
             return
         st.session_state["imported"] = given.file_id
         try:
-            active.take_in(*export.read_json(given.getvalue()))
+            active.take_in(*export.read_json(given.getvalue()), visitor())
         except (StoreError, LauncherUnavailable, export.ExportError) as error:
             st.markdown(f":red[{literal(error)}]")
         else:

@@ -7,6 +7,7 @@ from core.outcome import Outcome, gather
 from core.store import Run, Store
 from core.web import run_view
 from core.web.markdown import literal
+from core.web.measure_view import begins_in
 
 
 def show(run: Run, store: Store, active: Launcher | None) -> None:
@@ -29,7 +30,7 @@ def while_it_runs(run_id: str, store: Store, active: Launcher | None, last_elaps
         st.rerun()
     outcome = gather(run, store.rows(run_id, steps=False))
     if active and (why := active.waits_for(run_id)):
-        st.progress(0.0, text=f"Waits for its turn: {why}.")
+        st.progress(0.0, text=f"Waits for its turn: {why}.{begins_in(active, run_id)}")
     else:
         run_view.progress_bar(outcome, last_elapsed_s)
     run_view.heading(outcome)

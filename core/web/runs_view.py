@@ -62,8 +62,8 @@ def count(total: int, wanted: Wanted) -> None:
     st.caption(f"{runs} Tick two or more to lay them over each other.")
 
 
-def row(run: Run) -> None:
-    """One run: tick, link, date, both accuracies, state."""
+def row(run: Run, mine: bool = False) -> None:
+    """One run: tick, link, date, both accuracies, state. `mine`: this visitor's, where visitors are told apart."""
     ticked = st.session_state.setdefault(TICKED, [])
     with st.container(border=True), st.container(horizontal=True, vertical_alignment="center"):
         st.checkbox(
@@ -87,6 +87,8 @@ def row(run: Run) -> None:
             st.markdown(f"{run_view.marked(lane.engine).split()[0]} {accuracy}", width=90)
         if len(run.lanes) > 2:
             st.markdown(f":small[{len(run.lanes) - 2} more]", width="content")
+        if mine:
+            st.badge("yours", color="gray")
         state(run)
 
 

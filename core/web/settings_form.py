@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from core.datasets import DATASETS
+from core.launcher import Launcher
 from core.metrics import duration
 from core.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES, engine_title
 from core.settings import ENGINE_NAMES, InvalidSettings, Schedule, TrainSettings
@@ -30,8 +31,8 @@ PATIENCE_HELP = "Epochs without a better validation loss. 0 never stops early."
 DEFAULTS: dict[str, Any] = TrainSettings().as_json()
 
 
-def settings_form(disabled: bool) -> TrainSettings | None:
-    """Draws the fields in a row; None, after the sentences, where they do not make a run."""
+def settings_form(disabled: bool, active: Launcher | None = None) -> TrainSettings | None:
+    """Draws the fields in a row; None, after the sentences, where they do not make a run or one not allowed here."""
     read_link()
     _number("Batch size", "batch_size", disabled, width=FIELD_PX)
     _number("Epochs", "epochs", disabled, width=FIELD_PX)
@@ -41,7 +42,10 @@ def settings_form(disabled: bool) -> TrainSettings | None:
     write_link()
     try:
         raw = {name: st.session_state[name] for name in DEFAULTS}
-        return TrainSettings.parse(raw, DATASETS[raw["dataset"]].training_split)
+        settings = TrainSettings.parse(raw, DATASETS[raw["dataset"]].training_split)
+        if active is not None:
+            active.check(settings)
+        return settings
     except InvalidSettings as error:
         st.session_state["problems"] = error.problems
         return None

@@ -69,18 +69,21 @@ def _on_path(machine: Machine) -> Path | None:
     return next((Path(found) for name in NAMES if (found := machine.which(name))), None)
 
 
-def _from_apt(machine: Machine) -> Path | None:
-    if machine.which("apt-get") is None:
-        return None
+def as_root(machine: Machine) -> list[str] | None:
+    """What stands before a command that only root may run: nothing, or sudo where that asks nothing; else None."""
     if machine.is_root:
-        sudo = []
-    elif machine.which("sudo") and machine.run(["sudo", "-n", "true"]):
-        sudo = ["sudo", "-n"]
-    else:
+        return []
+    if machine.which("sudo") and machine.run(["sudo", "-n", "true"]):
+        return ["sudo", "-n"]
+    return None
+
+
+def _from_apt(machine: Machine) -> Path | None:
+    if machine.which("apt-get") is None or (root := as_root(machine)) is None:
         return None
-    machine.run([*sudo, "apt-get", "update"])  # one faulty source must not hide the others
+    machine.run([*root, "apt-get", "update"])  # one faulty source must not hide the others
     install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "--no-install-recommends"]
-    machine.run([*sudo, *install, "chromium"])
+    machine.run([*root, *install, "chromium"])
     return _on_path(machine)
 
 

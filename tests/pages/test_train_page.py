@@ -559,7 +559,7 @@ def test_a_history_that_breaks_at_the_press_of_start_is_one_sentence(
     launcher: StandInLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = TrainPage()
-    monkeypatch.setattr(launcher, "submit", lambda settings: (_ for _ in ()).throw(LauncherUnavailable("No.")))
+    monkeypatch.setattr(launcher, "submit", lambda *_: (_ for _ in ()).throw(LauncherUnavailable("No.")))
     page.press("Start")
     assert page.errors == ["No."]
 

@@ -8,6 +8,7 @@ says which drawing the answers belong to. `core/web/assets/digit_pad.js` owns wh
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ SCRIPTS = ("digit_pad.js", "digit_answers.js")
 """Served files; the first imports the second with its own version."""
 SCRIPTS_HASH = hashlib.sha256(b"".join((ASSETS / name).read_bytes() for name in SCRIPTS)).hexdigest()[:12]
 SCRIPT_URL = f"assets/{SCRIPTS[0]}?v={SCRIPTS_HASH}"
+IMPORT = re.compile(r"^// With this file's own \?v=.*?^const \{[^}]*\} = looks;$", re.DOTALL | re.MULTILINE)
+"""How the first script loads the second; both in one text need none of it."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,12 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else None
 
 
+def code_in_one() -> str:
+    """Both scripts as one, which loads nothing: for a host that does not pass their address."""
+    pad, answers = ((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return answers + IMPORT.sub("", pad, count=1)
+
+
 def drawing_of(state: object) -> PadAnswer:
     """The drawing in `st.session_state.get(key)`, readable before `digit_pad` is called; else `NOTHING_DRAWN`."""
     drawing = state.get("drawing") if isinstance(state, Mapping) else None
@@ -161,14 +170,20 @@ HTML = f"""
 </div>
 """
 
-# Tried twice: a browser may come here while the dashboard restarts.
+# Tried twice: a browser may come here while the dashboard restarts. Where a host does not pass the code's address, the
+# page sends the code itself, once: `code` lives as long as the browser's page.
 JS = f"""
+let code = null;
 const load = (again) => import(new URL("{SCRIPT_URL}" + again, document.baseURI));
+const unpack = (text) => import(URL.createObjectURL(new Blob([text], {{ type: "text/javascript" }})));
 export default async (component) => {{
-  const code = await load("").catch(() => load("&again")).catch(() => null);
+  const {{ data, parentElement, setStateValue }} = component;
+  if (data?.code) code ??= await unpack(data.code);
+  code ??= await load("").catch(() => load("&again")).catch(() => null);
+  if (data?.code || !code) setStateValue("code", code ? "here" : "wanted");
   if (code) return code.default(component);
-  const words = component.parentElement.querySelector(".digit-pad-hint");
-  words.textContent = "The pad's code did not arrive. Reload the page to try again.";
+  const words = parentElement.querySelector(".digit-pad-hint");
+  words.textContent = "The pad's code did not arrive yet.";
 }};
 """
 
@@ -192,10 +207,13 @@ def digit_pad(view: PadView, key: str) -> PadAnswer:
     brings a drawing also answers it. Only the first run of a session that a browser reconnects to can
     return a higher serial than `view.serial`; rerun the fragment then.
     """
+    state = st.session_state.get(key)
+    wanted = isinstance(state, Mapping) and state.get("code") == "wanted"
     result = _component(
         key=key,
-        data=view.to_data() | {"key": key},
-        default={"drawing": None},
+        data=view.to_data() | {"key": key, "code": code_in_one() if wanted else None},
+        default={"drawing": None, "code": None},
         on_drawing_change=_rerun_only,
+        on_code_change=_rerun_only,
     )
     return drawing_of(result)

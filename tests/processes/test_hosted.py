@@ -1,0 +1,154 @@
+"""The hosted profile's Launcher: queue, visitors, time limit, what is kept, and models that make room for a run."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.launcher import Launcher, Refused
+from core.limits import HostedLimits, Limits
+from core.settings import DeploymentSettings, InvalidSettings, Order
+from core.store import Store
+from tests.processes.conftest import settings, wait_for, workers
+
+OpenHosted = Callable[..., Launcher]
+SLOW = {"epochs": 9}
+
+
+@pytest.fixture
+def hosted(data_dir: Path, no_process_left: None) -> Iterator[OpenHosted]:
+    """Opens a Launcher with the hosted limits, some of them changed."""
+    opened: list[Launcher] = []
+
+    def open_one(**changed: object) -> Launcher:
+        limits: Limits = HostedLimits.model_construct(**changed)
+        deployment = DeploymentSettings(data_dir=data_dir, spares=False, fake_engines=True)
+        opened.append(Launcher(deployment, "the dashboard", limits))
+        return opened[-1]
+
+    yield open_one
+    for launcher in opened:
+        launcher.close()
+
+
+def slow(launcher: Launcher, visitor: str) -> str:
+    return launcher.submit(settings("fake-slow", **SLOW), visitor)
+
+
+def test_one_runs_ten_wait_and_the_next_is_refused_with_a_sentence(hosted: OpenHosted) -> None:
+    launcher = hosted()
+    first = slow(launcher, "v0")
+    wait_for("the first runs", lambda: launcher.store.run(first).state == "running")
+    others = [slow(launcher, f"v{number}") for number in range(1, 11)]
+    with pytest.raises(Refused, match=r"^The queue is full: at most 10 wait here\. A place should be free in"):
+        slow(launcher, "v11")
+    assert launcher.active() == [first, *others]
+    assert launcher.waits_for(others[2]) == "a run trains, 2 more before it"
+    waits = [launcher.wait_s(run_id) for run_id in others]
+    assert waits == sorted(waits, key=lambda wait: wait or 0.0)
+    # Nothing like it has run here, so each may take the 180 s that a run has.
+    assert 8 * 180 < (waits[-1] or 0) <= 10 * 180
+    launcher.stop(others[0], "v1")
+    assert slow(launcher, "v11") in launcher.active()
+
+
+def test_a_visitor_has_one_at_a_time_and_measurements_count(hosted: OpenHosted) -> None:
+    launcher = hosted(visitor_per_hour=2)
+    mine = slow(launcher, "a")
+    with pytest.raises(Refused, match="one run or measurement at a time here"):
+        launcher.measure(Order("claim-0", "fake", {}, 60.0), "a")
+    launcher.stop(mine, "a")
+    wait_for("it has ended", lambda: not launcher.active())
+    measured = launcher.measure(Order("claim-0", "fake", {}, 600.0), "a")
+    wait_for("it is measured", lambda: not launcher.measurements.get(measured).live)
+    with pytest.raises(Refused, match=r"^Each visitor starts at most 2 an hour here: the next in"):
+        slow(launcher, "a")
+    assert launcher.store.run(mine).reason.startswith("Its visitor stopped this run")
+
+
+def test_only_its_own_visitor_changes_a_run(hosted: OpenHosted) -> None:
+    launcher = hosted()
+    mine = slow(launcher, "a")
+    for visitor in ("b", ""):
+        with pytest.raises(Refused, match=r"^Only who started a run can stop or change it here\.$"):
+            launcher.stop(mine, visitor)
+    launcher.stop(mine, "a")
+    wait_for("it has ended", lambda: not launcher.active())
+    before = launcher.store.run(mine)
+    for change in (
+        lambda visitor: launcher.annotate(mine, "name", "note", False, visitor),
+        lambda visitor: launcher.delete(mine, visitor),
+    ):
+        for visitor in ("b", ""):
+            with pytest.raises(Refused):
+                change(visitor)
+    with pytest.raises(Refused, match="Nothing can be pinned"):
+        launcher.annotate(mine, "", "", True, "a")
+    with pytest.raises(Refused, match="Nothing can be imported"):
+        launcher.take_in(before, [], "a")
+    assert launcher.store.run(mine) == before
+    launcher.annotate(mine, "mine", "", False, "a")
+    assert launcher.store.run(mine).name == "mine"
+    launcher.delete(mine, "a")
+    assert mine not in [run.id for run in launcher.store.runs()]
+
+
+def test_a_run_is_stopped_at_its_time_limit_and_keeps_its_epochs(hosted: OpenHosted) -> None:
+    launcher = hosted(run_s=2.0)
+    run_id = launcher.submit(settings("fake-slow,fake-a", epochs=10, batch_size=126), "a")
+    wait_for("it has ended", lambda: not launcher.active())
+    run = launcher.store.run(run_id)
+    assert run.state == "stopped"
+    assert run.reason.replace("\u00a0", " ").startswith("A run has 2.0 s here, so this one was stopped in epoch")
+    assert 2.0 <= (run.elapsed_s or 0) < 5.0
+
+
+def test_a_measurement_has_no_more_time_than_a_run(hosted: OpenHosted) -> None:
+    launcher = hosted(run_s=1.0)
+    found = launcher.measure(Order("claim-0", "fake", {"seconds": 30}, 60.0), "a")
+    wait_for("it has ended", lambda: not launcher.measurements.get(found).live)
+    assert launcher.measurements.get(found).reason == "It failed: it took longer than its limit of 1 s."
+
+
+def test_the_oldest_runs_make_room(hosted: OpenHosted, data_dir: Path) -> None:
+    launcher = hosted(kept_runs=2, visitor_per_hour=None)
+    made = []
+    for _ in range(4):
+        made.append(launcher.submit(settings("fake-a", epochs=1), "a"))
+        wait_for("it has ended", lambda: not launcher.active())
+    wait_for("two are left", lambda: len(Store(data_dir).runs(limit=2)) == 2 and not folder_names(data_dir, made[:2]))
+    here = [run.id for run in launcher.store.runs() if run.source == "here"]
+    assert here == [made[3], made[2]]
+    launcher.close()
+    smaller = hosted(kept_mb=1)
+    smaller.store.append(made[3], [])
+    (data_dir / "runs" / made[2]).mkdir(parents=True, exist_ok=True)
+    (data_dir / "runs" / made[2] / "large.log").write_bytes(bytes(1_500_000))
+    smaller._tidy()
+    assert [run.id for run in smaller.store.runs() if run.source == "here"] == [made[3]]
+    assert smaller.store.size_bytes() < 1_000_000
+
+
+def folder_names(data_dir: Path, wanted: list[str]) -> list[str]:
+    """Which of these runs still have a folder."""
+    return [name for name in wanted if (data_dir / "runs" / name).exists()]
+
+
+def test_settings_beyond_the_limits_never_reach_the_queue(hosted: OpenHosted) -> None:
+    launcher = hosted()
+    with pytest.raises(InvalidSettings, match="at most 10 epochs"):
+        launcher.submit(settings("fake-a", epochs=11), "a")
+    with pytest.raises(InvalidSettings, match="Nothing is downloaded here"):
+        launcher.submit(settings("fake-a", dataset="mnist"), "a")
+    assert not launcher.active()
+
+
+def test_models_that_read_drawings_make_room_for_a_run(hosted: OpenHosted) -> None:
+    launcher = hosted()
+    predictor = launcher.predictors._of("fake-a")
+    predictor.open()
+    assert predictor.loaded
+    run_id = slow(launcher, "a")
+    wait_for("the run trains", lambda: launcher.store.run(run_id).lane("fake-slow").state == "training")
+    assert not predictor.loaded
+    assert [process.cmdline()[-1] for process in workers()] == ["fake-slow"]
