@@ -60,12 +60,16 @@ def _reason(port: int, error: OSError) -> str:
 def run_streamlit(port: int) -> int:
     """Runs Streamlit's own command line until the server ends; returns the exit code, 2 for a wrong environment."""
     from core.limits import read_environment
-    from core.settings import InvalidSettings
+    from core.settings import InvalidSettings, Profile
 
     options = ["--server.port", str(port)]
     try:
-        if not read_environment()[1].imports:
+        deployment, limits = read_environment()
+        if not limits.imports:
             options += ["--server.maxUploadSize", "1"]  # MB: a picture of a digit, and nothing larger
+        if deployment.profile == Profile.HOSTED:
+            # Nobody edits there, and each new session would look at every file that is imported.
+            options += ["--server.fileWatcherType", "none"]
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         return 2

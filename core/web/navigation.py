@@ -8,6 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.web.lifespan import settle
+
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 WIDTH_PX = 1120
 
@@ -52,3 +54,4 @@ with st.container(horizontal_alignment="center"), st.container(width=WIDTH_PX):
         label=f"Next: {PAGE_LIST[following][0].lower()}{PAGE_LIST[following][1:]}",
         icon=":material/arrow_forward:",
     )
+settle(page.title)

@@ -1,5 +1,6 @@
 """What browsers fetch without a rerun: the rows of a run, and the JavaScript of our components."""
 
+from functools import cache
 from pathlib import Path
 
 import plotly
@@ -10,13 +11,15 @@ from starlette.routing import BaseRoute, Route
 from streamlit import config
 
 from core.settings import DeploymentSettings
-from core.store import Store, StoreError, UnknownRun
+from core.store import Store, StoreError, UnknownRun, checked_id
+from core.web.live import Tails
 
 ASSETS = {path.name: path for path in (Path(__file__).parent / "assets").glob("*.js")}
 ASSETS["plotly.min.js"] = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 # The addresses carry a hash or a version, so what they give never changes.
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 MOST_ROWS = 5000
+tails = Tails()
 
 
 def routes() -> list[BaseRoute]:
@@ -29,27 +32,31 @@ def routes() -> list[BaseRoute]:
     ]
 
 
-def run_rows(request: Request) -> Response:
+async def run_rows(request: Request) -> Response:
     """`GET api/runs/{id}/rows?after=N`: the rows after cursor N, the next cursor, and the run's state.
 
-    Reads the store alone, so it answers for ended and recorded runs, too, and without a Launcher.
+    Needs the store alone, so it answers for ended and recorded runs, too, and without a Launcher.
     """
-    store = Store(DeploymentSettings().data_dir)
+    run_id = request.path_params["run_id"]
     try:
         after = int(request.query_params.get("after", "0"))
-        # The state first: what is written in between is then fetched by the next call, never missed.
-        state = store.run(request.path_params["run_id"]).state
-        rows = store.rows(request.path_params["run_id"], after, MOST_ROWS)
+        tail = await tails.of(store(), checked_id(run_id))
     except UnknownRun as error:
         return JSONResponse({"error": str(error)}, status_code=404)
     except (ValueError, OverflowError):
         return JSONResponse({"error": "after must be a whole number."}, status_code=400)
     except StoreError as error:
         return JSONResponse({"error": str(error)}, status_code=503)
-    if len(rows) == MOST_ROWS:
-        state = "running"
-    body = {"run": request.path_params["run_id"], "state": state, "rows": [row.as_json() for row in rows]}
-    return JSONResponse(body | {"next": rows[-1].seq if rows else after}, headers={"Cache-Control": "no-store"})
+    texts, following, more = tail.after(after, MOST_ROWS)
+    state = "running" if more else tail.state
+    body = f'{{"run":"{run_id}","state":"{state}","rows":[{",".join(texts)}],"next":{following}}}'
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@cache
+def store() -> Store:
+    """The store of this server's data folder, which does not change while it lives."""
+    return Store(DeploymentSettings().data_dir)
 
 
 def asset(request: Request) -> Response:

@@ -6,6 +6,7 @@ from core.launcher import Launcher
 from core.outcome import Outcome, gather
 from core.store import Run, Store
 from core.web import run_view
+from core.web.live import pace_s
 from core.web.markdown import literal
 from core.web.measure_view import begins_in
 
@@ -17,16 +18,19 @@ def show(run: Run, store: Store, active: Launcher | None) -> None:
         return
     last = store.last_like(run.settings)
     feed = st.session_state.get("route", "open") != "open"
-    while_it_runs(run.id, store, active, last.elapsed_s if last else None, feed)
+    pace = pace_s(run.id)
+    words = st.fragment(while_it_runs, run_every=pace)
+    words(run.id, store, active, last.elapsed_s if last else None, feed, pace)
     if not feed:
         charts(gather(run, []), store)
 
 
-@st.fragment(run_every=1)
-def while_it_runs(run_id: str, store: Store, active: Launcher | None, last_elapsed_s: float | None, feed: bool) -> None:
-    """Words, bar and cards of a live run, once a second; its charts need no rerun unless they must be fed."""
+def while_it_runs(
+    run_id: str, store: Store, active: Launcher | None, last_elapsed_s: float | None, feed: bool, pace: int
+) -> None:
+    """Words, bar and cards of a live run, once in `pace` seconds; its charts need no rerun unless they must be fed."""
     run = store.run(run_id)
-    if not run.live:
+    if not run.live or pace_s(run_id, pace) != pace:
         st.rerun()
     outcome = gather(run, store.rows(run_id, steps=False))
     if active and (why := active.waits_for(run_id)):
