@@ -13,7 +13,7 @@ from types import ModuleType
 import psutil
 from rich.console import Console
 
-from benchmarks import first_page, lane, memory, pen, pixels, report, start, tuned
+from benchmarks import first_page, hosted, kill, lane, memory, pen, pixels, report, start, storm, tuned, viewers
 from benchmarks.result import BenchmarkError, Result
 from benchmarks.visitor import chromium
 
@@ -25,6 +25,10 @@ BENCHMARKS: dict[str, ModuleType] = {
     "memory": memory,
     "pen": pen,
     "tuned": tuned,
+    "hosted": hosted,
+    "kill": kill,
+    "viewers": viewers,
+    "storm": storm,
 }
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 QUICK = "quick: not a measurement"

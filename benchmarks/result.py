@@ -9,8 +9,9 @@ from typing import Literal
 LEVEL = 0.95
 """Confidence that an interval should reach; a few samples reach less, and then say so."""
 
-Unit = Literal["x", "s", "MB"]
-DIGITS: dict[Unit, int] = {"x": 3, "s": 2, "MB": 0}
+Unit = Literal["x", "s", "MB", "MiB", "count"]
+"""`x` is a ratio, `count` how often something happened: both are written without a unit."""
+DIGITS: dict[Unit, int] = {"x": 3, "s": 2, "MB": 0, "MiB": 0, "count": 0}
 
 
 class BenchmarkError(Exception):
@@ -82,12 +83,14 @@ class Result:
             return "reported"
         if self.holds:
             return "holds" + (", but its interval reaches above" if self.estimate.high > self.goal else "")
+        if not self.goal:
+            return "missed"
         missed = f"missed by {100 * (self.estimate.value / self.goal - 1):.1f} %"
         return missed + (", but its interval reaches the goal" if self.estimate.low <= self.goal else "")
 
     @property
     def _suffix(self) -> str:
-        return "" if self.unit == "x" else f" {self.unit}"
+        return "" if self.unit in ("x", "count") else f" {self.unit}"
 
     def _number(self, value: float) -> str:
         return f"{value:.{DIGITS[self.unit]}f}"

@@ -180,9 +180,15 @@ class Database:
             yield None
             return
         with self._connection("rw") as connection:
-            if not self._version(connection):
+            version = self._version(connection)
+            if not version:
                 yield None
                 return
+            if version < len(MIGRATIONS):
+                raise StoreError(
+                    f"The run history {self.path} was written by an older version of this program: "
+                    "start the dashboard once, which brings it up to date."
+                )
             connection.execute("BEGIN")
             try:
                 yield connection

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core import events
 from core.database import ENDED_STATES
 from core.settings import InvalidSettings, TrainSettings, shown
 from core.store import Lane, Row, Run
@@ -20,6 +21,8 @@ from core.store import Lane, Row, Run
 FORMAT = 1
 MAX_IMPORT_BYTES = 20_000_000
 MAX_ROWS = 200_000
+MAX_VALUES = 1_000_000
+"""Roughly, values and what holds them: 20 MB of JSON can be ten million, and each takes 70 bytes in memory."""
 NAME_LETTERS, NOTE_LETTERS = 200, 2000
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a cell that begins so for a formula."""
@@ -158,20 +161,24 @@ def read_json(data: bytes) -> tuple[Run, list[Row]]:
     """An exported run, every field checked. Raises `ExportError` with a sentence."""
     if len(data) > MAX_IMPORT_BYTES:
         raise ExportError(f"The file is larger than {MAX_IMPORT_BYTES // 10**6} MB, which is the most.")
+    if sum(map(data.count, (b"[", b"{", b","))) > MAX_VALUES:
+        raise ExportError(f"The file holds more than {MAX_VALUES:,} values, which is the most.")
     try:
         found = _Content.model_validate(json.loads(data))
         settings = TrainSettings.parse(found.run.settings)
         if tuple(lane.engine for lane in found.lanes) != settings.engines:
             raise ExportError("The file's lanes are not the engines of its settings.")
         rows = [row for number, raw in enumerate(found.rows, start=1) if (row := _row(number, raw, settings))]
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        raise ExportError("The file is no JSON: choose one that was exported here as JSON.") from None
     except ValidationError as error:
         wrong = error.errors()[0]
         where = ".".join(str(part) for part in wrong["loc"][:4])
+        if not where:
+            raise ExportError("The file is no exported run: it is no JSON object.") from None
         raise ExportError(f"The file is no exported run: {shown(where)}: {wrong['msg']}.") from None
     except InvalidSettings as error:
         raise ExportError(f"The file's settings cannot be: {error}") from None
+    except (ValueError, RecursionError):  # Python refuses a whole number of thousands of digits as a mere ValueError
+        raise ExportError("The file is no JSON: choose one that was exported here as JSON.") from None
     run = found.run.model_dump() | {"settings": settings.as_json()}
     return Run(**run, source="imported", lanes=tuple(Lane(**lane.model_dump()) for lane in found.lanes)), rows
 
@@ -193,7 +200,10 @@ def _row(number: int, raw: dict[str, Any], settings: TrainSettings) -> Row | Non
 
 def _check_numbers(kind: str, fields: dict[str, Any], settings: TrainSettings) -> None:
     """Raises `ValueError` or `TypeError` where the figures that are drawn are not numbers of their kind."""
-    json.dumps(fields, allow_nan=False)  # Python reads NaN and 1e999, which no JSON of ours holds
+    lane = {"engine": ""} if kind == "ready" else {}
+    text = json.dumps({**fields, **lane}, allow_nan=False)  # Python reads NaN and 1e999, which no JSON of ours holds
+    if kind in events.MESSAGES:  # what a worker sent: each field of its type, none missing, none more
+        events.MESSAGES[kind].validate_json(text, strict=True)
     if kind == "epoch":
         if not 1 <= fields["epoch"] <= settings.epochs:
             raise ValueError
@@ -207,6 +217,8 @@ def _check_numbers(kind: str, fields: dict[str, Any], settings: TrainSettings) -
             raise ValueError
         numbers = [*(fields[name] for name in ("test_loss", "test_accuracy", "test_s", "rss_mib"))]
         numbers += [count for line in fields["confusion"] for count in line]
+    elif kind == "certificate":
+        numbers = [fields[name] for name in KINDS[kind] if name != "passed"]
     else:
         numbers = [value for value in fields.values() if isinstance(value, float)]
     if any(isinstance(n, bool) or not isinstance(n, int | float) or not abs(n) < 1e30 for n in numbers):

@@ -31,6 +31,8 @@ MAX_STROKES = 200
 MAX_NUMBERS = 20_000
 MAX_UPLOAD_BYTES = 1024 * 1024
 MAX_UPLOAD_PIXELS = 4_000_000
+MAX_SCANS = 100
+"""Passes of a progressive JPEG over its pixels: cameras make ten, and 1 MB has room for 70,000, a minute's work."""
 
 NOTHING_DRAWN = "Nothing is drawn yet."
 
@@ -260,6 +262,8 @@ def from_upload(content: bytes, name: str) -> Grey:
     kind = _kind(content)
     if kind not in ("PNG", "JPEG"):
         raise ImageError(f"{file} is {kind}: {_ONLY}.")
+    if kind == "JPEG" and content.count(b"\xff\xda") > MAX_SCANS:
+        raise ImageError(f"{file} is built up in more than {MAX_SCANS} passes: save it as a plain JPEG once more.")
     try:
         paper = _decoded(content, kind, file)
     except ImageError:

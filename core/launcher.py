@@ -340,9 +340,14 @@ class Launcher:
             self._say_failures()
             with self._guard:
                 self._run = self._job = None
-            took_s = round(time.monotonic() - self._job_began, 3)
-            log.info("ended", extra={"job": job.id, "elapsed_s": took_s, "trouble": self.trouble})
+        self._log_end(job)
         return True
+
+    def _log_end(self, job: Job) -> None:
+        with contextlib.suppress(StoreError):
+            ended = self.store.run(job.id) if job.is_run else self.measurements.get(job.id)
+            facts = {"job": job.id, "state": ended.state, "elapsed_s": ended.elapsed_s, "reason": ended.reason}
+            log.info("ended", extra=facts)
 
     def _in_progress(self, job: Job) -> RunInProgress | MeasurementInProgress:
         datasets_dir, who = self.deployment.datasets_dir, stopper(job.visitor)

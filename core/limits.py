@@ -38,7 +38,7 @@ class Limits(BaseSettings):
     batch_max: Count = None
     lanes: Count = None
     """Lanes of one run: each is a process with a framework in its memory."""
-    run_s: Annotated[float, Field(gt=0)] | None = None
+    run_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Seconds after which a run or a measurement is stopped."""
     drawing_beside: bool = True
     """Whether models that read drawings stay in memory while a run trains."""
@@ -59,9 +59,12 @@ class Limits(BaseSettings):
         if self.epochs is not None and settings.epochs > self.epochs:
             problems["epochs"] = f"A run here has at most {self.epochs} epochs, not {settings.epochs}."
         low, high = self.batch_min or 1, self.batch_max
+        if high is not None and settings.float64:
+            high = max(low, high // 2)  # each number takes twice the memory
         if settings.batch_size < low or (high is not None and settings.batch_size > high):
             span = f"{low:,} or more" if high is None else f"{low:,} to {high:,}"
-            problems["batch_size"] = f"Batch size here is {span}, not {settings.batch_size:,}."
+            whose = " of an exact twin" if settings.float64 else ""
+            problems["batch_size"] = f"Batch size{whose} here is {span}, not {settings.batch_size:,}."
         if self.lanes is not None and len(settings.engines) > self.lanes:
             problems["engines"] = f"A run here has at most {self.lanes} lanes, not {len(settings.engines)}."
         if not self.downloads and not data_is_here:
@@ -85,7 +88,7 @@ class HostedLimits(Limits):
     batch_min: Count = 16
     batch_max: Count = 1024
     lanes: Count = 2
-    run_s: Annotated[float, Field(gt=0)] | None = 180.0
+    run_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 180.0
     drawing_beside: bool = False
     downloads: bool = False
     imports: bool = False

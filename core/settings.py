@@ -65,7 +65,8 @@ ENGINE_NAMES = (
 """What a user may choose as a lane: the two frameworks as shipped, then their variants."""
 SPARE_ENGINES = ("keras", "torch")
 """The engines that a run has unless its user chooses others: one imported worker of each is kept warm."""
-_TEST_ENGINE = re.compile(r"fake(-[a-z0-9]+)*")
+MAX_LANES = 10
+_TEST_ENGINE = re.compile(r"fake(-[a-z0-9]{1,20}){0,3}")
 """The engine without a framework, for tests: accepted in code, never offered to a user. Tests run several such
 lanes in one run, told apart by what follows the hyphen: fake-a, fake-b."""
 
@@ -128,6 +129,9 @@ def _engines(value: object) -> tuple[str, ...]:
     if not isinstance(names, list | tuple) or not names:
         message = f"Engines must name at least one of {', '.join(ENGINE_NAMES)}, not {shown(value)}."
         raise PydanticCustomError("engines", "{message}", {"message": message})
+    if len(names) > MAX_LANES:
+        message = f"A run has at most {MAX_LANES} lanes, not {len(names):,}."
+        raise PydanticCustomError("engines", "{message}", {"message": message})
     for name in names:
         if not isinstance(name, str) or not (name in ENGINE_NAMES or _TEST_ENGINE.fullmatch(name)):
             message = f"There is no engine {shown(name)}. Engines: {', '.join(ENGINE_NAMES)}."
@@ -137,13 +141,16 @@ def _engines(value: object) -> tuple[str, ...]:
     return tuple(names)
 
 
+LETTERS_LOOKED_AT = 1000
+
+
 def shown(value: object) -> str:
     """A raw value as it may stand in a sentence: short, on one line, printable."""
     try:
         text = "" if value is None else str(value)
     except ValueError:  # Python refuses to write out an integer of thousands of digits
         text = "a number of thousands of digits"
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    printable = "".join(letter if letter.isprintable() else " " for letter in text[:LETTERS_LOOKED_AT])
     text = " ".join(printable.split()) or "nothing"
     return text if len(text) <= 40 else text[:39] + "…"
 
@@ -184,7 +191,8 @@ class TrainSettings(BaseModel):
         `training_split`, where known, is the number of images that the run trains on: a larger batch is
         refused. Raises `InvalidSettings` with a sentence for each field that is wrong.
         """
-        problems = {str(name): _no_setting(name) for name in raw if name not in cls.model_fields}
+        unknown = [name for name in raw if name not in cls.model_fields]
+        problems = {str(name): _no_setting(name) for name in unknown[:MOST_UNKNOWN]}
         try:
             settings = cls(**{name: value for name, value in raw.items() if name in cls.model_fields})
         except ValidationError as error:
@@ -223,6 +231,10 @@ class TrainSettings(BaseModel):
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON fields, which `parse` takes back."""
         return self.model_dump(mode="json")
+
+
+MOST_UNKNOWN = 3
+"""Names that are no settings are named up to here: a file can hold a million of them."""
 
 
 def _no_setting(name: object) -> str:

@@ -3,12 +3,14 @@
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from core.launcher import Launcher, LauncherUnavailable, set_current
 from core.limits import read_environment
+from core.logs import open_log
 from core.settings import InvalidSettings
 from core.store import StoreError
 
@@ -36,8 +38,10 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     import plotly.graph_objects  # noqa: F401
 
     launcher: Launcher | LauncherUnavailable
+    close_log = log_nothing
     try:
         deployment, limits = read_environment()
+        close_log = begin_to_log(deployment.data_dir)
         launcher = Launcher(deployment, "the dashboard", limits)
     except (LauncherUnavailable, StoreError, InvalidSettings) as error:
         launcher = LauncherUnavailable(str(error))
@@ -50,3 +54,16 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
         set_current(None)
         if isinstance(launcher, Launcher):
             await asyncio.to_thread(launcher.close)
+        close_log()
+
+
+def log_nothing() -> None:
+    """Ends a log that never began."""
+
+
+def begin_to_log(data_dir: Path) -> Callable[[], None]:
+    """The log, or none where its file cannot be written: the store then says what is wrong with the folder."""
+    try:
+        return open_log(data_dir)
+    except OSError:
+        return log_nothing

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.web.footer import footer
 from core.web.lifespan import settle
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
@@ -54,4 +55,5 @@ with st.container(horizontal_alignment="center"), st.container(width=WIDTH_PX):
         label=f"Next: {PAGE_LIST[following][0].lower()}{PAGE_LIST[following][1:]}",
         icon=":material/arrow_forward:",
     )
+    footer()
 settle(page.title)

@@ -5,6 +5,7 @@ first widget and only fills the fields; it never starts anything. Widgets neithe
 they hold goes to `TrainSettings.parse`.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -118,7 +119,7 @@ def _field_value(name: str, text: str) -> tuple[Any, str]:
     except InvalidSettings as error:
         # A number out of its limits can be shown where it was meant; other text cannot stand in its field.
         try:
-            number = float(text)
+            number = float(text) if isinstance(default, int | float) else math.nan
             value = int(number) if isinstance(default, int) else number
             if value == number and abs(number) <= LARGEST_INTEGER and "_" not in text:
                 return value, ""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -95,13 +96,14 @@ def test_a_hanging_worker_is_noticed_within_15_s_while_the_other_lane_is_busy(op
     wait_for("it is suspended", lambda: any(p.status() == psutil.STATUS_STOPPED for p in workers()))
     took = wait_for("its lane failed", lambda: launcher.store.run(run_id).lane("fake-hang").state == "failed")
     assert took < 15
-    assert launcher.store.run(run_id).lane("fake-hang").reason == "in epoch 2: its process was suspended for 12 s."
+    hung = launcher.store.run(run_id).lane("fake-hang").reason
+    assert re.fullmatch(r"in epoch 2: its process was suspended for 1[2-4] s\.", hung)
     assert launcher.store.run(run_id).lane("fake-slow").state == "training"
     assert not any(process.cmdline()[-1] == "fake-hang" for process in workers())
     launcher.stop(run_id)
     run = finished(launcher, run_id)
     assert run.state == "stopped"
-    assert "fake-hang failed in epoch 2: its process was suspended for 12 s. Epoch 1 is kept." in run.reason
+    assert f"fake-hang failed {hung} Epoch 1 is kept." in run.reason
 
 
 def test_a_suspended_worker_is_stopped_within_two_seconds(open_launcher: OpenLauncher) -> None:

@@ -35,6 +35,7 @@ def test_the_articles_run_is_allowed_where_it_is_hosted() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
+        ({"batch_size": 513, "alignment": "exact-twin"}, "Batch size of an exact twin here is 16 to 512, not 513."),
         ({"epochs": 11}, "A run here has at most 10 epochs, not 11."),
         ({"batch_size": 15}, "Batch size here is 16 to 1,024, not 15."),
         ({"batch_size": 1025}, "Batch size here is 16 to 1,024, not 1,025."),

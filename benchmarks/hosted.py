@@ -1,0 +1,147 @@
+"""What a hosted server holds, all of its processes together: at rest, and at most while a run trains."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+
+import psutil
+
+from benchmarks.pen import LOADED, draw
+from benchmarks.result import BenchmarkError, Result, quantile
+from benchmarks.server import Dashboard, dashboard
+from benchmarks.visitor import WAIT_MS, chromium, link, open_page, press_start
+from core.settings import TrainSettings
+
+HOW = """
+`DUEL_PROFILE=hosted` on an empty data folder, a fresh server each time. The sum over the web process and everything
+that it has started of each one's proportional set size (PSS in `/proc/PID/smaps_rollup`: private memory, and of what
+processes share each its part, so that nothing counts twice); the browser is none of them. At rest: the Train page was
+served to Chromium, a digit drawn there and answered by both predictors, the browser closed, and 10 s went by. While a
+run trains: Keras and PyTorch as shipped, started by a click in Chromium, the highest of all samples taken every 0.2 s
+from before the click to the run's end. 1 MiB is 1,048,576 bytes. The goals are meant for the CPU build of PyTorch.
+"""
+
+REST_GOAL_MIB, TRAINING_GOAL_MIB = 1.7 * 1024, 2.5 * 1024
+SAMPLE_S = 0.2
+MIB = 2**20
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many servers, how long each rests, and for how long its run trains."""
+
+    servers: int
+    rest_s: float
+    epochs: int
+
+
+FULL = Size(servers=3, rest_s=10, epochs=8)
+QUICK = Size(servers=1, rest_s=3, epochs=2)
+
+
+def held_mib(server: Dashboard) -> dict[str, float]:
+    """MiB of each of the server's processes, by what it is, as `keras 512`."""
+    found: dict[str, float] = {}
+    for process in server.tree():
+        try:
+            words = process.cmdline()
+            name = words[-1] if "core.worker" in words else words[2] if len(words) > 2 else "process"
+            found[f"{name} {process.pid}"] = process.memory_full_info().pss / MIB
+        except psutil.Error:  # it has just ended
+            continue
+    return found
+
+
+class Sampler(threading.Thread):
+    """Looks every 0.2 s until it is told to end; `peak` is the largest sum, and which process held what then."""
+
+    def __init__(self, server: Dashboard) -> None:
+        super().__init__(daemon=True)
+        self.server, self.peak, self.samples = server, dict[str, float](), 0
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        """Samples."""
+        while not self._done.wait(SAMPLE_S):
+            now = held_mib(self.server)
+            self.samples += 1
+            if sum(now.values()) > sum(self.peak.values()):
+                self.peak = now
+
+    def __enter__(self) -> "Sampler":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self.join()
+
+
+def in_words(held: dict[str, float]) -> str:
+    """Each process' share."""
+    return ", ".join(f"{name.split()[0]} {mib:.0f}" for name, mib in held.items())
+
+
+def at_rest(server: Dashboard, rest_s: float) -> dict[str, float]:
+    """After a page and a drawing. Raises `BenchmarkError` where the two predictors are not there."""
+    with chromium() as browser:
+        context = browser.new_context()
+        open_page(context, server.url)
+        page = context.new_page()
+        page.goto(f"{server.url}/draw")
+        page.wait_for_selector(".digit-pad-words", timeout=WAIT_MS)
+        server.wait_until_quiet(children=2)  # the page is never settled for long while its models load
+        page.wait_for_function(LOADED, timeout=WAIT_MS)
+        draw(page, 3)
+    server.wait_until_quiet(children=2)
+    time.sleep(rest_s)
+    held = held_mib(server)
+    if {name.split()[0] for name in held} < {"keras", "torch"}:
+        raise BenchmarkError(f"The predictors are not there: {in_words(held)}.")
+    return held
+
+
+def training(server: Dashboard, epochs: int) -> dict[str, float]:
+    """The peak of a run that a person starts while both predictors are loaded."""
+    with Sampler(server) as sampler:
+        with chromium() as browser:
+            page, _ = open_page(browser.new_context(), link(server, TrainSettings(epochs=epochs)))
+            run_id = press_start(page, server)
+        server.wait_for_end(run_id, look_each_s=0.2)
+    log.info("  %d samples", sampler.samples)
+    return sampler.peak
+
+
+def torch_build() -> str:
+    """Which build of PyTorch is installed, from its own file; nothing is imported."""
+    found = util.find_spec("torch")
+    if found is None or found.origin is None:
+        raise BenchmarkError("PyTorch is not installed.")
+    words = (Path(found.origin).parent / "version.py").read_text()
+    return "CPU build of PyTorch" if "cuda: Optional[str] = None" in words else "CUDA build of PyTorch"
+
+
+def measure(size: Size) -> list[Result]:
+    """Medians over fresh servers; the note has the shares of the last one."""
+    rest, peaks, shares = [], [], ("", "")
+    for number in range(1, size.servers + 1):
+        with dashboard(spares=False, environment={"DUEL_PROFILE": "hosted"}) as server:
+            quiet = at_rest(server, size.rest_s)
+            peak = training(server, size.epochs)
+        rest.append(sum(quiet.values()))
+        peaks.append(sum(peak.values()))
+        shares = in_words(quiet), in_words(peak)
+        log.info("  server %d of %d: %.0f MiB (%s)", number, size.servers, rest[-1], shares[0])
+        log.info("  at most %.0f MiB (%s)", peaks[-1], shares[1])
+    build = torch_build()
+    return [
+        Result("Hosted, all processes, at rest", quantile(rest), "MiB", REST_GOAL_MIB, f"{build}; {shares[0]}"),
+        Result(
+            "Hosted, all processes, a run trains", quantile(peaks), "MiB", TRAINING_GOAL_MIB, f"{build}; {shares[1]}"
+        ),
+    ]
