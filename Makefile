@@ -13,7 +13,7 @@ INSTALL := $(PYTHON) -m core.install
 TEST_LIMIT_S := 1800
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fuzz record constraints cloud install install-dev
+.PHONY: help run test check bench fuzz pictures record constraints cloud install install-dev
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: install-dev  ## measure the numbers that the design holds
 fuzz: install-dev  ## search long for values that break a parser, or EXAMPLES=100000
 	EXAMPLES=$(EXAMPLES) $(VENV_PYTHON) -m pytest -p tests.fuzz -m hypothesis --hypothesis-profile=fuzz tests/unit \
 	--timeout=3600
+
+pictures: install-dev  ## photograph every page for the README, into docs/pictures
+	@$(VENV_PYTHON) -m tests.browser.pictures
 
 record: install  ## make the runs and the evidence that come with the project, or ONLY=duels, ONLY=evidence
 	@$(VENV_PYTHON) -m core record --data-note "$(DATA_NOTE)" --only "$(ONLY)"

@@ -13,7 +13,21 @@ from types import ModuleType
 import psutil
 from rich.console import Console
 
-from benchmarks import first_page, hosted, kill, lane, memory, pen, pixels, report, start, storm, tuned, viewers
+from benchmarks import (
+    first_page,
+    history,
+    hosted,
+    kill,
+    lane,
+    memory,
+    pen,
+    pixels,
+    report,
+    start,
+    storm,
+    tuned,
+    viewers,
+)
 from benchmarks.result import BenchmarkError, Result
 from benchmarks.visitor import chromium
 
@@ -25,6 +39,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "memory": memory,
     "pen": pen,
     "tuned": tuned,
+    "history": history,
     "hosted": hosted,
     "kill": kill,
     "viewers": viewers,

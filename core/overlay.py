@@ -11,6 +11,8 @@ from core.outcome import Outcome
 
 MOST = 4
 LETTERS = "ABCD"
+CLOSE = 0.07
+"""Of the accuracies' span: letters nearer than this would cover each other."""
 SYMBOLS = {"torch": "diamond", "keras": "circle", "other": "square"}
 
 
@@ -18,6 +20,8 @@ def overlay(outcomes: Sequence[Outcome]) -> tuple[go.Figure, str]:
     """Validation accuracy by epoch of up to four runs, and the finding in words."""
     figure = go.Figure(layout=base_layout(320))
     words = []
+    ends: list[tuple[int, float, str]] = []
+    drawn: list[float] = []
     for number, (letter, outcome) in enumerate(zip(LETTERS, outcomes, strict=False)):
         for lane in outcome.lanes:
             if not lane.epochs:
@@ -38,16 +42,32 @@ def overlay(outcomes: Sequence[Outcome]) -> tuple[go.Figure, str]:
                 marker={"symbol": SYMBOLS[own] + ("" if number == 0 else "-open"), "size": 8},
                 hovertemplate=f"{letter} {lane.title}: %{{y:.2f}} %<extra></extra>",
             )
-            figure.add_annotation(
-                x=epochs[-1], y=values[-1], text=f"<b>{letter}</b>", showarrow=False, xanchor="left", xshift=8
-            )
+            ends.append((epochs[-1], values[-1], letter))
+            drawn += values
             words.append(f"{letter} {lane.title} ends at {values[-1]:.2f} %")
-    figure.update_layout(hovermode="x unified", margin_r=28)
+    for x, y, letters in line_ends(ends, max(drawn, default=0.0) - min(drawn, default=0.0)):
+        figure.add_annotation(x=x, y=y, text=f"<b>{letters}</b>", showarrow=False, xanchor="left", xshift=8)
+    figure.update_layout(hovermode="x unified", margin_r=56)
     figure.update_xaxes(
         title_text="epoch", showgrid=False, zeroline=False, dtick=1 if _longest(outcomes) <= 12 else None
     )
     figure.update_yaxes(ticksuffix=" %", zeroline=False)
     return figure, "Validation accuracy by epoch. " + ". ".join(words) + "."
+
+
+def line_ends(ends: Sequence[tuple[int, float, str]], span: float) -> list[tuple[int, float, str]]:
+    """Where letters stand beside the lines' ends (epoch, value, letter), of an axis of such a span.
+
+    Ends that lie so close that their letters would cover each other share one place.
+    """
+    places: list[tuple[int, list[float], list[str]]] = []
+    for x, y, letter in sorted(ends):
+        if places and places[-1][0] == x and y - places[-1][1][-1] < CLOSE * span:
+            places[-1][1].append(y)
+            places[-1][2].append(letter)
+        else:
+            places.append((x, [y], [letter]))
+    return [(x, sum(ys) / len(ys), " ".join(sorted(set(letters)))) for x, ys, letters in places]
 
 
 def _longest(outcomes: Sequence[Outcome]) -> int:

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from core import launcher
-from core.datasets import DATASETS
 from core.gallery import Gallery, GalleryError, open_gallery
 from core.outcome import Outcome, gather
 from core.predictor import Model, Prediction, PredictorError, models_of, readable, swapped
@@ -86,11 +85,12 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     except (launcher.LauncherUnavailable, PredictorError) as error:
         hint = str(error)
     show_pad(outcome, gallery, drawing, models, answers, hint)
-    upload_button()
+    with st.container(horizontal=True):
+        upload_button()
+        if answers and drawing.seen is not None:
+            take_along.picture(drawing, answers, outcome.dataset.class_names)
     if len(models) == 2:
         swap_weights(models, drawing)
-    if answers and drawing.seen is not None:
-        take_along.picture(drawing, answers, DATASETS[outcome.run.settings["dataset"]].class_names)
 
 
 def show_pad(
@@ -102,7 +102,7 @@ def show_pad(
     hint: str,
 ) -> None:
     """The component, with the answers to the newest drawing or a hint in their place."""
-    classes = DATASETS[outcome.run.settings["dataset"]].class_names
+    classes = outcome.dataset.class_names
     words = draw_view.in_words(answers, classes) if answers else None
     view = PadView(
         strokes=drawing.strokes,

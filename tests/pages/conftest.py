@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from core import launcher as launcher_module
 from core.lane import WorkerProcess
 from core.launcher import Launcher
+from core.limits import NO_LIMITS, Limits
 from core.measurements import Measurements
 from core.settings import DeploymentSettings, TrainSettings
 from core.store import FILE, Run, Store
@@ -27,9 +28,10 @@ SHORT = {"epochs": "3", "batch_size": "600"}
 class StandInLauncher(Launcher):
     """Its Keras and PyTorch lanes are trained by the engine without a framework, which no page offers."""
 
-    def __init__(self, folder: Path, **stand_ins: str) -> None:
+    def __init__(self, folder: Path, limits: Limits = NO_LIMITS, **stand_ins: str) -> None:
         self.stand_ins = {"keras": "fake-a", "torch": "fake-b", **stand_ins}
-        super().__init__(DeploymentSettings(data_dir=folder, fake_engines=True, spares=False), "the dashboard")
+        deployment = DeploymentSettings(data_dir=folder, fake_engines=True, spares=False)
+        super().__init__(deployment, "the dashboard", limits)
 
     def _take_worker(self, engine: str, folder: Path) -> WorkerProcess:
         return super()._take_worker(self.stand_ins[engine], folder)
