@@ -200,6 +200,8 @@ class Viewer:
 
     async def abort(self) -> None:
         """Cuts the connection, as a computer does that is switched off."""
+        for task in (*self._tasks, *self._timers.values()):
+            task.cancel()
         if self._socket is not None:
             self._socket.transport.abort()
         await self.http.close()

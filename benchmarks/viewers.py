@@ -51,7 +51,7 @@ class Size:
     batch_size: int
 
 
-FULL = Size(viewers=30, watched_s=300, blocks=2, part_s=30, batch_size=8)
+FULL = Size(viewers=30, watched_s=300, blocks=2, part_s=30, batch_size=2)
 QUICK = Size(viewers=5, watched_s=20, blocks=1, part_s=15, batch_size=252)
 
 

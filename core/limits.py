@@ -134,10 +134,10 @@ class Allowance:
             self._forget()
             mine = list(self._started.get(visitor, ()))
             if len(mine) >= limits.visitor_per_hour:
-                left = metrics.duration(max(1.0, mine[0] + HOUR_S - self._clock()))
-                return f"Each visitor starts at most {limits.visitor_per_hour} an hour here: the next in {left}."
+                left = metrics.roughly(mine[0] + HOUR_S - self._clock())
+                return f"Each visitor starts at most {limits.visitor_per_hour} an hour here: the next in about {left}."
         if limits.queue is not None and waiting >= limits.queue:
-            when = f"in about {metrics.duration(max(1.0, wait_s))}" if wait_s is not None else "in a few minutes"
+            when = f"in about {metrics.roughly(wait_s)}" if wait_s is not None else "in a few minutes"
             return f"The queue is full: at most {limits.queue} wait here. A place should be free {when}."
         return ""
 

@@ -114,6 +114,12 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60}{NO_BREAK}h {minutes % 60}{NO_BREAK}min"
 
 
+def roughly(seconds: float) -> str:
+    """A time to come: in whole seconds, or in whole minutes."""
+    whole = max(1, round(seconds))
+    return f"{whole}{NO_BREAK}s" if whole < 100 else f"{round(whole / 60)}{NO_BREAK}min"
+
+
 def throughput(images_per_s: float | None) -> str:
     """Three digits: 3,310 images/s."""
     if images_per_s is None:

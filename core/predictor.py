@@ -18,7 +18,7 @@ import numpy.typing as npt
 from core import events
 from core.lane import WorkerProcess
 from core.logits import probabilities
-from core.metrics import duration
+from core.metrics import roughly
 from core.names import engine_title, framework, is_variant
 from core.outcome import LaneOutcome, Outcome
 from core.store import Run, Store
@@ -296,7 +296,7 @@ class Predictors:
     def _busy_words(self) -> str:
         """Why no model loads now, and when it should."""
         wait_s = self._wait_s()
-        return TRAINING if wait_s is None else f"{TRAINING} That should be in about {duration(max(10.0, wait_s))}."
+        return TRAINING if wait_s is None else f"{TRAINING} That should be in about {roughly(max(10.0, wait_s))}."
 
     def end_idle(self) -> None:
         """Ends predictors that nobody asked for ten minutes; the Launcher calls it now and then."""

@@ -5,13 +5,13 @@ import contextlib
 import streamlit as st
 
 from core import launcher
+from core.metrics import roughly
 from core.names import ALIGNMENT_TITLES
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
 from core.store import Run, Store, StoreError, UnknownRun
 from core.web import run_page
 from core.web.here import here, say
 from core.web.markdown import literal
-from core.web.measure_view import about_time
 from core.web.settings_form import form_problems, plan, settings_form
 from core.web.visitor import visitor
 
@@ -72,7 +72,7 @@ def queue_words(active: launcher.Launcher) -> str:
         return ""
     waiting, wait_s = active.waiting(), active.wait_s()
     wait = f", {waiting} wait{'s' if waiting == 1 else ''}" if waiting else ""
-    when = "" if wait_s is None else f": yours would begin in about {about_time(wait_s)}"
+    when = "" if wait_s is None else f": yours would begin in about {roughly(wait_s)}"
     return f" One goes on now{wait}{when}."
 
 

@@ -32,13 +32,7 @@ def about(seconds: float | None) -> str:
     """`About 40 s left.`, or nothing."""
     if seconds is None:
         return ""
-    return f"About {about_time(seconds)} left."
-
-
-def about_time(seconds: float) -> str:
-    """A time to come: in whole seconds, or in whole minutes."""
-    whole = max(1, round(seconds))
-    return f"{whole}{metrics.NO_BREAK}s" if whole < 100 else f"{round(whole / 60)}{metrics.NO_BREAK}min"
+    return f"About {metrics.roughly(seconds)} left."
 
 
 def waiting(active: Launcher, measurement: str) -> str:
@@ -50,7 +44,7 @@ def waiting(active: Launcher, measurement: str) -> str:
 def begins_in(active: Launcher, wanted: str) -> str:
     """When a waiting run or measurement should begin, as a sentence; empty where nobody knows."""
     wait_s = active.wait_s(wanted)
-    return "" if wait_s is None else f" It begins in about {about_time(wait_s)}."
+    return "" if wait_s is None else f" It begins in about {metrics.roughly(wait_s)}."
 
 
 def progress(active: Launcher, measurement: Measurement, before_s: float | None, key: str) -> None:

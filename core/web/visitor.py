@@ -10,7 +10,6 @@ from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
 
 import streamlit as st
-from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
@@ -23,9 +22,13 @@ KEPT_S = 30 * 24 * 3600
 PAGES_ONLY = ("/_stcore/", "/static/", "/assets/", "/api/", "/component")
 
 
-def middleware() -> list[Middleware]:
-    """The cookie's giver, which finds out by itself whether visitors are told apart."""
-    return [Middleware(VisitorCookie)]
+def strangers_visit() -> bool:
+    """Whether visitors are told apart. Not to be asked before the first request: Streamlit reads its secrets, which may
+    set our variables, when the app has been imported already."""
+    try:
+        return read_environment()[1].hosted
+    except InvalidSettings:
+        return False  # every page says what is wrong
 
 
 class VisitorCookie:
@@ -36,12 +39,8 @@ class VisitorCookie:
 
     @cached_property
     def hosted(self) -> bool:
-        """Whether cookies are given. Asked at the first page and not before: Streamlit reads its secrets, which may set
-        our variables, when the app has been imported already."""
-        try:
-            return read_environment()[1].hosted
-        except InvalidSettings:
-            return False  # every page says what is wrong
+        """Whether cookies are given; asked at the first page."""
+        return strangers_visit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -85,7 +84,7 @@ def visitor() -> str:
 
     Where no cookie arrives, the session stands in: whoever reloads is then somebody new.
     """
-    if not st.session_state.setdefault("told_apart", read_environment()[1].hosted):
+    if not st.session_state.setdefault("told_apart", strangers_visit()):
         return ""
     token = st.context.cookies.get(COOKIE, "")
     if not TOKEN.fullmatch(token):

@@ -82,7 +82,7 @@ def test_a_visitor_has_one_at_a_time_and_five_an_hour() -> None:
         assert allowance.refusal("a", 0, 0, None) == ""
         allowance.count("a")
     sentence = allowance.refusal("a", 0, 0, None).replace("\u00a0", " ")
-    assert sentence == "Each visitor starts at most 5 an hour here: the next in 56 min 0 s."
+    assert sentence == "Each visitor starts at most 5 an hour here: the next in about 56 min."
     assert allowance.refusal("b", 0, 0, None) == ""
     now[0] = 3600.0
     assert allowance.refusal("a", 0, 0, None) == ""

@@ -1,0 +1,70 @@
+"""The dashboard as `python -m core.serve` serves it, whose pages also offer the engines without a framework.
+
+A link then starts a run of them as a visitor would, `/?engines=fake-slow,fake-a`.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.server import ADDRESS, ROOT, Server, free_port
+from core import settings
+from core.store import Store
+
+OURS = tuple(f"{ROOT / room}{os.sep}" for room in ("core", "pages"))
+PASSED = tuple(str(ROOT / "core" / name) for name in ("serve.py", "web/visitor.py"))
+"""Every request goes through these, so they stand in a traceback of Streamlit's own, too."""
+FRAME = re.compile(r'File "([^"]+)", line')
+OFFERED = ("fake-a", "fake-b", "fake-slow")
+
+
+class FakeDashboard(Server):
+    """Such a server on the data folder `folder / "data"`, with what its log says."""
+
+    def __init__(self, folder: Path, prepared_data_dir: Path, **environment: str) -> None:
+        self.store = Store(folder / "data")
+        self.store.data_dir.mkdir()
+        (self.store.data_dir / "datasets").symlink_to(prepared_data_dir / "datasets")
+        self.log_path = folder / "server.log"
+        own = {"DUEL_DATA_DIR": str(self.store.data_dir), "DUEL_SPARES": "false", "DUEL_FAKE_ENGINES": "1"}
+        own["STREAMLIT_LOGGER_ENABLE_RICH"] = "false"  # tracebacks as Python writes them
+        command = [sys.executable, "-m", "tests.processes.serve_fake"]
+        super().__init__(command, folder, ROOT, free_port(), {**own, **environment})
+
+    def newest(self) -> str:
+        """The id of the run that was started last."""
+        return self.store.runs(limit=1)[0].id
+
+    def tracebacks(self) -> list[str]:
+        """The tracebacks in the log that are ours: of all frames in our code or Streamlit's the last one is."""
+        found = []
+        for text in self.log_path.read_text(errors="replace").split("Traceback (most recent call last)")[1:]:
+            frames = [path for path in FRAME.findall(text) if path.startswith(OURS) or "streamlit" in path]
+            last = frames[-1] if frames else ""
+            if last.startswith(OURS) and (last not in PASSED or FRAME.findall(text)[-1] == last):
+                found.append(text[:3000])
+        return found
+
+
+@contextmanager
+def fake_dashboard(folder: Path, prepared_data_dir: Path, **environment: str) -> Iterator[FakeDashboard]:
+    """The server, from when it answers until the block ends."""
+    server = FakeDashboard(folder, prepared_data_dir, **environment)
+    try:
+        server.wait_until_it_answers()
+        yield server
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    settings.ENGINE_NAMES = (*settings.ENGINE_NAMES, *OFFERED)
+    from core import serve
+    from core.web import run_view
+
+    run_view.code = lambda outcome: None  # there is no script of an engine without a framework
+
+    sys.exit(serve.main({**os.environ, "STREAMLIT_SERVER_ADDRESS": ADDRESS}))
