@@ -289,6 +289,8 @@ def summary(rows: Sequence[Judged]) -> str:
     """How many rows hold as the article writes them, in a sentence."""
     holding = sum(row.holds for row in rows)
     waiting = sum(row.unmeasured for row in rows)
+    if not holding and not waiting:
+        return f"None of the {NUMBERS[len(rows)]} claims holds as written."
     parts = [f"{NUMBERS[holding]} hold{'s' if holding < 2 else ''} as written"]
     parts.append(f"{NUMBERS[len(rows) - holding - waiting]} do not")
     if waiting:

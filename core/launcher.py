@@ -249,9 +249,13 @@ class Launcher:
             places = [job.id for job in self._queue]
             if wanted not in places or self._job is None:
                 return ""
-            what = "a run trains" if self._job.is_run else "a measurement runs"
             before = places.index(wanted)
-            return what + (f", {before} more before it" if before else "")
+            return self.now() + (f", {before} more before it" if before else "")
+
+    def now(self) -> str:
+        """What goes on, as part of a sentence; empty where nothing does."""
+        job = self._job
+        return ("a run trains" if job.is_run else "a measurement runs") if job else ""
 
     def wait_s(self, wanted: str = "") -> float | None:
         """Seconds until a waiting run or measurement, or a new one, begins; None where nobody knows."""

@@ -67,13 +67,13 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
 
 def queue_words(active: launcher.Launcher) -> str:
     """Who is before a run that would be started now, as a sentence; empty where nobody is."""
-    jobs = len(active.active()) + len(active.measuring())
-    if not jobs:
+    now = active.now()
+    if not now:
         return ""
     waiting, wait_s = active.waiting(), active.wait_s()
     wait = f", {waiting} wait{'s' if waiting == 1 else ''}" if waiting else ""
     when = "" if wait_s is None else f": yours would begin in about {roughly(wait_s)}"
-    return f" One goes on now{wait}{when}."
+    return f" {now.capitalize()} now{wait}{when}."
 
 
 def start(active: launcher.Launcher | None, settings: TrainSettings | None) -> None:

@@ -31,7 +31,7 @@ def footer() -> None:
     facts = [
         queue_words(running, waiting),
         f"{processes}, {memory:,}{NO_BREAK}MiB.",
-        f"Data folder {found.data_mb:,.0f}{NO_BREAK}MB.",
+        f"Data folder {found.data_mb:,.1f}{NO_BREAK}MB.",
         f"Last trouble {moment(found.troubles[0]['at'])}." if found.troubles else "No trouble.",
         ", ".join(f"{title}{NO_BREAK}{number}" for title, number in found.versions.items()) + ".",
     ]

@@ -13,6 +13,8 @@ from core.web.markdown import literal
 from core.web.run_view import marked
 
 CODE_PX = 340
+RULES = frozenset("│┃─━")
+"""What tables are drawn with in a terminal."""
 
 
 def control(lesson: Lesson, disabled: bool) -> Any:
@@ -86,4 +88,6 @@ def output(printed: Mapping[str, Sequence[str]]) -> None:
     for column, (side, lines) in zip(st.columns(len(printed), gap="medium"), printed.items(), strict=True):
         with column:
             st.markdown(f"{marked(side)} printed" if side in SIDES else literal(side))
-            st.code("\n".join(lines), language=None, wrap_lines=True)
+            # A table wrapped is no table; a long sentence scrolled is no sentence.
+            table = any(RULES.intersection(line) for line in lines)
+            st.code("\n".join(lines), language=None, wrap_lines=not table)

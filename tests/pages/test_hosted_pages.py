@@ -38,7 +38,7 @@ def test_somebody_elses_run_can_be_watched_and_not_stopped_and_start_stays_possi
     assert "Stop" not in page.buttons
     assert page.startable
     assert page.says("Somebody else's run:")
-    assert page.says("One goes on now: yours would begin in about")
+    assert page.says("A run trains now: yours would begin in about")
     page.press("Start")
     assert page.progress.startswith("Waits for its turn: a run trains. It begins in about")
     assert "Stop" in page.buttons
