@@ -377,7 +377,7 @@ class Viewer:
             after, state = values["next"], values["state"]
             on_rows(self, values["rows"])
             if state in LIVE:
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(max(POLL_S, values["again_ms"] / 1000))
 
 
 def _says(element: Any) -> bool:

@@ -59,17 +59,10 @@ def _reason(port: int, error: OSError) -> str:
 
 def run_streamlit(port: int) -> int:
     """Runs Streamlit's own command line until the server ends; returns the exit code, 2 for a wrong environment."""
-    from core.limits import read_environment
-    from core.settings import InvalidSettings, Profile
+    from core.settings import InvalidSettings
 
-    options = ["--server.port", str(port)]
     try:
-        deployment, limits = read_environment()
-        if not limits.imports:
-            options += ["--server.maxUploadSize", "1"]  # MB: a picture of a digit, and nothing larger
-        if deployment.profile == Profile.HOSTED:
-            # Nobody edits there, and each new session would look at every file that is imported.
-            options += ["--server.fileWatcherType", "none"]
+        options = ["--server.port", str(port), *profile_options()]
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         return 2
@@ -85,6 +78,20 @@ def run_streamlit(port: int) -> int:
         error.show()
         return error.exit_code
     return 0
+
+
+def profile_options() -> list[str]:
+    """What Streamlit is told beside `.streamlit/config.toml`. Raises `InvalidSettings` for a wrong environment."""
+    from core.limits import read_environment
+    from core.settings import Profile
+
+    deployment, limits = read_environment()
+    # MB: a picture of a digit, and nothing larger.
+    options = [] if limits.imports else ["--server.maxUploadSize", "1"]
+    if deployment.profile == Profile.HOSTED:
+        # Nobody edits there, and each new session would look at every file that is imported.
+        options += ["--server.fileWatcherType", "none"]
+    return options
 
 
 def main(environment: Mapping[str, str], serve: Callable[[int], int] = run_streamlit) -> int:

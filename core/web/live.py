@@ -24,12 +24,12 @@ FRESH_S = 0.1
 MOST_RUNS = 8
 """Runs whose rows are kept in memory: those that were asked for last."""
 
-PACES_S = ((6, 1), (12, 2))
-SLOWEST_S = 5
-"""Words, bar and cards: every second for up to 6 viewers, every 2 s for up to 12, else every 5 s. The charts follow by
-themselves and stay as fast."""
-AWAY_S = 12.0
-"""A viewer who has not been seen for so long has gone."""
+PACES_S = (1, 2, 5, 10, 30, 60, 120)
+EACH_SECOND = 6
+"""Words, bar and cards of a run are drawn at most so often a second, for all its viewers together: every second for up
+to 6 of them, every 5 s for up to 30."""
+ROWS_EACH_S = 120
+"""The charts ask for rows every 0.25 s, and more seldom beyond 30 viewers: at most so often a second, all together."""
 
 
 @dataclass
@@ -48,15 +48,22 @@ class Tail:
         texts = self.texts[first : first + most]
         return texts, self.seqs[first + len(texts) - 1] if texts else cursor, first + most < len(self.seqs)
 
-    def read(self, store: Store, run_id: str) -> None:
+    async def read(self, store: Store, run_id: str) -> None:
         """Takes what is new. Raises `StoreError`, `UnknownRun`."""
-        began = time.monotonic()
-        # The state first: what is written in between is then fetched by the next call, never missed.
-        state = store.run(run_id).state
-        for row in store.rows(run_id, self.seqs[-1] if self.seqs else 0, ALL_ROWS):
-            self.texts.append(json.dumps(row.as_json(), separators=(",", ":")))
-            self.seqs.append(row.seq)
-        self.state, self.read_at = state, began
+        began, last = time.monotonic(), self.seqs[-1] if self.seqs else 0
+        # Read in a thread, kept in the event loop: a look that is given up half way leaves nothing half.
+        self.state, seqs, texts = await asyncio.to_thread(_rows_after, store, run_id, last)
+        self.seqs += seqs
+        self.texts += texts
+        self.read_at = began
+
+
+def _rows_after(store: Store, run_id: str, last: int) -> tuple[str, list[int], list[str]]:
+    """The run's state, and the rows after `last`: their numbers, and each as JSON."""
+    # The state first: what is written in between is then fetched by the next call, never missed.
+    state = store.run(run_id).state
+    rows = store.rows(run_id, last, ALL_ROWS)
+    return state, [row.seq for row in rows], [json.dumps(row.as_json(), separators=(",", ":")) for row in rows]
 
 
 class Tails:
@@ -74,7 +81,7 @@ class Tails:
                 async with tail.reading:
                     # Whoever waited here for another's look has it now.
                     if time.monotonic() - tail.read_at > FRESH_S:
-                        await asyncio.to_thread(tail.read, store, run_id)
+                        await tail.read(store, run_id)
         except StoreError:
             self._tails.pop(key, None)
             raise
@@ -89,21 +96,25 @@ class Audience:
     """Who looks at each live run; pages call it from their threads."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, dict[str, float]] = {}
+        self._back_by: dict[str, dict[str, float]] = {}
+        """When each viewer of a run has gone, unless they are seen before."""
         self._guard = threading.Lock()
 
-    def count(self, run_id: str, viewer: str) -> int:
-        """How many look at a run, this viewer included, who has just been seen."""
+    def count(self, run_id: str, viewer: str, pace: int = PACES_S[0]) -> int:
+        """How many look at a run, this viewer included, who was just seen and should be again in `pace` seconds."""
         now = time.monotonic()
         with self._guard:
-            self._seen.setdefault(run_id, {})[viewer] = now
-            for run, seen in list(self._seen.items()):
-                gone = [who for who, at in seen.items() if now - at > AWAY_S]
-                for who in gone:
-                    del seen[who]
-                if not seen:
-                    del self._seen[run]
-            return len(self._seen[run_id])
+            self._back_by.setdefault(run_id, {})[viewer] = now + 2 * pace + 10
+            for run, back_by in list(self._back_by.items()):
+                for who in [who for who, at in back_by.items() if at < now]:
+                    del back_by[who]
+                if not back_by:
+                    del self._back_by[run]
+            return len(self._back_by[run_id])
+
+    def size(self, run_id: str) -> int:
+        """How many look at a run."""
+        return len(self._back_by.get(run_id, ()))
 
 
 audience = Audience()
@@ -111,11 +122,17 @@ audience = Audience()
 
 def pace_s(run_id: str, now_s: int = 0) -> int:
     """Seconds between two drawings of a live run's words, for so many viewers; a pace is kept while it nearly fits."""
-    count = audience.count(run_id, st.session_state.setdefault("viewer", secrets.token_hex(4)))
-    nearly = (pace_for(count - 2), pace_for(count + 2))
-    return now_s if now_s in nearly else pace_for(count)
+    viewer = st.session_state.setdefault("viewer", secrets.token_hex(4))
+    count = audience.count(run_id, viewer, now_s or PACES_S[0])
+    nearly = (pace_for(round(0.8 * count) - 2), pace_for(round(1.25 * count) + 2))
+    return now_s if nearly[0] <= now_s <= nearly[1] else pace_for(count)
 
 
 def pace_for(count: int) -> int:
     """The pace for a number of viewers."""
-    return next((pace for most, pace in PACES_S if count <= most), SLOWEST_S)
+    return next((pace for pace in PACES_S if count <= EACH_SECOND * pace), PACES_S[-1])
+
+
+def again_ms(run_id: str) -> int:
+    """Milliseconds until a viewer's charts shall ask for a run's rows again."""
+    return max(250, 1000 * audience.size(run_id) // ROWS_EACH_S)

@@ -12,7 +12,7 @@ from streamlit import config
 
 from core.settings import DeploymentSettings
 from core.store import Store, StoreError, UnknownRun, checked_id
-from core.web.live import Tails
+from core.web.live import Tails, again_ms
 
 ASSETS = {path.name: path for path in (Path(__file__).parent / "assets").glob("*.js")}
 ASSETS["plotly.min.js"] = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -33,7 +33,7 @@ def routes() -> list[BaseRoute]:
 
 
 async def run_rows(request: Request) -> Response:
-    """`GET api/runs/{id}/rows?after=N`: the rows after cursor N, the next cursor, and the run's state.
+    """`GET api/runs/{id}/rows?after=N`: the rows after cursor N, the next cursor, the run's state, when to ask again.
 
     Needs the store alone, so it answers for ended and recorded runs, too, and without a Launcher.
     """
@@ -49,8 +49,10 @@ async def run_rows(request: Request) -> Response:
         return JSONResponse({"error": str(error)}, status_code=503)
     texts, following, more = tail.after(after, MOST_ROWS)
     state = "running" if more else tail.state
-    body = f'{{"run":"{run_id}","state":"{state}","rows":[{",".join(texts)}],"next":{following}}}'
-    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+    body = f'{{"run":"{run_id}","state":"{state}","rows":[{",".join(texts)}],"next":{following}'
+    return Response(
+        f'{body},"again_ms":{again_ms(run_id)}}}', media_type="application/json", headers={"Cache-Control": "no-store"}
+    )
 
 
 @cache

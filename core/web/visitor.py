@@ -19,7 +19,8 @@ from core.settings import InvalidSettings
 COOKIE = "visitor"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 KEPT_S = 30 * 24 * 3600
-PAGES_ONLY = ("/_stcore/", "/static/", "/assets/", "/api/", "/component")
+NO_PAGES = ("/_stcore/", "/static/", "/assets/", "/api/", "/component")
+"""Parts of addresses that are no page's."""
 
 
 def strangers_visit() -> bool:
@@ -44,7 +45,7 @@ class VisitorCookie:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        page = scope["type"] == "http" and not any(part in scope["path"] for part in PAGES_ONLY)
+        page = scope["type"] == "http" and not any(part in scope["path"] for part in NO_PAGES)
         if not page or not self.hosted or _token(scope):
             await self.app(scope, receive, send)
             return

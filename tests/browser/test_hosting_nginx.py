@@ -5,6 +5,7 @@ own addresses, but not `api/` (the charts' rows), or neither `api/` nor `assets/
 """
 
 import http.client
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from urllib.parse import urlparse
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.logs import path_of
 from core.store import Store
 from core.web.drawing import EMPTY
 from core.web.visitor import COOKIE
@@ -42,6 +44,11 @@ HOST = "duel.localhost"
 SHIPPED = ROOT / "docs" / "nginx.conf"
 NO_UPLOAD = "/duel/_stcore/upload_file/none/none"
 """Where a picture goes, of a session that does not exist."""
+LOGGED = {
+    *("at", "level", "logger", "message", "owner", "data_dir"),
+    *("job", "waiting", "state", "elapsed_s", "reason", "runs"),
+}
+"""Everything that a line of the log may tell, where nothing went wrong."""
 REFUSED = "    location /duel/%s/ {\n        return 404;\n    }\n\n    location /duel/ {"
 
 
@@ -139,7 +146,7 @@ def draw_a_seven(page: Page) -> None:
 
 def test_a_visitor_trains_reloads_and_draws_below_the_path(fronts: Fronts, visit: OpenVisitor) -> None:
     visitor, stranger = visit(fronts.shipped), visit(fronts.shipped)
-    page = visitor.open(epochs=1, batch_size=180)
+    page = visitor.open(epochs=2, batch_size=180)
     start_button(page).click()
     run_id = run_started(page, fronts.server)
     (cookie,) = visitor_cookies(visitor)
@@ -158,6 +165,11 @@ def test_a_visitor_trains_reloads_and_draws_below_the_path(fronts: Fronts, visit
     assert rows_shown(page)
     page.get_by_role("link", name="Draw").first.click()
     draw_a_seven(page)
+    lines = path_of(fronts.server.folder).read_text().splitlines()
+    assert run_id in "".join(lines), "the log knows of the run"
+    for line in lines:
+        assert set(json.loads(line)) <= LOGGED, "and of nothing that was drawn, named or noted"
+        assert cookie["value"] not in line
 
 
 def visitor_cookies(visitor: Visitor) -> list[dict[str, Any]]:

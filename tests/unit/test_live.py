@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.store import Entry, Store, UnknownRun
-from core.web.live import Audience, Tails, pace_for
+from core.web.live import Audience, Tails, again_ms, pace_for
 
 
 class Counting(Store):
@@ -92,7 +92,7 @@ def test_few_runs_are_kept(store: Counting) -> None:
 
 
 def test_words_are_drawn_more_slowly_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [pace_for(count) for count in (1, 6, 7, 12, 13, 30)] == [1, 1, 2, 2, 5, 5]
+    assert [pace_for(count) for count in (-1, 1, 6, 7, 12, 13, 30, 500, 10_000)] == [1, 1, 1, 2, 2, 5, 5, 120, 120]
     now = [0.0]
     monkeypatch.setattr("core.web.live.time.monotonic", lambda: now[0])
     audience = Audience()
@@ -100,4 +100,21 @@ def test_words_are_drawn_more_slowly_for_many(monkeypatch: pytest.MonkeyPatch) -
     assert audience.count("other", "viewer-0") == 1
     now[0] = 20.0
     assert audience.count("run", "viewer-1") == 1
-    assert list(audience._seen) == ["run"]
+    assert list(audience._back_by) == ["run"]
+    audience.count("run", "viewer-2", pace=30)
+    now[0] = 80.0
+    assert audience.size("run") == 2, "who is drawn for every 30 s is not gone after 60"
+    assert audience.count("run", "viewer-2") == 1
+
+
+def test_rows_are_asked_for_more_seldom_by_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    audience = Audience()
+    monkeypatch.setattr("core.web.live.audience", audience)
+    assert again_ms("run") == 250
+    for number in range(30):
+        audience.count("run", f"viewer-{number}")
+    assert again_ms("run") == 250
+    for number in range(600):
+        audience.count("run", f"viewer-{number}")
+    assert again_ms("run") == 5000
+    assert again_ms("other") == 250

@@ -76,6 +76,21 @@ def test_no_port_means_streamlit_s_own(text: str) -> None:
     assert serve.parse_port(text) == 8501
 
 
+def test_where_it_is_hosted_uploads_are_smaller_and_no_file_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DUEL_PROFILE", raising=False)
+    assert serve.profile_options() == []
+    monkeypatch.setenv("DUEL_PROFILE", "hosted")
+    assert serve.profile_options() == ["--server.maxUploadSize", "1", "--server.fileWatcherType", "none"]
+
+
+def test_a_wrong_environment_gets_a_sentence_before_anything_is_served(
+    free_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DUEL_LIMIT_EPOCHS", "many")
+    assert serve.main({"PORT": str(free_port)}) == 2
+    assert capsys.readouterr().err.startswith("The environment variable DUEL_LIMIT_EPOCHS is wrong: ")
+
+
 def test_a_port_whose_last_connections_are_fading_is_free(free_port: int) -> None:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

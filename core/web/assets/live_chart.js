@@ -97,7 +97,7 @@ class LiveChart {
       this.refusals = 0;
       this.take(answer);
     }
-    const next = lost ? Math.min(2 * backoff, LONGEST_BACKOFF_MS) : VISIBLE_MS;
+    const next = lost ? Math.min(2 * backoff, LONGEST_BACKOFF_MS) : Math.max(VISIBLE_MS, answer.again_ms ?? 0);
     this.pollNow = () => {
       clearTimeout(this.timer);
       this.poll(generation, next);
