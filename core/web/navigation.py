@@ -9,7 +9,6 @@ from pathlib import Path
 import streamlit as st
 
 from core.web.footer import footer
-from core.web.lifespan import settle
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 WIDTH_PX = 1120
@@ -56,4 +55,3 @@ with st.container(horizontal_alignment="center"), st.container(width=WIDTH_PX):
         icon=":material/arrow_forward:",
     )
     footer()
-settle(page.title)

@@ -49,10 +49,9 @@ async def run_rows(request: Request) -> Response:
         return JSONResponse({"error": str(error)}, status_code=503)
     texts, following, more = tail.after(after, MOST_ROWS)
     state = "running" if more else tail.state
-    body = f'{{"run":"{run_id}","state":"{state}","rows":[{",".join(texts)}],"next":{following}'
-    return Response(
-        f'{body},"again_ms":{again_ms(run_id)}}}', media_type="application/json", headers={"Cache-Control": "no-store"}
-    )
+    rows = f'"rows":[{",".join(texts)}],"next":{following}'
+    body = f'{{"run":"{run_id}","state":"{state}",{rows},"again_ms":{again_ms(run_id)}}}'
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 @cache
