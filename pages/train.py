@@ -1,6 +1,7 @@
 """Train: set batch size, epochs and dropout, start both frameworks, watch them learn, read the result."""
 
 import contextlib
+import time
 
 import streamlit as st
 
@@ -16,6 +17,8 @@ from core.web.settings_form import form_problems, plan, settings_form
 from core.web.visitor import visitor
 
 store = Store(DeploymentSettings().data_dir)
+PRESSED, REFUSED = "start_pressed", "start_refused"
+READ_S = 60.0
 
 
 def shown_run(active: launcher.Launcher | None) -> Run | None:
@@ -42,21 +45,26 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
     """The fields, then Start, or Stop in its place while a run goes on."""
     # Who presses Start is heard, even where somebody else has started a moment before.
     mine = bool(run and active and active.may_change(run.visitor, visitor()))
-    busy = bool(run and run.live) and mine and not st.session_state.get("start")
+    busy = bool(run and run.live) and mine and not st.session_state.get(PRESSED)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         settings = settings_form(disabled=busy, active=active)
         if busy and active and run:
             if st.button("Stop", icon=":material/stop:", width=120, key="stop"):
                 active.stop(run.id, visitor())
-        elif st.button(
-            "Start",
-            icon=":material/play_arrow:",
-            type="primary",
-            width=120,
-            key="start",
-            disabled=not (settings and active),
-        ):
-            start(active, settings)
+        else:
+            # As a callback: a rerun that comes first would else swallow the press.
+            st.button(
+                "Start",
+                icon=":material/play_arrow:",
+                type="primary",
+                width=120,
+                key="start",
+                disabled=not (settings and active),
+                on_click=press,
+            )
+    if st.session_state.get(PRESSED):
+        start(active, settings)
+    refused()
     for sentence in form_problems().values():
         st.markdown(f":red[{literal(sentence)}]")
     if not busy and settings:
@@ -76,16 +84,30 @@ def queue_words(active: launcher.Launcher) -> str:
     return f" {now.capitalize()} now{wait}{when}."
 
 
+def press() -> None:
+    """Start was pressed: it is remembered until it is done."""
+    st.session_state[PRESSED] = True
+
+
 def start(active: launcher.Launcher | None, settings: TrainSettings | None) -> None:
-    """Queues the run and shows it."""
+    """Queues the run and shows it; else keeps the reason."""
+    del st.session_state[PRESSED]
+    st.session_state.pop(REFUSED, None)
     if active is None or settings is None:
         return
     try:
         st.session_state["run"] = active.submit(settings, visitor())
     except (InvalidSettings, StoreError, launcher.LauncherUnavailable) as error:
-        say(error)
+        st.session_state[REFUSED] = time.monotonic(), error
     else:
         st.rerun()
+
+
+def refused() -> None:
+    """Why nothing was started, for a while: the page may be drawn anew before somebody has read it."""
+    at, error = st.session_state.get(REFUSED, (0.0, None))
+    if error is not None and time.monotonic() - at < READ_S:
+        say(error)
 
 
 def recorded() -> Run | None:

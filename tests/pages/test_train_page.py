@@ -85,7 +85,7 @@ def test_no_field_clamps(page: TrainPage) -> None:
 
 
 def test_before_the_first_run_the_plan_says_what_start_will_do(page: TrainPage) -> None:
-    plan = page.texts[-1]
+    plan = page.texts[-2]
     assert "29 steps an epoch, 8 epochs, the lanes take turns." in plan
     assert plan.endswith("First run here, no estimate yet.")
 
@@ -102,7 +102,7 @@ def test_before_the_first_run_the_plan_says_what_start_will_do(page: TrainPage) 
     ],
 )
 def test_the_plan_follows_the_fields(launcher: StandInLauncher, link: dict[str, str], words: str) -> None:
-    plan = TrainPage(**link).texts[-1]
+    plan = TrainPage(**link).texts[-2]
     assert words in plan.replace("1 step an", "1 steps an")
 
 
