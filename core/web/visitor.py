@@ -85,7 +85,10 @@ def visitor() -> str:
 
     Where no cookie arrives, the session stands in: whoever reloads is then somebody new.
     """
-    if not st.session_state.setdefault("told_apart", strangers_visit()):
+    # The environment is read once a session: a page asks several times.
+    if "told_apart" not in st.session_state:
+        st.session_state["told_apart"] = strangers_visit()
+    if not st.session_state["told_apart"]:
         return ""
     token = st.context.cookies.get(COOKIE, "")
     if not TOKEN.fullmatch(token):

@@ -64,13 +64,6 @@ def _give_up(machine: Machine) -> Path:
     )
 
 
-def free_port() -> int:
-    """A port of this machine that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Nginx:
     """One nginx with the given server blocks; everything that it writes lies in `folder`."""
 

@@ -16,6 +16,7 @@ from urllib.parse import urlparse
 import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks.server import free_port
 from core.logs import path_of
 from core.store import Store
 from core.web.drawing import EMPTY
@@ -35,7 +36,7 @@ from tests.browser.conftest import (
     stop_button,
     wait_for,
 )
-from tests.browser.nginx import Nginx, free_port
+from tests.browser.nginx import Nginx
 from tests.browser.test_draw import CANVAS, PAD, PLACES, answered, draw
 from tests.strokes import PATHS
 
