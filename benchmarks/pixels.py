@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 HOW = """
 One run of Keras and PyTorch in turns, watched in Chromium from its start to its end, everything on one machine. The
 worker's clock: the Unix time at which an `epoch` event is about to be written, training and validation behind it; a
-wrapper around `core.events.encode` notes it (`benchmarks/epoch_clock`). The browser's clock: the performance mark that
+wrapper around `core.events.encode` notes it (`benchmarks/clock`). The browser's clock: the performance mark that
 the live chart sets after the frame with that epoch was painted, `performance.timeOrigin` added. The two clocks are
 compared at the end, and must agree to 5 ms. One sample for each epoch of each lane.
 """
 
 GOALS_S = {0.5: 0.25, 0.95: 0.5}
-CLOCK_FOLDER = Path(__file__).with_name("epoch_clock")
+CLOCK_FOLDER = Path(__file__).with_name("clock")
 MOST_SKEW_MS = 5.0
 # How far performance's clock is from Date's, which shows whole milliseconds: the smallest difference of many looks.
 SKEW = """() => Math.min(...Array.from({ length: 2000 }, () =>

@@ -25,7 +25,7 @@ One run of Keras and PyTorch in turns. Viewers are protocol clients (`benchmarks
 web: each loads the Train page over Streamlit's WebSocket, reruns what the page wants rerun, and fetches the run's rows
 every 0.25 s. First the training's loss, in blocks of A B B A: A nobody watches, B all viewers do; an epoch counts where
 it lay whole within one part. Then one viewer, then all of them for five minutes.
-Commit to client: the web process notes the Unix time after each commit (`benchmarks/commit_clock`), a viewer the time
+Commit to client: the web process notes the Unix time after each commit (`benchmarks/clock`), a viewer the time
 at which it has read a row; one p95 over all viewers for each 10 s. CPU: the web process' own, user and system, for each
 10 s; the clients' is measured apart and is none of it. Memory: the web process' highest resident size with all viewers,
 less that with one. The training's loss: the median epoch of B over that of A, less the clients' share of the machine's
@@ -33,7 +33,7 @@ cores; it may be the web process' share of a core and 3 %.
 """
 
 DELAY_GOAL_S, CPU_GOAL, MEMORY_GOAL_MB, LOSS_BEYOND_CPU = 0.5, 0.25, 100.0, 0.03
-CLOCK_FOLDER = Path(__file__).with_name("commit_clock")
+CLOCK_FOLDER = Path(__file__).with_name("clock")
 WINDOW_S = 10.0
 SETTLE_S = 3.0
 
