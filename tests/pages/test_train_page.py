@@ -380,7 +380,7 @@ def test_a_finished_run_shows_its_result(finished_page: TrainPage, make_run: Mak
     assert "finished" in page.texts
     accuracies = [f"{100 * (run.lane(engine).test_accuracy or 0):.1f} %" for engine in ("keras", "torch")]
     assert page.metrics == [("Test accuracy", accuracy) for accuracy in accuracies]
-    assert any(text.startswith("In this run ") and text.endswith("turn both round.") for text in page.texts)
+    assert any(text.startswith("In this run ") and "**One run is an anecdote:**" in text for text in page.texts)
     assert page.says("Batch size 600, 3 epochs, dropout 0.3, as shipped, in turns, MNIST, 5,000 images.")
 
 

@@ -232,7 +232,8 @@ def test_ended_lanes_take_no_more_time() -> None:
 
 # --- conclusion ------------------------------------------------------------------------------------------
 
-ANECDOTE = " **One run is an anecdote:** another seed can turn both round."
+ANECDOTE = " **One run is an anecdote:** another seed can reverse the result in accuracy"
+MACHINE = "; another machine, or a busier one, the result in speed"
 
 
 @pytest.mark.parametrize(
@@ -240,43 +241,68 @@ ANECDOTE = " **One run is an anecdote:** another seed can turn both round."
     [
         (
             finished((953, 950), (3300, 3000)),
-            "In this run Keras read 3 of 1,000 test images more and trained 10 % more images a second.",
+            "In this run Keras got 3 more of the 1,000 test images right and trained 10 % more images a second "
+            "than PyTorch.",
         ),
         (
             finished((950, 953), (3300, 3000)),
-            "In this run PyTorch read 3 of 1,000 test images more, and Keras trained 10 % more images a second.",
+            "In this run PyTorch got 3 more of the 1,000 test images right, and Keras trained 10 % more images a "
+            "second than PyTorch.",
         ),
         (
             finished((950, 950), (3000, 3600)),
-            "In this run both read 950 of 1,000 test images right, and PyTorch trained 20 % more images a second.",
+            "In this run both got 950 of the 1,000 test images right, and PyTorch trained 20 % more images "
+            "a second than Keras.",
         ),
         (
             finished((950, 950), (3000, 3015)),
-            "In this run both read 950 of 1,000 test images right, and both trained at the same speed within 1 %.",
+            "In this run both got 950 of the 1,000 test images right, and both trained at the same speed within 1 %.",
         ),
         (
             finished((953, 950), (3000, 3015)),
-            "In this run Keras read 3 of 1,000 test images more, and both trained at the same speed within 1 %.",
+            "In this run Keras got 3 more of the 1,000 test images right, and both trained at the same speed "
+            "within 1 %.",
         ),
         (
             finished((953, 950), epochs=1),
-            "In this run Keras read 3 of 1,000 test images more, and one epoch is too short to compare speed.",
+            "In this run Keras got 3 more of the 1,000 test images right, and one epoch is too short to compare speed.",
         ),
         (
             finished((953, 950), (9000, 3000), schedule="together"),
-            "In this run Keras read 3 of 1,000 test images more, and since both ran at once, "
+            "In this run Keras got 3 more of the 1,000 test images right, and since both ran at once, "
             "their times do not compare.",
         ),
         (
             finished((953, 950), (9000, 3000), devices=("cpu", "cuda:0")),
-            "In this run Keras read 3 of 1,000 test images more, and since they ran on different devices, "
+            "In this run Keras got 3 more of the 1,000 test images right, and since they ran on different devices, "
             "their times do not compare.",
         ),
     ],
     ids=["one-leads-in-both", "each-leads", "equal-accuracy", "equal", "equal-speed", "one-epoch", "together", "gpu"],
 )
 def test_the_conclusion_names_who_leads_in_what_and_warns(outcome: Outcome, sentence: str) -> None:
-    assert spaced(conclusion(outcome)) == sentence + ANECDOTE
+    compared = "compare" not in sentence
+    assert spaced(conclusion(outcome)) == sentence + ANECDOTE + (MACHINE if compared else "") + "."
+
+
+@pytest.mark.parametrize(
+    ("slower", "words"),
+    [
+        (2000.0, "50 % more images a second than Keras"),
+        (1510.0, "99 % more images a second than Keras"),
+        (1504.0, "99 % more images a second than Keras"),
+        (1500.0, "twice as many images a second as Keras"),
+        (1250.0, "2.4 times as many images a second as Keras"),
+        (301.0, "10 times as many images a second as Keras"),
+        (267.6, "11 times as many images a second as Keras"),
+        (2.0, "1,500 times as many images a second as Keras"),
+    ],
+)
+def test_from_twice_on_it_is_times_as_many_and_never_a_thousand_per_cent(slower: float, words: str) -> None:
+    said = spaced(conclusion(finished((950, 950), (slower, 3000))))
+    assert f"and PyTorch trained {words}. " in said
+    fastest = spaced(conclusion(several(keras=(950, slower), torch=(950, 3000), torch_tuned=(950, slower))))
+    assert f"PyTorch trained fastest, {words}. " in fastest
 
 
 def several(**figures: tuple[int, float]) -> Outcome:
@@ -294,24 +320,24 @@ def several(**figures: tuple[int, float]) -> Outcome:
     [
         (
             several(keras=(950, 3000), torch=(948, 2500), torch_tuned=(953, 6000)),
-            "In this run PyTorch tuned read most, 953 of 1,000 test images right, PyTorch fewest, 948, and "
+            "In this run PyTorch tuned got the most of the 1,000 test images right, 953, PyTorch the fewest, 948, and "
             "PyTorch tuned trained fastest, 2.4 times as many images a second as PyTorch.",
         ),
         (
             several(keras=(950, 3000), keras_tuned=(950, 3300), keras_eager=(948, 2500)),
-            "In this run Keras and Keras tuned read most, 950 of 1,000 test images right, Keras eager fewest, 948, "
-            "and Keras tuned trained fastest, 32 % more images a second than Keras eager.",
+            "In this run Keras and Keras tuned got the most of the 1,000 test images right, 950, Keras eager the "
+            "fewest, 948, and Keras tuned trained fastest, 32 % more images a second than Keras eager.",
         ),
         (
             several(keras=(950, 3000), torch=(950, 3001), torch_compile=(950, 3002)),
-            "In this run all 3 lanes read 950 of 1,000 test images right, "
+            "In this run all 3 lanes got 950 of the 1,000 test images right, "
             "and all trained at the same speed within 1 %.",
         ),
     ],
     ids=["one-leads", "ties-and-per-cent", "equal"],
 )
 def test_of_three_lanes_the_ends_are_named(outcome: Outcome, sentence: str) -> None:
-    assert spaced(conclusion(outcome)) == sentence + ANECDOTE
+    assert spaced(conclusion(outcome)) == sentence + ANECDOTE + MACHINE + "."
 
 
 def test_three_lanes_at_once_do_not_compare_and_a_failed_one_leaves_two() -> None:
@@ -320,12 +346,12 @@ def test_three_lanes_at_once_do_not_compare_and_a_failed_one_leaves_two() -> Non
     assert "and since all ran at once, their times do not compare." in conclusion(outcome)
     outcome.run.settings["schedule"] = "turns"
     outcome.lanes[2].result = {}
-    assert spaced(conclusion(outcome)).startswith("In this run Keras read 2 of 1,000 test images more and trained 20 %")
+    assert spaced(conclusion(outcome)).startswith("In this run Keras got 2 more of the 1,000 test images right and ")
 
 
 def test_full_mnist_counts_in_its_own_test_images() -> None:
     words = conclusion(finished((9_891, 9_890), dataset="mnist"))
-    assert "Keras read 1 of 10,000 test images more" in words
+    assert "Keras got 1 more of the 10,000 test images right" in words
 
 
 def test_a_twin_that_passed_says_what_is_left_of_the_difference() -> None:
@@ -343,7 +369,7 @@ def test_a_twin_that_failed_its_certificate_claims_nothing() -> None:
 
 
 def test_same_start_is_still_an_anecdote() -> None:
-    assert conclusion(finished((950, 950), alignment="same-start")).endswith(ANECDOTE)
+    assert conclusion(finished((950, 950), alignment="same-start")).endswith(ANECDOTE + MACHINE + ".")
 
 
 def test_without_two_results_there_is_no_conclusion() -> None:
