@@ -23,6 +23,7 @@ from core.launcher import Launcher, LauncherUnavailable
 from core.machine import machine_words
 from core.names import engine_title, joined
 from core.outcome import gather
+from core.outside import as_they_are, look
 from core.predictor import Model, PredictorError, Predictors, models_of
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
 from core.store import ALL_ROWS, Row, Run, Store, StoreError, UnknownRun
@@ -164,7 +165,8 @@ def print_progress(run: Run, rows: Iterator[Row]) -> None:
 def runs(as_json: AsJson = False) -> None:
     """Lists the runs of the data folder, newest first, and those that came with the project."""
     try:
-        found = Store(deployment().data_dir).runs()
+        store = Store(deployment().data_dir)
+        found = as_they_are(store, store.runs())
     except StoreError as error:
         fail(str(error), 1)
     if as_json:
@@ -209,8 +211,7 @@ def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], a
     """Shows one run: its settings, every epoch and the result."""
     store = Store(deployment().data_dir)
     try:
-        found = find(store, run)
-        rows = store.rows(found.id, limit=ALL_ROWS)
+        found, rows = look(store, find(store, run))
     except UnknownRun as error:
         fail(str(error), 2)
     except StoreError as error:

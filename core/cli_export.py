@@ -8,8 +8,9 @@ import typer
 from core import export as files
 from core.launcher import Launcher, LauncherUnavailable
 from core.outcome import gather
+from core.outside import look
 from core.report import as_html
-from core.store import ALL_ROWS, Row, Run, Store, StoreError, UnknownRun
+from core.store import Row, Run, Store, StoreError, UnknownRun
 from core.terminal import deployment, fail, out
 
 FORMATS = ("html", "csv", "json", "tensorboard")
@@ -35,8 +36,7 @@ def export(
         fail(f"--format must be one of {', '.join(FORMATS)}, not {form[:40]}.", 2)
     store = Store(deployment().data_dir)
     try:
-        found = find(store, run)
-        rows = store.rows(found.id, limit=ALL_ROWS)
+        found, rows = look(store, find(store, run))
         _write(found, rows, form, output)
     except UnknownRun as error:
         fail(str(error), 2)

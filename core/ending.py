@@ -1,13 +1,14 @@
 """What a run knows of each lane while it goes on, and how it ended, in words."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core import events
 from core.lane import WorkerProcess
 from core.names import engine_title, joined
 from core.settings import TrainSettings
-from core.store import ENDED_STATES, Entry, State
+from core.store import ENDED_STATES, Entry, Row, Run, State
 
 PLACES = {
     "import": "while importing",
@@ -54,7 +55,7 @@ class RunLane:
     @property
     def failure(self) -> str:
         """The lane's failure as sentences of the run's reason."""
-        return f"{self.title} failed{' ' if self.where else ': '}{self.reason} {kept(self.epoch)}"
+        return f"{self.title} failed{' ' if self.where else ': '}{self.reason} {kept({self.title: self.epoch})}"
 
 
 def how_ended(
@@ -65,14 +66,14 @@ def how_ended(
     `owner` is who ran it; `stopped` begins the sentence where it was stopped.
     """
     failures = [lane.failure for lane in lanes if lane.state == "failed"]
-    # Epochs that every lane had complete which was not let to its end.
-    epochs = min((lane.epoch for lane in lanes if lane.state in ("stopped", "interrupted")), default=0)
+    # A failed lane's sentence says its own.
+    there = kept({lane.title: lane.epoch for lane in lanes if lane.state != "failed"})
     states = {lane.state for lane in lanes}
     if "interrupted" in states:
-        return "interrupted", " ".join([left_open(owner, epochs), *failures])
+        return "interrupted", " ".join([closed_while(owner), there, *failures])
     if "stopped" in states:
-        begun = any(lane.built for lane in lanes)
-        return "stopped", " ".join([_stopped(stopped, epochs, settings.epochs, begun), *failures])
+        when = f"{stopped} {_when(lanes, settings.epochs)}."
+        return "stopped", " ".join([when, *([there] if any(lane.built for lane in lanes) else []), *failures])
     if failures:
         finished = [lane.title for lane in lanes if lane.state == "finished"]
         went_on = [f"{joined(finished)} went on and finished."] if finished else []
@@ -82,11 +83,12 @@ def how_ended(
     return "finished", " ".join(f"{lane.title} stopped early after epoch {lane.epoch}: {why}." for lane in early)
 
 
-def _stopped(stopped: str, epochs: int, of: int, begun: bool) -> str:
-    if not begun:
-        return f"{stopped} before its first epoch."
-    when = "after its last epoch" if epochs == of else f"in epoch {epochs + 1}"
-    return f"{stopped} {when}. {kept(epochs)}"
+def _when(lanes: Sequence[RunLane], epochs: int) -> str:
+    """Where a run was stopped, as the rest of a sentence: by the lane that had come least far."""
+    if not any(lane.built for lane in lanes):
+        return "before its first epoch"
+    done = min(lane.epoch for lane in lanes if lane.state == "stopped")
+    return "after its last epoch" if done == epochs else f"in epoch {done + 1}"
 
 
 def stopper(visitor: str) -> str:
@@ -94,13 +96,40 @@ def stopper(visitor: str) -> str:
     return "Its visitor" if visitor else "You"
 
 
-def kept(epochs: int) -> str:
-    """Which epochs of an ended run are there to look at, as a sentence."""
-    if epochs <= 1:
-        return "Epoch 1 is kept." if epochs else "No epoch was complete."
-    return f"Epochs 1 {'and' if epochs == 2 else 'to'} {epochs} are kept."
+def kept(epochs: Mapping[str, int]) -> str:
+    """Which epochs of an ended run are there to look at, by lane title, as a sentence."""
+    counts = set(epochs.values())
+    if not any(counts):
+        return "No epoch was complete."
+    if len(counts) == 1:
+        parts = [_span(max(counts))]
+    else:
+        parts = [f"{_span(count)} of {title}" for title, count in epochs.items() if count]
+    many = max(counts) > 1
+    return f"Epoch{'s' if many else ''} {joined(parts)} {'are' if many or len(parts) > 1 else 'is'} kept."
 
 
-def left_open(owner: str, epochs: int) -> str:
-    """Why a run is interrupted whose `owner` (`the dashboard`, `the command line`) went away, as sentences."""
-    return f"{owner[:1].upper()}{owner[1:]} was closed while this ran. {kept(epochs)}"
+def _span(epochs: int) -> str:
+    return "1" if epochs == 1 else f"1 {'and' if epochs == 2 else 'to'} {epochs}"
+
+
+def closed_while(owner: str) -> str:
+    """Why a run is interrupted whose `owner` (`the dashboard`, `the command line`) went away, as a sentence."""
+    return f"{owner[:1].upper()}{owner[1:]} was closed while this ran."
+
+
+def cut_off(run: Run, rows: Iterable[Row], owner: str) -> list[Entry]:
+    """The rows that end an open run whose owner went away: what it had shown is there, and nothing more will come."""
+    done = Counter(row.engine for row in rows if row.kind == "epoch")
+    there = kept({engine_title(lane.engine): done[lane.engine] for lane in run.lanes})
+    reason = f"{closed_while(owner)} {there}"
+    if run.state == "queued":
+        reason = f"{owner[:1].upper()}{owner[1:]} was closed before this began."
+    cut = [lane.engine for lane in run.lanes if lane.state not in ENDED_STATES]
+    return last_rows(cut, "interrupted", reason)
+
+
+def last_rows(lanes: Iterable[str], state: State, reason: str, lane_reason: str = "") -> list[Entry]:
+    """The last rows of a run that nothing executes: the end of each of these lanes, then its own."""
+    entries = [Entry(lane, "lane", {"state": state, "reason": lane_reason}) for lane in lanes]
+    return [*entries, Entry("", "run", {"state": state, "reason": reason})]

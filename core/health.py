@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from core.holder import Who, who_holds
+from core.holder import Who, left_by, who_holds
 from core.logs import last_troubles, path_of
 from core.measurements import Measurements
 from core.metrics import NO_BREAK
@@ -62,13 +62,16 @@ class Health:
 def look(deployment: DeploymentSettings) -> Health:
     """Looks once; takes some milliseconds, and more where the data folder holds many files."""
     store, measurements = Store(deployment.data_dir), Measurements(deployment.data_dir)
-    holder, fault = who_holds(store.data_dir), ""
+    fault = ""
     jobs: list[tuple[str, str]] = []
     try:
         jobs = [(run.state, run.id) for run in store.open_runs()]
         jobs += [(measurement.state, measurement.id) for measurement in measurements.open_ones()]
+        if jobs and left_by(store.data_dir):
+            jobs = []  # nothing goes on where nobody is: the next owner writes down how they ended
     except StoreError as error:
         fault = str(error)
+    holder = who_holds(store.data_dir)
     return Health(
         profile=deployment.profile,
         data_dir=str(store.data_dir),

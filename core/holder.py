@@ -16,7 +16,10 @@ import psutil
 
 from core.database import Database, StoreError
 
-FILE = "holder.json"
+FILE, LOCK = "holder.json", "lock"
+PATIENCE_S = 0.3
+"""A reader has the lock for an instant (`left_by`): that keeps nobody from taking the folder."""
+NOBODY_KNOWN = "the dashboard"
 
 
 class FolderHeld(Exception):
@@ -42,6 +45,24 @@ def who_holds(data_dir: Path) -> Who | None:
     return None
 
 
+def left_by(data_dir: Path) -> str:
+    """Who was the last to hold a folder that nobody holds now; empty while somebody does, or where nobody can tell."""
+    if who_holds(data_dir) is not None:
+        return ""
+    # Its owner may be in another container, where its pid means nothing here: the lock itself tells.
+    if (data_dir / LOCK).exists():
+        try:
+            with filelock.FileLock(data_dir / LOCK).acquire(timeout=0):
+                pass
+        except (filelock.Timeout, OSError):
+            return ""
+    return _last_owner(data_dir)
+
+
+def _last_owner(data_dir: Path) -> str:
+    return str(_read(data_dir).get("owner", NOBODY_KNOWN))
+
+
 def _read(data_dir: Path) -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError):
         values = json.loads((data_dir / FILE).read_text())
@@ -59,13 +80,13 @@ class Holder:
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True)
             # Not thread_local: the web closes in another thread than it opened in.
-            self._lock = filelock.FileLock(self.data_dir / "lock", thread_local=False)
-            self._lock.acquire(timeout=0)
+            self._lock = filelock.FileLock(self.data_dir / LOCK, thread_local=False)
+            self._lock.acquire(timeout=PATIENCE_S)
         except filelock.Timeout:
             raise FolderHeld(self._held_by()) from None
         except OSError as error:
             raise FolderHeld(database.in_words(error)) from None
-        self.before: str = _read(self.data_dir).get("owner", "the dashboard")
+        self.before = _last_owner(self.data_dir)
         """Who held it last, for what they left open."""
 
     def say(self, owner: str) -> None:

@@ -14,20 +14,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core import datasets
-from core.ending import left_open, stopper
+from core.ending import cut_off, last_rows, stopper
 from core.holder import FolderHeld, Holder
 from core.lane import WorkerProcess
 from core.limits import NO_LIMITS, Allowance, Limits
 from core.machine import this_machine
-from core.measurements import Measurements
+from core.measurements import Measurement, Measurements
 from core.measuring import MeasurementInProgress, closed_while, stopped_words
+from core.outside import follow
 from core.predictor import Predictors
 from core.run import RunInProgress
 from core.settings import ENGINE_NAMES, DeploymentSettings, InvalidSettings, Order, TrainSettings
 from core.spares import Spares
-from core.store import ALL_ROWS, ENDED_STATES, Entry, Row, Run, State, Store, StoreError
+from core.store import ALL_ROWS, ENDED_STATES, Row, Run, Store, StoreError
 
 log = logging.getLogger(__name__)
+CLOSE_S = 20.0
 
 
 class LauncherUnavailable(Exception):
@@ -115,19 +117,9 @@ class Launcher:
     def _close_what_was_left_open(self, owner: str) -> None:
         """Runs whose owner went away: what it had shown is there, and nothing more will come."""
         for run in self.store.open_runs():
-            cut = [lane.engine for lane in run.lanes if lane.state not in ENDED_STATES]
-            done = [row.engine for row in self.store.rows(run.id, limit=ALL_ROWS) if row.kind == "epoch"]
-            reason = left_open(owner, min((done.count(engine) for engine in cut), default=0))
-            if run.state == "queued":
-                reason = f"{owner[:1].upper()}{owner[1:]} was closed before this began."
-            self._end(run.id, cut, "interrupted", reason)
+            self.store.append(run.id, cut_off(run, self.store.rows(run.id, steps=False, limit=ALL_ROWS), owner))
         for measurement in self.measurements.open_ones():
             self.measurements.end(measurement.id, "interrupted", closed_while(owner))
-
-    def _end(self, run_id: str, lanes: Sequence[str], state: State, reason: str, lane_reason: str = "") -> None:
-        """Writes the end of a run that no thread executes."""
-        entries = [Entry(lane, "lane", {"state": state, "reason": lane_reason}) for lane in lanes]
-        self.store.append(run_id, [*entries, Entry("", "run", {"state": state, "reason": reason})])
 
     # --- what pages and the command line call; `visitor` is who asks, empty on one's own machine ---------
 
@@ -174,9 +166,18 @@ class Launcher:
         """Raises `Refused` where this visitor may start nothing now."""
         if self._closing:
             raise LauncherUnavailable("The dashboard is shutting down.")
-        at_once = sum(job.visitor == visitor for job in self._jobs())
+        at_once = sum(job.visitor == visitor and not self._is_over(job) for job in self._jobs())
         if sentence := self._allowance.refusal(visitor, at_once, len(self._queue), self._left_s()):
             raise Refused(sentence)
+
+    def _is_over(self, job: Job) -> bool:
+        """Whether everybody can read its end, though its last process is still being put away."""
+        with contextlib.suppress(StoreError):
+            return job is self._job and not self._in_store(job).live
+        return False
+
+    def _in_store(self, job: Job) -> Run | Measurement:
+        return self.store.run(job.id) if job.is_run else self.measurements.get(job.id)
 
     def _enqueue(self, job: Job) -> None:
         self._allowance.count(job.visitor)
@@ -197,7 +198,7 @@ class Launcher:
                     self.measurements.end(wanted, "stopped", stopped_words(stopper(visitor)))
                 else:
                     reason = f"{stopper(visitor)} stopped this run before it began."
-                    self._end(wanted, job.what.engines, "stopped", reason)
+                    self.store.append(wanted, last_rows(job.what.engines, "stopped", reason))
             self._queue = [job for job in self._queue if job.id != wanted]
 
     def may_change(self, owner: str, visitor: str) -> bool:
@@ -272,33 +273,30 @@ class Launcher:
             left += max(0.0, job.takes_s - (time.monotonic() - self._job_began if job is self._job else 0.0))
         return left
 
-    def follow(self, run_id: str, poll_s: float = 0.1) -> Iterator[Row]:
+    def follow(self, run_id: str) -> Iterator[Row]:
         """Every row of a run, from its first, as it is committed, until it has ended."""
-        after = 0
-        while True:
-            live = self.store.run(run_id).live and run_id in self.active()
-            rows = self.store.rows(run_id, after)
-            yield from rows
-            after = rows[-1].seq if rows else after
-            if not live and not rows:
-                return
-            if not rows:
-                time.sleep(poll_s)
+        return follow(self.store, run_id, lambda: run_id in self.active())
 
     def warm(self) -> bool:
         """Whether every framework's spare is imported and waits."""
         return self._spares.warm()
 
     def close(self) -> None:
-        """Ends the run as `interrupted`, every process, and gives the data folder back."""
+        """Ends the run as `interrupted`, every process, and gives the data folder back.
+
+        A thread that does not end may still write: the folder then stays locked until this process is gone.
+        """
         with self._guard:
             self._closing = True
             if self._run is not None:
                 self._run.closing.set()
         self._wake.set()
-        self._thread.join(timeout=20)
+        self._thread.join(timeout=CLOSE_S)
         self.predictors.close()
         self._spares.close()
+        if self._thread.is_alive():
+            log.error("the launcher's thread does not end", extra={"data_dir": str(self.store.data_dir)})
+            return
         with contextlib.suppress(StoreError):
             self._close_what_was_left_open(self.owner)
         log.info("launcher closed")
@@ -349,8 +347,8 @@ class Launcher:
 
     def _log_end(self, job: Job) -> None:
         with contextlib.suppress(StoreError):
-            ended = self.store.run(job.id) if job.is_run else self.measurements.get(job.id)
-            facts = {"job": job.id, "state": ended.state, "elapsed_s": ended.elapsed_s, "reason": ended.reason}
+            found = self._in_store(job)
+            facts = {"job": job.id, "state": found.state, "elapsed_s": found.elapsed_s, "reason": found.reason}
             log.info("ended", extra=facts)
 
     def _in_progress(self, job: Job) -> RunInProgress | MeasurementInProgress:
@@ -371,7 +369,7 @@ class Launcher:
                 if run_id not in self._unsaid:
                     continue
                 lanes = [lane.engine for lane in self.store.run(run_id).lanes if lane.state not in ENDED_STATES]
-                self._end(run_id, lanes, "failed", reason, reason)
+                self.store.append(run_id, last_rows(lanes, "failed", reason, reason))
                 del self._unsaid[run_id]
 
     def _tidy(self) -> None:

@@ -180,8 +180,43 @@ def test_ctrl_c_stops_the_run_and_ends_with_130(spawn: Spawn, data_dir: Path) ->
     assert process.returncode == 130
     run = only_run(data_dir)
     assert run.state == "stopped"
-    assert re.fullmatch(r"You stopped this run in epoch \d+\. Epochs 1 (and|to) \d+ are kept\.", run.reason)
+    assert re.fullmatch(r"You stopped this run in epoch \d+\. Epochs 1 (and|to) \d+ .*are kept\.", run.reason)
     assert complaint == f"{run.reason}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_closing_terminal_and_a_plain_kill_stop_the_run_as_ctrl_c_does(
+    spawn: Spawn, data_dir: Path, number: signal.Signals
+) -> None:
+    process = spawn("core", "train", "--engines", "fake-slow", "--batch-size", "600", "--epochs", "40", "--json")
+    read_epochs(process, 1)
+    for _ in range(3):  # a shell and the kernel each send it
+        process.send_signal(number)
+        time.sleep(0.02)
+    _, complaint = process.communicate(timeout=10)
+    run = only_run(data_dir)
+    assert (process.returncode, run.state, complaint) == (130, "stopped", f"{run.reason}\n")
+    assert run.reason.startswith("You stopped this run in epoch ")
+
+
+def test_what_an_owner_left_open_is_interrupted_wherever_it_is_read(
+    spawn: Spawn, data_dir: Path, tmp_path: Path
+) -> None:
+    process = spawn("core", "train", "--engines", "fake-slow,fake-a", *FAST, "--json")
+    read_epochs(process, 1)
+    process.kill()
+    process.wait()
+    reason = r"The command line was closed while this ran\. Epochs? 1 .*kept\."
+    listed = json.loads(core("runs", "--json", folder=data_dir)[1].splitlines()[0])
+    assert listed["state"] == "interrupted"
+    assert re.fullmatch(reason, listed["reason"])
+    status, said, _ = core("show", "latest", folder=data_dir)
+    assert (status, "interrupted. The command line was closed" in said) == (0, True)
+    for form in ("json", "csv", "html"):
+        path = tmp_path / f"run.{form}"
+        assert core("export", "latest", "--format", form, "-o", str(path), folder=data_dir)[0] == 0
+        assert listed["reason"] in path.read_text()
+    assert only_run(data_dir).live  # a reader writes nothing
 
 
 def test_ctrl_c_twice_ends_at_once_and_the_next_start_says_how(

@@ -32,7 +32,7 @@ def test_health_names_who_serves_what_runs_and_its_processes(spawn: Spawn, data_
     gone = spawn("core", "health")
     out, err = gone.communicate(timeout=60)
     assert (gone.returncode, err) == (1, "")
-    assert out.startswith(f"Nobody serves {data_dir}.")
+    assert out.startswith(f"Nobody serves {data_dir}.\nNothing runs.\n")
     assert "No trouble logged." in out
 
 

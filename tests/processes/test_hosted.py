@@ -1,5 +1,6 @@
 """The hosted profile's Launcher: queue, visitors, time limit, what is kept, and models that make room for a run."""
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 
 from core.launcher import Launcher, Refused
 from core.limits import HostedLimits, Limits
-from core.settings import DeploymentSettings, InvalidSettings, Order
+from core.measuring import MeasurementInProgress
+from core.run import RunInProgress
+from core.settings import DeploymentSettings, InvalidSettings, Order, TrainSettings
 from core.store import Store
 from tests.processes.conftest import settings, wait_for, workers
 
@@ -64,6 +67,28 @@ def test_a_visitor_has_one_at_a_time_and_measurements_count(hosted: OpenHosted) 
     with pytest.raises(Refused, match=r"^Each visitor starts at most 2 an hour here: the next in"):
         slow(launcher, "a")
     assert launcher.store.run(mine).reason.startswith("Its visitor stopped this run")
+
+
+@pytest.mark.parametrize("what", [settings("fake-a", epochs=1), Order("claim-0", "fake", {}, 60.0)])
+def test_who_reads_that_theirs_has_ended_may_start_the_next(
+    hosted: OpenHosted, monkeypatch: pytest.MonkeyPatch, what: TrainSettings | Order
+) -> None:
+    gate = threading.Event()
+    for kind in (RunInProgress, MeasurementInProgress):
+        monkeypatch.setattr(kind, "execute", lambda job, execute=kind.execute: (execute(job), gate.wait(20)))
+    launcher = hosted()
+    if isinstance(what, Order):
+        first = launcher.measure(what, "a")
+        wait_for("its end can be read", lambda: not launcher.measurements.get(first).live)
+    else:
+        first = launcher.submit(what, "a")
+        wait_for("its end can be read", lambda: not launcher.store.run(first).live)
+    assert launcher.active() + launcher.measuring() == [first]  # the Launcher has not let it go
+    second = slow(launcher, "a")
+    with pytest.raises(Refused, match="one run or measurement at a time here"):
+        slow(launcher, "a")
+    gate.set()
+    launcher.stop(second, "a")
 
 
 def test_only_its_own_visitor_changes_a_run(hosted: OpenHosted) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from core import launcher as launcher_module
 from core.launcher import Launcher, LauncherUnavailable, current, set_current
+from core.run import RunInProgress
 from core.settings import DeploymentSettings, InvalidSettings
 from core.store import Row, Run, Store
 from tests.processes.conftest import OpenLauncher, settings, wait_for, worker, workers
@@ -138,7 +139,10 @@ def test_stop_in_mid_epoch_ends_within_two_seconds_and_keeps_the_epochs(open_lau
     assert wait_for("the run is stopped", lambda: not launcher.store.run(run_id).live) < 2
     assert not workers()
     rows, run = finish(launcher, run_id), launcher.store.run(run_id)
-    assert (run.state, run.reason) == ("stopped", "You stopped this run in epoch 5. Epochs 1 to 4 are kept.")
+    assert (run.state, run.reason) == (
+        "stopped",
+        "You stopped this run in epoch 5. Epochs 1 to 5 of fake-a and 1 to 4 of fake-slow are kept.",
+    )
     assert [lane.state for lane in run.lanes] == ["stopped", "stopped"]
     assert len(epochs(rows, "fake-slow")) == 4
     assert launcher.active() == []
@@ -200,6 +204,24 @@ def test_close_interrupts_the_run_and_keeps_its_epochs(open_launcher: OpenLaunch
     assert run.reason == "The dashboard was closed while this ran. Epochs 1 and 2 are kept."
     assert [lane.state for lane in run.lanes] == ["interrupted"]
     # Another thread than the one that opened it may close it: the folder is free again.
+    assert open_launcher().store.run(run_id).state == "interrupted"
+
+
+def test_a_folder_stays_locked_while_the_thread_lives(
+    open_launcher: OpenLauncher, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launcher, gate = open_launcher(), threading.Event()
+    monkeypatch.setattr(launcher_module, "CLOSE_S", 0.2)
+    monkeypatch.setattr(RunInProgress, "execute", lambda run: gate.wait(20))
+    run_id = launcher.submit(settings("fake-a"))
+    wait_for("it executes", lambda: not launcher.waiting())
+    launcher.close()
+    with pytest.raises(LauncherUnavailable, match="is in use by the dashboard"):
+        open_launcher()
+    assert launcher.store.run(run_id).live  # the thread may still write its end
+    gate.set()
+    wait_for("the thread has ended", lambda: not launcher._thread.is_alive())
+    launcher.close()
     assert open_launcher().store.run(run_id).state == "interrupted"
 
 
