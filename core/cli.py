@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
@@ -21,7 +22,7 @@ from core.cli_health import health
 from core.lane import WorkerProcess
 from core.launcher import Launcher, LauncherUnavailable
 from core.machine import machine_words
-from core.names import engine_title, joined
+from core.names import engine_title, run_title
 from core.outcome import gather
 from core.outside import as_they_are, look
 from core.predictor import Model, PredictorError, Predictors, models_of
@@ -173,19 +174,21 @@ def runs(as_json: AsJson = False) -> None:
         for run in found:
             line(_summary(run))
         return
-    table = Table(Column("run", no_wrap=True), "begun", "state", "data set", "lanes", "test accuracy")
+    table = Table(Column("run", no_wrap=True), "title", "begun", "state", "test accuracy")
     for run in found:
         state = run.state if run.source == "here" else f"{run.state}, recorded on {machine_words(run.machine)}"
         images = datasets.find(run.settings["dataset"]).test_images
         results = " / ".join(metrics.percent(lane.test_accuracy, images) for lane in run.lanes)
-        lanes = joined([engine_title(lane.engine) for lane in run.lanes])
-        table.add_row(run.id, run.created_at[:16].replace("T", " "), state, run.settings["dataset"], lanes, results)
+        title = escape(run_title(run.name, run.settings))
+        table.add_row(run.id, title, run.created_at[:16].replace("T", " "), state, results)
     out.print(table)
 
 
 def _summary(run: Run) -> dict[str, Any]:
     return {
         "run": run.id,
+        "name": run.name,
+        "note": run.note,
         "created_at": run.created_at,
         "state": run.state,
         "reason": run.reason,
@@ -225,6 +228,7 @@ def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], a
 def _print_run(run: Run, rows: list[Row]) -> None:
     """Settings, a line an epoch, and the article's last two lines for each lane."""
     words = ", ".join(f"{k} {','.join(v) if isinstance(v, list) else v}" for k, v in run.settings.items())
+    out.print(run_title(run.name, run.settings), markup=False, highlight=False, soft_wrap=True)
     out.print(f"Run {run.id}: {run.state}. {run.reason}".strip(), markup=False, highlight=False, soft_wrap=True)
     out.print(
         f"{words}. {machine_words(run.machine)}, {run.created_at[:10]}.", markup=False, highlight=False, soft_wrap=True

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core import events
 from core.database import ENDED_STATES
+from core.names import automatic_title
 from core.settings import InvalidSettings, TrainSettings, shown
 from core.store import Lane, Row, Run
 
@@ -56,12 +57,13 @@ def harmless(cell: object) -> object:
 def as_csv(run: Run, rows: Sequence[Row]) -> str:
     """Every row on a line; the columns are all fields that any row has, values that are lists as JSON."""
     flat = [row.as_json() for row in rows]
-    columns = list(dict.fromkeys(["run", *(name for row in flat for name in row)]))
+    whose = {"run": run.id, "title": run.name or automatic_title(run.settings)}
+    columns = list(dict.fromkeys(["run", "title", *(name for row in flat for name in row)]))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     for row in flat:
-        cells = [{**row, "run": run.id}.get(column, "") for column in columns]
+        cells = [{**row, **whose}.get(column, "") for column in columns]
         writer.writerow([harmless(json.dumps(c) if isinstance(c, list | dict) else c) for c in cells])
     return out.getvalue()
 
@@ -73,6 +75,7 @@ def write_tensorboard(run: Run, rows: Sequence[Row], folder: Path) -> None:
     steps_per_epoch = {row.engine: row.fields["steps_per_epoch"] for row in rows if row.kind == "step"}
     for lane in run.lanes:
         with SummaryWriter(logdir=str(folder / lane.engine), write_to_disk=True) as writer:
+            writer.add_text("run", run.name or automatic_title(run.settings))
             for row in rows:
                 if row.engine != lane.engine:
                     continue

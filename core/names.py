@@ -1,8 +1,13 @@
 """What engines, data sets and choices are called on a page and in sentences."""
 
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
+from core.datasets import DATASETS
 from core.settings import Alignment, Device, Schedule, TrainSettings
 
 ENGINE_TITLES = {
@@ -59,6 +64,12 @@ SETTING_WORDS = {
 }
 """Settings whose name in a sentence is not their name in code."""
 TITLE_LETTERS = 60
+ALIGNMENT_LAST = ("alignment", "dataset")
+"""What stands last in a title: how alike the lanes began, and on what they trained."""
+JOINER = "\u200d"
+SKIN_TONES = range(0x1F3FB, 0x1F400)
+TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""What turns the direction of all that follows it."""
 
 
 def setting_value(value: object) -> str:
@@ -68,23 +79,100 @@ def setting_value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     titles = ALIGNMENT_TITLES | SCHEDULE_TITLES | DEVICE_TITLES
-    return titles[value].lower() if isinstance(value, str) and value in titles else str(value)
+    if not isinstance(value, str) or value not in titles:
+        return str(value)
+    title = titles[value]
+    return title if title[:2].isupper() else title[0].lower() + title[1:]
+
+
+def setting_phrase(field: str, value: Any) -> str:
+    """A setting with its value as one says them: 2 epochs, batch size 512, as shipped."""
+    if field == "epochs":
+        return f"{value} epoch{'' if value == 1 else 's'}"
+    if field == "engines":
+        return setting_value(value) + (" alone" if len(value) == 1 else "")
+    if field == "dataset":
+        return DATASETS[value].title if value in DATASETS else str(value)
+    if field == "alignment":
+        return setting_value(value)
+    if field == "dropout" and not value:
+        return "no dropout"
+    if field == "device":
+        return {Device.CPU: "on the CPU", Device.BEST: "each on its best device"}.get(value, setting_value(value))
+    return f"{SETTING_WORDS.get(field, field)} {setting_value(value)}"
+
+
+def cut(text: str, letters: int = TITLE_LETTERS) -> str:
+    """The text on one line, visibly cut where it has more than so many letters, never within an emoji or an accent."""
+    text = TURNS.sub("", " ".join(text.split()))
+    text = "".join(letter for letter in text if unicodedata.category(letter) != "Cc")  # a terminal obeys them
+    if len(text) <= letters:
+        return text
+    end = letters - 1
+    while end and (_joins(text[end]) or text[end - 1] == JOINER):
+        end -= 1
+    return text[:end].rstrip() + "…"
+
+
+def _joins(letter: str) -> bool:
+    """Whether it changes the letter before it rather than being one."""
+    return letter == JOINER or ord(letter) in SKIN_TONES or unicodedata.category(letter) in ("Mn", "Mc", "Me")
 
 
 def run_title(name: str, settings: Mapping[str, Any]) -> str:
-    """What a run is called: its own name, cut at 60 letters, else what sets its settings apart; plain text."""
-    if name:
-        return name if len(name) <= TITLE_LETTERS else name[: TITLE_LETTERS - 1] + "…"
+    """What a run is called: its owner's name for it, else what sets its settings apart; plain text, cut."""
+    return cut(name) or cut(automatic_title(settings))
+
+
+def automatic_title(settings: Mapping[str, Any]) -> str:
+    """What a run is, by its settings: which differ from the usual ones, and how alike its lanes began."""
     usual = TrainSettings().as_json()
-    apart = [
-        f"{SETTING_WORDS.get(field, field)} {setting_value(value)}"
-        for field, value in settings.items()
-        if field in usual and field not in ("engines", "alignment", "dataset") and value != usual[field]
+    order = ("engines", *(field for field in usual if field not in ("engines", *ALIGNMENT_LAST)), *ALIGNMENT_LAST)
+    phrases = [
+        setting_phrase(field, settings[field])
+        for field in order
+        if field in settings and (field == "alignment" or settings[field] != usual[field])
     ]
-    if list(settings["engines"]) != usual["engines"]:
-        apart.insert(0, setting_value(settings["engines"]))
-    if settings["alignment"] != usual["alignment"] or not apart:
-        apart.insert(0, ALIGNMENT_TITLES[settings["alignment"]])
-    title = ", ".join(apart)
-    title = title[:1].upper() + title[1:]
-    return title if len(title) <= TITLE_LETTERS else title[: TITLE_LETTERS - 1] + "…"
+    title = ", ".join(phrases)
+    return title[:1].upper() + title[1:]
+
+
+def moment(created_at: str) -> str:
+    """24 Nov, 07:01 here; the year where it is another one. What is no time stands as it is."""
+    try:
+        when = datetime.fromisoformat(created_at).astimezone()
+    except (ValueError, OverflowError):
+        return cut(created_at, 20)
+    year = "" if when.year == datetime.now().year else f" {when.year}"
+    return f"{when.day} {when:%b}{year}, {when:%H:%M}"
+
+
+class Titled(Protocol):
+    """What a run has that its title is made of."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def settings(self) -> dict[str, Any]: ...
+    @property
+    def created_at(self) -> str: ...
+
+
+def distinct_titles(runs: Sequence[Titled]) -> dict[str, str]:
+    """Each run's title by its id, no two the same: those that would be get their time, then their id's end, or all."""
+    forms = []
+    for run in runs:
+        title = run_title(run.name, run.settings)
+        timed = f"{title}, {moment(run.created_at)}"
+        forms.append((title, timed, f"{timed} ({run.id[-4:]})", f"{timed} ({run.id})"))
+    steps = [0] * len(forms)
+    while True:
+        shown = [form[step] for form, step in zip(forms, steps, strict=True)]
+        often = Counter(shown)
+        same = [i for i, title in enumerate(shown) if often[title] > 1 and steps[i] < 3]
+        if not same:
+            return {run.id: title for run, title in zip(runs, shown, strict=True)}
+        for i in same:
+            steps[i] += 1

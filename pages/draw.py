@@ -35,7 +35,7 @@ def chosen_run() -> Outcome | None:
     run_id = st.selectbox(
         "Models of",
         list(runs),
-        format_func=lambda i: draw_view.run_label(runs[i]),
+        format_func=draw_view.run_labels(list(runs.values())).__getitem__,
         key="draw_run",
         on_change=forget_link,
     )
@@ -113,7 +113,7 @@ def show_pad(
         samples=draw_view.pad_samples(gallery),
         headline=words.headline if words else "",
         detail=words.detail if words else "",
-        times=f"{words.times} Weights: {draw_view.run_label(outcome.run)}." if words else "",
+        times=f"{words.times} Weights: {draw_view.run_labels([outcome.run])[outcome.run.id]}." if words else "",
         seen=None if drawing.seen is None else draw_view.packed(drawing.seen),
         picture=None if drawing.picture is None else draw_view.packed(drawing.picture),
         hint="" if words else hint,

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.datasets import DATASETS
 from core.gallery import Gallery
 from core.machine import machine_words
 from core.metrics import NO_BREAK
-from core.names import ALIGNMENT_TITLES, engine_title, framework, joined
+from core.names import distinct_titles, engine_title, framework, joined
 from core.outcome import Outcome
 from core.predictor import Model, Prediction, Predictors
 from core.store import Run
@@ -23,11 +22,16 @@ Images = npt.NDArray[np.uint8]
 Shares = npt.NDArray[np.float64]
 
 
-def run_label(run: Run) -> str:
-    """A run in a list of runs."""
-    where = f"recorded on {machine_words(run.machine)}" if run.source == "recorded" else "trained here"
-    words = (ALIGNMENT_TITLES[run.settings["alignment"]], DATASETS[run.settings["dataset"]].title, where)
-    return f"{', '.join(words)}, {run.created_at[:16].replace('T', ' ')}"
+WHERE = {"here": "trained here", "imported": "imported"}
+
+
+def run_labels(runs: Sequence[Run]) -> dict[str, str]:
+    """Each run in a list of runs, by its id: what it is called, no two the same, and where it was trained."""
+    titles = distinct_titles(runs)
+    return {
+        run.id: f"{titles[run.id]}, {WHERE.get(run.source) or f'recorded on {machine_words(run.machine)}'}"
+        for run in runs
+    }
 
 
 def left_out(outcome: Outcome, engines: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from core.datasets import DATASETS
 from core.figures import figures
 from core.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.machine import machine_words
-from core.names import ALIGNMENT_TITLES, SCHEDULE_TITLES, engine_title, framework, is_variant
+from core.names import ALIGNMENT_TITLES, SCHEDULE_TITLES, cut, engine_title, framework, is_variant
 from core.outcome import DOING, ENDED, LaneOutcome, Outcome, conclusion, progress
 from core.settings import Alignment, InvalidSettings, TrainSettings
 from core.store import Run, Store
@@ -83,7 +83,9 @@ def heading(outcome: Outcome) -> None:
     """This run, its state or origin, and its settings."""
     st.space("small")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.header("A recorded duel" if outcome.run.source == "recorded" else "This run", anchor=False, width="content")
+        name = f": {literal(cut(outcome.run.name))}" if outcome.run.name else ""
+        what = "A recorded duel" if outcome.run.source == "recorded" else f"This run{name}"
+        st.header(what, anchor=False, width="content")
         badge(outcome.run)
     st.caption(settings_words(outcome.run))
 

@@ -1,14 +1,12 @@
 """The history as the Runs page shows it: search, rows, pages, and ticked runs laid over each other."""
 
-from datetime import datetime
-
 import pandas as pd
 import streamlit as st
 
 from core import metrics
 from core.datasets import DATASETS
 from core.launcher import Launcher
-from core.names import engine_title, run_title
+from core.names import distinct_titles, engine_title, moment, run_title
 from core.outcome import gather
 from core.overlay import LETTERS, MOST, differences, overlay, results
 from core.settings import ENGINE_NAMES
@@ -67,7 +65,7 @@ def row(run: Run, mine: bool = False) -> None:
     ticked = st.session_state.setdefault(TICKED, [])
     with st.container(border=True), st.container(horizontal=True, vertical_alignment="center"):
         st.checkbox(
-            f"Lay {run.id} over others",
+            f"Lay {literal(title(run))} of {moment(run.created_at)} over others",
             value=run.id in ticked,
             key=f"tick_{run.id}",
             label_visibility="collapsed",
@@ -80,7 +78,7 @@ def row(run: Run, mine: bool = False) -> None:
         st.page_link(
             "../../pages/runs.py", label=f"{pin}{literal(title(run))}", query_params={"run": run.id}, width="stretch"
         )
-        st.markdown(f":small[{moment(run)}]", width=110)
+        st.markdown(f":small[{literal(moment(run.created_at))}]", width=110)
         images = DATASETS[run.settings["dataset"]].test_images
         for lane in run.lanes[:2]:
             accuracy = metrics.percent(lane.test_accuracy, images)
@@ -98,13 +96,6 @@ def _tick(run_id: str) -> None:
         ticked.remove(run_id)
     elif len(ticked) < MOST:  # a browser disables the box, a forged message does not
         ticked.append(run_id)
-
-
-def moment(run: Run) -> str:
-    """24 Nov, 07:01 here; the year where it is another one."""
-    when = datetime.fromisoformat(run.created_at).astimezone()
-    year = "" if when.year == datetime.now().year else f" {when.year}"
-    return f"{when.day} {when:%b}{year}, {when:%H:%M}"
 
 
 def state(run: Run) -> None:
@@ -146,8 +137,9 @@ def laid_over(store: Store) -> None:
         return
     st.space("small")
     st.header(f"{('Two', 'Three', 'Four')[len(outcomes) - 2]} runs, one chart", anchor=False)
+    titles = distinct_titles([outcome.run for outcome in outcomes])
     named = ", ".join(
-        f"**{letter}** {literal(title(outcome.run))}" for letter, outcome in zip(LETTERS, outcomes, strict=False)
+        f"**{letter}** {literal(titles[outcome.run.id])}" for letter, outcome in zip(LETTERS, outcomes, strict=False)
     )
     st.markdown(f"{named}. {literal(differences([outcome.run.settings for outcome in outcomes]))}")
     figure, finding = overlay(outcomes)

@@ -62,6 +62,7 @@ def test_tensorboards_own_reader_reads_every_epoch_and_step(tmp_path: Path) -> N
             for point in row.fields["points"]
         ]
         assert len(read.Scalars("batch_loss")) == len(points)
+        assert read.Tensors("run/text_summary")[0].tensor_proto.string_val[0].decode() == "As shipped, MNIST"
         assert [event.step for event in read.Scalars("val_loss")] == [429 * epoch["epoch"] for epoch in epochs]
 
 

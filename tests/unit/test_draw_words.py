@@ -1,10 +1,14 @@
 """The Draw page's words: who reads what, how surely, and whether they agree."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 
 from core.names import engine_title
 from core.predictor import Prediction
-from core.web.draw_view import a_class, in_words, largest_difference, per_cent, top_three
+from core.store import RECORDED, Store
+from core.web.draw_view import a_class, in_words, largest_difference, per_cent, run_labels, top_three
 
 DIGITS = tuple("0123456789")
 
@@ -64,3 +68,14 @@ def test_the_largest_difference_is_over_all_ten_logits() -> None:
 def test_probabilities_have_one_decimal_and_a_no_break_space() -> None:
     assert per_cent(0.9721) == "97.2\u00a0%"
     assert engine_title("torch") == "PyTorch"
+
+
+def test_the_models_of_a_run_are_called_as_the_run_is_and_no_two_alike(tmp_path: Path) -> None:
+    first = Store(tmp_path, RECORDED).recorded()[0]
+    second = replace(first, id=first.id[:-4] + "ffff", source="imported")
+    own = replace(first, id=first.id[:-4] + "eeee", source="here", name="Mine 🦉")
+    labels = run_labels([first, second, own])
+    assert labels[own.id] == "Mine 🦉, trained here"
+    assert len(set(labels.values())) == 3
+    assert labels[second.id].endswith("(ffff), imported")
+    assert "recorded on" in labels[first.id]

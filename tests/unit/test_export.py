@@ -5,6 +5,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ def test_csv_holds_every_row(recorded: tuple[Run, list[Row]]) -> None:
     read = [line for line in lines if line["kind"] == "epoch"]
     assert [float(line["val_loss"]) for line in read] == [row.fields["val_loss"] for row in epochs]
     assert {line["run"] for line in lines} == {run.id}
+    assert {line["title"] for line in lines} == {"Same start, MNIST"}
+
+
+def test_csv_names_a_run_as_its_owner_does_and_runs_nothing(recorded: tuple[Run, list[Row]]) -> None:
+    run, rows = recorded
+    (line,) = csv.DictReader(io.StringIO(as_csv(replace(run, name="=1+1"), rows[:1])))
+    assert line["title"] == "'=1+1"
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1"])
