@@ -8,7 +8,7 @@ from core.measurements import Measurements
 from core.settings import DeploymentSettings
 from core.store import StoreError
 from core.web import address, claims_view, measure_view
-from core.web.here import here
+from core.web.here import here, refused
 from core.web.markdown import literal
 
 measurements = Measurements(DeploymentSettings().data_dir)
@@ -35,15 +35,17 @@ def controls(rows: list[claims.Judged], active: launcher.Launcher | None, going:
         cannot = active is None or bool(going)
         if few:
             st.caption("Open a row to measure it here.", width="content")
-        elif st.button("Measure all", icon=":material/speed:", key="measure_all", disabled=cannot):
-            assert active is not None
-            claims_view.order(active, [judged.claim for judged in probed])
+        else:
+            these = active, [judged.claim for judged in probed], "measure_all"
+            order = claims_view.order
+            st.button("Measure all", icon=":material/speed:", key=these[2], disabled=cannot, on_click=order, args=these)
         with st.popover("Download"):
             st.download_button("Markdown", lambda: as_markdown(rows), "keras-vs-pytorch.md", "text/markdown")
             st.download_button("CSV", lambda: as_csv(rows), "keras-vs-pytorch.csv", "text/csv")
         if not going and not few:
             took = sum(claims_view.took_s(judged) for judged in probed)
             st.caption(f"About {max(1, round(took / 60))} minutes on this machine.", width="content")
+    refused("measure_all")
     if active is not None and len(going) > 1:
         all_of_them(active, going)
 

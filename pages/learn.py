@@ -1,17 +1,14 @@
 """Learn: the article's two examples and its lessons, each run for real."""
 
-from typing import Any
-
 import streamlit as st
 
-from core import launcher, lessons
+from core import lessons
 from core.measurements import Measurements
 from core.settings import DeploymentSettings
 from core.store import StoreError
 from core.web import address, lesson_view
-from core.web.here import here, say
+from core.web.here import here, refused
 from core.web.markdown import literal
-from core.web.visitor import visitor
 
 measurements = Measurements(DeploymentSettings().data_dir)
 
@@ -39,16 +36,6 @@ def place() -> lessons.Lesson:
     return lessons.lesson(slug)
 
 
-def run(active: launcher.Launcher, lesson: lessons.Lesson, value: Any) -> None:
-    """Queues the lesson's scripts and shows them."""
-    try:
-        active.measure(lessons.order(lesson, value), visitor())
-    except (StoreError, launcher.LauncherUnavailable) as error:
-        say(error)
-    else:
-        st.rerun()
-
-
 st.title("Learn", anchor=False)
 st.markdown("The article's two examples and its lessons, run for real on this machine.")
 try:
@@ -65,10 +52,18 @@ try:
         lesson_view.while_it_runs(active, newest, active.measuring())
     else:
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Run", icon=":material/play_arrow:", type="primary", width=120, disabled=active is None):
-                assert active is not None
-                run(active, lesson, value)
+            st.button(
+                "Run",
+                icon=":material/play_arrow:",
+                type="primary",
+                width=120,
+                key=f"run_{lesson.slug}",
+                disabled=active is None,
+                on_click=lesson_view.run,
+                args=(active, lesson),
+            )
             st.caption(f"About {lesson.about_s} s.", width="content")
+        refused(lesson.subject)
         lesson_view.ended(lesson, measurements)
 except StoreError as error:
     st.error(literal(error))

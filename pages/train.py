@@ -1,24 +1,22 @@
 """Train: set batch size, epochs and dropout, start both frameworks, watch them learn, read the result."""
 
 import contextlib
-import time
 
 import streamlit as st
 
 from core import launcher
 from core.metrics import roughly
 from core.names import ALIGNMENT_TITLES
-from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
+from core.settings import DeploymentSettings, TrainSettings
 from core.store import Run, Store, StoreError, UnknownRun
-from core.web import run_page
-from core.web.here import here, say
+from core.web import measure_view, run_page
+from core.web.here import attempt, here, refused
 from core.web.markdown import literal
 from core.web.settings_form import form_problems, plan, settings_form
 from core.web.visitor import visitor
 
 store = Store(DeploymentSettings().data_dir)
-PRESSED, REFUSED = "start_pressed", "start_refused"
-READ_S = 60.0
+PRESSED = "start_pressed"
 
 
 def shown_run(active: launcher.Launcher | None) -> Run | None:
@@ -49,8 +47,8 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         settings = settings_form(disabled=busy, active=active)
         if busy and active and run:
-            if st.button("Stop", icon=":material/stop:", width=120, key="stop"):
-                active.stop(run.id, visitor())
+            stop, its = measure_view.stop, (active, [run.id])
+            st.button("Stop", icon=":material/stop:", width=120, key="stop", on_click=stop, args=its)
         else:
             # As a callback: a rerun that comes first would else swallow the press.
             st.button(
@@ -64,7 +62,7 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
             )
     if st.session_state.get(PRESSED):
         start(active, settings)
-    refused()
+    refused("start")
     for sentence in form_problems().values():
         st.markdown(f":red[{literal(sentence)}]")
     if not busy and settings:
@@ -92,22 +90,14 @@ def press() -> None:
 def start(active: launcher.Launcher | None, settings: TrainSettings | None) -> None:
     """Queues the run and shows it; else keeps the reason."""
     del st.session_state[PRESSED]
-    st.session_state.pop(REFUSED, None)
     if active is None or settings is None:
         return
-    try:
+
+    def submit() -> None:
         st.session_state["run"] = active.submit(settings, visitor())
-    except (InvalidSettings, StoreError, launcher.LauncherUnavailable) as error:
-        st.session_state[REFUSED] = time.monotonic(), error
-    else:
+
+    if attempt("start", submit):
         st.rerun()
-
-
-def refused() -> None:
-    """Why nothing was started, for a while: the page may be drawn anew before somebody has read it."""
-    at, error = st.session_state.get(REFUSED, (0.0, None))
-    if error is not None and time.monotonic() - at < READ_S:
-        say(error)
 
 
 def recorded() -> Run | None:

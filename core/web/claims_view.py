@@ -1,6 +1,6 @@
 """The article's rows as the Compare page shows them: verdicts, quotes, why, evidence with its sources, Measure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,11 +10,10 @@ from core import metrics
 from core.claims import SIDES, VERDICTS, Claim, Evidence, Judged
 from core.evidence import Shown, Table
 from core.evidence.speed import RULE
-from core.launcher import Launcher, LauncherUnavailable
+from core.launcher import Launcher
 from core.measurements import Measurement
-from core.store import StoreError
 from core.web import measure_view
-from core.web.here import say
+from core.web.here import attempt, refused
 from core.web.markdown import literal
 from core.web.run_view import MARKS, PLOT
 from core.web.visitor import visitor
@@ -142,21 +141,21 @@ def measure_button(claim: Claim, newest: Measurement | None, active: Launcher | 
     busy = bool(newest and newest.live)
     with st.container(horizontal=True, vertical_alignment="center"):
         key = f"measure_{claim.number}"
-        pressed = st.button("Measure here", icon=":material/speed:", key=key, disabled=busy or active is None)
+        st.button(
+            "Measure here",
+            icon=":material/speed:",
+            key=key,
+            disabled=busy or active is None,
+            on_click=order,
+            args=(active, [claim], key),
+        )
         st.caption(f"{claim.measures} About {metrics.duration(took)}.", width="content")
-    if pressed and active is not None:
-        order(active, [claim])
+    refused(key)
 
 
-def order(active: Launcher, claims: list[Claim]) -> None:
-    """Queues measurements and shows them."""
-    try:
-        for claim in claims:
-            active.measure(claim.order, visitor())
-    except (StoreError, LauncherUnavailable) as error:
-        say(error)
-    else:
-        st.rerun()
+def order(active: Launcher, claims: Sequence[Claim], where: str) -> None:
+    """Queues measurements; `where` is the button that asks for them."""
+    attempt(where, lambda: [active.measure(claim.order, visitor()) for claim in claims])
 
 
 def going_before(rows: list[Judged]) -> Mapping[str, float]:

@@ -6,11 +6,13 @@ from typing import Any
 import streamlit as st
 
 from core.launcher import Launcher
-from core.lessons import SIDES, Lesson, script
+from core.lessons import SIDES, Lesson, order, script
 from core.measurements import Measurement, Measurements
 from core.web import measure_view
+from core.web.here import attempt
 from core.web.markdown import literal
 from core.web.run_view import marked
+from core.web.visitor import visitor
 
 CODE_PX = 340
 RULES = frozenset("│┃─━")
@@ -44,6 +46,12 @@ def code(lesson: Lesson, value: Any) -> None:
         with column:
             st.markdown(marked(side))
             st.code(script(lesson, side, value), language="python", height=CODE_PX)
+
+
+def run(active: Launcher, lesson: Lesson) -> None:
+    """Queues the lesson's scripts with the value that its control has now."""
+    value = st.session_state.get(f"control_{lesson.slug}", lesson.control.default) if lesson.control else None
+    attempt(lesson.subject, lambda: active.measure(order(lesson, value), visitor()))
 
 
 @st.fragment(run_every=1)

@@ -60,12 +60,12 @@ def progress(active: Launcher, measurement: Measurement, before_s: float | None,
         st.button("Stop", icon=":material/stop:", key=key, on_click=stop, args=(active, [measurement.id]))
 
 
-def stop(active: Launcher, measurements: Sequence[str]) -> None:
-    """Stops measurements, the last in the queue first, so that none of them begins meanwhile."""
-    for measurement in reversed(measurements):
+def stop(active: Launcher, wanted_ones: Sequence[str]) -> None:
+    """Stops runs and measurements, the last in the queue first, so that none of them begins meanwhile."""
+    for wanted in reversed(wanted_ones):
         # The page says what is wrong with the data folder; what is somebody else's has no button.
         with contextlib.suppress(StoreError, LauncherUnavailable):
-            active.stop(measurement, visitor())
+            active.stop(wanted, visitor())
 
 
 @st.fragment(run_every=1)

@@ -14,6 +14,7 @@ from core.launcher import Launcher, LauncherUnavailable
 from core.outcome import gather
 from core.report import as_html
 from core.store import ALL_ROWS, Row, Run, Store, StoreError
+from core.web import measure_view
 from core.web.here import say
 from core.web.markdown import literal
 from core.web.settings_form import link_of
@@ -29,8 +30,9 @@ def bar(run: Run, store: Store, active: Launcher | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         mine = active is not None and active.may_change(run.visitor, visitor())
         if run.live and active is not None:
-            if mine and st.button("Stop", icon=":material/stop:", width=120, key="stop_run"):
-                change(lambda: active.stop(run.id, visitor()))
+            if mine:
+                stop, its = measure_view.stop, (active, [run.id])
+                st.button("Stop", icon=":material/stop:", width=120, key="stop_run", on_click=stop, args=its)
             return
         st.page_link(
             "../../pages/train.py",
