@@ -13,6 +13,8 @@ from pathlib import Path
 
 DEFAULT_PORT = 8501
 HIGHEST_PORT = 65_535
+ALL_ADDRESSES = ("0.0.0.0", "::")
+NAMED_ADDRESS = "STREAMLIT_BROWSER_SERVER_ADDRESS"
 
 
 class PortError(Exception):
@@ -91,6 +93,9 @@ def profile_options() -> list[str]:
     if deployment.profile == Profile.HOSTED:
         # Nobody edits there, and each new session would look at every file that is imported.
         options += ["--server.fileWatcherType", "none"]
+    if os.environ.get("STREAMLIT_SERVER_ADDRESS") in ALL_ADDRESSES and not os.environ.get(NAMED_ADDRESS):
+        # Else Streamlit asks the internet for this machine's address before it serves, to print it.
+        options += ["--browser.serverAddress", "localhost"]
     return options
 
 

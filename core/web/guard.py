@@ -1,4 +1,7 @@
-"""What one connection may send to a hosted server: messages at a browser's pace, and few files at a time.
+"""What a stranger's connection may do: come from our own pages, at a browser's pace, with few files at a time.
+
+Streamlit answers a WebSocket from a foreign page by asking the internet for its own address, in the event loop: where
+such requests are dropped, one handshake held everybody up for two seconds. So foreign origins end here.
 
 Streamlit limits a message and a file, but not how many of them: it merges the widget states of all messages that come
 while a script runs, so one client filled 1.5 GB within a minute, and it keeps every file until it forgets the session.
@@ -6,12 +9,15 @@ while a script runs, so one client filled 1.5 GB within a minute, and it keeps e
 
 import asyncio
 import time
+from collections.abc import Collection
 from functools import cached_property
+from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit import runtime
+from streamlit import config, runtime, url_util
 
 from core.web.visitor import VisitorCookie, strangers_visit
 
@@ -22,37 +28,88 @@ MESSAGE_BYTES = 20_000
 SESSION_BYTES, SERVER_BYTES = 5_000_000, 50_000_000
 """Uploads that are kept at the same time, of one session and of all."""
 UPLOAD = "/_stcore/upload_file/"
+METRICS = "/_stcore/metrics"
+"""Streamlit's own figures, for whoever runs the server: how many sessions there are, what they hold."""
+LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
+PORTS = {"http": 80, "https": 443}
+POLICY_VIOLATION = 1008
 
 
 def middleware() -> list[Middleware]:
-    """What every request passes: the guard, then the giver of cookies; both do nothing where no strangers visit."""
+    """What every request passes: the guard, then the giver of cookies."""
     return [Middleware(Guard), Middleware(VisitorCookie)]
 
 
 class Guard:
-    """Slows connections down that send more than a browser would, and refuses uploads that nobody could look at."""
+    """Refuses what comes from foreign pages, everywhere.
+
+    Where strangers visit it also slows connections down that send more than a browser would, and refuses uploads that
+    nobody could look at and the server's own figures.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     @cached_property
-    def on(self) -> bool:
+    def strangers(self) -> bool:
         """Whether strangers visit; asked at the first request."""
         return strangers_visit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] == "lifespan" or not self.on:
-            pass
-        elif scope["type"] == "websocket":
-            receive = Paced(receive)
-        elif scope["type"] == "http" and scope["method"] == "PUT" and UPLOAD in scope["path"]:
-            session = scope["path"].split(UPLOAD)[1].split("/")[0]
-            if full(session):
-                words = "Too many files at once here: remove one, or try again in a few minutes."
-                await PlainTextResponse(words, 413)(scope, receive, send)
+        if scope["type"] == "websocket":
+            if not await asked_by_us(scope, self.strangers, send):
                 return
+            receive = Paced(receive) if self.strangers else receive
+        elif scope["type"] == "http" and self.strangers and (refusal := _refusal(scope)):
+            await refusal(scope, receive, send)
+            return
         await self.app(scope, receive, send)
+
+
+async def asked_by_us(scope: Scope, strangers: bool, send: Send) -> bool:
+    """Whether a handshake is for our own page; refuses it otherwise.
+
+    Streamlit compares the origin with the `Host` alone, letter by letter, so it is given the one that we accepted.
+    """
+    headers = Headers(scope=scope)
+    origin = headers.get("origin")
+    if origin is None or not config.get_option("server.enableCORS"):
+        return True  # no browser's page; or whoever runs the server lets every page in
+    named = {url_util.get_hostname(listed) for listed in config.get_option("server.corsAllowedOrigins")}
+    if own_origin(origin, headers, named if strangers else named | LOOPBACK):
+        MutableHeaders(scope=scope)["host"] = urlsplit(origin).netloc
+        return True
+    await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+    return False
+
+
+def own_origin(origin: str, headers: Headers, named: Collection[str | None]) -> bool:
+    """Whether `origin` is the address that the request itself came to, or has one of these host names.
+
+    A proxy that replaces `Host` tells in `X-Forwarded-Host` what it was; no page can make a browser send that.
+    """
+    try:
+        parts = urlsplit(origin)
+        port = parts.port or PORTS[parts.scheme]
+        if parts.username is not None or not parts.hostname:
+            return False
+        asked = [headers.get("host", ""), headers.get("x-forwarded-host", "").split(",")[0].strip()]
+        places = [urlsplit(f"//{host}") for host in asked if host]
+        own = {(place.hostname, place.port or PORTS[parts.scheme]) for place in places}
+    except (KeyError, ValueError):
+        return False
+    return (parts.hostname, port) in own or parts.hostname in named
+
+
+def _refusal(scope: Scope) -> PlainTextResponse | None:
+    """The answer to what strangers may not ask for."""
+    path = scope["path"]
+    if path.rstrip("/").endswith(METRICS):
+        return PlainTextResponse("Not here.", 404)
+    if scope["method"] == "PUT" and UPLOAD in path and full(path.split(UPLOAD)[1].split("/")[0]):
+        return PlainTextResponse("Too many files at once here: remove one, or try again in a few minutes.", 413)
+    return None
 
 
 class Paced:

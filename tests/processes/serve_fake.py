@@ -1,14 +1,17 @@
 """The dashboard as `python -m core.serve` serves it, whose pages also offer the engines without a framework.
 
-A link then starts a run of them as a visitor would, `/?engines=fake-slow,fake-a`.
+A link then starts a run of them as a visitor would, `/?engines=fake-slow,fake-a`. The process is on a network that
+swallows what it sends out: whoever reaches out from it waits, fails, and is noted in the log.
 """
 
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks.server import ADDRESS, ROOT, Server, free_port
 from core import settings
@@ -18,6 +21,12 @@ OURS = tuple(f"{ROOT / room}{os.sep}" for room in ("core", "pages"))
 PASSED = tuple(str(ROOT / "core" / name) for name in ("serve.py", "web/visitor.py"))
 """Every request goes through these, so they stand in a traceback of Streamlit's own, too."""
 FRAME = re.compile(r'File "([^"]+)", line')
+OUTSIDE = "reached out: "
+NOWHERE_S = 1.0
+"""How long a look-up or a connection hangs where outbound traffic is dropped: Streamlit's own limit for one."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0", None, "")
+CALLS = {"socket.getaddrinfo": 0, "socket.gethostbyname": 0, "socket.connect": 1, "socket.sendto": 1}
+"""What a process does with the network, and which argument says with whom."""
 OFFERED = ("fake-a", "fake-b", "fake-slow")
 
 
@@ -38,6 +47,11 @@ class FakeDashboard(Server):
         """The id of the run that was started last."""
         return self.store.runs(limit=1)[0].id
 
+    def calls(self) -> list[str]:
+        """Whom the server tried to reach outside this machine."""
+        lines = self.log_path.read_text(errors="replace").splitlines()
+        return [line.removeprefix(OUTSIDE) for line in lines if line.startswith(OUTSIDE)]
+
     def tracebacks(self) -> list[str]:
         """The tracebacks in the log that are ours: of all frames in our code or Streamlit's the last one is."""
         found = []
@@ -51,13 +65,28 @@ class FakeDashboard(Server):
 
 @contextmanager
 def fake_dashboard(folder: Path, prepared_data_dir: Path, **environment: str) -> Iterator[FakeDashboard]:
-    """The server, from when it answers until the block ends."""
+    """The server, from when it answers until the block ends; it must not have reached out."""
     server = FakeDashboard(folder, prepared_data_dir, **environment)
     try:
         server.wait_until_it_answers()
         yield server
     finally:
         server.close()
+    assert server.calls() == []
+
+
+def drop_what_goes_out(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook: nothing comes back from outside this machine."""
+    if event not in CALLS:
+        return
+    place = arguments[CALLS[event]]
+    host = place[0] if isinstance(place, tuple) else place
+    if event.startswith("socket.get") or isinstance(place, tuple):  # others are sockets of this machine's own
+        host = host.decode() if isinstance(host, bytes) else host
+        if host not in LOOPBACK:
+            print(f"{OUTSIDE}{event} {host}", file=sys.stderr, flush=True)
+            time.sleep(NOWHERE_S)
+            raise OSError(f"nothing comes back from {host}")
 
 
 if __name__ == "__main__":
@@ -65,6 +94,7 @@ if __name__ == "__main__":
     from core import serve
     from core.web import run_view
 
+    sys.addaudithook(drop_what_goes_out)
     run_view.code = lambda outcome: None  # there is no script of an engine without a framework
 
     sys.exit(serve.main({**os.environ, "STREAMLIT_SERVER_ADDRESS": ADDRESS}))

@@ -182,6 +182,80 @@ def test_what_is_no_message_closes_that_connection_alone(attack: Callable[[Attac
     attack(garbage)
 
 
+# --- from foreign pages ------------------------------------------------------------------------------------
+
+
+async def handshake(port: int, origin: str, **headers: str) -> int:
+    """The status that a WebSocket's handshake from a page at `origin` gets."""
+    http = Http(port)
+    try:
+        answer = await http.get(
+            "/_stcore/stream",
+            Origin=origin,
+            Connection="Upgrade",
+            Upgrade="websocket",
+            Sec_WebSocket_Version="13",
+            Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ==",
+            **headers,
+        )
+        return answer.status
+    finally:
+        await http.close()
+
+
+def test_handshakes_from_foreign_pages_are_refused_and_hold_nobody_up(attack: Callable[[Attack], None]) -> None:
+    async def foreign(house: House) -> None:
+        port = house.server.port
+        strangers = (
+            "http://evil.example",
+            f"http://localhost:{port}",  # of the visitor's own machine
+            f"https://127.0.0.1:{port + 1}",
+            f"http://127.0.0.1:{port}@evil.example",
+            "null",
+            "",
+            "x" * 5000,
+            "http://[::1",
+        )
+        async with Viewer(port) as other:
+            handshakes = [handshake(port, origin) for origin in strangers * 5]
+            delays, statuses = await asyncio.gather(
+                storm.delays_beside(other, house.live, 3.0), asyncio.gather(*handshakes)
+            )
+        assert set(statuses) == {403}
+        assert max(delays) < 1.0, "one look-up of the server's own address takes longer"
+        assert house.server.calls() == []
+
+    attack(foreign)
+
+
+def test_our_own_pages_are_served_as_every_proxy_passes_them_on(attack: Callable[[Attack], None]) -> None:
+    async def own(house: House) -> None:
+        port = house.server.port
+        for origin, headers in (
+            (f"http://127.0.0.1:{port}", {}),
+            ("https://demo.example", {"Host": "demo.example"}),
+            ("https://demo.example", {"Host": "DEMO.example:443"}),
+            (f"http://localhost:{port}", {"Host": f"localhost:{port}"}),
+            ("https://demo.example", {"X_Forwarded_Host": "demo.example, inner"}),
+        ):
+            assert await handshake(port, origin, **headers) == 101, (origin, headers)
+        assert house.server.calls() == []
+
+    attack(own)
+
+
+def test_what_streamlit_counts_is_not_told_to_strangers(house: House) -> None:
+    async def ask() -> None:
+        http = Http(house.server.port)
+        for target in ("/_stcore/metrics", "/_stcore/metrics?families=session_events", "/_stcore/%6detrics"):
+            answer = await http.get(target, Accept="application/x-protobuf")
+            assert answer.status == 404
+            assert b"session" not in answer.body
+        await http.close()
+
+    asyncio.run(ask())
+
+
 # --- ids that are paths -----------------------------------------------------------------------------------
 
 

@@ -83,6 +83,16 @@ def test_where_it_is_hosted_uploads_are_smaller_and_no_file_is_watched(monkeypat
     assert serve.profile_options() == ["--server.maxUploadSize", "1", "--server.fileWatcherType", "none"]
 
 
+@pytest.mark.parametrize("address", ["0.0.0.0", "::"])
+def test_a_server_on_all_addresses_does_not_look_its_own_up(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Streamlit asks the internet for it, unless an address to print is named."""
+    monkeypatch.setenv("DUEL_PROFILE", "hosted")
+    monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", address)
+    assert serve.profile_options()[-2:] == ["--browser.serverAddress", "localhost"]
+    monkeypatch.setenv("STREAMLIT_BROWSER_SERVER_ADDRESS", "demo.example.org")
+    assert "--browser.serverAddress" not in serve.profile_options()
+
+
 def test_a_wrong_environment_gets_a_sentence_before_anything_is_served(
     free_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
