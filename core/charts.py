@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from core import metrics
+from core import axes, metrics
 from core.names import framework, is_variant
 from core.outcome import LaneOutcome
 
 Counts = npt.NDArray[np.int64]
 
 COLOURS = {"keras": "#3d60d4", "torch": "#d3731a", "other": "#80858f"}
+SYMBOLS = {"keras": "circle", "torch": "diamond", "other": "square"}
+DASHES = {"keras": "solid", "torch": "7px,4px", "other": "2px,3px"}
 
 
 def base_layout(height: int) -> go.Layout:
@@ -31,8 +33,9 @@ def base_layout(height: int) -> go.Layout:
         hovermode="closest",
         dragmode=False,
         font={"size": 12, "family": "Source Sans, sans-serif"},
-        xaxis={"title_font_size": 12, "ticks": ""},
-        yaxis={"title_font_size": 12, "ticks": ""},
+        # The margins grow with the ticks, so that no title lies on them.
+        xaxis={"title_font_size": 12, "ticks": "", "automargin": True, "title_standoff": 6},
+        yaxis={"title_font_size": 12, "ticks": "", "automargin": True, "title_standoff": 6},
     )
 
 
@@ -140,27 +143,41 @@ def _line_end(lane: LaneOutcome, x: float, y: float, logarithmic: bool) -> dict[
 def curves(lanes: Sequence[LaneOutcome]) -> list[tuple[str, go.Figure, str]]:
     """Validation accuracy and loss by epoch as static figures, for a host that passes no code of ours."""
     drawn = []
+    last = max((epoch["epoch"] for lane in lanes for epoch in lane.epochs), default=1)
     for title, name, scale in (("Validation accuracy", "val_accuracy", 100.0), ("Loss", "val_loss", 1.0)):
         figure = go.Figure(layout=base_layout(260))
-        last = []
+        ends = []
         for lane in lanes:
             values = [scale * epoch[name] for epoch in lane.epochs]
             epochs = [epoch["epoch"] for epoch in lane.epochs]
-            colour, variant = COLOURS[framework(lane.engine)], is_variant(lane.engine)
-            symbol = "diamond" if framework(lane.engine) == "torch" else "circle"
-            figure.add_scatter(
-                x=epochs,
-                y=values,
-                name=lane.title,
-                mode="lines+markers",
-                line={"color": colour, "width": 1.25 if variant else 2},
-                marker={"symbol": f"{symbol}-open" if variant else symbol, "size": 8},
-            )
-            if variant and values:
+            figure.add_scatter(x=epochs, y=values, name=lane.title, mode="lines+markers", **_look(lane.engine))
+            if is_variant(lane.engine) and values:
                 figure.add_annotation(**_line_end(lane, epochs[-1], values[-1], logarithmic=name == "val_loss"))
-            last += [f"{lane.title} {values[-1]:.4g}"] if values else []
+            ends += [f"{lane.title} {values[-1]:.4g}"] if values else []
         figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.2})
-        figure.update_xaxes(title_text="epoch", showgrid=False, zeroline=False)
-        figure.update_yaxes(zeroline=False, type="log" if name == "val_loss" else "linear")
-        drawn.append((title, figure, f"{title} by epoch. Last: {', '.join(last) or 'none yet'}."))
+        every = [scale * epoch[name] for lane in lanes for epoch in lane.epochs]
+        per_cent = f"{metrics.NO_BREAK}%"
+        y = axes.logarithmic(every) if name == "val_loss" else axes.linear(every, per_cent, most=100)
+        figure.update_xaxes(title_text="epoch", showgrid=False, **on_axis(axes.epochs(last)))
+        figure.update_yaxes(**on_axis(y))
+        drawn.append((title, figure, f"{title} by epoch. Last: {', '.join(ends) or 'none yet'}."))
     return drawn
+
+
+def _look(engine: str) -> dict[str, Any]:
+    """A lane's line and marks: PyTorch's dashed, so that two curves that are one show both; a variant's thin, open."""
+    own, variant = framework(engine), is_variant(engine)
+    width = 1.25 if variant else 2
+    symbol = SYMBOLS[own] + ("-open" if variant else "")
+    return {
+        "line": {"color": COLOURS[own], "width": width, "dash": DASHES[own]},
+        "marker": {"symbol": symbol, "size": 8},
+    }
+
+
+def on_axis(axis: axes.Axis) -> dict[str, Any]:
+    """An axis of ours as Plotly takes it; of a logarithmic one it wants the ends as exponents."""
+    ends = [math.log10(end) if axis.logarithmic else end for end in (axis.low, axis.high)]
+    values, labels = zip(*axis.ticks, strict=True)
+    kind = "log" if axis.logarithmic else "linear"
+    return {"type": kind, "range": ends, "tickvals": values, "ticktext": labels, "zeroline": False}

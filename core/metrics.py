@@ -4,12 +4,20 @@
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal
 
 NO_BREAK = "\u00a0"
 NOT_KNOWN = "\u2013"
+MINUS = "\u2212"
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+PLAIN = {raised: plain for plain, raised in SUPERSCRIPT.items()}
+
+Precision = Literal["float32", "float64"]
+"""What a run computes in: an exact twin in float64, every other in float32."""
 
 DIVERGED_LOSS = 1e9
 """A training loss above this, or not finite, ends a lane: chance is 2.3, nothing that learns comes near."""
@@ -91,10 +99,10 @@ def percent(fraction: float | None, images: int) -> str:
 
 
 def loss(value: float | None) -> str:
-    """A loss with four decimals."""
+    """A loss with four decimals; one that leapt away as a power of ten."""
     if value is None:
         return NOT_KNOWN
-    return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.0e}"
+    return f"{value:.4f}" if abs(value) < 1e6 else power_of_ten(value)
 
 
 def duration(seconds: float | None) -> str:
@@ -134,9 +142,39 @@ def mebibytes(value: int | None) -> str:
 
 
 def digits(value: float) -> str:
-    """A small difference written out to two digits, never as an exponent: 0.000000000000002."""
-    if value == 0:
-        return "0"
-    places = max(0, 1 - math.floor(math.log10(abs(value))))
-    written = f"{value:.{places}f}"
-    return written.rstrip("0").rstrip(".") if places else written
+    """A difference to two digits: 0.25, 40, and as a power of ten what is far from one: 4.4 × 10⁻¹⁶."""
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        places = 0 if value == 0 else max(0, 1 - math.floor(math.log10(abs(value))))
+        written = f"{value:.{places}f}"
+        return (written.rstrip("0").rstrip(".") if places else written).replace("-", MINUS)
+    return power_of_ten(value)
+
+
+def power_of_ten(value: float) -> str:
+    """Two digits times a power of ten, in letters that need no markup: 4.4 × 10⁻¹⁶; a dash where it is not finite."""
+    if not math.isfinite(value):
+        return NOT_KNOWN
+    mantissa, exponent = f"{value:.1e}".split("e")
+    number = mantissa.removesuffix(".0").replace("-", MINUS)
+    return f"{number}{NO_BREAK}×{NO_BREAK}10{str(int(exponent)).translate(SUPERSCRIPT)}"
+
+
+def in_ascii(text: str) -> str:
+    """The same with its powers of ten as a terminal without them writes it: 4.4e-16."""
+    found = re.compile(f"{NO_BREAK}×{NO_BREAK}10([{''.join(map(chr, SUPERSCRIPT.values()))}]+)")
+    return found.sub(lambda power: "e" + power[1].translate(PLAIN), text).replace(MINUS, "-")
+
+
+def rounding(difference: float, precision: Precision) -> str:
+    """A sentence of what a difference means between figures near one, or of a fraction of them."""
+    held = 16 if precision == "float64" else 7
+    if difference == 0:
+        return "Not one bit differs."
+    same = math.floor(-math.log10(difference)) if math.isfinite(difference) else 0
+    if same >= held - 1:
+        return f"That is about the last digit that a {precision} holds."
+    if same < 1:
+        return "That is more than rounding."
+    if same == 1:
+        return f"Of the {held} digits that a {precision} holds, the first is the same."
+    return f"Of the {held} digits that a {precision} holds, the first {same} are the same."

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from core import metrics
-from core.charts import COLOURS, base_layout
+from core import axes, metrics
+from core.charts import COLOURS, base_layout, on_axis
 from core.names import SETTING_WORDS, framework, setting_value
 from core.outcome import Outcome
 
@@ -48,9 +48,7 @@ def overlay(outcomes: Sequence[Outcome]) -> tuple[go.Figure, str]:
     for x, y, letters in line_ends(ends, max(drawn, default=0.0) - min(drawn, default=0.0)):
         figure.add_annotation(x=x, y=y, text=f"<b>{letters}</b>", showarrow=False, xanchor="left", xshift=8)
     figure.update_layout(hovermode="x unified", margin_r=56)
-    figure.update_xaxes(
-        title_text="epoch", showgrid=False, zeroline=False, dtick=1 if _longest(outcomes) <= 12 else None
-    )
+    figure.update_xaxes(title_text="epoch", showgrid=False, **on_axis(axes.epochs(_longest(outcomes))))
     figure.update_yaxes(ticksuffix=" %", zeroline=False)
     return figure, "Validation accuracy by epoch. " + ". ".join(words) + "."
 

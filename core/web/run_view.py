@@ -1,20 +1,18 @@
 """A run as the pages show it: lane cards, live charts, and once it has ended the result, piece by piece."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 
-from core import charts, metrics
-from core.datasets import DATASETS
+from core import charts, metrics, wording
 from core.figures import figures
 from core.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.machine import machine_words
-from core.names import ALIGNMENT_TITLES, SCHEDULE_TITLES, cut, engine_title, framework, is_variant
-from core.outcome import DOING, ENDED, LaneOutcome, Outcome, conclusion, progress
+from core.names import cut, engine_title, framework, is_variant
+from core.outcome import LaneOutcome, Outcome, conclusion, progress
 from core.settings import Alignment, InvalidSettings, TrainSettings
 from core.store import Run, Store
 from core.web.components.live_chart import ChartLane, ChartView, FedRows, Route, live_chart
@@ -43,37 +41,13 @@ def side_by_side(items: Sequence[T], most: int = WIDE_IN_A_ROW, **columns: Any) 
         yield from zip(st.columns(min(len(items), most), **columns), row, strict=False)
 
 
-def settings_words(run: Run) -> str:
-    """A run's settings in one line."""
-    s = run.settings
-    words = [
-        f"batch size {s['batch_size']}",
-        f"{s['epochs']} epoch{'s' if s['epochs'] > 1 else ''}",
-        f"dropout {s['dropout']:g}",
-        ALIGNMENT_TITLES[s["alignment"]].lower(),
-        SCHEDULE_TITLES[s["schedule"]].lower(),
-        DATASETS[s["dataset"]].title,
-    ]
-    if s["learning_rate"] != TrainSettings().learning_rate:
-        words.append(f"learning rate {s['learning_rate']:g}")
-    if s["seed"]:
-        words.append(f"seed {s['seed']}")
-    if s["patience"]:
-        words.append(f"early stopping after {s['patience']}")
-    return ", ".join(words).replace("batch", "Batch", 1) + "."
-
-
-def day(run: Run) -> str:
-    """4 Nov 2026."""
-    when = datetime.fromisoformat(run.created_at)
-    return f"{when.day} {when:%b %Y}"
-
-
 def badge(run: Run) -> None:
     """The run's state, or where a recorded one comes from."""
     if run.source == "recorded":
         st.badge(
-            f"recorded on {literal(machine_words(run.machine))}, {day(run)}", icon=":material/history:", color="gray"
+            f"recorded on {literal(machine_words(run.machine))}, {wording.day(run)}",
+            icon=":material/history:",
+            color="gray",
         )
     elif run.state in STATE_COLOURS:
         st.badge(run.state, color=STATE_COLOURS[run.state])  # type: ignore[arg-type]
@@ -87,7 +61,7 @@ def heading(outcome: Outcome) -> None:
         what = "A recorded duel" if outcome.run.source == "recorded" else f"This run{name}"
         st.header(what, anchor=False, width="content")
         badge(outcome.run)
-    st.caption(settings_words(outcome.run))
+    st.caption(wording.settings_words(outcome.run))
 
 
 def lane_cards(outcome: Outcome) -> None:
@@ -98,27 +72,9 @@ def lane_cards(outcome: Outcome) -> None:
             # Which device a lane trains on is always in sight: lanes on different ones do not compare.
             device = f" :small[{literal(lane.built['device'])}]" if lane.built else ""
             st.markdown(f"**{marked(lane.engine)}**{device}")
-            label, value, caption = _card(outcome, lane)
+            label, value, caption = wording.card(outcome, lane)
             st.metric(label, value)
             st.caption(caption)
-
-
-def _card(outcome: Outcome, lane: LaneOutcome) -> tuple[str, str, str]:
-    if lane.result:
-        value = metrics.percent(lane.result["test_accuracy"], outcome.dataset.test_images)
-        caption = f"loss {metrics.loss(lane.result['test_loss'])}"
-        if lane.throughput is not None:
-            caption += f" · {metrics.throughput(lane.throughput)}"
-        return "Test accuracy", value, caption
-    label = "Test accuracy" if lane.state in ENDED else "Accuracy"
-    if lane.state == "failed":
-        return label, metrics.NOT_KNOWN, f"failed in epoch {len(lane.epochs) + 1}" if lane.built else "failed"
-    doing = "waits" if lane.state == "waiting" else DOING.get(lane.state, lane.state)
-    if not lane.epochs:
-        return label, metrics.NOT_KNOWN, doing
-    last = lane.epochs[-1]
-    value = metrics.percent(last["val_accuracy"], outcome.dataset.validation_images)
-    return "Accuracy", value, f"validation, epoch {last['epoch']} · {doing}"
 
 
 def progress_bar(outcome: Outcome, last_elapsed_s: float | None) -> None:
@@ -175,17 +131,8 @@ def result(outcome: Outcome) -> None:
         st.header("Where the time went", anchor=False)
         figure, finding = charts.time_split(done)
         st.plotly_chart(figure, config=PLOT, theme=None, alt=finding, key="time_split")
-        st.caption(_time_caption(outcome))
+        st.caption(wording.time_caption(outcome))
     confusion([lane for lane in outcome.lanes if lane.result], outcome)
-
-
-def _time_caption(outcome: Outcome) -> str:
-    words = "Start: import, data, build. The rest: validation and test. Times never include the dashboard's own work."
-    if outcome.beside is not None:
-        words = "Drawn beside: somebody drew while this trained, so its times are a little too long. " + words
-    if outcome.run.settings["schedule"] == "together":
-        return f"{'Both' if len(outcome.lanes) == 2 else 'All'} ran at once, so their times do not compare. " + words
-    return words if outcome.times_compare else "The lanes ran on different devices: not comparable. " + words
 
 
 def confusion(lanes: list[LaneOutcome], outcome: Outcome) -> None:
@@ -194,7 +141,7 @@ def confusion(lanes: list[LaneOutcome], outcome: Outcome) -> None:
         return
     st.space("small")
     st.header("What they confuse", anchor=False)
-    st.caption(f"{outcome.dataset.test_images:,} test images. Colour marks mistakes only; the diagonal is right.")
+    st.caption(wording.confusion_caption(outcome))
     most = charts.most_mistakes(lanes)
     for column, lane in side_by_side(lanes, gap="medium"):
         with column:
@@ -252,31 +199,19 @@ def certificate(outcome: Outcome) -> None:
     c = outcome.certificate or {}
     passed = bool(c["passed"])
     st.badge("passed" if passed else "failed", color="green" if passed else "red")
-    st.markdown(
-        f"Before epoch 1 both lanes trained {c['steps']} batches of {c['batch_size']} images from the run's start, "
-        "without dropout, on a network of their own."
-    )
-    table = {
-        "measured": [metrics.digits(c["logit_difference"]), metrics.digits(c["loss_difference"])],
-        "allowed": [metrics.digits(c["logit_bound"]), metrics.digits(c["loss_bound"])],
-    }
-    rows = ["Largest difference of an output, over the largest output", "Largest relative difference of a loss"]
-    st.table(pd.DataFrame(table, index=rows), border="horizontal")
+    st.markdown(wording.certificate_words(c))
+    table = pd.DataFrame.from_dict(wording.certificate_lines(c), orient="index", columns=["measured", "allowed"])
+    st.table(table, border="horizontal")
+    st.markdown(wording.certificate_meaning(outcome))
 
 
 def machine(outcome: Outcome) -> None:
     """Where and when the figures were measured, and with which versions."""
-    m, run = outcome.run.machine, outcome.run
-    words = f"{m['name']}: {m['processor']}, {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}, "
-    st.markdown(literal(f"{words}Python {m['python']}. {day(run)}, run ") + f"`{run.id}`.")
+    st.markdown(f"{literal(wording.machine_line(outcome.run))}`{outcome.run.id}`.")
     for lane in outcome.lanes:
-        versions = ", ".join(f"{name} {version}" for name, version in lane.versions.items())
-        where = lane.built.get("device", "no device")
-        st.markdown(f"{marked(lane.engine)}: {literal(f'{versions or metrics.NOT_KNOWN}, on {where}')}.")
-    data = outcome.prepared or {}
-    source = data.get("source", outcome.dataset.description)
-    st.markdown(literal(f"Data: {outcome.dataset.title}. {source} {data.get('note', '')}"))
-    if sums := data.get("source_sha256"):
+        st.markdown(f"{marked(lane.engine)}: {literal(wording.versions_line(lane))}")
+    st.markdown(literal(wording.data_line(outcome)))
+    if sums := (outcome.prepared or {}).get("source_sha256"):
         st.code("\n".join(f"{sha256}  {name}" for name, sha256 in sums.items()), language=None)
 
 

@@ -430,6 +430,7 @@ def test_a_same_start_run_shows_its_certificate(make_run: MakeRun, shows: Shows,
     (folded,) = [expander for expander in page.app.expander if expander.label.startswith("Fairness certificate")]
     assert read(folded.markdown[0].value) == "passed"
     assert list(folded.table[0].value.columns) == ["measured", "allowed"]
+    assert any("a float32 holds" in text.value or "Not one bit" in text.value for text in folded.markdown)
     assert not page.app.warning
 
 

@@ -136,6 +136,27 @@ def test_the_static_curves_are_accuracy_in_per_cent_and_loss_on_a_log_axis() -> 
     assert [trace.marker.symbol for trace in loss[1].data] == ["circle", "diamond"]
 
 
+def test_static_curves_have_whole_epochs_per_cents_and_pytorchs_dashes() -> None:
+    (_, accuracy, _), (_, loss, _) = charts.curves([lane("keras", epochs=12), lane("torch", epochs=12)])
+    assert accuracy.layout.xaxis.ticktext == loss.layout.xaxis.ticktext == ("2", "4", "6", "8", "10", "12")
+    assert all(text.endswith(f"{NO_BREAK}%") for text in accuracy.layout.yaxis.ticktext)
+    assert [trace.line.dash for trace in accuracy.data] == ["solid", "7px,4px"]
+
+
+def test_one_epoch_is_a_point_on_an_axis_from_0_to_1() -> None:
+    for _, figure, _ in charts.curves([lane("keras", epochs=1), lane("torch", epochs=1)]):
+        assert figure.layout.xaxis.ticktext == ("0", "1")
+        begin, end = figure.layout.xaxis.range
+        assert begin < 0 < 1 < end < 1.1
+        assert all("markers" in trace.mode for trace in figure.data)
+
+
+def test_margins_grow_with_the_ticks_so_that_no_title_lies_on_them() -> None:
+    for figure in all_figures():
+        assert figure.layout.xaxis.automargin
+        assert figure.layout.yaxis.automargin
+
+
 def test_a_variant_is_thinner_open_and_named_at_its_lines_end() -> None:
     (_, accuracy, _), (_, loss, _) = charts.curves([lane("keras"), lane("keras-tuned"), lane("torch-tuned")])
     assert [trace.marker.symbol for trace in accuracy.data] == ["circle", "circle-open", "diamond-open"]

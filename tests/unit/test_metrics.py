@@ -1,5 +1,7 @@
 """Figures as they are written on a page, early stopping, steady throughput."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ def test_an_accuracy_is_no_finer_than_one_image(fraction: float | None, images: 
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.05, "0.0500"), (2.302585, "2.3026"), (1e21, "1e+21"), (0, "0.0000"), (None, "–")]
+    ("value", "text"), [(0.05, "0.0500"), (2.302585, "2.3026"), (1e21, f"1{NB}×{NB}10²¹"), (0, "0.0000"), (None, "–")]
 )
 def test_a_loss_has_four_decimals(value: float | None, text: str) -> None:
     assert metrics.loss(value) == text
@@ -69,17 +71,57 @@ def test_memory_is_in_whole_mebibytes_and_what_is_not_known_is_a_dash() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(2e-15, "0.000000000000002"), (1.53e-15, "0.0000000000000015"), (0, "0"), (0.25, "0.25"), (3.0, "3"), (40, "40")],
+    [
+        (4.440892098500626e-16, "4.4 × 10⁻¹⁶"),
+        (2e-15, "2 × 10⁻¹⁵"),
+        (9.96e-4, "1 × 10⁻³"),
+        (1e-12, "1 × 10⁻¹²"),
+        (-3e-7, f"{metrics.MINUS}3 × 10⁻⁷"),
+        (2.5e21, "2.5 × 10²¹"),
+        (5e-324, "4.9 × 10⁻³²⁴"),
+        (math.inf, "–"),
+        (math.nan, "–"),
+        (0, "0"),
+        (0.0012, "0.0012"),
+        (-0.25, f"{metrics.MINUS}0.25"),
+        (3.0, "3"),
+        (40, "40"),
+    ],
 )
-def test_a_small_difference_is_written_out(value: float, text: str) -> None:
-    assert metrics.digits(value) == text
+def test_a_difference_far_from_one_is_a_power_of_ten(value: float, text: str) -> None:
+    assert metrics.digits(value) == text.replace(" ", NB)
 
 
-@given(st.floats(1e-300, 1e6))
-def test_a_difference_keeps_two_digits_and_never_an_exponent(value: float) -> None:
+@given(st.floats(1e-300, 1e300))
+def test_a_difference_keeps_two_digits_and_reads_the_same_in_ascii(value: float) -> None:
     text = metrics.digits(value)
     assert "e" not in text
-    assert float(text) == pytest.approx(value, rel=0.06)
+    assert not any(ordinary in text for ordinary in "-+ "), "only a minus sign, and no place to break the line"
+    in_ascii = metrics.in_ascii(text)
+    assert in_ascii.isascii()
+    assert float(in_ascii) == pytest.approx(value, rel=0.06)
+
+
+def test_other_text_is_the_same_in_ascii() -> None:
+    assert metrics.in_ascii("3 × 4, 10² and a fact") == "3 × 4, 10² and a fact"
+
+
+@pytest.mark.parametrize(
+    ("difference", "precision", "sentence"),
+    [
+        (0, "float64", "Not one bit differs."),
+        (4.4e-16, "float64", "That is about the last digit that a float64 holds."),
+        (1.3e-15, "float64", "Of the 16 digits that a float64 holds, the first 14 are the same."),
+        (7e-7, "float32", "That is about the last digit that a float32 holds."),
+        (7e-7, "float64", "Of the 16 digits that a float64 holds, the first 6 are the same."),
+        (0.02, "float32", "Of the 7 digits that a float32 holds, the first is the same."),
+        (0.14, "float64", "That is more than rounding."),
+        (3.0, "float32", "That is more than rounding."),
+        (math.nan, "float64", "That is more than rounding."),
+    ],
+)
+def test_what_a_difference_means_is_a_sentence(difference: float, precision: metrics.Precision, sentence: str) -> None:
+    assert metrics.rounding(difference, precision) == sentence
 
 
 # --- what ends a lane, and how fast it was ----------------------------------------------------------------

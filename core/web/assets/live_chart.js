@@ -5,7 +5,7 @@
 
 // With this file's own ?v=, so that the two always match and both may be cached for good.
 const figures = await import(new URL(`live_figure.js${new URL(import.meta.url).search}`, import.meta.url));
-const { CHARTS, Figure, isNumber, loadPlotly } = figures;
+const { CHARTS, Figure, inDigits, isNumber, loadPlotly, rounding } = figures;
 
 const FINAL = new Set(["finished", "stopped", "failed", "interrupted"]);
 const VISIBLE_MS = 250;
@@ -14,12 +14,6 @@ const LONGEST_BACKOFF_MS = 5000;
 const REQUEST_LIMIT_MS = 15000;
 const BLOCKED_ANSWERS = 2;
 const DRAWN_STEPS = 2000; // per lane: more cost time and cannot be told apart on 500 pixels
-
-/** A difference in digits, never as an exponent, with two that count. */
-function inDigits(value) {
-  if (value === 0) return "0";
-  return value.toFixed(Math.min(100, Math.max(0, 1 - Math.floor(Math.log10(value)))));
-}
 
 // --- One mounted component -------------------------------------------------------------------------------
 
@@ -237,6 +231,7 @@ class LiveChart {
     digits.textContent = this.compared ? inDigits(this.difference) : "–";
     const name = Object.assign(document.createElement("strong"), { textContent: "Exact twin." });
     const sentence = [name, " Largest difference of the two loss curves: ", digits];
+    if (this.compared) sentence.push(`. ${rounding(this.difference)}`);
     const text = sentence.map((part) => part.textContent ?? part).join("");
     if (this.find("twin").textContent !== text) this.find("twin").replaceChildren(...sentence);
   }

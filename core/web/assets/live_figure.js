@@ -1,6 +1,45 @@
 /* The figures of the live charts: what each shows and how it looks. Plotly draws; nothing here knows of a run. */
 
 const NBSP = "\u00a0";
+// The same words and limits as core.metrics, where the report and the terminal have theirs; a test holds them together.
+const RAISED = { "-": "⁻", ...Object.fromEntries([..."⁰¹²³⁴⁵⁶⁷⁸⁹"].entries()) };
+const DOUBLE_DIGITS = 16;
+
+/** 4.4e-16 as people write it: 4.4 × 10⁻¹⁶. */
+export function powerOfTen(written) {
+  const [number, exponent] = written.split("e");
+  const raised = [...String(Number(exponent))].map((character) => RAISED[character]).join("");
+  return `${number.replace(/\.0$/, "")}${NBSP}×${NBSP}10${raised}`;
+}
+
+/** A difference with two digits that count; far from one as a power of ten. */
+export function inDigits(value) {
+  if (value === 0) return "0";
+  if (value < 1e-3 || value >= 1e6) return powerOfTen(value.toExponential(1));
+  const places = Math.max(0, 1 - Math.floor(Math.log10(value)));
+  return places ? value.toFixed(places).replace(/\.?0+$/, "") : value.toFixed(0);
+}
+
+/** What a difference of two float64 figures near one means. */
+export function rounding(difference) {
+  if (difference === 0) return "Not one bit differs.";
+  const same = Math.floor(-Math.log10(difference));
+  if (same >= DOUBLE_DIGITS - 1) return "That is about the last digit that a float64 holds.";
+  if (!(same >= 1)) return "That is more than rounding.";
+  const first = same === 1 ? "the first is" : `the first ${same} are`;
+  return `Of the ${DOUBLE_DIGITS} digits that a float64 holds, ${first} the same.`;
+}
+
+// What the axis of a loss would write as 1e-7 (with a minus sign) or 1e+6, to what it shows.
+const POWERS = Object.fromEntries(
+  [...Array(31).keys()].flatMap((exponent) =>
+    [1, 2, 5].flatMap((digit) => [
+      [`${digit}e\u2212${exponent}`, powerOfTen(`${digit}e-${exponent}`)],
+      [`${digit}e+${exponent}`, powerOfTen(`${digit}e+${exponent}`)],
+    ]),
+  ),
+);
+
 const STYLES = {
   keras: { color: "#3d60d4", symbol: "circle", dash: "solid" },
   torch: { color: "#d3731a", symbol: "diamond", dash: "7px,4px" },
@@ -20,7 +59,7 @@ export const CHARTS = {
     value: (row) => row.val_loss,
     say: (value) => value.toFixed(4),
     hover: () => "%{y:.4f}",
-    yaxis: { type: "log", tickformat: "~g" },
+    yaxis: { type: "log", tickformat: "~g", labelalias: POWERS },
   },
   seconds: {
     title: "Seconds per epoch",
@@ -106,9 +145,9 @@ function traceOf(chart, { part, lane }, data) {
 }
 
 function layoutOf(chart, data, font) {
-  const first = chart === "loss" ? 0 : 1;
   const last = Math.max(data.epochs, 1);
-  const pad = Math.max(last - first, 1) * (chart === "loss" ? 0.02 : 0.04);
+  const first = chart === "loss" || last === 1 ? 0 : 1; // one epoch is a point at the end of its way from 0 to 1
+  const pad = (last - first) * (chart === "loss" ? 0.02 : 0.04);
   const dtick = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((step) => last / step <= 10) ?? Math.ceil(last / 10);
   return {
     height: 260,
@@ -124,7 +163,7 @@ function layoutOf(chart, data, font) {
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
     uirevision: data.run,
     xaxis: {
-      range: [first - (last === first ? 0.5 : pad), last + (last === first ? 0.5 : pad)],
+      range: [first - pad, last + pad],
       tickmode: "linear",
       tick0: dtick === 1 ? 1 : 0,
       dtick,
