@@ -17,6 +17,7 @@ from rich.table import Column, Table
 
 from core import datasets, images, metrics, recording
 from core.cli_claims import claims, print_measurement
+from core.cli_delete import delete
 from core.cli_export import export, find, take_in
 from core.cli_health import health
 from core.lane import WorkerProcess
@@ -46,6 +47,7 @@ def default(field: str) -> str:
 
 
 app.command()(claims)
+app.command()(delete)
 app.command()(export)
 app.command()(health)
 app.command("import")(take_in)

@@ -21,6 +21,16 @@ OPEN_STATES = ("queued", "running")
 ENDED_STATES = ("finished", "stopped", "failed", "interrupted")
 """Also of a lane: nothing more comes."""
 
+COSTS_ALIKE = (
+    "CASE WHEN json_valid(settings) THEN json_array("
+    + ", ".join(
+        f"json_extract(settings, '$.{name}')"
+        for name in ("dataset", "batch_size", "epochs", "engines", "alignment", "schedule", "device")
+    )
+    + ") END"
+)
+"""What makes two runs' training cost the same, as SQL: an index holds it, so it changes only with a migration."""
+
 MIGRATIONS = (
     """
     CREATE TABLE runs (
@@ -91,6 +101,7 @@ MIGRATIONS = (
     ALTER TABLE runs ADD COLUMN visitor TEXT NOT NULL DEFAULT '';
     ALTER TABLE measurements ADD COLUMN visitor TEXT NOT NULL DEFAULT '';
     """,
+    f"CREATE INDEX runs_alike ON runs ({COSTS_ALIKE}, id) WHERE state = 'finished' AND source = 'here';",
 )
 """Each brings the file from version i to i + 1; the version is SQLite's own `user_version`."""
 

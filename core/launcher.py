@@ -217,9 +217,16 @@ class Launcher:
         self.store.annotate(run_id, name, note, pinned)
 
     def delete(self, run_id: str, visitor: str = "") -> None:
-        """Removes an ended run of this folder; a recorded one cannot be. Raises `Refused`, `StoreError`."""
-        self._refuse_others(self.store.run(run_id).visitor, visitor)
+        """Removes an ended run of this folder. Raises `Refused`, `StoreError`."""
+        self.check_deletion(run_id, visitor)
         self.store.delete(run_id)
+
+    def check_deletion(self, run_id: str, visitor: str = "") -> None:
+        """Raises `Refused` where this visitor cannot delete a run, `StoreError` where there is none."""
+        run = self.store.run(run_id)
+        self._refuse_others(run.visitor, visitor)
+        if run.stays_because:
+            raise Refused(f"Run {run_id} {run.stays_because}.")
 
     def take_in(self, run: Run, rows: Sequence[Row], visitor: str = "") -> str:
         """Keeps a run that was exported elsewhere; returns its new id. Raises `Refused`, `StoreError`."""

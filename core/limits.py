@@ -49,9 +49,9 @@ class Limits(BaseSettings):
     only_own: bool = False
     """Whether visitors change and stop only what they started."""
     kept_runs: Count = None
-    """Older runs beyond so many are removed."""
+    """Older runs beyond so many are removed; a pinned run stays and is not counted."""
     kept_mb: Count = None
-    """Older runs are removed while all of them take more, in MB of 1,000,000 bytes."""
+    """Older runs, pinned ones apart, are removed while all of them take more, in MB of 1,000,000 bytes."""
 
     def check(self, settings: TrainSettings, data_is_here: bool) -> None:
         """Raises `InvalidSettings` with a sentence for each field of a run that is not allowed here."""

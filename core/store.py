@@ -10,126 +10,34 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from core.database import ENDED_STATES, FILE, MIGRATIONS, OPEN_STATES, Database, State, StoreError, new_id, now
+from core.database import (
+    COSTS_ALIKE,
+    ENDED_STATES,
+    FILE,
+    MIGRATIONS,
+    OPEN_STATES,
+    Database,
+    State,
+    StoreError,
+    new_id,
+    now,
+)
+from core.records import RUN_ID, Entry, Lane, Row, Run, UnknownRun, Wanted, checked_id
 
-__all__ = ["ENDED_STATES", "FILE", "MIGRATIONS", "OPEN_STATES", "State", "StoreError"]
-
-RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
-"""Checks a run id wherever one enters: sortable by time, safe in a URL and as a file name."""
+# fmt: off
+__all__ = [
+    "ENDED_STATES", "FILE", "MIGRATIONS", "OPEN_STATES", "RUN_ID", "Entry", "Lane", "Row", "Run", "State", "Store",
+    "StoreError", "UnknownRun", "Wanted", "checked_id",
+]
+# fmt: on
 
 ALL_ROWS = 10**9
 """A limit that no run reaches."""
 RECORDED = Path(__file__).parent / "recorded"
-
-
-class UnknownRun(StoreError):
-    """No run has this id."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One thing that happened in a run: `seq` counts from 1 in the run; `engine` is empty for the run itself."""
-
-    seq: int
-    engine: str
-    kind: str
-    fields: dict[str, Any]
-
-    def as_json(self) -> dict[str, Any]:
-        """The row as one flat JSON object."""
-        own = {"seq": self.seq, "engine": self.engine, "kind": self.kind}
-        return own | self.fields | own  # in this order, and a field of the same name does not hide it
-
-
-@dataclass(frozen=True)
-class Lane:
-    """One engine's training in a run: its state, and its test result once there is one."""
-
-    engine: str
-    state: str
-    reason: str = ""
-    test_loss: float | None = None
-    test_accuracy: float | None = None
-
-
-@dataclass(frozen=True)
-class Run:
-    """One press of Start: what was asked, where, and how it ended. Times are ISO 8601 in UTC."""
-
-    id: str
-    created_at: str
-    started_at: str | None
-    ended_at: str | None
-    state: State
-    reason: str
-    settings: dict[str, Any]
-    machine: dict[str, Any]
-    source: Literal["here", "recorded", "imported"] = "here"
-    lanes: tuple[Lane, ...] = ()
-    name: str = ""
-    """What its owner calls it; text, never Markdown or HTML."""
-    note: str = ""
-    pinned: bool = False
-    visitor: str = ""
-    """Who started it, where visitors are told apart: a hash that says nothing else."""
-
-    @property
-    def live(self) -> bool:
-        """Whether rows may still come."""
-        return self.state in OPEN_STATES
-
-    @property
-    def elapsed_s(self) -> float | None:
-        """Wall time from start to end."""
-        if not (self.started_at and self.ended_at):
-            return None
-        return (datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)).total_seconds()
-
-    def lane(self, engine: str) -> Lane:
-        """The lane of an engine; raises `KeyError`."""
-        return {lane.engine: lane for lane in self.lanes}[engine]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which runs a listing shows: `text` is looked for in name, note and id; an empty field takes all."""
-
-    text: str = ""
-    dataset: str = ""
-    engine: str = ""
-    state: str = ""
-
-    def takes(self, run: Run) -> bool:
-        """Whether a run is one of them."""
-        text = self.text.casefold()
-        return (
-            any(text in part.casefold() for part in (run.name, run.note, run.id))
-            and self.dataset in ("", run.settings["dataset"])
-            and (not self.engine or any(lane.engine == self.engine for lane in run.lanes))
-            and self.state in ("", run.state)
-        )
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A row before it has a number."""
-
-    engine: str
-    kind: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-
-def checked_id(run_id: str) -> str:
-    """The id if it could be one. Raises `UnknownRun`."""
-    if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
-        raise UnknownRun("This is not a run's id: an id looks like 20261104-081500-1a2b3c4d.")
-    return run_id
 
 
 def folder_bytes(folder: Path) -> int:
@@ -207,31 +115,42 @@ class Store(Database):
     def delete(self, run_id: str) -> None:
         """Removes an ended run: its rows in one commit, then its files."""
         with self.writing() as connection:
-            query = f"DELETE FROM runs WHERE id = ? AND state NOT IN ({','.join('?' * len(OPEN_STATES))})"
+            query = f"DELETE FROM runs WHERE id = ? AND state NOT IN ({_marks(OPEN_STATES)})"
             gone = connection.execute(query, (checked_id(run_id), *OPEN_STATES)).rowcount
         if gone:
             shutil.rmtree(self.data_dir / "runs" / run_id, ignore_errors=True)
 
     def remove_oldest(self, kept: int | None, kept_bytes: int | None) -> list[str]:
-        """Removes ended runs, the oldest first, until at most `kept` are left and all take `kept_bytes`; their ids."""
+        """Removes ended runs, the oldest first, until at most `kept` are left and all take `kept_bytes`; their ids.
+
+        A pinned run stays and does not count among the `kept`.
+        """
         if kept is None and kept_bytes is None:
             return []
-        ended = [run.id for run in self._select("ORDER BY id DESC") if not run.live]
-        gone = [] if kept is None else ended[kept:]
-        for run_id in gone:
-            self.delete(run_id)
-        left = ended[: len(ended) - len(gone)]
-        while kept_bytes is not None and left and self.size_bytes() > kept_bytes:
+        with self.reading() as connection:
+            query = f"SELECT id FROM runs WHERE state NOT IN ({_marks(OPEN_STATES)}) AND NOT pinned ORDER BY id DESC"
+            left = [str(line["id"]) for line in connection.execute(query, OPEN_STATES)] if connection else []
+        gone: list[str] = []
+        while kept is not None and len(left) > kept:
             gone.append(left.pop())
             self.delete(gone[-1])
+        if kept_bytes is not None and left:
+            # One walk through all files, however many runs go.
+            sizes = {folder.name: folder_bytes(folder) for folder in (self.data_dir / "runs").glob("*")}
+            while left and self._pages_bytes() + sum(sizes.values()) > kept_bytes:
+                gone.append(left.pop())
+                self.delete(gone[-1])
+                sizes.pop(gone[-1], None)
         return gone
 
     def size_bytes(self) -> int:
         """What all runs of this folder take: the database less its free pages, and the files of the runs."""
+        return self._pages_bytes() + folder_bytes(self.data_dir / "runs")
+
+    def _pages_bytes(self) -> int:
         with self.reading() as connection:
             size = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, "
-            total: int = connection.execute(f"{size} pragma_page_size").fetchone()[0] if connection else 0
-        return total + folder_bytes(self.data_dir / "runs")
+            return int(connection.execute(f"{size} pragma_page_size").fetchone()[0]) if connection else 0
 
     def take_in(self, run: Run, rows: Sequence[Row], visitor: str = "") -> str:
         """Keeps a run that was exported elsewhere, under a new id and marked as imported; returns the id."""
@@ -303,10 +222,9 @@ class Store(Database):
             found = connection.execute(f"SELECT * FROM runs {where}", values).fetchall()
             lanes: dict[str, list[Lane]] = {run["id"]: [] for run in found}
             for some in (found[i : i + 500] for i in range(0, len(found), 500)):
-                marks = ",".join("?" * len(some))
                 query = (
                     "SELECT run, engine, state, reason, test_loss, test_accuracy FROM lanes "
-                    f"WHERE run IN ({marks}) ORDER BY run, position"
+                    f"WHERE run IN ({_marks(some)}) ORDER BY run, position"
                 )
                 for run_id, *lane in connection.execute(query, [run["id"] for run in some]):
                     lanes[run_id].append(Lane(*lane))
@@ -332,11 +250,10 @@ class Store(Database):
             return [Row(row["seq"], row["engine"], row["kind"], json.loads(row["fields"])) for row in found]
 
     def last_like(self, settings: Mapping[str, Any]) -> Run | None:
-        """The newest finished run of this folder whose training cost the same: same data, batch, epochs, engines."""
-        same = ("dataset", "batch_size", "epochs", "engines", "alignment", "schedule", "device")
-        query = " AND ".join(f"json_extract(settings, '$.{name}') = ?" for name in same)
-        values = [json.dumps(v, separators=(",", ":")) if isinstance(v := settings[name], list) else v for name in same]
-        found = self._select(f"WHERE state = 'finished' AND {query} ORDER BY id DESC LIMIT 1", *values)
+        """The newest run that finished here and whose training cost the same: same data, batch, epochs, engines."""
+        given = f"(SELECT {COSTS_ALIKE} FROM (SELECT ? AS settings))"
+        where = f"WHERE state = 'finished' AND source = 'here' AND {COSTS_ALIKE} = {given}"
+        found = self._select(f"{where} ORDER BY id DESC LIMIT 1", json.dumps(settings))
         return found[0] if found else None
 
     def artifacts(self, run_id: str) -> Path:
@@ -352,6 +269,11 @@ class Store(Database):
     def recorded(self) -> list[Run]:
         """The runs that came with the project, in the order in which they are shown."""
         return [recording.run for recording in self._recordings.values()]
+
+
+def _marks(values: Sequence[object]) -> str:
+    """Their places in SQL."""
+    return ",".join("?" * len(values))
 
 
 def _where(wanted: Wanted) -> tuple[str, list[object]]:

@@ -9,7 +9,7 @@ import pytest
 
 from core.overlay import line_ends
 from core.settings import TrainSettings
-from core.store import FILE, Entry, Lane, Row, Run, Store, UnknownRun, Wanted
+from core.store import FILE, Entry, Lane, Row, Run, Store, UnknownRun, Wanted, folder_bytes
 
 MACHINE = {"name": "here", "processor": "a processor", "cores": 2}
 
@@ -99,6 +99,36 @@ def test_only_an_id_names_a_run(store: Store, wrong: str) -> None:
     for act in (store.delete, store.run, store.artifacts, lambda one: store.annotate(one, "", "", True)):
         with pytest.raises(UnknownRun):
             act(wrong)
+
+
+def with_files(store: Store, run_id: str, size: int) -> str:
+    store.artifacts(run_id).mkdir(parents=True)
+    (store.artifacts(run_id) / "large.log").write_bytes(bytes(size))
+    return run_id
+
+
+def test_room_is_made_by_the_oldest_and_a_pinned_run_stays(store: Store) -> None:
+    runs = [made(store) for _ in range(5)]
+    store.annotate(runs[0], "", "", True)
+    assert store.remove_oldest(2, None) == [runs[1], runs[2]]
+    assert ids(store) == [runs[0], runs[4], runs[3]]
+    live = made(store, state="running")
+    assert store.remove_oldest(None, 0) == [runs[3], runs[4]]
+    assert ids(store) == [runs[0], live]
+
+
+def test_room_is_made_with_one_walk_through_the_files(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [with_files(store, made(store), 1_000_000) for _ in range(6)]
+    walked: list[str] = []
+
+    def counted(folder: Path) -> int:
+        walked.append(folder.name)
+        return folder_bytes(folder)
+
+    monkeypatch.setattr("core.store.folder_bytes", counted)
+    assert store.remove_oldest(None, 2_500_000) == runs[:4]
+    assert sorted(walked) == runs
+    assert store.size_bytes() < 2_500_000
 
 
 def test_a_run_taken_in_is_marked_and_whole(store: Store) -> None:

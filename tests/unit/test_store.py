@@ -222,6 +222,35 @@ def test_last_like_finds_the_newest_finished_run_that_cost_the_same(store: Store
     assert found.id == max(first, second)
 
 
+def test_a_run_from_elsewhere_says_nothing_of_how_long_one_takes_here(store: Store) -> None:
+    run_id = created(store)
+    finish(store, run_id)
+    taken = store.run(run_id)
+    store.delete(run_id)
+    store.take_in(taken, [])
+    assert store.last_like(TrainSettings().as_json()) is None
+
+
+def test_last_like_is_found_by_an_index_and_without_sorting(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish(store, created(store))
+    said: list[str] = []
+    connect = sqlite3.connect
+
+    def traced(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connection = connect(*args, **kwargs)
+        connection.set_trace_callback(said.append)
+        return connection
+
+    monkeypatch.setattr(database.sqlite3, "connect", traced)
+    assert store.last_like(TrainSettings().as_json())
+    monkeypatch.undo()
+    (query,) = [statement for statement in said if "FROM runs WHERE" in statement]
+    with store._connection("rw") as connection:
+        plan = [line["detail"] for line in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert plan[0] == "SEARCH runs USING INDEX runs_alike (<expr>=?)"
+    assert not [detail for detail in plan if "SCAN runs" in detail or "TEMP B-TREE" in detail]
+
+
 # --- files that cannot be used ------------------------------------------------------------------------------
 
 
@@ -299,6 +328,25 @@ def test_migrations_are_numbered_and_done_once(store: Store) -> None:
     run_id = created(store)
     store.open_for_writing()
     assert store.run(run_id).id == run_id
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_the_folder_of_every_older_version_opens_with_its_runs_even_a_damaged_one(tmp_path: Path, version: int) -> None:
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        for script in MIGRATIONS[:version]:
+            connection.executescript(script)
+        connection.execute(f"PRAGMA user_version={version}")
+        for number, settings in enumerate((json.dumps(TrainSettings().as_json()), "{")):
+            connection.execute(
+                "INSERT INTO runs (id, created_at, state, settings, machine) VALUES (?, ?, 'finished', ?, '{}')",
+                (f"20250101-000000-0000000{number}", "2025-01-01T00:00:00+00:00", settings),
+            )
+    connection.close()
+    store = Store(tmp_path)
+    store.open_for_writing()
+    found = store.last_like(TrainSettings().as_json())
+    assert found is not None
+    assert found.id == "20250101-000000-00000000"
 
 
 @pytest.mark.parametrize("torn", ["SELECT no_such_function();", "INSERT INTO nowhere VALUES (1);"])

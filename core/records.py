@@ -1,0 +1,123 @@
+"""What the store holds, as values: a run, its lanes and rows, and which runs a listing is asked for."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from core.database import OPEN_STATES, State, StoreError
+
+RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
+"""Checks a run id wherever one enters: sortable by time, safe in a URL and as a file name."""
+
+
+class UnknownRun(StoreError):
+    """No run has this id."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that happened in a run: `seq` counts from 1 in the run; `engine` is empty for the run itself."""
+
+    seq: int
+    engine: str
+    kind: str
+    fields: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as one flat JSON object."""
+        own = {"seq": self.seq, "engine": self.engine, "kind": self.kind}
+        return own | self.fields | own  # in this order, and a field of the same name does not hide it
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One engine's training in a run: its state, and its test result once there is one."""
+
+    engine: str
+    state: str
+    reason: str = ""
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One press of Start: what was asked, where, and how it ended. Times are ISO 8601 in UTC."""
+
+    id: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    state: State
+    reason: str
+    settings: dict[str, Any]
+    machine: dict[str, Any]
+    source: Literal["here", "recorded", "imported"] = "here"
+    lanes: tuple[Lane, ...] = ()
+    name: str = ""
+    """What its owner calls it; text, never Markdown or HTML."""
+    note: str = ""
+    pinned: bool = False
+    visitor: str = ""
+    """Who started it, where visitors are told apart: a hash that says nothing else."""
+
+    @property
+    def live(self) -> bool:
+        """Whether rows may still come."""
+        return self.state in OPEN_STATES
+
+    @property
+    def stays_because(self) -> str:
+        """Why it cannot be deleted, as the rest of a sentence; empty where it can."""
+        if self.source == "recorded":
+            return "came with the project: it cannot be deleted"
+        return "has not ended: stop it first" if self.live else ""
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Wall time from start to end."""
+        if not (self.started_at and self.ended_at):
+            return None
+        return (datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)).total_seconds()
+
+    def lane(self, engine: str) -> Lane:
+        """The lane of an engine; raises `KeyError`."""
+        return {lane.engine: lane for lane in self.lanes}[engine]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which runs a listing shows: `text` is looked for in name, note and id; an empty field takes all."""
+
+    text: str = ""
+    dataset: str = ""
+    engine: str = ""
+    state: str = ""
+
+    def takes(self, run: Run) -> bool:
+        """Whether a run is one of them."""
+        text = self.text.casefold()
+        return (
+            any(text in part.casefold() for part in (run.name, run.note, run.id))
+            and self.dataset in ("", run.settings["dataset"])
+            and (not self.engine or any(lane.engine == self.engine for lane in run.lanes))
+            and self.state in ("", run.state)
+        )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row before it has a number."""
+
+    engine: str
+    kind: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def checked_id(run_id: str) -> str:
+    """The id if it could be one. Raises `UnknownRun`."""
+    if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
+        raise UnknownRun("This is not a run's id: an id looks like 20261104-081500-1a2b3c4d.")
+    return run_id
