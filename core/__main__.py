@@ -4,6 +4,8 @@ import signal
 import sys
 from types import FrameType
 
+from core.streams import OutputGone, take_over
+
 
 def end_as_ctrl_c(number: int, frame: FrameType | None) -> None:
     """A closing terminal sends its signal more than once: a second Ctrl-C leaves at once, a second of these is none."""
@@ -15,9 +17,12 @@ for number in (signal.SIGTERM, signal.SIGHUP):
     if signal.getsignal(number) == signal.SIG_DFL:  # `nohup` ignores one, and that holds
         signal.signal(number, end_as_ctrl_c)
 
+take_over()
 try:
     from core.cli import app
 
     app(prog_name="python -m core")
 except KeyboardInterrupt:  # while all this is still being imported
     sys.exit(130)
+except OutputGone as gone:
+    sys.exit(gone.end())

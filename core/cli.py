@@ -1,6 +1,6 @@
 """The command line: the same Launcher and store as the dashboard's, without the web.
 
-Exit status: 0 finished, 1 failed, 2 bad input, 130 stopped by Ctrl-C.
+Exit status: 0 finished, 1 failed, 2 bad input, 130 stopped by Ctrl-C, 141 nobody reads the output.
 """
 
 import os
@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
 
 from core import datasets, images, metrics, recording
 from core.cli_claims import claims, print_measurement
@@ -29,7 +27,8 @@ from core.outside import as_they_are, look
 from core.predictor import Model, PredictorError, Predictors, models_of
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
 from core.store import ALL_ROWS, Row, Run, Store, StoreError, UnknownRun
-from core.terminal import AsJson, deployment, err, fail, line, out
+from core.streams import OutputGone
+from core.terminal import AsJson, deployment, err, fail, line, listing, out, say
 
 app = typer.Typer(
     help="Keras vs PyTorch in the terminal.",
@@ -90,7 +89,7 @@ def train(
         launcher.close()
     if run.state != "finished":
         if launcher.trouble or as_json:
-            err.print(launcher.trouble or run.reason, markup=False, highlight=False, soft_wrap=True)
+            say(launcher.trouble or run.reason, err)
         raise typer.Exit(130 if run.state == "stopped" else 1)
 
 
@@ -98,12 +97,12 @@ ShowRows = Callable[[Run, Iterator[Row]], None]
 
 
 def _train(launcher: Launcher, settings: TrainSettings, show: ShowRows) -> Run:
-    """Shows a run to its end. Ctrl-C stops it, a second one leaves at once."""
+    """Shows a run to its end. Ctrl-C or an output that takes no more stop it; a second Ctrl-C leaves at once."""
     run_id = ""
     try:
         run_id = launcher.submit(settings)
         show(launcher.store.run(run_id), launcher.follow(run_id))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OutputGone) as error:
         try:
             for waiting in launcher.active():
                 launcher.stop(waiting)
@@ -112,7 +111,7 @@ def _train(launcher: Launcher, settings: TrainSettings, show: ShowRows) -> Run:
         except KeyboardInterrupt:
             # The workers end by themselves when our end of their pipes closes.
             os._exit(130)
-        if not run_id:
+        if not run_id or isinstance(error, OutputGone):
             raise
     return launcher.store.run(run_id)
 
@@ -169,21 +168,23 @@ def runs(as_json: AsJson = False) -> None:
     """Lists the runs of the data folder, newest first, and those that came with the project."""
     try:
         store = Store(deployment().data_dir)
-        found = as_they_are(store, store.runs())
+        found, missing = as_they_are(store, store.runs()), store.missing
     except StoreError as error:
         fail(str(error), 1)
+    if missing:
+        say(missing, err)
     if as_json:
         for run in found:
             line(_summary(run))
         return
-    table = Table(Column("run", no_wrap=True), "title", "begun", "state", "test accuracy")
+    listed = []
     for run in found:
-        state = run.state if run.source == "here" else f"{run.state}, recorded on {machine_words(run.machine)}"
+        state = run.state if run.source == "here" else f"{run.state}, {run.source} ({machine_words(run.machine)})"
         images = datasets.find(run.settings["dataset"]).test_images
-        results = " / ".join(metrics.percent(lane.test_accuracy, images) for lane in run.lanes)
-        title = escape(run_title(run.name, run.settings))
-        table.add_row(run.id, title, run.created_at[:16].replace("T", " "), state, results)
-    out.print(table)
+        results = [f"{engine_title(lane.engine)} {metrics.percent(lane.test_accuracy, images)}" for lane in run.lanes]
+        begun = run.created_at[:16].replace("T", " ")
+        listed.append((run.id, run_title(run.name, run.settings), begun, state, ", ".join(results)))
+    listing(("run", "title", "begun", "state", "test accuracy"), listed)
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -230,32 +231,32 @@ def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], a
 def _print_run(run: Run, rows: list[Row]) -> None:
     """Settings, a line an epoch, and the article's last two lines for each lane."""
     words = ", ".join(f"{k} {','.join(v) if isinstance(v, list) else v}" for k, v in run.settings.items())
-    out.print(run_title(run.name, run.settings), markup=False, highlight=False, soft_wrap=True)
-    out.print(f"Run {run.id}: {run.state}. {run.reason}".strip(), markup=False, highlight=False, soft_wrap=True)
-    out.print(
-        f"{words}. {machine_words(run.machine)}, {run.created_at[:10]}.", markup=False, highlight=False, soft_wrap=True
-    )
-    table = Table("epoch", "lane", "training loss", "validation loss", "validation accuracy", "time", "throughput")
+    say(run_title(run.name, run.settings))
+    say(f"Run {run.id}: {run.state}. {run.reason}".strip())
+    say(f"{words}. {machine_words(run.machine)}, {run.created_at[:10]}.")
     images = datasets.find(run.settings["dataset"])
-    for row in rows:
-        if row.kind == "epoch":
-            fields = row.fields
-            table.add_row(
-                str(fields["epoch"]),
-                engine_title(row.engine),
-                metrics.loss(fields["train_loss"]),
-                metrics.loss(fields["val_loss"]),
-                metrics.percent(fields["val_accuracy"], images.validation_images),
-                metrics.duration(fields["train_s"]),
-                metrics.throughput(fields["images_per_s"]),
-            )
-    out.print(table)
+    listed = [
+        (
+            str(row.fields["epoch"]),
+            engine_title(row.engine),
+            metrics.loss(row.fields["train_loss"]),
+            metrics.loss(row.fields["val_loss"]),
+            metrics.percent(row.fields["val_accuracy"], images.validation_images),
+            metrics.duration(row.fields["train_s"]),
+            metrics.throughput(row.fields["images_per_s"]),
+        )
+        for row in rows
+        if row.kind == "epoch"
+    ]
+    listing(
+        ("epoch", "lane", "training\nloss", "validation\nloss", "validation\naccuracy", "time", "throughput"), listed
+    )
     for lane in run.lanes:
         result = f"{lane.state}: {lane.reason}" if lane.reason else lane.state
         if lane.test_accuracy is not None:
             accuracy = metrics.percent(lane.test_accuracy, images.test_images)
             result = f"test loss {metrics.loss(lane.test_loss)}, test accuracy {accuracy}"
-        out.print(f"{engine_title(lane.engine)}: {result}", markup=False, highlight=False, soft_wrap=True)
+        say(f"{engine_title(lane.engine)}: {result}")
 
 
 @app.command()
@@ -297,10 +298,10 @@ def _predict(file: str, predictors: Predictors, models: list[Model], classes: Se
         with Path(file).open("rb") as opened:
             seen = images.prepare_digit(images.from_upload(opened.read(images.MAX_UPLOAD_BYTES + 1), file))
     except OSError as error:
-        err.print(f"{file} cannot be read: {error.strerror}.", markup=False, highlight=False, soft_wrap=True)
+        say(f"{file} cannot be read: {error.strerror}.", err)
         return False
     except images.ImageError as error:
-        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        say(str(error), err)
         return False
     for answer in predictors.ask(models, seen[None]):
         shares = answer.probabilities[0]
@@ -312,7 +313,7 @@ def _predict(file: str, predictors: Predictors, models: list[Model], classes: Se
             words = (
                 f"{engine_title(answer.engine)}: {name}, {100 * shares.max():.1f} % sure, {answer.compute_ms:.1f} ms"
             )
-            out.print(f"{file}  {words}", markup=False, highlight=False, soft_wrap=True)
+            say(f"{file}  {words}")
     return True
 
 

@@ -14,7 +14,7 @@ from core.launcher import Launcher, LauncherUnavailable
 from core.machine import machine_words
 from core.measurements import Measurement, Measurements
 from core.store import StoreError
-from core.terminal import AsJson, deployment, err, fail, line, out
+from core.terminal import AsJson, deployment, err, fail, line, out, say
 
 POLL_S = 0.2
 
@@ -49,7 +49,7 @@ def claims(
     else:
         _print(rows, shown)
     for failure in failures:
-        err.print(failure, markup=False, highlight=False, soft_wrap=True)
+        say(failure, err)
     raise typer.Exit(1 if failures else 0)
 
 

@@ -11,7 +11,7 @@ from core.outcome import gather
 from core.outside import look
 from core.report import as_html
 from core.store import Row, Run, Store, StoreError, UnknownRun
-from core.terminal import deployment, fail, out
+from core.terminal import deployment, fail, out, say
 
 FORMATS = ("html", "csv", "json", "tensorboard")
 
@@ -19,10 +19,13 @@ FORMATS = ("html", "csv", "json", "tensorboard")
 def find(store: Store, name: str) -> Run:
     """A run by its id, or the `latest` of this folder. Raises `StoreError`."""
     if name != "latest":
-        return store.run(name)
+        try:
+            return store.run(name)
+        except UnknownRun as error:
+            raise UnknownRun(store.missing or str(error)) from None
     found = [run for run in store.runs(limit=1) if run.source != "recorded"]
     if not found:
-        raise UnknownRun("There is no run yet.")
+        raise UnknownRun(store.missing or "There is no run yet.")
     return found[0]
 
 
@@ -44,7 +47,7 @@ def export(
         fail(str(error), 1)
     except OSError as error:
         fail(f"{output} cannot be written: {error.strerror or error}.", 1)
-    out.print(f"Wrote {output}.", markup=False, highlight=False, soft_wrap=True)
+    say(f"Wrote {output}.")
 
 
 def _write(run: Run, rows: list[Row], form: str, output: Path) -> None:

@@ -3,7 +3,7 @@
 import typer
 
 from core.health import look, words
-from core.terminal import AsJson, deployment, line, out
+from core.terminal import AsJson, deployment, line, say
 
 
 def health(as_json: AsJson = False) -> None:
@@ -13,5 +13,5 @@ def health(as_json: AsJson = False) -> None:
         line(found.as_json())
     else:
         for sentence in words(found):
-            out.print(sentence, markup=False, highlight=False, soft_wrap=True)
+            say(sentence)
     raise typer.Exit(0 if found.ok else 1)

@@ -182,6 +182,16 @@ class Database:
             return f"The run history {self.path} is damaged ({text}): move the file away to begin a new one."
         return f"The run history {self.path} cannot be used ({text})."
 
+    @property
+    def missing(self) -> str:
+        """That the data folder is missing, as a sentence; empty where there is one. Raises `StoreError`."""
+        with self._words():
+            if self.data_dir.is_dir():
+                return ""
+            if self.data_dir.exists():
+                return f"{self.data_dir} is no folder: set DUEL_DATA_DIR to one."
+        return f"The data folder {self.data_dir} is missing: the first run makes it, or DUEL_DATA_DIR names another."
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
         """A connection in one read transaction, or None where nothing was ever written."""

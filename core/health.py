@@ -44,7 +44,7 @@ class Health:
     troubles: tuple[Mapping[str, Any], ...]
     """The newest warnings, errors and failed runs of the log, newest first."""
     fault: str
-    """Why the run history cannot be read, as a sentence; empty where it can."""
+    """Why the run history cannot be read, or where no data folder is, as a sentence; empty where it can."""
     data_mb: float
     """All files of the data folder, in MB of 1,000,000 bytes."""
     versions: Mapping[str, str]
@@ -65,6 +65,7 @@ def look(deployment: DeploymentSettings) -> Health:
     fault = ""
     jobs: list[tuple[str, str]] = []
     try:
+        fault = store.missing
         jobs = [(run.state, run.id) for run in store.open_runs()]
         jobs += [(measurement.state, measurement.id) for measurement in measurements.open_ones()]
         if jobs and left_by(store.data_dir):

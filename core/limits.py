@@ -108,6 +108,8 @@ def read_environment(**fixed: Any) -> tuple[DeploymentSettings, Limits]:
         deployment = DeploymentSettings(**fixed)
         prefix = "DUEL_LIMIT_"
         return deployment, HostedLimits() if deployment.profile == Profile.HOSTED else Limits()
+    except RuntimeError:
+        raise InvalidSettings({"data_dir": "This user has no home folder: set DUEL_DATA_DIR to a full path."}) from None
     except ValidationError as error:
         wrong = error.errors()[0]
         name = f"{prefix}{str(wrong['loc'][0]).upper()}"

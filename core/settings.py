@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -252,15 +252,19 @@ class Order:
     """After this long it counts as failed."""
 
 
+Folder = Annotated[Path, AfterValidator(Path.expanduser)]
+"""No shell has looked at what stands in a container's environment."""
+
+
 class DeploymentSettings(BaseSettings):
     """Where this installation keeps and finds things: environment variables `DUEL_DATA_DIR`, `DUEL_DATASETS_DIR`."""
 
     model_config = SettingsConfigDict(env_prefix="DUEL_", env_ignore_empty=True, extra="ignore")
 
     profile: Profile = Profile.LOCAL
-    data_dir: Path = Path(platformdirs.user_data_dir("keras-vs-pytorch", appauthor=False))
-    """Everything the program writes: store, weights, logs, prepared data sets."""
-    datasets_dir: Path | None = None
+    data_dir: Folder = Field(default_factory=lambda: platformdirs.user_data_path("keras-vs-pytorch", appauthor=False))
+    """Everything the program writes: store, weights, logs, prepared data sets. `RuntimeError`: nobody has a home."""
+    datasets_dir: Folder | None = None
     """A folder in torchvision's layout that is read instead of downloading."""
     spares: bool = True
     """Whether one imported worker per framework is kept warm, so that Start does not wait for imports; where it is

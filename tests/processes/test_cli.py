@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 from core.cli import app
 from core.settings import ENGINE_NAMES
 from core.store import Run, Store
-from tests.processes.conftest import OpenLauncher, Spawn, settings, wait_for, workers
+from tests.processes.conftest import PROJECT_DIR, OpenLauncher, Spawn, settings, wait_for, workers
 
 OFFERED = ", ".join(ENGINE_NAMES)
 
@@ -24,7 +25,7 @@ FAST = ("--batch-size", "600", "--epochs", "2")
 
 
 def core(*arguments: str, folder: Path, **environment: str) -> tuple[int, str, str]:
-    """Runs the command line in this process."""
+    """Runs the command line in this process: its exit status, what it said, what it complained of."""
     env = {"DUEL_DATA_DIR": str(folder), "DUEL_FAKE_ENGINES": "1", "COLUMNS": "200", **environment}
     result = CliRunner(env=env).invoke(app, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit)
@@ -140,12 +141,30 @@ def test_show_of_no_run_is_one_sentence_and_status_2(data_dir: Path, name: str) 
     assert "passwd" not in complaint
 
 
-def test_runs_and_show_of_an_empty_folder(tmp_path: Path) -> None:
-    status, said, _ = core("runs", "--json", folder=tmp_path / "none")
-    assert status == 0
-    assert {json.loads(line)["source"] for line in said.splitlines()} <= {"recorded"}
-    assert core("show", "latest", folder=tmp_path / "none")[::2] == (2, "There is no run yet.\n")
-    assert not (tmp_path / "none").exists()
+def test_a_missing_folder_is_called_missing_and_not_made(tmp_path: Path) -> None:
+    folder = tmp_path / "none"
+    missing = f"The data folder {folder} is missing: the first run makes it, or DUEL_DATA_DIR names another.\n"
+    status, said, complaint = core("runs", "--json", folder=folder)
+    assert (status, complaint) == (0, missing)
+    assert {json.loads(line)["source"] for line in said.splitlines()} == {"recorded"}
+    for arguments in (("show", "latest"), ("show", "20260101-000000-00000000"), ("predict", "x.png")):
+        assert core(*arguments, folder=folder) == (2, "", missing)
+    status, said, _ = core("health", folder=folder)
+    assert (status, said.splitlines()[1]) == (1, missing.strip())
+    assert not folder.exists()
+    assert core("show", "latest", folder=tmp_path)[::2] == (2, "There is no run yet.\n")
+    (tmp_path / "file").touch()
+    assert core("runs", folder=tmp_path / "file")[2] == f"{tmp_path / 'file'} is no folder: set DUEL_DATA_DIR to one.\n"
+
+
+def test_without_a_home_a_folder_must_be_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 54321)  # whom no list of users knows
+    assert core("runs", folder=data_dir)[0] == 0
+    sentence = "This user has no home folder: set DUEL_DATA_DIR to a full path.\n"
+    for folder in (Path(), Path("~/duel")):
+        assert core("runs", folder=folder, DUEL_DATA_DIR=str(folder).strip(".")) == (2, "", sentence)
 
 
 def test_runs_and_show_work_while_another_holds_the_folder_and_train_says_who(
@@ -197,6 +216,27 @@ def test_a_closing_terminal_and_a_plain_kill_stop_the_run_as_ctrl_c_does(
     run = only_run(data_dir)
     assert (process.returncode, run.state, complaint) == (130, "stopped", f"{run.reason}\n")
     assert run.reason.startswith("You stopped this run in epoch ")
+
+
+def test_whose_output_nobody_reads_is_stopped_in_silence(spawn: Spawn, data_dir: Path) -> None:
+    process = spawn("core", "train", "--engines", "fake-slow", "--batch-size", "600", "--epochs", "40", "--json")
+    read_epochs(process, 1)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert (process.stderr.read(), process.wait(timeout=10), only_run(data_dir).state) == ("", 141, "stopped")
+
+
+def test_a_full_disk_is_a_sentence_and_an_ascii_terminal_sees_all(data_dir: Path) -> None:
+    shown = [sys.executable, "-m", "core", "show", Store(data_dir).recorded()[0].id]
+    environment = {**os.environ, "DUEL_DATA_DIR": str(data_dir), "PYTHONIOENCODING": "ascii", "TERM": "dumb"}
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run(shown, stdout=full, stderr=subprocess.PIPE, env=environment, cwd=PROJECT_DIR)
+    sentence = b"The output cannot be written: No space left on device.\n"
+    assert (found.returncode, found.stderr) == (1, sentence)
+    found = subprocess.run(shown, capture_output=True, env=environment, cwd=PROJECT_DIR)
+    assert (found.returncode, found.stderr) == (0, b"")
+    assert re.search(r"\n +1 +\| Keras +\| 0\.\d{4} +\| .* % ", found.stdout.decode("ascii"))
 
 
 def test_what_an_owner_left_open_is_interrupted_wherever_it_is_read(
