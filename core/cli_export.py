@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from core import export as files
+from core.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
 from core.launcher import Launcher, LauncherUnavailable
 from core.outcome import gather
 from core.outside import look
@@ -65,10 +66,10 @@ def take_in(file: Annotated[Path, typer.Argument(help="A run that was exported a
     """Takes in a run that was exported as JSON; it is marked as imported."""
     try:
         with file.open("rb") as opened:
-            run, rows = files.read_json(opened.read(files.MAX_IMPORT_BYTES + 1))
+            run, rows = read_json(opened.read(MAX_IMPORT_BYTES + 1))
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror or error}.", 2)
-    except files.ExportError as error:
+    except ImportRefused as error:
         fail(str(error), 2)
     try:
         launcher = Launcher(deployment(spares=False), "the command line")

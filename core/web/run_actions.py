@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from core import export
+from core.importing import NAME_LETTERS, NOTE_LETTERS, ImportRefused, read_json
 from core.launcher import Launcher, LauncherUnavailable
 from core.outcome import gather
 from core.report import as_html
@@ -60,7 +61,7 @@ def change(write: Callable[[], None]) -> None:
     """Writes, then shows the page with what was written; else the sentence."""
     try:
         write()
-    except (StoreError, LauncherUnavailable, export.ExportError) as error:
+    except (StoreError, LauncherUnavailable) as error:
         say(error)
     else:
         st.rerun()
@@ -68,8 +69,8 @@ def change(write: Callable[[], None]) -> None:
 
 def annotate(run: Run, active: Launcher) -> None:
     """Name and note, kept with one press."""
-    name = st.text_input("Name", run.name, max_chars=export.NAME_LETTERS, key=f"name_{run.id}")
-    note = st.text_area("Note", run.note, max_chars=export.NOTE_LETTERS, key=f"note_{run.id}")
+    name = st.text_input("Name", run.name, max_chars=NAME_LETTERS, key=f"name_{run.id}")
+    note = st.text_area("Note", run.note, max_chars=NOTE_LETTERS, key=f"note_{run.id}")
     if st.button("Keep", key="keep"):
         change(lambda: active.annotate(run.id, name.strip(), note.strip(), run.pinned, visitor()))
 
@@ -143,8 +144,8 @@ def take_in(active: Launcher) -> None:
             return
         st.session_state["imported"] = given.file_id
         try:
-            active.take_in(*export.read_json(given.getvalue()), visitor())
-        except (StoreError, LauncherUnavailable, export.ExportError) as error:
+            active.take_in(*read_json(given.getvalue()), visitor())
+        except (StoreError, LauncherUnavailable, ImportRefused) as error:
             st.markdown(f":red[{literal(error)}]")
         else:
             st.rerun()

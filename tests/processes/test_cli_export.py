@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from core.export import as_json
+from core.importing import read_json
 from core.store import RECORDED, Row, Store
-from tests.processes.conftest import OpenLauncher
+from tests.processes.conftest import OpenLauncher, settings, wait_for
 from tests.processes.test_cli import core
 
 RUN = next(run for run in Store(Path("nowhere")).recorded() if run.settings["alignment"] == "as-shipped")
@@ -89,3 +91,17 @@ def test_a_file_that_is_no_run_changes_nothing(open_launcher: OpenLauncher, tmp_
     status, _, complaint = core("import", str(tmp_path / "x.json"), folder=tmp_path / "data2")
     assert (status, complaint.startswith("The file is no exported run")) == (2, True)
     assert not (tmp_path / "data2").exists()
+
+
+@pytest.mark.parametrize("engines", ["fake-a,fake-b", "fake-nan,fake-a", "fake-slow,fake-a"])
+def test_a_run_is_taken_in_as_it_ended(open_launcher: OpenLauncher, tmp_path: Path, engines: str) -> None:
+    launcher = open_launcher()
+    run_id = launcher.submit(settings(engines))
+    if "slow" in engines:
+        wait_for("an epoch", lambda: any(row.kind == "epoch" for row in launcher.store.rows(run_id)))
+        launcher.stop(run_id)
+    wait_for("the end", lambda: not launcher.active())
+    run, all_rows = launcher.store.run(run_id), launcher.store.rows(run_id, limit=10**9)
+    taken, taken_rows = read_json(as_json(run, all_rows).encode())
+    assert (taken.state, taken.lanes) == (run.state, run.lanes)
+    assert [row.kind for row in taken_rows] == [row.kind for row in all_rows if row.kind != "data"]

@@ -20,9 +20,9 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from core import export, images
-from core.export import ExportError
+from core import images, importing
 from core.images import ImageError
+from core.importing import ImportRefused
 from core.settings import InvalidSettings, TrainSettings
 
 MIB = 2**20
@@ -144,7 +144,7 @@ PICTURES: dict[str, Bomb] = {
 
 # --- what is said to be a run, and what stands in a link ---------------------------------------------------
 
-MOST = export.MAX_IMPORT_BYTES
+MOST = importing.MAX_IMPORT_BYTES
 
 
 def filled(before: bytes, item: bytes, after: bytes) -> bytes:
@@ -165,23 +165,23 @@ def unknown_settings() -> bytes:
 
 
 RUNS: dict[str, Bomb] = {
-    "a zip of 300 MB of JSON": (export.read_json, lambda: zipped("run.json", 300 * MIB)),
-    "20 MB of [": (export.read_json, lambda: b"[" * MOST),
-    '20 MB of {"a":': (export.read_json, lambda: filled(b"", b'{"a":', b"")),
-    "6 million empty objects": (export.read_json, lambda: filled(b'{"rows":[', b"{},", b"{}]}")),
-    "6 million empty lists": (export.read_json, lambda: filled(b'{"rows":[', b"[],", b"[]]}")),
-    "5 million numbers": (export.read_json, lambda: filled(b"[", b"1.5,", b"1]")),
-    "4 million words": (export.read_json, lambda: filled(b"[", b'"ab",', b'""]')),
-    "a whole number of a million digits": (export.read_json, lambda: b'{"format":' + b"1" * 10**6 + b"}"),
-    "a decimal of 19 million digits": (export.read_json, lambda: filled(b'{"format":0.', b"1", b"}")),
-    "a name of 20 MB": (export.read_json, lambda: filled(b'{"format":1,"run":"', b"x", b'"}')),
-    "1.5 million unknown settings": (export.read_json, unknown_settings),
+    "a zip of 300 MB of JSON": (importing.read_json, lambda: zipped("run.json", 300 * MIB)),
+    "20 MB of [": (importing.read_json, lambda: b"[" * MOST),
+    '20 MB of {"a":': (importing.read_json, lambda: filled(b"", b'{"a":', b"")),
+    "6 million empty objects": (importing.read_json, lambda: filled(b'{"rows":[', b"{},", b"{}]}")),
+    "6 million empty lists": (importing.read_json, lambda: filled(b'{"rows":[', b"[],", b"[]]}")),
+    "5 million numbers": (importing.read_json, lambda: filled(b"[", b"1.5,", b"1]")),
+    "4 million words": (importing.read_json, lambda: filled(b"[", b'"ab",', b'""]')),
+    "a whole number of a million digits": (importing.read_json, lambda: b'{"format":' + b"1" * 10**6 + b"}"),
+    "a decimal of 19 million digits": (importing.read_json, lambda: filled(b'{"format":0.', b"1", b"}")),
+    "a name of 20 MB": (importing.read_json, lambda: filled(b'{"format":1,"run":"', b"x", b'"}')),
+    "1.5 million unknown settings": (importing.read_json, unknown_settings),
     "an engine's name of 19 MB": (
-        export.read_json,
+        importing.read_json,
         lambda: exported('{"alignment":"same-start","engines":"fake-' + "a" * 19_000_000 + '"}'),
     ),
     "a million engines": (
-        export.read_json,
+        importing.read_json,
         lambda: exported('{"alignment":"same-start","engines":"' + ",".join(f"fake-{i}" for i in range(10**6)) + '"}'),
     ),
     "600 kB of digits": (link, lambda: b"dropout=" + b"1" * 600_000),
@@ -198,7 +198,7 @@ def said(read: Callable[[bytes], object], content: bytes) -> str:
     warnings.simplefilter("ignore")  # Pillow's remarks on odd files are no output of ours
     try:
         read(content)
-    except (ImageError, ExportError, InvalidSettings) as error:
+    except (ImageError, ImportRefused, InvalidSettings) as error:
         return str(error)
     return ""
 

@@ -28,14 +28,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.requests import Request
 
-from core import charts, events, export, images, limits, report, serve, store
+from core import charts, events, export, images, importing, limits, report, serve, store
 from core.figures import figures
 from core.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES
 from core.outcome import conclusion, gather
 from core.settings import ENGINE_NAMES, InvalidSettings, TrainSettings
 from core.store import Store, UnknownRun
 from core.web import routes
-from core.web.settings_form import DEFAULTS, MOST_LETTERS, _field_value
+from core.web.settings_form import DEFAULTS, LARGEST_INTEGER, _field_value
 from tests.unit.test_events import MESSAGES
 
 LETTERS = 500
@@ -83,9 +83,6 @@ NUMERALS = st.sampled_from(
             "0b1",
             "1e2",
             "1,000",
-            "1.000",
-            "0,5",
-            "1,000,000",
             "½",
             "٣",
             "\uff11\uff12",
@@ -166,7 +163,8 @@ def test_a_link(name: str, text: str) -> None:
         assert value
         assert set(value) <= set(ENGINE_NAMES)
     else:
-        assert value == text[:MOST_LETTERS].encode("utf-8", "replace").decode()
+        assert type(value) is type(DEFAULTS[name])
+        assert abs(value) <= LARGEST_INTEGER
 
 
 # --- the environment ---------------------------------------------------------------------------------------
@@ -251,13 +249,15 @@ def test_packed_images(text: str) -> None:
 
 
 def small_export() -> dict[str, Any]:
-    """A recorded run with a row or two of each kind."""
+    """A recorded run's first two epochs and its end, with a row or two of each kind."""
     recorded = Store(Path("nowhere"))
     run = next(run for run in recorded.recorded() if run.settings["alignment"] == "same-start")
     kept, seen = [], set()
     for row in recorded.rows(run.id, limit=store.ALL_ROWS):
-        if (row.engine, row.kind, row.fields.get("epoch", 0) > 2) not in seen:
-            seen.add((row.engine, row.kind, row.fields.get("epoch", 0) > 2))
+        epoch, state = (row.fields.get(name) for name in ("epoch", "state"))
+        key = (row.engine, row.kind, epoch if row.kind in ("step", "epoch") else state == "finished")
+        if key not in seen and (state or (epoch or 0) <= 2):
+            seen.add(key)
             kept.append(row)
     values: dict[str, Any] = json.loads(export.as_json(run, kept))
     return values
@@ -313,7 +313,7 @@ def changed(changes: Sequence[tuple[tuple[Any, ...], str, Any]]) -> dict[str, An
 
 def taken_in(data: bytes, small: bool = True) -> None:
     """What is taken in can be stored, shown and exported again; what is not is refused in a sentence."""
-    found, refused = tried(export.ExportError, export.read_json, data)
+    found, refused = tried(importing.ImportRefused, importing.read_json, data)
     if refused is not None:
         one_sentence(str(refused))
         return
@@ -333,13 +333,13 @@ def taken_in(data: bytes, small: bool = True) -> None:
         report.as_html(outcome).encode()
     for text in (run.name, run.note, run.reason, *(lane.reason for lane in run.lanes)):
         text.encode()
-    again, rows_again = export.read_json(export.as_json(run, rows).encode())
+    again, rows_again = importing.read_json(export.as_json(run, rows).encode())
     assert (again, len(rows_again)) == (run, len(rows))
 
 
 def test_an_exported_run_that_nobody_changed() -> None:
     """Else the two below would hold of a reader that refuses everything."""
-    run, rows = export.read_json(json.dumps(EXPORTED).encode())
+    run, rows = importing.read_json(json.dumps(EXPORTED).encode())
     assert len(rows) == len(EXPORTED["rows"])
     assert {row.kind for row in rows} >= {"ready", "built", "step", "epoch", "result", "certificate"}
     assert "In this run" in conclusion(gather(run, rows))

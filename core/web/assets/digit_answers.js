@@ -55,7 +55,7 @@ export class Answers {
       this.build(data);
     }
     const answers = !data.hint && data.lanes.some((lane) => lane.probabilities);
-    this.words(data);
+    this.words(data, answers);
     this.bars(data, answers);
     this.seen(data);
     this.note(data, answers);
@@ -71,11 +71,11 @@ export class Answers {
     this.find("tops").replaceChildren(...lanes.map(top));
   }
 
-  words({ hint, fault, headline, detail }) {
+  words({ hint, headline, detail, times }, answers) {
     setText(this.find("headline"), hint ? "" : headline);
     setText(this.find("detail"), hint ? "" : detail);
     setText(this.find("hint"), hint);
-    this.find("hint").classList.toggle("digit-pad-fault", fault);
+    setText(this.find("times"), answers ? times : "");
   }
 
   bars({ classes, lanes, headline }, answers) {
