@@ -18,6 +18,7 @@ from core.cli_claims import claims, print_measurement
 from core.cli_delete import delete
 from core.cli_export import export, find, take_in
 from core.cli_health import health
+from core.inbox import Guest, is_answered
 from core.lane import WorkerProcess
 from core.launcher import Launcher, LauncherUnavailable
 from core.machine import machine_words
@@ -72,7 +73,7 @@ def train(
     raw = {name: value for name, value in locals().items() if name != "as_json"}
     try:
         settings = TrainSettings.parse(raw)
-        launcher = Launcher(deployment(spares=False), "the command line")
+        launcher = _launcher()
     except InvalidSettings as error:
         fail(str(error), 2)
     except (LauncherUnavailable, StoreError) as error:
@@ -83,7 +84,7 @@ def train(
             _print_run(run, launcher.store.rows(run.id, limit=ALL_ROWS))
     except InvalidSettings as error:
         fail(str(error), 2)
-    except (StoreError, datasets.DatasetError) as error:
+    except (StoreError, datasets.DatasetError, LauncherUnavailable) as error:
         fail(str(error), 1)
     finally:
         launcher.close()
@@ -93,10 +94,21 @@ def train(
         raise typer.Exit(130 if run.state == "stopped" else 1)
 
 
+def _launcher() -> Launcher | Guest:
+    """One of our own, else the dashboard's where it has the folder. Raises `LauncherUnavailable`, `StoreError`."""
+    found = deployment(spares=False)
+    try:
+        return Launcher(found, "the command line")
+    except LauncherUnavailable:
+        if is_answered(found.data_dir):
+            return Guest(found.data_dir, lambda sentence: say(sentence, err))
+        raise
+
+
 ShowRows = Callable[[Run, Iterator[Row]], None]
 
 
-def _train(launcher: Launcher, settings: TrainSettings, show: ShowRows) -> Run:
+def _train(launcher: Launcher | Guest, settings: TrainSettings, show: ShowRows) -> Run:
     """Shows a run to its end. Ctrl-C or an output that takes no more stop it; a second Ctrl-C leaves at once."""
     run_id = ""
     try:
@@ -113,7 +125,7 @@ def _train(launcher: Launcher, settings: TrainSettings, show: ShowRows) -> Run:
             os._exit(130)
         if not run_id or isinstance(error, OutputGone):
             raise
-    return launcher.store.run(run_id)
+    return look(launcher.store, launcher.store.run(run_id))[0]
 
 
 def print_json(run: Run, rows: Iterator[Row]) -> None:

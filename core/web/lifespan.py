@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from core.inbox import Inbox
 from core.launcher import Launcher, LauncherUnavailable, set_current
 from core.limits import read_environment
 from core.logs import open_log
@@ -41,6 +42,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
         deployment, limits = read_environment()
         close_log = begin_to_log(deployment.data_dir)
         launcher = Launcher(deployment, "the dashboard", limits)
+        inbox = Inbox(launcher)
     except (LauncherUnavailable, StoreError, InvalidSettings) as error:
         launcher = LauncherUnavailable(str(error))
         print(error, file=sys.stderr)
@@ -55,6 +57,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
         collecting.cancel()
         set_current(None)
         if isinstance(launcher, Launcher):
+            await asyncio.to_thread(inbox.close)
             await asyncio.to_thread(launcher.close)
         close_log()
 

@@ -170,7 +170,7 @@ def test_without_a_home_a_folder_must_be_named(data_dir: Path, monkeypatch: pyte
 def test_runs_and_show_work_while_another_holds_the_folder_and_train_says_who(
     open_launcher: OpenLauncher, data_dir: Path
 ) -> None:
-    launcher = open_launcher()
+    launcher = open_launcher(owner="the command line")
     run_id = launcher.submit(settings("fake-slow", epochs=20))
     wait_for("an epoch", lambda: any(row.kind == "epoch" for row in launcher.store.rows(run_id)))
     status, said, _ = core("runs", "--json", folder=data_dir)
@@ -187,7 +187,7 @@ def test_runs_and_show_work_while_another_holds_the_folder_and_train_says_who(
     assert run_id in core("runs", folder=data_dir)[1]
     status, said, complaint = core("train", "--engines", "fake-a", folder=data_dir)
     assert (status, said) == (1, "")
-    assert f"is in use by the dashboard (process {os.getpid()}, since " in complaint
+    assert f"is in use by the command line (process {os.getpid()}, since " in complaint
     assert len(complaint.splitlines()) == 1
 
 
