@@ -75,6 +75,14 @@ class Dataset:
         return self.train_images - self.validation_images
 
     @property
+    def split_words(self) -> str:
+        """How many of its images do what, as part of a sentence."""
+        return (
+            f"{self.training_split:,} for training, {self.validation_images:,} for validation, "
+            f"{self.test_images:,} for testing"
+        )
+
+    @property
     def array_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every prepared file by its name; all are uint8."""
         size = (IMAGE_SIZE, IMAGE_SIZE)
@@ -91,8 +99,7 @@ _CATALOGUE = (
         name="mnist5k",
         title="MNIST, 5,000 images",
         description=(
-            "5,000 handwritten digits, 500 a class, all from MNIST's training set; comes with the project, "
-            "no download. 4,000 to train on, 1,000 to test."
+            "5,000 handwritten digits, 500 a class, all from MNIST's training set; comes with the project, no download."
         ),
         train_images=4_000,
         test_images=1_000,

@@ -40,6 +40,8 @@ _PAD = 1000
 _SIDE, _BOX = 28, 20
 _CENTRE = 14.5
 """Where MNIST's centres of mass lie, from the left and top edges: 14.0 as pixel numbers, on average and +-0.5."""
+_MARGIN = 1
+"""Pixels on every side that stay black, however far its centre of mass would move a drawing."""
 _FINE = 8
 """How many times finer than the result shapes are drawn, measured and moved."""
 _PEN_PX = 2.4
@@ -231,14 +233,15 @@ def _moved(ink: Grey, by: int, axis: int) -> Grey:
 
 
 def _centred(ink: Grey) -> Grey:
-    """A shape of at most 160x160, its centre of mass moved to MNIST's, within the border: uint8 [28, 28]."""
+    """A shape of at most 160x160, its centre of mass moved to MNIST's, off the frame by `_MARGIN`: uint8 [28, 28]."""
     canvas = np.zeros((_SIDE * _FINE, _SIDE * _FINE), "uint8")
+    margin = _MARGIN * _FINE
     places = []
     for axis in (1, 0):
         mass = ink.sum(axis=axis, dtype="float64")
         centre = float(mass @ (np.arange(len(mass)) + 0.5)) / max(float(mass.sum()), 1)
         place = round(_CENTRE * _FINE - centre)
-        places.append(slice(max(0, min(place, len(canvas) - len(mass))), None))
+        places.append(slice(max(margin, min(place, len(canvas) - margin - len(mass))), None))
     top, left = (place.start for place in places)
     canvas[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
     small = canvas.reshape(_SIDE, _FINE, _SIDE, _FINE).mean(axis=(1, 3))

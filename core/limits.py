@@ -58,9 +58,7 @@ class Limits(BaseSettings):
         problems: dict[str, str] = {}
         if self.epochs is not None and settings.epochs > self.epochs:
             problems["epochs"] = f"A run here has at most {self.epochs} epochs, not {settings.epochs}."
-        low, high = self.batch_min or 1, self.batch_max
-        if high is not None and settings.float64:
-            high = max(low, high // 2)  # each number takes twice the memory
+        low, high = self.batch_span(settings.float64)
         if settings.batch_size < low or (high is not None and settings.batch_size > high):
             span = f"{low:,} or more" if high is None else f"{low:,} to {high:,}"
             whose = " of an exact twin" if settings.float64 else ""
@@ -71,6 +69,13 @@ class Limits(BaseSettings):
             problems["dataset"] = f"Nothing is downloaded here, and {settings.dataset} is not there: choose mnist5k."
         if problems:
             raise InvalidSettings(problems)
+
+    def batch_span(self, float64: bool) -> tuple[int, int | None]:
+        """The smallest and the largest batch of a run; None: as large as its data set allows."""
+        low, high = self.batch_min or 1, self.batch_max
+        if high is not None and float64:
+            high = max(low, high // 2)  # each number takes twice the memory
+        return low, high
 
     @property
     def hosted(self) -> bool:

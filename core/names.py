@@ -26,6 +26,11 @@ ALIGNMENT_TITLES: dict[str, str] = {
     Alignment.SAME_START: "Same start",
     Alignment.EXACT_TWIN: "Exact twin",
 }
+ALIGNMENT_MEANINGS: dict[str, str] = {
+    Alignment.AS_SHIPPED: "Each framework's own initial weights, shuffling and Adam.",
+    Alignment.SAME_START: "The same initial weights, batches and Adam in both.",
+    Alignment.EXACT_TWIN: "Same start, in float64 and with the same dropout: both compute the same numbers.",
+}
 SCHEDULE_TITLES: dict[str, str] = {Schedule.TURNS: "In turns", Schedule.TOGETHER: "Together"}
 DEVICE_TITLES: dict[str, str] = {
     Device.AUTO: "GPU where both see one, else CPU",

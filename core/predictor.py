@@ -20,7 +20,7 @@ from core.lane import WorkerProcess
 from core.logits import probabilities
 from core.metrics import roughly
 from core.names import engine_title, framework, is_variant
-from core.outcome import LaneOutcome, Outcome
+from core.outcome import Outcome
 from core.store import Run, Store
 
 IDLE_S = 600.0
@@ -54,12 +54,17 @@ def readable(run: Run) -> bool:
     return any(lane.test_accuracy is not None for lane in run.lanes)
 
 
+def readers(engines: Sequence[str]) -> list[str]:
+    """Which of a run's finished engines read: one of each framework, as shipped where there is one, else the first."""
+    chosen: dict[str, str] = {}
+    for engine in sorted(engines, key=is_variant):
+        chosen.setdefault(framework(engine), engine)
+    return [engine for engine in engines if engine in chosen.values()]
+
+
 def models_of(outcome: Outcome, store: Store) -> list[Model]:
-    """One finished lane of each framework with its own weights, as shipped rather than a variant, else the first."""
-    done = [lane for lane in outcome.lanes if lane.result]
-    chosen: dict[str, LaneOutcome] = {}
-    for lane in sorted(done, key=lambda lane: is_variant(lane.engine)):
-        chosen.setdefault(framework(lane.engine), lane)
+    """The finished lanes that read, with their own weights."""
+    done = {lane.engine: lane for lane in outcome.lanes if lane.result}
     return [
         Model(
             engine=lane.engine,
@@ -68,8 +73,7 @@ def models_of(outcome: Outcome, store: Store) -> list[Model]:
             weights_file=store.artifacts(outcome.run.id) / lane.result["weights_file"],
             sha256=lane.result["weights_sha256"],
         )
-        for lane in done
-        if lane in chosen.values()
+        for lane in map(done.__getitem__, readers(list(done)))
     ]
 
 

@@ -9,7 +9,7 @@ import importlib.util
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -73,45 +73,113 @@ lanes in one run, told apart by what follows the hyphen: fake-a, fake-b."""
 ALIGNED_PAIR = ("keras", "torch")
 
 
-def _number(value: object) -> float:
-    """The finite number in a raw value. Raises `ValueError` for anything else, NaN and infinity included."""
+_WRITTEN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}", re.ASCII)
+"""One group of three digits: 1,000 and 1.000 are a thousand in one country and one in another."""
+_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3}){2,}", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
+
+
+class Ambiguous(ValueError):
+    """A number that two countries read differently."""
+
+
+def read_number(value: object, whole: bool = False) -> float:
+    """The finite number in a raw value; `whole` where the field takes whole numbers alone.
+
+    In text a comma is a decimal comma, except before groups of three digits: where there are several, and where there
+    is one in a `whole` field. Raises `Ambiguous` for 1,000 in any other field and for 1.000 in a whole one;
+    `ValueError` for what is no number, NaN and infinity included.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError
-    if isinstance(value, str) and "_" in value:  # Python's 1_000 is nobody's spelling in a form or a URL
-        raise ValueError
+    if isinstance(value, str):
+        value = value.strip()
+        if group := _GROUPED.fullmatch(value):
+            if whole != (group[1] == ","):
+                raise Ambiguous
+            value = value.replace(",", "")
+        elif _GROUPS.fullmatch(value):
+            value = value.replace(",", "")
+        elif _DECIMAL_COMMA.fullmatch(value):
+            value = value.replace(",", ".")
+        if not _WRITTEN.fullmatch(value):
+            raise ValueError
     number = float(value)
     if not math.isfinite(number):
         raise ValueError
     return number
 
 
-def _whole(label: str, low: int, high: int) -> BeforeValidator:
-    def check(value: object) -> int:
+@dataclass(frozen=True)
+class NumberField:
+    """A setting that is a number: its label and limits, and the one sentence for a value that it cannot have."""
+
+    label: str
+    low: float
+    high: float
+    whole: bool = True
+    above: bool = False
+    """Whether `low` itself is out."""
+
+    @property
+    def span(self) -> str:
+        """What is allowed, in two or three words: 1 to 4,096."""
+        return f"above {_written(self.low)}, up to {_written(self.high)}" if self.above else self._from_to
+
+    @property
+    def _from_to(self) -> str:
+        return f"{_written(self.low)} to {_written(self.high)}"
+
+    def at_most(self, high: float) -> "NumberField":
+        """The same where a run cannot have more than `high`."""
+        return replace(self, high=min(self.high, high))
+
+    def check(self, value: object) -> int | float:
+        """The number in a raw value, for pydantic, which passes the sentence on."""
+        if message := self.why_not(value):
+            raise PydanticCustomError("number", "{message}", {"message": message})
+        number = read_number(value, self.whole)
+        return int(number) if self.whole else number
+
+    def why_not(self, value: object) -> str:
+        """What is wrong with a raw value, as a sentence; empty where nothing is."""
         try:
-            number = _number(value)
+            number = read_number(value, self.whole)
+        except Ambiguous:
+            return self._which_of_two(str(value).strip())
         except (ValueError, OverflowError):
             number = math.nan
-        if not low <= number <= high or number != int(number):
-            message = f"{label} must be a whole number from {low:,} to {high:,}, not {shown(value)}."
-            raise PydanticCustomError("whole_number", "{message}", {"message": message})
-        return int(number)
+        inside = self.low <= number <= self.high and not (self.above and number == self.low)
+        return "" if inside and not (self.whole and number != int(number)) else self._must_be(value)
 
-    return BeforeValidator(check)
+    def _must_be(self, value: object) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        span = (
+            f"above {_written(self.low)} and at most {_written(self.high)}" if self.above else f"from {self._from_to}"
+        )
+        foreign = isinstance(value, str) and any(letter.isnumeric() and not letter.isascii() for letter in value)
+        digits = ", in the digits 0 to 9" if foreign else ""
+        return f"{self.label} must be {kind} {span}{digits}, not {shown(value)}."
+
+    def _which_of_two(self, text: str) -> str:
+        one, thousand = float(text.replace(",", ".")), re.sub("[.,]", "", text)
+        return f"{self.label} {text} can mean {one:g} or {thousand}: write the one that you mean."
 
 
-def _decimal(label: str, low: float, high: float, above: bool = False) -> BeforeValidator:
-    def check(value: object) -> float:
-        try:
-            number = _number(value)
-        except (ValueError, OverflowError):
-            number = math.nan
-        if not low <= number <= high or (above and number == low):
-            span = f"above {low:g} and at most {high:,.0f}" if above else f"from {low:g} to {high:g}"
-            message = f"{label} must be a number {span}, not {shown(value)}."
-            raise PydanticCustomError("decimal_number", "{message}", {"message": message})
-        return number
+def _written(limit: float) -> str:
+    return f"{limit:,.0f}" if limit == int(limit) else f"{limit:g}"
 
-    return BeforeValidator(check)
+
+NUMBERS: Mapping[str, NumberField] = {
+    "batch_size": NumberField("Batch size", 1, 4096),
+    "epochs": NumberField("Epochs", 1, 100),
+    "dropout": NumberField("Dropout", 0, 0.9, whole=False),
+    "learning_rate": NumberField("Learning rate", 0, 1e6, whole=False, above=True),
+    "seed": NumberField("Seed", 0, 2**31 - 1),
+    "patience": NumberField("Patience", 0, 100),
+}
+"""The settings that are numbers, by name."""
 
 
 def _choice(label: str, allowed: tuple[str, ...]) -> BeforeValidator:
@@ -172,16 +240,16 @@ class TrainSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
-    batch_size: Annotated[int, _whole("Batch size", 1, 4096)] = 126
-    epochs: Annotated[int, _whole("Epochs", 1, 100)] = 8
-    dropout: Annotated[float, _decimal("Dropout", 0, 0.9)] = 0.3
-    learning_rate: Annotated[float, _decimal("Learning rate", 0, 1e6, above=True)] = 1e-3
-    seed: Annotated[int, _whole("Seed", 0, 2**31 - 1)] = 0
+    batch_size: Annotated[int, BeforeValidator(NUMBERS["batch_size"].check)] = 126
+    epochs: Annotated[int, BeforeValidator(NUMBERS["epochs"].check)] = 8
+    dropout: Annotated[float, BeforeValidator(NUMBERS["dropout"].check)] = 0.3
+    learning_rate: Annotated[float, BeforeValidator(NUMBERS["learning_rate"].check)] = 1e-3
+    seed: Annotated[int, BeforeValidator(NUMBERS["seed"].check)] = 0
     dataset: Annotated[str, _choice("Data set", DATASET_NAMES)] = "mnist5k"
     engines: Annotated[tuple[str, ...], BeforeValidator(_engines)] = ALIGNED_PAIR
     alignment: Annotated[Alignment, _choice("Alignment", tuple(Alignment))] = Alignment.AS_SHIPPED
     schedule: Annotated[Schedule, _choice("Schedule", tuple(Schedule))] = Schedule.TURNS
-    patience: Annotated[int, _whole("Patience", 0, 100)] = 0
+    patience: Annotated[int, BeforeValidator(NUMBERS["patience"].check)] = 0
     device: Annotated[Device, _choice("Device", tuple(Device))] = Device.AUTO
 
     @classmethod
@@ -192,11 +260,14 @@ class TrainSettings(BaseModel):
         refused. Raises `InvalidSettings` with a sentence for each field that is wrong.
         """
         unknown = [name for name in raw if name not in cls.model_fields]
-        problems = {str(name): _no_setting(name) for name in unknown[:MOST_UNKNOWN]}
+        problems = {str(name): no_setting(name) for name in unknown[:MOST_UNKNOWN]}
         try:
             settings = cls(**{name: value for name, value in raw.items() if name in cls.model_fields})
         except ValidationError as error:
-            raise InvalidSettings(problems | {str(e["loc"][0]): e["msg"] for e in error.errors()}) from None
+            problems |= {str(e["loc"][0]): e["msg"] for e in error.errors()}
+            if "batch_size" in problems and training_split is not None:
+                problems["batch_size"] = NUMBERS["batch_size"].at_most(training_split).why_not(raw["batch_size"])
+            raise InvalidSettings(problems) from None
         if problems:
             raise InvalidSettings(problems)
         if settings.alignment != Alignment.AS_SHIPPED and sorted(settings.engines) != sorted(ALIGNED_PAIR):
@@ -237,7 +308,8 @@ MOST_UNKNOWN = 3
 """Names that are no settings are named up to here: a file can hold a million of them."""
 
 
-def _no_setting(name: object) -> str:
+def no_setting(name: object) -> str:
+    """The sentence for a name that is no setting's."""
     return f"There is no setting {shown(name)}. Settings: {', '.join(TrainSettings.model_fields)}."
 
 

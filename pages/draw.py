@@ -5,11 +5,11 @@ import streamlit as st
 from core import launcher
 from core.gallery import Gallery, GalleryError, open_gallery
 from core.outcome import Outcome, gather
-from core.predictor import Model, Prediction, PredictorError, models_of, readable, swapped
+from core.predictor import Model, PredictorError, models_of, readable, swapped
 from core.settings import DeploymentSettings
 from core.store import Store, StoreError
 from core.web import draw_view, gallery_view, take_along
-from core.web.components.digit_pad import PadView, digit_pad
+from core.web.components.digit_pad import digit_pad
 from core.web.drawing import PAD, Drawing, newest_drawing, upload_button
 from core.web.markdown import literal
 
@@ -19,7 +19,7 @@ LOADING = "Loading both models: this takes a few seconds the first time."
 
 
 def chosen_run() -> Outcome | None:
-    """The run whose models read: the link's, the one chosen before, else the newest that finished."""
+    """The run whose models read: the link's, the one chosen before, else the best."""
     runs = {run.id: run for run in store.runs(limit=100) if readable(run)}
     if not runs:
         st.markdown("No run has finished here yet. Train one first.")
@@ -31,7 +31,7 @@ def chosen_run() -> Outcome | None:
             st.session_state["draw_run"] = link
     if (chosen := st.session_state.get("draw_run")) not in runs:
         st.session_state[MISSING] = st.session_state.get(MISSING) or chosen is not None
-        st.session_state["draw_run"] = next(iter(runs))
+        st.session_state["draw_run"] = draw_view.best_run(list(runs.values())).id
     run_id = st.selectbox(
         "Models of",
         list(runs),
@@ -39,6 +39,7 @@ def chosen_run() -> Outcome | None:
         key="draw_run",
         on_change=forget_link,
     )
+    st.caption(draw_view.chosen_words(runs[run_id], len(runs)))
     if st.session_state.get(MISSING):
         st.markdown(":red[That run has no weights here: it was deleted, did not finish, or never was.]")
     return gather(runs[run_id], store.rows(run_id, steps=False))
@@ -75,8 +76,7 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     hint, answers = drawing.hint, []
     try:
         predictors = launcher.current().predictors
-        wanted = [*models, *swapped(models)] if swap else models
-        if not predictors.prepare(wanted):
+        if not predictors.prepare(models):
             hint = LOADING
         elif waits:
             st.rerun()
@@ -84,50 +84,29 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
             answers = predictors.ask(reading, drawing.seen[None])
     except (launcher.LauncherUnavailable, PredictorError) as error:
         hint = str(error)
-    show_pad(outcome, gallery, drawing, models, answers, hint)
+    names, classes = draw_view.reader_names(models, swap), outcome.dataset.class_names
+    words = draw_view.in_words(answers, classes, names) if answers else None
+    lanes = draw_view.pad_lanes(models, names, answers, words)
+    digit_pad(draw_view.pad_view(gallery, drawing, classes, lanes, words, hint), key=PAD)
     with st.container(horizontal=True):
         upload_button()
         if answers and drawing.seen is not None:
-            take_along.picture(drawing, answers, outcome.dataset.class_names)
+            take_along.picture(drawing, answers, classes, names)
     if len(models) == 2:
-        swap_weights(models, drawing)
+        swap_weights(models, drawing, words, hint)
 
 
-def show_pad(
-    outcome: Outcome,
-    gallery: Gallery | None,
-    drawing: Drawing,
-    models: list[Model],
-    answers: list[Prediction],
-    hint: str,
-) -> None:
-    """The component, with the answers to the newest drawing or a hint in their place."""
-    classes = outcome.dataset.class_names
-    words = draw_view.in_words(answers, classes) if answers else None
-    view = PadView(
-        strokes=drawing.strokes,
-        sample=drawing.answer.sample,
-        serial=drawing.answer.serial,
-        lanes=draw_view.pad_lanes(models, answers, words),
-        classes=classes,
-        samples=draw_view.pad_samples(gallery),
-        headline=words.headline if words else "",
-        detail=words.detail if words else "",
-        times=f"{words.times} Weights: {draw_view.run_labels([outcome.run])[outcome.run.id]}." if words else "",
-        seen=None if drawing.seen is None else draw_view.packed(drawing.seen),
-        picture=None if drawing.picture is None else draw_view.packed(drawing.picture),
-        hint="" if words else hint,
-    )
-    digit_pad(view, key=PAD)
-
-
-def swap_weights(models: list[Model], drawing: Drawing) -> None:
-    """A switch that gives each model the other's weights, and what that changes: nothing but rounding."""
+def swap_weights(models: list[Model], drawing: Drawing, words: draw_view.Words | None, hint: str) -> None:
+    """A switch that gives each model the other's weights, and under it what they then read: nothing but rounding."""
     st.space("small")
     st.header("Swap the weights", anchor=False)
     st.toggle("Each model uses the other's weights", key="swap", persist_state="session")
-    if not st.session_state.get("swap") or drawing.seen is None:
+    if not st.session_state.get("swap"):
         return
+    if words is None or drawing.seen is None:
+        st.markdown(literal(hint))
+        return
+    st.markdown(f"**{literal(words.headline)}** {literal(words.detail)}", width=720)
     try:
         take_along.logits(launcher.current().predictors, models, drawing.seen)
     except (launcher.LauncherUnavailable, PredictorError) as error:

@@ -12,7 +12,7 @@ from core.store import Run, Store, StoreError, UnknownRun
 from core.web import measure_view, run_page
 from core.web.here import attempt, here, refused
 from core.web.markdown import literal
-from core.web.settings_form import form_problems, plan, settings_form
+from core.web.settings_form import beside_fields, form_problems, plan, read_as, settings_form
 from core.web.visitor import visitor
 
 store = Store(DeploymentSettings().data_dir)
@@ -46,27 +46,32 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
     busy = bool(run and run.live) and mine and not st.session_state.get(PRESSED)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         settings = settings_form(disabled=busy, active=active)
-        if busy and active and run:
-            stop, its = measure_view.stop, (active, [run.id])
-            st.button("Stop", icon=":material/stop:", width=120, key="stop", on_click=stop, args=its)
-        else:
-            # As a callback: a rerun that comes first would else swallow the press.
-            st.button(
-                "Start",
-                icon=":material/play_arrow:",
-                type="primary",
-                width=120,
-                key="start",
-                disabled=not (settings and active),
-                on_click=press,
-            )
+        with beside_fields():
+            if busy and active and run:
+                stop, its = measure_view.stop, (active, [run.id])
+                st.button("Stop", icon=":material/stop:", width=120, key="stop", on_click=stop, args=its)
+            else:
+                # As a callback: a rerun that comes first would else swallow the press.
+                st.button(
+                    "Start",
+                    icon=":material/play_arrow:",
+                    type="primary",
+                    width=120,
+                    key="start",
+                    disabled=not (settings and active),
+                    on_click=press,
+                )
     if st.session_state.get(PRESSED):
         start(active, settings)
     refused("start")
     for sentence in form_problems().values():
         st.markdown(f":red[{literal(sentence)}]")
     if not busy and settings:
-        st.caption(plan(settings, store.last_like(settings.as_json())) + (queue_words(active) if active else ""))
+        st.caption(
+            literal(read_as(settings))
+            + plan(settings, store.last_like(settings.as_json()))
+            + (queue_words(active) if active else "")
+        )
     if run and run.live and not mine:
         st.markdown("Somebody else's run:")
 

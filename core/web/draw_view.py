@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from core.datasets import DATASETS
 from core.gallery import Gallery
 from core.machine import machine_words
-from core.metrics import NO_BREAK
+from core.metrics import NO_BREAK, percent
 from core.names import distinct_titles, engine_title, framework, joined
 from core.outcome import Outcome
-from core.predictor import Model, Prediction, Predictors
+from core.predictor import Model, Prediction, Predictors, readers
 from core.store import Run
-from core.web.components.digit_pad import PadLane, PadSample
+from core.web.components.digit_pad import PadLane, PadSample, PadView
+from core.web.drawing import Drawing
 
 Images = npt.NDArray[np.uint8]
 Shares = npt.NDArray[np.float64]
-
-
 WHERE = {"here": "trained here", "imported": "imported"}
 
 
@@ -29,9 +29,37 @@ def run_labels(runs: Sequence[Run]) -> dict[str, str]:
     """Each run in a list of runs, by its id: what it is called, no two the same, and where it was trained."""
     titles = distinct_titles(runs)
     return {
-        run.id: f"{titles[run.id]}, {WHERE.get(run.source) or f'recorded on {machine_words(run.machine)}'}"
+        run.id: f"{titles[run.id]}, {WHERE.get(run.source) or f'recorded on {machine_words(run.machine)}'}: "
+        f"{accuracy_words(run)}"
         for run in runs
     }
+
+
+def accuracies(run: Run) -> dict[str, float]:
+    """The test accuracy of each engine that reads, from 0 to 1."""
+    found = {lane.engine: lane.test_accuracy for lane in run.lanes if lane.test_accuracy is not None}
+    return {engine: found[engine] for engine in readers(list(found))}
+
+
+def accuracy_words(run: Run) -> str:
+    """Keras 97.6 %, PyTorch 98.1 %."""
+    images = DATASETS[run.settings["dataset"]].test_images
+    return ", ".join(f"{engine_title(engine)} {percent(share, images)}" for engine, share in accuracies(run).items())
+
+
+def best_run(runs: Sequence[Run]) -> Run:
+    """The run whose better model has the highest test accuracy, of those that read digits, else of all.
+
+    Of two that are equal the first.
+    """
+    digits = [run for run in runs if all(map(str.isdigit, DATASETS[run.settings["dataset"]].class_names))]
+    return max(digits or runs, key=lambda run: max(accuracies(run).values()))
+
+
+def chosen_words(run: Run, of: int) -> str:
+    """How well the chosen one of the offered runs reads, and which one is chosen before anybody chooses."""
+    rule = "The run with the highest test accuracy on digits is preselected."
+    return f"Test accuracy: {accuracy_words(run)}." + (f" {rule}" if of > 1 else "")
 
 
 def left_out(outcome: Outcome, engines: Sequence[str]) -> str:
@@ -49,7 +77,6 @@ class Words:
     headline: str
     detail: str
     tops: tuple[str, ...]
-    times: str
 
 
 def per_cent(share: float) -> str:
@@ -62,10 +89,23 @@ def a_class(name: str) -> str:
     return f"{'an' if name == '8' else 'a'} {name}" if name.isdigit() else name
 
 
-def in_words(answers: Sequence[Prediction], classes: Sequence[str]) -> Words:
-    """What the models say, how sure they are, whether they agree, and how long each computed."""
+def possessive(title: str) -> str:
+    """Keras' and PyTorch's."""
+    return title + ("'" if title.endswith("s") else "'s")
+
+
+def reader_names(models: Sequence[Model], swap: bool) -> list[str]:
+    """What the models are called, and with `swap` whose weights each reads with; `models` are those with their own."""
+    titles = [engine_title(model.engine) for model in models]
+    if not swap:
+        return titles
+    return [f"{title} with {possessive(other)} weights" for title, other in zip(titles, reversed(titles), strict=True)]
+
+
+def in_words(answers: Sequence[Prediction], classes: Sequence[str], titles: Sequence[str] = ()) -> Words:
+    """What the models say, how sure they are, and whether they agree. `titles`: their names, where not the engines'."""
     shares = [answer.probabilities[0] for answer in answers]
-    titles = [engine_title(answer.engine) for answer in answers]
+    titles = titles or [engine_title(answer.engine) for answer in answers]
     read = [a_class(classes[int(share.argmax())]) for share in shares]
     sure = [per_cent(share.max()) for share in shares]
     if len(answers) > 1 and len(set(read)) == 1:
@@ -77,8 +117,7 @@ def in_words(answers: Sequence[Prediction], classes: Sequence[str]) -> Words:
         detail = joined(parts) + "."
     else:
         headline, detail = f"{titles[0]} reads {read[0]}.", f"It is {sure[0]} sure."
-    times = [f"{title} took {a.compute_ms:.1f}{NO_BREAK}ms" for title, a in zip(titles, answers, strict=True)]
-    return Words(headline, detail, tuple(top_three(share, classes) for share in shares), ", ".join(times) + ".")
+    return Words(headline, detail, tuple(top_three(share, classes) for share in shares))
 
 
 def top_three(share: Shares, classes: Sequence[str]) -> str:
@@ -87,13 +126,40 @@ def top_three(share: Shares, classes: Sequence[str]) -> str:
     return ", ".join(f"{classes[i]} {per_cent(share[i])}" for i in order)
 
 
-def pad_lanes(models: Sequence[Model], answers: Sequence[Prediction], words: Words | None) -> tuple[PadLane, ...]:
-    """Two bars' worth of answers; without answers the lanes alone, for the legend."""
+def pad_lanes(
+    models: Sequence[Model], names: Sequence[str], answers: Sequence[Prediction], words: Words | None
+) -> tuple[PadLane, ...]:
+    """Two bars' worth of answers under the models' `names`; without answers the lanes alone, for the legend."""
     tops = words.tops if words else ("",) * len(models)
     shares = [answer.probabilities[0].tolist() for answer in answers] or [None] * len(models)
     return tuple(
-        PadLane(model.engine, engine_title(model.engine), framework(model.engine), share, top)
-        for model, share, top in zip(models, shares, tops, strict=True)
+        PadLane(model.engine, name, framework(model.engine), share, top)
+        for model, name, share, top in zip(models, names, shares, tops, strict=True)
+    )
+
+
+def pad_view(
+    gallery: Gallery | None,
+    drawing: Drawing,
+    classes: tuple[str, ...],
+    lanes: tuple[PadLane, ...],
+    words: Words | None,
+    hint: str,
+) -> PadView:
+    """What the component shows: the answers to the newest drawing, or a hint in their place."""
+    return PadView(
+        strokes=drawing.strokes,
+        sample=drawing.answer.sample,
+        serial=drawing.answer.serial,
+        lanes=lanes,
+        classes=classes,
+        samples=pad_samples(gallery),
+        headline=words.headline if words else "",
+        detail=words.detail if words else "",
+        seen=None if drawing.seen is None else packed(drawing.seen),
+        picture=None if drawing.picture is None else packed(drawing.picture),
+        hint="" if words else hint,
+        fault=drawing.fault and hint == drawing.hint,
     )
 
 

@@ -11,7 +11,7 @@ from core.gallery import Gallery, GalleryError
 from core.web.components.digit_pad import NOTHING_DRAWN, PadAnswer, drawing_of
 from core.web.markdown import literal
 
-PAD, KEPT, UPLOAD, UPLOAD_FAULT = "pad", "kept_drawing", "upload", "upload_fault"
+PAD, KEPT, FILE, UPLOAD = "pad", "kept_drawing", "upload_file", "upload"
 EMPTY = "Draw a digit, take a test image or upload a picture."
 
 
@@ -25,18 +25,25 @@ class Drawing:
     hint: str = ""
     picture: npt.NDArray[np.uint8] | None = None
     """An upload as the models see it, which the pad shows in place of strokes."""
+    fault: bool = False
+    """Whether the hint says what was wrong with it."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The newest file: the drawing's number that it has, and its picture as the models see it, or what is wrong."""
+
+    serial: int
+    seen: npt.NDArray[np.uint8] | None
+    fault: str = ""
 
 
 def newest_drawing(gallery: Gallery | None) -> Drawing:
     """What was drawn, chosen or uploaded last. A bad one gives a hint, never an error."""
-    fresh = drawing_of(st.session_state.get(PAD))
-    kept: PadAnswer = st.session_state.get(KEPT, NOTHING_DRAWN)
-    # The component's own state is gone after a page switch; ours is not.
-    newest = fresh if fresh.serial >= kept.serial else kept
-    st.session_state[KEPT] = newest
-    upload = st.session_state.get(UPLOAD)
-    if upload is not None and upload[0] == newest.serial:
-        return Drawing(newest, [], upload[1], picture=upload[1])
+    newest = st.session_state[KEPT] = _newest_answer()
+    upload: Upload | None = st.session_state.get(UPLOAD)
+    if upload is not None and upload.serial == newest.serial:
+        return Drawing(newest, [], upload.seen, upload.fault, upload.seen, fault=bool(upload.fault))
     try:
         strokes = images.checked_strokes(newest.strokes)
         if newest.sample is not None:
@@ -47,31 +54,37 @@ def newest_drawing(gallery: Gallery | None) -> Drawing:
             return Drawing(newest, strokes, None, EMPTY)
         return Drawing(newest, strokes, images.from_strokes(strokes))
     except (images.ImageError, GalleryError) as error:
-        return Drawing(newest, [], None, str(error))
+        return Drawing(newest, [], None, str(error), fault=True)
+
+
+def _newest_answer() -> PadAnswer:
+    """The component's own state is gone after a page switch; ours is not."""
+    fresh = drawing_of(st.session_state.get(PAD))
+    kept: PadAnswer = st.session_state.get(KEPT, NOTHING_DRAWN)
+    return fresh if fresh.serial >= kept.serial else kept
 
 
 def upload_button() -> None:
     """An upload of a PNG or JPEG; it takes the pad's place until something else is drawn."""
     with st.popover("Upload", icon=":material/upload:"):
-        file = st.file_uploader("A PNG or JPEG of one digit", key="upload_file", max_upload_size=1)
+        file = st.file_uploader("A PNG or JPEG of one digit", key=FILE, max_upload_size=1, on_change=_take)
+        upload: Upload | None = st.session_state.get(UPLOAD)
+        if file is not None and upload is not None and upload.fault:
+            st.markdown(f":red[{literal(upload.fault)}]")
+
+
+def _take() -> None:
+    """Puts a new file in the drawing's place, a bad one too: no answer to an earlier drawing stays beside it."""
+    file = st.session_state.get(FILE)
+    upload: Upload | None = st.session_state.get(UPLOAD)
     if file is None:
-        st.session_state.pop(UPLOAD_FAULT, None)
-    elif file.file_id != st.session_state.get("upload_taken"):
-        st.session_state["upload_taken"] = file.file_id
-        _take(file.getvalue(), file.name)
-        st.rerun(scope="fragment")
-    if fault := st.session_state.get(UPLOAD_FAULT):
-        st.markdown(f":red[{literal(fault)}]")
-
-
-def _take(content: bytes, name: str) -> None:
-    st.session_state.pop(UPLOAD_FAULT, None)
-    try:
-        seen = images.prepare_digit(images.from_upload(content, name))
-    except images.ImageError as error:
-        st.session_state[UPLOAD_FAULT] = str(error)
+        if upload is not None and upload.fault:
+            del st.session_state[UPLOAD]
         return
-    kept: PadAnswer = st.session_state.get(KEPT, NOTHING_DRAWN)
     # A higher number than the browser's own: it takes this over.
-    newest = PadAnswer(strokes=[], sample=None, serial=kept.serial + 1)
-    st.session_state[KEPT], st.session_state[UPLOAD] = newest, (newest.serial, seen)
+    newest = PadAnswer(strokes=[], sample=None, serial=_newest_answer().serial + 1)
+    try:
+        taken = Upload(newest.serial, images.prepare_digit(images.from_upload(file.getvalue(), file.name)))
+    except images.ImageError as error:
+        taken = Upload(newest.serial, None, str(error))
+    st.session_state[KEPT], st.session_state[UPLOAD] = newest, taken

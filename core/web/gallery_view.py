@@ -1,20 +1,27 @@
 """The test images behind a run's result: disagreements, confident mistakes, and the images of a confusion cell."""
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import streamlit as st
 
 from core import charts, images
 from core.gallery import Gallery, GalleryError, Indices
-from core.names import engine_title
+from core.names import engine_title, framework, is_variant
 from core.outcome import LaneOutcome, Outcome
 from core.web.draw_view import left_out, per_cent
 from core.web.markdown import literal
-from core.web.run_view import PLOT, marked, side_by_side
+from core.web.run_view import MARKS, PLOT, VARIANT_MARKS, marked, side_by_side
 
 SHOWN = 24
-IMAGE_PX = 84
+STYLE = """<style>
+.test-images { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1.25rem 1rem; }
+.test-images figure { margin: 0; font-size: 0.875rem; line-height: 1.4; }
+.test-images img { display: block; width: 84px; border-radius: 0.375rem; image-rendering: pixelated; }
+.test-images figcaption { margin-top: 0.375rem; }
+.test-images span { display: block; }
+</style>"""
 
 
 def where_they_disagree(outcome: Outcome, gallery: Gallery, engines: Sequence[str]) -> None:
@@ -50,20 +57,33 @@ def show(outcome: Outcome, gallery: Gallery, which: Indices, engines: Sequence[s
     except GalleryError as error:
         st.markdown(literal(error))
         return
-    captions = [_caption(outcome, gallery, int(index), engines) for index in which[:SHOWN]]
-    st.image([images.png(picture, 3) for picture in pixels], caption=captions, width=IMAGE_PX)
+    figures = [
+        f'<figure><img src="{images.data_url(picture)}" alt="Test image {index}">'
+        f"<figcaption>{_caption(outcome, gallery, int(index), engines)}</figcaption></figure>"
+        for index, picture in zip(which[:SHOWN], pixels, strict=True)
+    ]
+    st.html(f'{STYLE}<div class="test-images">{"".join(figures)}</div>')
     if len(which) > SHOWN:
         st.caption(f"The first {SHOWN} of {len(which):,}.")
 
 
 def _caption(outcome: Outcome, gallery: Gallery, index: int, engines: Sequence[str]) -> str:
+    """A line for what the image is and one for each reading of it, as HTML."""
     classes = outcome.dataset.class_names
-    read = []
+    lines = [f"<strong>True: {escape(classes[gallery.labels[index]])}</strong>"]
     for engine in engines:
         lane = gallery.lane(engine)
-        title = f"{engine_title(engine)} " if len(engines) > 1 else "read as "
-        read.append(f"{title}{classes[lane.classes[index]]} ({per_cent(float(lane.probabilities[index]))})")
-    return f"{classes[gallery.labels[index]]}: {', '.join(read)}"
+        who = f"{_mark(engine)} {escape(engine_title(engine))}: " if len(engines) > 1 else "Read as "
+        read, share = classes[lane.classes[index]], per_cent(float(lane.probabilities[index]))
+        lines.append(f"{who}{escape(read)}, {share}")
+    return "".join(f"<span>{line}</span>" for line in lines)
+
+
+def _mark(engine: str) -> str:
+    """The framework's mark in its colour, as in Markdown's `marked`."""
+    whose = framework(engine)
+    sign = (VARIANT_MARKS if is_variant(engine) else MARKS)[whose].partition("[")[2].rstrip("]")
+    return f'<b style="color: {charts.COLOURS[whose]}" aria-hidden="true">{sign}</b>'
 
 
 def matrix(outcome: Outcome, gallery: Gallery, lane: LaneOutcome, most: int) -> None:

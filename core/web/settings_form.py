@@ -1,33 +1,42 @@
 """The settings on the Train page: fields, the URL that restores them, and a sentence for each that is wrong.
 
 The URL holds every field that differs from its default, under the field's own name. It is read before the
-first widget and only fills the fields; it never starts anything. Widgets neither clamp nor check: whatever
-they hold goes to `TrainSettings.parse`.
+first widget and only fills the fields; it never starts anything. A number's field holds text: whatever is typed or
+linked stays in it as it is and goes to `TrainSettings.parse`, which reads it or says what is wrong.
 """
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
 
 from core.datasets import DATASETS
 from core.launcher import Launcher
+from core.limits import NO_LIMITS, Limits
 from core.metrics import duration
-from core.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES, engine_title
-from core.settings import ENGINE_NAMES, InvalidSettings, Schedule, TrainSettings
+from core.names import ALIGNMENT_MEANINGS, ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES, engine_title
+from core.settings import (
+    ENGINE_NAMES,
+    MOST_UNKNOWN,
+    NUMBERS,
+    Alignment,
+    InvalidSettings,
+    Schedule,
+    TrainSettings,
+    no_setting,
+)
 from core.store import Run
 
 FIELD_PX = 108
+SPAN_PX = 23
+"""The line under a field."""
+MOST_LETTERS = 1000
+"""Of a text that is no number, in a link."""
 WRITTEN, LINK_PROBLEMS = "settings_in_url", "link_problems"
-LARGEST_INTEGER = 2**53 - 1
-"""A browser holds no larger whole number exactly."""
+LEFT_OUT = "The link's value was left out."
 
-ALIGNMENT_HELP = (
-    "As shipped: each framework's own start, shuffling and Adam. Same start: the same weights, batches and "
-    "Adam. Exact twin: the same in float64 with shared dropout, so both compute the same numbers."
-)
-PATIENCE_HELP = "Epochs without a better validation loss. 0 never stops early."
+PATIENCE_WORDS = "epochs without a better validation loss, then a lane stops early. 0: never."
 
 DEFAULTS: dict[str, Any] = TrainSettings().as_json()
 
@@ -35,11 +44,11 @@ DEFAULTS: dict[str, Any] = TrainSettings().as_json()
 def settings_form(disabled: bool, active: Launcher | None = None) -> TrainSettings | None:
     """Draws the fields in a row; None, after the sentences, where they do not make a run or one not allowed here."""
     read_link()
-    _number("Batch size", "batch_size", disabled, width=FIELD_PX)
-    _number("Epochs", "epochs", disabled, width=FIELD_PX)
-    _number("Dropout", "dropout", disabled, width=FIELD_PX, step=0.05, format="%g")
-    with st.popover("More settings", disabled=disabled):
-        _folded_fields(disabled)
+    spans = allowed(active.limits if active else NO_LIMITS)
+    for name in ("batch_size", "epochs", "dropout"):
+        _number(name, spans[name], disabled, width=FIELD_PX)
+    with beside_fields(), st.popover("More settings", disabled=disabled):
+        _folded_fields(spans, disabled)
     write_link()
     try:
         raw = {name: st.session_state[name] for name in DEFAULTS}
@@ -52,12 +61,44 @@ def settings_form(disabled: bool, active: Launcher | None = None) -> TrainSettin
         return None
 
 
-def _number(label: str, name: str, disabled: bool, step: float = 1, **options: Any) -> None:
-    """A number's field. Without a value of its own it can be empty, which `TrainSettings` refuses in words."""
-    st.number_input(label, value=None, step=step, key=name, disabled=disabled, persist_state="session", **options)
+@contextmanager
+def beside_fields() -> Iterator[None]:
+    """Room for a button in the row of the fields, in line with them and not with what stands under them."""
+    with st.container(width="content", gap=None):
+        yield
+        st.space(SPAN_PX)
 
 
-def _choice(label: str, titles: Mapping[str, str], name: str, disabled: bool, **options: Any) -> None:
+def allowed(limits: Limits) -> dict[str, str]:
+    """What each number may be, in two or three words, for the data set and the alignment that are chosen."""
+    spans = {name: field.span for name, field in NUMBERS.items()}
+    low, high = limits.batch_span(st.session_state["alignment"] == Alignment.EXACT_TWIN)
+    most = min(DATASETS[st.session_state["dataset"]].training_split, int(NUMBERS["batch_size"].high))
+    spans["batch_size"] = f"{low:,} to {min(most, high or most):,}"
+    if limits.epochs is not None:
+        spans["epochs"] = f"1 to {min(limits.epochs, int(NUMBERS['epochs'].high)):,}"
+    return spans
+
+
+def _number(name: str, span: str, disabled: bool, width: int | str = "stretch") -> None:
+    """A number's field as text, with what is allowed under it: a browser's own number field loses what is typed."""
+    field = NUMBERS[name]
+    with st.container(width=width, gap=None):  # type: ignore[arg-type]
+        st.text_input(
+            field.label,
+            key=name,
+            disabled=disabled,
+            # A phone then shows its digits; a decimal needs the comma or point that this keyboard may lack.
+            type="phone" if field.whole else "default",
+            icon="",
+            placeholder="",
+            autocomplete="off",
+            persist_state="session",
+        )
+        st.caption(span)
+
+
+def _choice(label: str, titles: Mapping[str, str], name: str, disabled: bool) -> None:
     st.selectbox(
         label,
         list(titles),
@@ -65,12 +106,19 @@ def _choice(label: str, titles: Mapping[str, str], name: str, disabled: bool, **
         key=name,
         disabled=disabled,
         persist_state="session",
-        **options,
     )
 
 
-def _folded_fields(disabled: bool) -> None:
-    _choice("Alignment", ALIGNMENT_TITLES, "alignment", disabled, help=ALIGNMENT_HELP)
+def _folded_fields(spans: Mapping[str, str], disabled: bool) -> None:
+    st.radio(
+        "Alignment",
+        list(ALIGNMENT_TITLES),
+        format_func=lambda value: ALIGNMENT_TITLES[value],
+        captions=[ALIGNMENT_MEANINGS[name] for name in ALIGNMENT_TITLES],
+        key="alignment",
+        disabled=disabled,
+        persist_state="session",
+    )
     _choice("Lanes train", SCHEDULE_TITLES, "schedule", disabled)
     _choice("Data set", {name: dataset.title for name, dataset in DATASETS.items()}, "dataset", disabled)
     st.caption(dataset_words(st.session_state["dataset"]))
@@ -82,17 +130,19 @@ def _folded_fields(disabled: bool) -> None:
         disabled=disabled,
         persist_state="session",
     )
-    _number("Learning rate", "learning_rate", disabled, step=0.0001, format="%g")
-    _number("Seed", "seed", disabled)
-    _number("Early stopping after", "patience", disabled, help=PATIENCE_HELP)
+    _number("learning_rate", spans["learning_rate"], disabled)
+    _number("seed", spans["seed"], disabled)
+    _number("patience", f"{spans['patience']} {PATIENCE_WORDS}", disabled)
     _choice("Device", DEVICE_TITLES, "device", disabled)
 
 
 def dataset_words(name: str) -> str:
-    """What a data set is, and what it costs to get."""
+    """What a data set is, how it is divided, and what it costs to get."""
     dataset = DATASETS[name]
     size = dataset.download_bytes
-    return dataset.description + (f" Downloads {size / 2**20:.0f} MiB at the first start." if size else "")
+    download = f" Downloads {size / 2**20:.0f} MiB at the first start." if size else ""
+    held_out = f"The last {dataset.validation_images:,} of its {dataset.train_images:,} training images only validate"
+    return f"{dataset.description} {held_out}: {dataset.split_words}.{download}"
 
 
 def read_link() -> None:
@@ -103,33 +153,29 @@ def read_link() -> None:
         return
     problems: dict[str, str] = {}
     for name, default in DEFAULTS.items():
-        value, problem = _field_value(name, link[name]) if name in link else (default, "")
-        st.session_state[name] = value
+        text = _text(name, default) if name in NUMBERS else default
+        st.session_state[name], problem = _field_value(name, link[name]) if name in link else (text, "")
         if problem:
-            problems[name] = f"{problem} The link's value was left out."
+            problems[name] = f"{problem} {LEFT_OUT}"
+    # What begins with two underscores is a host's own.
+    unknown = [name for name in st.query_params if name not in DEFAULTS and not name.startswith("__")]
+    problems |= {name: f"{no_setting(name)} {LEFT_OUT}" for name in unknown[:MOST_UNKNOWN]}
     write_link()  # what the link had left out goes from it, and is said
     st.session_state[LINK_PROBLEMS] = problems
 
 
 def _field_value(name: str, text: str) -> tuple[Any, str]:
     """What a field shows for the text of a link: the value, or the default and what is wrong with the text."""
-    default = DEFAULTS[name]
+    if name in NUMBERS:
+        return text[:MOST_LETTERS].encode("utf-8", "replace").decode(), ""
     try:
         value = TrainSettings.parse({name: text}).as_json()[name]
     except InvalidSettings as error:
-        # A number out of its limits can be shown where it was meant; other text cannot stand in its field.
-        try:
-            number = float(text) if isinstance(default, int | float) else math.nan
-            value = int(number) if isinstance(default, int) else number
-            if value == number and abs(number) <= LARGEST_INTEGER and "_" not in text:
-                return value, ""
-        except (ValueError, OverflowError):
-            pass
         if name == "alignment" and text in ALIGNMENT_TITLES:
             return text, ""
-        return default, error.problems.get(name, str(error))
+        return DEFAULTS[name], error.problems.get(name, str(error))
     if name == "engines" and any(engine not in ENGINE_NAMES for engine in value):
-        return default, f"Engines must name some of {', '.join(ENGINE_NAMES)}."
+        return DEFAULTS[name], f"Engines must name some of {', '.join(ENGINE_NAMES)}."
     return value, ""
 
 
@@ -146,24 +192,35 @@ def write_link() -> None:
 
 def link_of(values: Mapping[str, Any]) -> dict[str, str]:
     """The parameters of a link to settings: every field that differs from its default."""
-    return {name: _text(values[name]) for name, default in DEFAULTS.items() if values[name] != default}
+    texts = {name: _text(name, values[name]) for name in DEFAULTS}
+    return {name: text for name, text in texts.items() if text != _text(name, DEFAULTS[name])}
 
 
-def _text(value: Any) -> str:
-    return (
-        ""
-        if value is None  # an emptied field
-        else ",".join(value)
-        if isinstance(value, list | tuple)
-        else f"{value:.12g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+def _text(name: str, value: Any) -> str:
+    """A value as a link holds it: a number in its plain form, what is none as it was typed."""
+    if isinstance(value, list | tuple):
+        return ",".join(value)
+    if name not in NUMBERS:
+        return str(value)
+    try:
+        return f"{TrainSettings.parse({name: value}).as_json()[name]:.12g}"
+    except InvalidSettings:
+        return str(value)[:MOST_LETTERS]
 
 
 def form_problems() -> Mapping[str, str]:
     """A sentence for each field that is wrong, the link's included."""
     return {**st.session_state.get(LINK_PROBLEMS, {}), **st.session_state.pop("problems", {})}
+
+
+def read_as(settings: TrainSettings) -> str:
+    """How a number was understood that is not written in plain digits: sentences, each with a space after it."""
+    words = ""
+    for name, field in NUMBERS.items():
+        text = str(st.session_state[name]).strip()
+        if set(text.lower()) & set(",e"):
+            words += f"{field.label} {text} is read as {getattr(settings, name):.12g}. "
+    return words
 
 
 def plan(settings: TrainSettings, last: Run | None) -> str:
@@ -172,6 +229,6 @@ def plan(settings: TrainSettings, last: Run | None) -> str:
     steps = -(-data.training_split // settings.batch_size)
     epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
     turns = "the lanes take turns" if settings.schedule == Schedule.TURNS else "all lanes at once"
-    words = f"{data.title}, {data.training_split:,} for training. {steps:,} steps an epoch, {epochs}, {turns}. "
+    words = f"{data.title}: {data.split_words}. {steps:,} step{'s' * (steps > 1)} an epoch, {epochs}, {turns}. "
     took = last.elapsed_s if last else None
     return words + (f"The last such run took {duration(took)} here." if took else "First run here, no estimate yet.")

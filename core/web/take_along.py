@@ -15,7 +15,7 @@ from core.metrics import digits
 from core.names import engine_title, framework
 from core.outcome import Outcome
 from core.predictor import Model, Prediction, Predictors, swapped
-from core.web.draw_view import framework_file, in_words, largest_difference
+from core.web.draw_view import framework_file, in_words, largest_difference, possessive
 from core.web.drawing import Drawing
 from core.web.markdown import literal
 from core.web.run_view import marked
@@ -44,11 +44,11 @@ model.eval()   # then model(images[:, None] / 255), images: float32 [N, 28, 28]
 }
 
 
-def picture(drawing: Drawing, answers: Sequence[Prediction], classes: Sequence[str]) -> None:
+def picture(drawing: Drawing, answers: Sequence[Prediction], classes: Sequence[str], names: Sequence[str]) -> None:
     """A button for the drawing with both answers as one PNG."""
     st.download_button(
         "Download picture and answers",
-        lambda: answer_png(drawing, answers, classes),
+        lambda: answer_png(drawing, answers, classes, names),
         "digit.png",
         "image/png",
         icon=":material/download:",
@@ -56,11 +56,11 @@ def picture(drawing: Drawing, answers: Sequence[Prediction], classes: Sequence[s
     )
 
 
-def answer_png(drawing: Drawing, answers: Sequence[Prediction], classes: Sequence[str]) -> bytes:
+def answer_png(drawing: Drawing, answers: Sequence[Prediction], classes: Sequence[str], names: Sequence[str]) -> bytes:
     """The drawing beside what the models saw, and below them what they said; 680 pixels wide."""
-    words = in_words(answers, classes)
+    words = in_words(answers, classes, names)
     lines = [words.headline, words.detail]
-    lines += [f"{engine_title(a.engine)}: {top}" for a, top in zip(answers, words.tops, strict=True)]
+    lines += [f"{name}: {top}" for name, top in zip(names, words.tops, strict=True)]
     sheet = Image.new("L", (680, 336 + 30 * len(lines)), 255)
     seen = np.zeros((28, 28), np.uint8) if drawing.seen is None else drawing.seen
     drawn = rasterise(drawing.strokes, 280) if drawing.strokes else seen
@@ -87,7 +87,7 @@ def logits(predictors: Predictors, models: Sequence[Model], seen: npt.NDArray[np
             f"With the weights that {whose} learnt: **{digits(difference)}** of at most {scale:.1f}, {same}."
         )
         for answer in pair:
-            name = f"{engine_title(model.engine)}'s weights in {engine_title(answer.engine)}"
+            name = f"{possessive(whose)} weights in {engine_title(answer.engine)}"
             columns[name] = [f"{value:.6f}" for value in answer.logits[0]]
     st.markdown("Largest difference of the ten outputs. " + " ".join(sentences), width=720)
     st.markdown("What was learnt is in the weights, not in the framework: the framework is not the model.", width=720)

@@ -1,6 +1,7 @@
 """Drawing in a real browser with the recorded duel's weights: pen, keyboard, uploads, downloads, how well they read."""
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def test_a_first_visitor_draws_and_both_recorded_models_answer(drawing_page: Non
     draw(page, PATHS[7], PLACES[0])
     assert answered(page) == "Both read a 7."
     assert tops(page) == ["7", "7"]
-    expect(page.locator(f"{PAD} .digit-pad-times")).to_contain_text("recorded on")
+    expect(page.get_by_label("Models of")).to_have_value(re.compile("recorded on .*: Keras 9.*PyTorch 9"))
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(PAD)).to_contain_text(EMPTY)
 
@@ -140,10 +141,14 @@ def test_a_bad_upload_is_a_sentence_and_the_page_goes_on(
     drawing_page: None, visit: OpenVisitor, tmp_path: Path, name: str, content: bytes, words: str
 ) -> None:
     page = open_pad(visit)
+    draw(page, PATHS[7], PLACES[0])
+    answered(page)
     (tmp_path / name).write_bytes(content)
     page.get_by_role("button", name="Upload").click()
     page.locator("input[type=file]").set_input_files(tmp_path / name)
-    expect(page.get_by_text(words)).to_be_visible()
+    expect(page.locator("[data-testid=stPopoverBody]")).to_contain_text(words)
+    expect(page.locator(f"{PAD} .digit-pad-words")).to_contain_text(words)
+    assert "Both read" not in page.locator(PAD).inner_text(), "no answer to what was drawn before"
     page.keyboard.press("Escape")
     draw(page, PATHS[1], PLACES[0])
     assert answered(page)
@@ -171,6 +176,8 @@ def test_swapping_the_weights_compares_both_models(drawing_page: None, visit: Op
     page.get_by_text("Each model uses the other's weights").click()
     expect(page.get_by_text("Largest difference of the ten outputs.")).to_be_visible()
     expect(page.get_by_text("the same answer").first).to_be_visible()
+    for words in ("Each model uses the other's weights", "Both read a 5. Keras with PyTorch's weights is", "Largest"):
+        expect(page.locator("p", has_text=words).last).to_be_in_viewport()
     assert page.get_by_text("another answer").count() == 0
 
 

@@ -17,7 +17,7 @@ from core.lane import WorkerProcess
 from core.launcher import Launcher
 from core.limits import NO_LIMITS, Limits
 from core.measurements import Measurements
-from core.settings import DeploymentSettings, TrainSettings
+from core.settings import NUMBERS, DeploymentSettings, TrainSettings
 from core.store import FILE, Run, Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,6 +139,11 @@ def read(text: str) -> str:
     return text.replace("\u2060", "").replace("\u00a0", " ")
 
 
+def typed(settings: TrainSettings) -> dict[str, Any]:
+    """What the fields of these settings hold."""
+    return {name: f"{value:g}" if name in NUMBERS else value for name, value in settings.as_json().items()}
+
+
 class TrainPage:
     """The Train page, as a reader and a hand meet it."""
 
@@ -159,7 +164,7 @@ class TrainPage:
         return self.run()
 
     def type(self, name: str, value: object) -> "TrainPage":
-        self.app.number_input(key=name).set_value(value)  # type: ignore[arg-type]
+        self.app.text_input(key=name).set_value(str(value))
         return self.run()
 
     def button(self, label: str) -> Any:
@@ -172,9 +177,13 @@ class TrainPage:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Every setting's value by its name."""
-        widgets = [*self.app.number_input, *self.app.selectbox, *self.app.multiselect]
-        return {widget.key: widget.value for widget in widgets if widget.key}
+        """What every setting's field holds, by its name: a number's the text."""
+        return {widget.key: widget.value for widget in self.inputs if widget.key}
+
+    @property
+    def inputs(self) -> list[Any]:
+        """Every field."""
+        return [*self.app.text_input, *self.app.radio, *self.app.selectbox, *self.app.multiselect]
 
     @property
     def link(self) -> dict[str, str]:

@@ -2,19 +2,24 @@
 
 import base64
 import json
+import re
 import shutil
 from typing import Any
 
 import numpy as np
 import pytest
 
+from core import images
+from core.gallery import open_gallery
 from core.launcher import set_current
+from core.names import engine_title
 from core.outcome import gather
 from core.predictor import TRAINING, models_of
 from core.settings import TrainSettings
 from core.web.components.digit_pad import PadAnswer
-from core.web.drawing import EMPTY, KEPT
-from tests.pages.conftest import Ended, MakeRun, StandInLauncher, TrainPage, wait_for
+from core.web.draw_view import accuracy_words, best_run, per_cent
+from core.web.drawing import EMPTY, FILE, KEPT
+from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, read, wait_for
 from tests.strokes import drawn
 
 LOADING = "Loading both models"
@@ -48,6 +53,11 @@ class DrawPage(TrainPage):
         """What the component is given."""
         (component,) = self.app.get("bidi_component")
         return dict(json.loads(component.proto.json))
+
+    def upload(self, name: str, content: bytes) -> "DrawPage":
+        self.app.file_uploader(key=FILE).upload(name, content, "image/png")
+        self.run()
+        return self
 
     def draw(self, strokes: object, sample: int | None = None) -> "DrawPage":
         serial = self.pad["serial"] + 1
@@ -93,8 +103,6 @@ def test_both_models_answer_a_drawing(page: DrawPage) -> None:
     lanes = page.pad["lanes"]
     assert all(abs(sum(lane["probabilities"]) - 1) < 1e-6 for lane in lanes)
     assert page.pad["headline"] in {f"Both read a{'n' * (n == 8)} {n}." for n in range(10)} | {"They disagree."}
-    assert "Keras took" in page.pad["times"]
-    assert "PyTorch took" in page.pad["times"]
     assert len(base64.b64decode(page.pad["seen"])) == 784
     assert page.pad["hint"] == ""
 
@@ -140,6 +148,63 @@ def test_a_sample_that_does_not_exist_is_a_hint(page: DrawPage, sample: int) -> 
     assert not page.pad["headline"]
 
 
+def png(picture: Any) -> bytes:
+    return images.png(255 - picture)
+
+
+def test_a_bad_upload_clears_the_answer_and_says_why_in_its_place(page: DrawPage) -> None:
+    page.draw(drawn(7, "middle"))
+    assert page.pad["headline"]
+    page.upload("torn.png", b"not a picture")
+    pad = page.pad
+    assert pad["hint"] == "torn.png is text: only PNG and JPEG pictures can be read."
+    assert pad["fault"]
+    assert (pad["headline"], pad["strokes"], pad["seen"], pad["picture"]) == ("", [], None, None)
+    assert page.problems == [pad["hint"]], "beside the file, too"
+    page.app.file_uploader(key=FILE).clear()
+    page.run()
+    assert (page.pad["hint"], page.pad["fault"], page.problems) == (EMPTY, False, [])
+
+
+def test_a_good_upload_is_read_and_a_drawing_takes_its_place(page: DrawPage) -> None:
+    page.upload("torn.png", b"not a picture")
+    page.upload("three.png", png(images.rasterise(drawn(3, "middle"))))
+    assert page.pad["headline"]
+    assert page.pad["picture"] == page.pad["seen"]
+    assert not page.problems
+    page.draw(drawn(7, "middle"))
+    assert page.pad["picture"] is None
+
+
+def test_the_best_run_is_chosen_and_its_accuracy_stands_beside_its_name(
+    make_run: MakeRun, with_run: Ended, data_dir: Any, launcher: StandInLauncher
+) -> None:
+    newer = launcher.submit(TrainSettings.parse({**SHORT, "epochs": 1}))
+    wait_for("the newer one ends", lambda: not launcher.active())
+    page = DrawPage(launcher)
+    older = with_run.run
+    assert launcher.store.runs()[0].id == newer
+    (chosen,) = [box for box in page.app.selectbox if box.key == "draw_run"]
+    assert chosen.value == best_run(launcher.store.runs()).id == older.id
+    shown = [read(label) for label in chosen.options]
+    for label, run in zip(shown, launcher.store.runs(), strict=True):
+        assert label.endswith(read(accuracy_words(run)))
+    assert page.says(f"Test accuracy: {read(accuracy_words(older))}. The run with the highest")
+
+
+def test_swapped_weights_are_read_with_under_the_switch(page: DrawPage) -> None:
+    page.app.toggle(key="swap").set_value(True)
+    page.loaded()
+    assert EMPTY in page.texts, "the switch says what it waits for"
+    page.draw(drawn(5, "large"))
+    names = ["Keras with PyTorch's weights", "PyTorch with Keras' weights"]
+    assert [lane["name"] for lane in page.pad["lanes"]] == names
+    answer = f"{page.pad['headline']} {page.pad['detail']}".replace("\u00a0", " ")
+    assert all(name in answer for name in names)
+
+    assert answer in page.texts, "under the switch, too: the pad is a component of its own"
+
+
 def test_swapped_weights_are_compared_in_words(page: DrawPage) -> None:
     page.draw(drawn(5, "large"))
     page.app.toggle(key="swap").set_value(True)
@@ -159,6 +224,29 @@ def test_disagreements_mistakes_and_matrices_stand_below(page: DrawPage) -> None
     ]
     assert page.says("of 1,000 test images.")
     assert len(page.app.get("plotly_chart")) == 2
+
+
+def test_under_each_disagreement_stands_what_is_true_and_what_each_read(
+    with_run: Ended, launcher: StandInLauncher
+) -> None:
+    outcome = gather(with_run.run, launcher.store.rows(with_run.run.id))
+    path = launcher.store.artifacts(outcome.run.id) / outcome.lanes[1].result["predictions_file"]
+    with np.load(path) as kept:
+        classes, probabilities = kept["classes"].copy(), kept["probabilities"]
+    classes[[3, 500, 999]] = (classes[[3, 500, 999]] + 1) % 10
+    np.savez(path, classes=classes, probabilities=probabilities)
+    page, gallery = DrawPage(launcher), open_gallery(launcher.store, outcome)
+    found = gallery.disagreements("keras", "torch")
+    first, *_ = [e.proto.body for e in page.app.get("html") if "test-images" in e.proto.body]
+    figures = re.findall(r"<figure>(.*?)</figure>", first)
+    assert len(figures) == len(found) == 3
+    for index, figure in zip(found, figures, strict=True):
+        lines = [re.sub("<.*?>", "", line) for line in re.findall("<span>(.*?)</span>", figure)]
+        assert lines[0] == f"True: {gallery.labels[index]}"
+        for engine, line in zip(("keras", "torch"), lines[1:], strict=True):
+            lane = gallery.lane(engine)
+            read = f"{engine_title(engine)}: {lane.classes[index]}, {per_cent(float(lane.probabilities[index]))}"
+            assert line.partition(" ")[2] == read
 
 
 def test_the_drawing_survives_a_change_of_page(page: DrawPage) -> None:

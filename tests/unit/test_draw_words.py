@@ -6,9 +6,21 @@ from pathlib import Path
 import numpy as np
 
 from core.names import engine_title
-from core.predictor import Prediction
-from core.store import RECORDED, Store
-from core.web.draw_view import a_class, in_words, largest_difference, per_cent, run_labels, top_three
+from core.predictor import Model, Prediction
+from core.store import RECORDED, Lane, Run, Store
+from core.web.draw_view import (
+    a_class,
+    accuracy_words,
+    best_run,
+    chosen_words,
+    in_words,
+    largest_difference,
+    per_cent,
+    possessive,
+    reader_names,
+    run_labels,
+    top_three,
+)
 
 DIGITS = tuple("0123456789")
 
@@ -48,11 +60,6 @@ def test_the_top_three_are_named_in_their_order() -> None:
     assert plain(top_three(shares, DIGITS)) == "7 90.0 %, 1 5.0 %, 2 3.0 %"
 
 
-def test_times_are_the_models_own() -> None:
-    words = in_words([answer("keras", d7=0.9), answer("torch", d7=0.9)], DIGITS)
-    assert plain(words.times) == "Keras took 1.9 ms, PyTorch took 1.9 ms."
-
-
 def test_articles_fit_digits_and_leave_names_alone() -> None:
     assert [a_class(name) for name in ("7", "8", "Ankle boot")] == ["a 7", "an 8", "Ankle boot"]
 
@@ -75,7 +82,49 @@ def test_the_models_of_a_run_are_called_as_the_run_is_and_no_two_alike(tmp_path:
     second = replace(first, id=first.id[:-4] + "ffff", source="imported")
     own = replace(first, id=first.id[:-4] + "eeee", source="here", name="Mine 🦉")
     labels = run_labels([first, second, own])
-    assert labels[own.id] == "Mine 🦉, trained here"
+    assert plain(labels[own.id]) == f"Mine 🦉, trained here: {plain(accuracy_words(own))}"
     assert len(set(labels.values())) == 3
-    assert labels[second.id].endswith("(ffff), imported")
+    assert "(ffff), imported: Keras 9" in labels[second.id]
     assert "recorded on" in labels[first.id]
+
+
+def a_run(number: int, dataset: str = "mnist", /, **accuracies: float | None) -> Run:
+    first = Store(Path("nowhere"), RECORDED).recorded()[0]
+    lanes = tuple(Lane(engine, "finished", test_accuracy=share) for engine, share in accuracies.items())
+    return replace(first, id=f"{first.id[:-4]}{number:04}", settings=first.settings | {"dataset": dataset}, lanes=lanes)
+
+
+def test_the_best_run_is_the_one_whose_better_model_reads_most_and_not_the_newest() -> None:
+    runs = [a_run(1, keras=0.5, torch=0.6), a_run(2, keras=0.98, torch=0.7), a_run(3, keras=0.9, torch=0.97)]
+    assert best_run(runs) is runs[1]
+    assert best_run([a_run(1, keras=0.9), *runs[:1]]).id.endswith("0001")
+
+
+def test_a_better_run_on_clothes_is_not_the_one_to_read_digits_with() -> None:
+    clothes, digits = a_run(1, "fashion-mnist", keras=0.93), a_run(2, "mnist5k", keras=0.8, torch=None)
+    assert best_run([clothes, digits]) is digits
+    assert best_run([clothes]) is clothes
+
+
+def test_of_equals_the_newest_which_stands_first_is_taken() -> None:
+    equals = [a_run(2, keras=0.9), a_run(1, keras=0.9)]
+    assert best_run(equals) is equals[0]
+
+
+def test_a_runs_accuracy_is_that_of_the_models_that_read() -> None:
+    shares: dict[str, float | None] = {"keras-tuned": 0.99, "keras": 0.976, "torch": 0.981}
+    run = a_run(1, **shares)
+    assert plain(accuracy_words(run)) == "Keras 97.60 %, PyTorch 98.10 %"
+    assert plain(accuracy_words(a_run(1, "mnist5k", torch=0.803, keras=None))) == "PyTorch 80.3 %"
+    assert "is preselected" in chosen_words(run, 2)
+    assert plain(chosen_words(run, 1)) == "Test accuracy: Keras 97.60 %, PyTorch 98.10 %."
+
+
+def test_swapped_models_say_whose_weights_they_read_with() -> None:
+    models = [Model(engine, engine, {}, Path(), "") for engine in ("keras", "torch")]
+    assert reader_names(models, swap=False) == ["Keras", "PyTorch"]
+    names = reader_names(models, swap=True)
+    assert names == ["Keras with PyTorch's weights", "PyTorch with Keras' weights"]
+    words = in_words([answer("keras", d7=0.972), answer("torch", d7=0.884)], DIGITS, names)
+    assert plain(words.detail) == "Keras with PyTorch's weights is 97.2 % sure, PyTorch with Keras' weights 88.4 %."
+    assert possessive("Keras eager") == "Keras eager's"

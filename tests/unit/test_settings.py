@@ -106,6 +106,51 @@ def test_a_bad_value_gets_its_sentence(field: str, value: object, sentence: str)
     assert problems({field: value}) == {field: sentence}
 
 
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("dropout", "0,5", 0.5),
+        ("dropout", ",25", 0.25),
+        ("learning_rate", "0,001", 0.001),
+        ("learning_rate", "0,010", 0.01),
+        ("learning_rate", "1.000", 1.0),
+        ("learning_rate", "1,000,000", 1e6),
+        ("learning_rate", "1e-3", 0.001),
+        ("batch_size", "1,000", 1000),
+        ("batch_size", "126.0", 126),
+        ("batch_size", "126,0", 126),
+        ("batch_size", "1,00", 1),
+        ("batch_size", "1e3", 1000),
+        ("seed", "2,147,483,647", 2**31 - 1),
+        ("epochs", " +8 ", 8),
+    ],
+)
+def test_a_comma_is_a_decimal_comma_or_stands_before_groups_of_three(field: str, text: str, value: float) -> None:
+    assert getattr(TrainSettings.parse({field: text}), field) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "sentence"),
+    [
+        ("batch_size", "12,7", BATCH.format("12,7")),
+        ("batch_size", "0,001", BATCH.format("0,001")),
+        ("batch_size", "10,00,000", BATCH.format("10,00,000")),
+        ("batch_size", "1,000.0", BATCH.format("1,000.0")),
+        ("batch_size", "1 000", BATCH.format("1 000")),
+        ("batch_size", "0x10", BATCH.format("0x10")),
+        ("batch_size", "1.000", "Batch size 1.000 can mean 1 or 1000: write the one that you mean."),
+        ("learning_rate", " 1,000 ", "Learning rate 1,000 can mean 1 or 1000: write the one that you mean."),
+        ("learning_rate", "1,500", "Learning rate 1,500 can mean 1.5 or 1500: write the one that you mean."),
+        ("dropout", "0,9,", DROPOUT.format("0,9,")),
+        ("dropout", ",", DROPOUT.format(",")),
+        ("epochs", "\uff18", EPOCHS.format("\uff18").replace(", not", ", in the digits 0 to 9, not")),
+        ("epochs", "\u0668", EPOCHS.format("\u0668").replace(", not", ", in the digits 0 to 9, not")),
+    ],
+)
+def test_what_can_be_read_in_two_ways_or_in_none_is_refused_in_words(field: str, text: str, sentence: str) -> None:
+    assert problems({field: text}) == {field: sentence}
+
+
 def test_a_monstrous_value_gets_its_sentence_too() -> None:
     assert problems({"batch_size": 10**5000}) == {"batch_size": BATCH.format("a number of thousands of digits")}
     assert problems({"batch_size": "9" * 5000}) == {"batch_size": BATCH.format("9" * 39 + "…")}
@@ -125,6 +170,10 @@ def test_a_batch_larger_than_the_training_split_is_refused() -> None:
         "batch_size": "Batch size 3,601 is larger than the 3,600 images that mnist5k trains on: choose 1 to 3,600."
     }
     assert TrainSettings.parse({"batch_size": 3600}, training_split=3600).batch_size == 3600
+    for text in ("1e9", "12.7"):
+        sentence = BATCH.format(text).replace("4,096", "3,600")
+        assert problems({"batch_size": text}, training_split=3600) == {"batch_size": sentence}
+    assert problems({"batch_size": 5000}, training_split=54_000) == {"batch_size": BATCH.format("5000")}
 
 
 @pytest.mark.parametrize("alignment", ["same-start", "exact-twin"])

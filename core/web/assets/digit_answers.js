@@ -55,7 +55,7 @@ export class Answers {
       this.build(data);
     }
     const answers = !data.hint && data.lanes.some((lane) => lane.probabilities);
-    this.words(data, answers);
+    this.words(data);
     this.bars(data, answers);
     this.seen(data);
     this.note(data, answers);
@@ -71,11 +71,11 @@ export class Answers {
     this.find("tops").replaceChildren(...lanes.map(top));
   }
 
-  words({ hint, headline, detail, times }, answers) {
+  words({ hint, fault, headline, detail }) {
     setText(this.find("headline"), hint ? "" : headline);
     setText(this.find("detail"), hint ? "" : detail);
     setText(this.find("hint"), hint);
-    setText(this.find("times"), answers ? times : "");
+    this.find("hint").classList.toggle("digit-pad-fault", fault);
   }
 
   bars({ classes, lanes, headline }, answers) {

@@ -74,13 +74,14 @@ class PadView:
     samples: tuple[PadSample, ...] = ()
     headline: str = ""
     detail: str = ""
-    times: str = ""
     seen: str | None = None
     """The models' input, 28 x 28 bytes as base64."""
     picture: str | None = None
     """In place of strokes, as `seen`: an upload, shown on the pad until something is drawn."""
     hint: str = ""
     """Stands where the answers would."""
+    fault: bool = False
+    """Whether the hint says what was wrong."""
 
     def to_data(self) -> dict[str, Any]:
         """The component's `data`. A probability that is no number has no bar: JSON has no word for it either."""
@@ -165,7 +166,6 @@ HTML = f"""
       <p class="digit-pad-offer">No pen at hand? Take a test image.</p>
       <div class="digit-pad-samples" role="radiogroup" aria-label="Test images"></div>
     </div>
-    <p class="digit-pad-caption digit-pad-times"></p>
   </div>
 </div>
 """
