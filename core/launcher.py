@@ -8,9 +8,8 @@ ends predictors that nobody uses, and removes what is beyond this installation's
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from core import datasets
@@ -27,6 +26,7 @@ from core.run import RunInProgress
 from core.settings import ENGINE_NAMES, DeploymentSettings, InvalidSettings, Order, TrainSettings
 from core.spares import Spares
 from core.store import ALL_ROWS, ENDED_STATES, Row, Run, Store, StoreError
+from core.turns import Job, left_s
 
 log = logging.getLogger(__name__)
 CLOSE_S = 20.0
@@ -56,21 +56,6 @@ class Refused(LauncherUnavailable):
     """This visitor may not, in a sentence that says what is allowed and when."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """A run or a measurement that waits or goes on, whose it is, and how long such a one took the last time."""
-
-    id: str
-    what: TrainSettings | Order
-    visitor: str
-    takes_s: float | None
-
-    @property
-    def is_run(self) -> bool:
-        """Whether it is a run, else a measurement."""
-        return isinstance(self.what, TrainSettings)
-
-
 class Launcher:
     """Queue, turns and stop for one data folder."""
 
@@ -98,7 +83,6 @@ class Launcher:
         self._closing = False
         self._queue: list[Job] = []
         self._job: Job | None = None
-        self._job_began = 0.0
         self._run: RunInProgress | MeasurementInProgress | None = None
         self._allowance = Allowance(limits)
         self._spares = Spares(self.store.data_dir)
@@ -167,7 +151,7 @@ class Launcher:
         if self._closing:
             raise LauncherUnavailable("The dashboard is shutting down.")
         at_once = sum(job.visitor == visitor and not self._is_over(job) for job in self._jobs())
-        if sentence := self._allowance.refusal(visitor, at_once, len(self._queue), self._left_s()):
+        if sentence := self._allowance.refusal(visitor, at_once, len(self._queue), left_s(self._running())):
             raise Refused(sentence)
 
     def _is_over(self, job: Job) -> bool:
@@ -249,7 +233,7 @@ class Launcher:
 
     def _jobs(self) -> list[Job]:
         with self._guard:
-            return [*([self._job] if self._job else []), *self._queue]
+            return [*self._running(), *self._queue]
 
     def waits_for(self, wanted: str) -> str:
         """What a queued run or measurement waits for, as the rest of a sentence; empty where it does not wait."""
@@ -269,16 +253,11 @@ class Launcher:
         """Seconds until a waiting run or measurement, or a new one, begins; None where nobody knows."""
         with self._guard:
             places = [job.id for job in self._queue]
-            return self._left_s(places.index(wanted) if wanted in places else len(places))
+            ahead = places.index(wanted) if wanted in places else len(places)
+            return left_s([*self._running(), *self._queue[:ahead]])
 
-    def _left_s(self, ahead: int = 0) -> float | None:
-        """Seconds until the running one, and so many of those that wait, have ended."""
-        left = 0.0
-        for job in [*([self._job] if self._job else []), *self._queue[:ahead]]:
-            if job.takes_s is None:
-                return None
-            left += max(0.0, job.takes_s - (time.monotonic() - self._job_began if job is self._job else 0.0))
-        return left
+    def _running(self) -> list[Job]:
+        return [self._job] if self._job else []
 
     def follow(self, run_id: str) -> Iterator[Row]:
         """Every row of a run, from its first, as it is committed, until it has ended."""
@@ -331,12 +310,14 @@ class Launcher:
             if not self._queue or self._closing:
                 return False
             job = self._job = self._queue.pop(0)
-            self._job_began = time.monotonic()
+            job.begin()
             self._run = self._in_progress(job)
         log.info("begun", extra={"job": job.id})
         try:
             if not self.limits.drawing_beside:
                 self.predictors.rest()
+            if self.predictors.at_work():
+                self._mark_drawn_beside(job.id)
             self._run.execute()
             self.trouble = ""
         except StoreError as error:

@@ -7,7 +7,8 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ START_S = 60.0
 ANSWER_S = 20.0
 RETRY_S = 10.0
 """A model that could not be loaded is not tried again before."""
-TRAINING = "A run or a measurement is under way: the models load when nothing runs or waits."
+TRAINING = "A run, a measurement or a lesson is under way: the models load when nothing runs or waits."
+CLOSING = "The dashboard is shutting down."
 
 Images = npt.NDArray[np.uint8]
 TakeWorker = Callable[[str], WorkerProcess]
@@ -124,7 +126,8 @@ class Predictor:
     @property
     def loaded(self) -> bool:
         """Whether the worker is there."""
-        return self._worker is not None and self._worker.alive
+        worker = self._worker
+        return worker is not None and worker.alive
 
     def holds(self, model: Model) -> bool:
         """Whether this model answers at once."""
@@ -174,8 +177,13 @@ class Predictor:
         self.load(model)
         self._call(events.Save(next(self._serials), model.slot, str(path)), START_S)
 
+    def interrupt(self) -> None:
+        """Kills the worker from any thread, so that whoever waits for its answer waits no longer."""
+        if worker := self._worker:
+            worker.kill()
+
     def close(self, kill: bool = False) -> None:
-        """Ends the worker."""
+        """Ends the worker; only for who holds the guard."""
         worker, self._worker = self._worker, None
         self._slots = set()
         if worker is not None:
@@ -202,6 +210,7 @@ class Predictors:
         self._predictors: dict[str, Predictor] = {}
         self._guard = threading.Lock()
         self._closed = False
+        self._working = 0
         self._faults: dict[tuple[str, str], tuple[PredictorError, float]] = {}
         self._loading: set[tuple[str, str]] = set()
 
@@ -223,12 +232,15 @@ class Predictors:
                 continue
             if not predictor.loaded and self._training():
                 raise PredictorError(self._busy_words())
-            fault, since = self._faults.get((model.engine, model.slot), (None, 0.0))
-            if fault is not None and time.monotonic() - since < RETRY_S:
-                raise fault
+            key = model.engine, model.slot
+            with self._guard:
+                fault, since = self._faults.get(key, (None, 0.0))
+                if fault is not None and time.monotonic() - since < RETRY_S:
+                    raise fault
+                begins = key not in self._loading
+                self._loading.add(key)
             ready = False
-            if (model.engine, model.slot) not in self._loading:
-                self._loading.add((model.engine, model.slot))
+            if begins:
                 threading.Thread(target=self._load, args=(model,), daemon=True).start()
         return ready
 
@@ -236,19 +248,17 @@ class Predictors:
         key = model.engine, model.slot
         try:
             self._with(model.engine, lambda predictor: predictor.load(model))
-            self._faults.pop(key, None)
+            with self._guard:
+                self._faults.pop(key, None)
         except PredictorError as error:
-            self._faults[key] = error, time.monotonic()
+            with self._guard:
+                self._faults[key] = error, time.monotonic()
         finally:
-            self._loading.discard(key)
+            with self._guard:
+                self._loading.discard(key)
 
     def ask(self, models: Sequence[Model], images: Images) -> list[Prediction]:
-        """All models' answers to the same images, computed at the same time. Raises `PredictorError`.
-
-        A run that trains meanwhile is marked: its times are then a little too long.
-        """
-        if run_id := self._training():
-            self._beside(run_id)
+        """All models' answers to the same images, computed at the same time. Raises `PredictorError`."""
         answers: list[Prediction | PredictorError | None] = [None] * len(models)
 
         def answer(i: int) -> None:
@@ -280,22 +290,50 @@ class Predictors:
                 try:
                     if not predictor.loaded:
                         self._open(predictor)
-                    result = act(predictor)
+                    with self._at_work():
+                        result = act(predictor)
                     predictor.used_at = time.monotonic()
                     return result
                 except PredictorError:
-                    if predictor.loaded or attempt == 2 or self._closed or self._training():
+                    if self._closed:
+                        raise PredictorError(CLOSING) from None
+                    if predictor.loaded or attempt == 2 or self._training():
                         raise
 
     def _open(self, predictor: Predictor) -> None:
         if self._closed:
-            raise PredictorError("The dashboard is shutting down.")
+            raise PredictorError(CLOSING)
         if self._training():
             raise PredictorError(self._busy_words())
         try:
-            predictor.open()
+            with self._at_work():
+                predictor.open()
         except OSError as error:
             raise PredictorError(f"{engine_title(predictor.engine)} cannot be started: {error.strerror}.") from None
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """While a predictor starts, loads, answers or saves: a run beside it is marked, for its times are too long.
+
+        A run that begins meanwhile asks `at_work` itself.
+        """
+        with self._guard:
+            self._working += 1
+        try:
+            if run_id := self._training():
+                self._beside(run_id)
+            yield
+        finally:
+            with self._guard:
+                self._working -= 1
+
+    def at_work(self) -> bool:
+        """Whether one of them starts, loads, answers or saves now."""
+        return self._working > 0
+
+    def cannot_save(self, engine: str) -> str:
+        """Why an engine's file cannot be written now, as a sentence; empty where it can."""
+        return self._busy_words() if self._training() and not self._of(engine).loaded else ""
 
     def _busy_words(self) -> str:
         """Why no model loads now, and when it should."""
@@ -322,9 +360,14 @@ class Predictors:
                 predictor.close()
 
     def close(self) -> None:
-        """Ends all of them."""
+        """Ends all of them, and whoever waits for an answer is told so."""
         self._closed = True
         with self._guard:
             predictors = list(self._predictors.values())
         for predictor in predictors:
-            predictor.close()
+            while not predictor.guard.acquire(timeout=0.05):
+                predictor.interrupt()
+            try:
+                predictor.close()
+            finally:
+                predictor.guard.release()

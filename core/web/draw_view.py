@@ -15,7 +15,7 @@ from core.machine import machine_words
 from core.metrics import NO_BREAK, percent
 from core.names import distinct_titles, engine_title, framework, joined
 from core.outcome import Outcome
-from core.predictor import Model, Prediction, Predictors, readers
+from core.predictor import Model, Prediction, PredictorError, Predictors, readers
 from core.store import Run
 from core.web.components.digit_pad import PadLane, PadSample, PadView
 from core.web.drawing import Drawing
@@ -185,13 +185,22 @@ def largest_difference(first: Prediction, second: Prediction) -> tuple[float, fl
     return float(np.abs(a - b).max()), float(max(np.abs(a).max(), np.abs(b).max()))
 
 
-def framework_file(predictors: Predictors, model: Model, suffix: str) -> Callable[[], bytes]:
-    """The bytes of a model in its engine's own format, made when somebody presses the button."""
+def framework_file(
+    predictors: Predictors, model: Model, suffix: str, failed: Callable[[PredictorError], None]
+) -> Callable[[], bytes]:
+    """The bytes of a model in its engine's own format, made when somebody presses the button.
+
+    Why they cannot be made goes to `failed`, too: the browser is told no more than that it failed.
+    """
 
     def make() -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"model{suffix}"
-            predictors.save(model, path)
+            try:
+                predictors.save(model, path)
+            except PredictorError as error:
+                failed(error)
+                raise
             return path.read_bytes()
 
     return make

@@ -1,7 +1,8 @@
 """What can be taken from the Draw page: the drawing with both answers, and the weights in three formats."""
 
 import io
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,10 @@ from core.launcher import LauncherUnavailable, current
 from core.metrics import digits
 from core.names import engine_title, framework
 from core.outcome import Outcome
-from core.predictor import Model, Prediction, Predictors, swapped
+from core.predictor import Model, Prediction, PredictorError, Predictors, swapped
 from core.web.draw_view import framework_file, in_words, largest_difference, possessive
 from core.web.drawing import Drawing
+from core.web.here import READ_S
 from core.web.markdown import literal
 from core.web.run_view import marked
 
@@ -95,6 +97,18 @@ def logits(predictors: Predictors, models: Sequence[Model], seen: npt.NDArray[np
         st.table(pd.DataFrame(columns), border="horizontal")
 
 
+@st.fragment(run_every=2)
+def why_not(predictors: Predictors, drawn: Mapping[str, str], failed: Sequence[tuple[float, PredictorError]]) -> None:
+    """Why some files cannot be written now, or just could not be; the whole page again when that has changed."""
+    now = {engine: predictors.cannot_save(engine) for engine in drawn}
+    if [bool(why) for why in now.values()] != [bool(why) for why in drawn.values()]:
+        st.rerun()
+    if reasons := [why for why in now.values() if why]:
+        st.markdown(f"Some of these files cannot be written yet. {literal(reasons[0])}")
+    elif failed and time.monotonic() - failed[-1][0] < READ_S:
+        st.markdown(f":red[{literal(f'The file was not written. {failed[-1][1]}')}]")
+
+
 def weights(outcome: Outcome, models: Sequence[Model]) -> None:
     """Each lane's weights as safetensors, Keras file and PyTorch state dict, with the lines that load them."""
     st.header("Take the weights", anchor=False)
@@ -104,6 +118,8 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
         st.markdown(literal(error))
         return
     engines = {framework(model.engine): model.engine for model in models}
+    cannot = {engine: predictors.cannot_save(engine) for engine in engines.values()}
+    failed: list[tuple[float, PredictorError]] = st.session_state.setdefault("weights_failed", [])
     for column, model in zip(st.columns(len(models), gap="medium"), models, strict=True):
         with column:
             st.markdown(f"**{marked(model.engine)}**")
@@ -117,9 +133,14 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
                         continue
                     same = Model(writer, model.slot, model.settings, model.weights_file, model.sha256)
                     st.download_button(
-                        suffix, framework_file(predictors, same, suffix), f"{model.engine}{suffix}", on_click="ignore",
+                        suffix,
+                        framework_file(predictors, same, suffix, lambda e: failed.append((time.monotonic(), e))),
+                        f"{model.engine}{suffix}",
+                        on_click="ignore",
                         key=f"{suffix}_{model.engine}",
-                    )  # fmt: skip
+                        disabled=bool(cannot[writer]),
+                    )
+    why_not(predictors, cannot, failed)
     with st.expander("The lines that load them"):
         for code in LOADING_CODE.values():
             st.code(code.format(name=models[0].engine, dropout=outcome.run.settings["dropout"]), language="python")

@@ -290,3 +290,25 @@ def test_while_a_run_trains_no_model_is_loaded(with_run: Ended, data_dir: Any) -
         wait_for("it has ended", lambda: not launcher.active())
     finally:
         launcher.close()
+
+
+def test_files_that_a_model_must_write_wait_in_words_while_a_run_trains(with_run: Ended, data_dir: Any) -> None:
+    launcher = StandInLauncher(data_dir, keras="fake-slow")
+    set_current(launcher)
+    try:
+        page = DrawPage(launcher)
+        disabled = {b.proto.label: b.proto.disabled for b in page.app.get("download_button")}
+        assert not any(disabled.values())
+        launcher.predictors.rest()
+        run_id = launcher.submit(TrainSettings(epochs=100))
+        wait_for("it trains", lambda: any(row.kind == "step" for row in launcher.store.rows(run_id)))
+        page.run()
+        disabled = {b.proto.label: b.proto.disabled for b in page.app.get("download_button")}
+        assert (disabled[".safetensors"], disabled[".keras"], disabled[".pt"]) == (False, True, True)
+        assert page.says(f"Some of these files cannot be written yet. {TRAINING}")
+        launcher.stop(run_id)
+        wait_for("it has ended", lambda: not launcher.active())
+        page.run()
+        assert not any(b.proto.disabled for b in page.app.get("download_button"))
+    finally:
+        launcher.close()

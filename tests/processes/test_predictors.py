@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def test_none_is_started_while_a_run_trains(launcher: Launcher) -> None:
     models = trained(launcher)
     run_id = launcher.submit(settings("fake-slow", epochs=50))
     wait_for("it trains", lambda: launcher.store.rows(run_id) and workers())
-    with pytest.raises(PredictorError, match="A run or a measurement is under way"):
+    with pytest.raises(PredictorError, match="is under way: the models load when"):
         launcher.predictors.ask(models, IMAGES)
     launcher.stop(run_id)
     wait_for("it has ended", lambda: not launcher.active())
@@ -133,6 +134,19 @@ def test_a_loaded_one_answers_beside_a_run_and_the_run_says_so(launcher: Launche
 def test_a_run_that_nobody_drew_beside_does_not_say_so(launcher: Launcher) -> None:
     run_id = launcher.submit(settings(epochs=1))
     assert gather(launcher.store.run(run_id), list(launcher.follow(run_id))).beside is None
+
+
+def test_a_run_that_begins_while_a_model_loads_says_so(launcher: Launcher) -> None:
+    models = trained(launcher)
+    launcher.predictors.ask(models, IMAGES)
+    held = worker(models[0].engine)
+    os.kill(held.pid, signal.SIGSTOP)
+    threading.Thread(target=launcher.predictors.ask, args=([replace(models[0], slot="another")], IMAGES)).start()
+    wait_for("it loads", launcher.predictors.at_work)
+    run_id = launcher.submit(settings(epochs=1))
+    wait_for("it has begun", lambda: launcher.store.rows(run_id))
+    os.kill(held.pid, signal.SIGCONT)
+    assert gather(launcher.store.run(run_id), list(launcher.follow(run_id))).beside is not None
 
 
 @pytest.mark.parametrize(
