@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from core.cli_claims import claims, print_measurement
 from core.cli_delete import delete
 from core.cli_export import export, find, take_in
 from core.cli_health import health
+from core.fairness_words import badge_of, not_comparable, words_of
 from core.inbox import Guest, is_answered
 from core.lane import WorkerProcess
 from core.launcher import Launcher, LauncherUnavailable
@@ -88,10 +90,18 @@ def train(
         fail(str(error), 1)
     finally:
         launcher.close()
-    if run.state != "finished":
-        if launcher.trouble or as_json:
-            say(launcher.trouble or run.reason, err)
-        raise typer.Exit(130 if run.state == "stopped" else 1)
+    _leave(run, launcher.trouble, as_json)
+
+
+def _leave(run: Run, trouble: str, as_json: bool) -> None:
+    """Ends the command with what is wrong: nothing, a run that did not finish, or lanes that parted."""
+    parted = not_comparable(run.fairness)
+    if run.state == "finished" and not parted:
+        return
+    why = run.reason if run.state != "finished" else words_of(run)
+    if trouble or as_json:
+        say(trouble or why, err)
+    raise typer.Exit(130 if run.state == "stopped" else 1)
 
 
 def _launcher() -> Launcher | Guest:
@@ -141,6 +151,8 @@ def print_json(run: Run, rows: Iterator[Row]) -> None:
             line({"event": "epoch", "run": run.id, "engine": row.engine, **fields})
         elif row.kind == "certificate":
             line({"event": "certificate", "run": run.id, **row.fields})
+        elif row.kind == "fairness":
+            line({"event": "fairness", "run": run.id, **row.fields})
         elif row.kind == "result":
             known |= {name: row.fields[name] for name in RESULT_FIGURES}
         elif row.kind == "lane" and row.fields["state"] in ("finished", "failed", "stopped", "interrupted"):
@@ -208,6 +220,8 @@ def _summary(run: Run) -> dict[str, Any]:
         "state": run.state,
         "reason": run.reason,
         "source": run.source,
+        "fairness": None if run.fairness is None else asdict(run.fairness),
+        "busy": run.busy,
         "dataset": run.settings["dataset"],
         "engines": run.settings["engines"],
         "settings": run.settings,
@@ -269,6 +283,8 @@ def _print_run(run: Run, rows: list[Row]) -> None:
             accuracy = metrics.percent(lane.test_accuracy, images.test_images)
             result = f"test loss {metrics.loss(lane.test_loss)}, test accuracy {accuracy}"
         say(f"{engine_title(lane.engine)}: {result}")
+    if said := badge_of(run):
+        say(f"{said[0][:1].upper()}{said[0][1:]}. {words_of(run)}")
 
 
 @app.command()

@@ -102,6 +102,10 @@ MIGRATIONS = (
     ALTER TABLE measurements ADD COLUMN visitor TEXT NOT NULL DEFAULT '';
     """,
     f"CREATE INDEX runs_alike ON runs ({COSTS_ALIKE}, id) WHERE state = 'finished' AND source = 'here';",
+    """
+    ALTER TABLE runs ADD COLUMN fairness TEXT NOT NULL DEFAULT 'null';
+    ALTER TABLE runs ADD COLUMN busy INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """Each brings the file from version i to i + 1; the version is SQLite's own `user_version`."""
 

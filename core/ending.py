@@ -1,14 +1,19 @@
 """What a run knows of each lane while it goes on, and how it ended, in words."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 from core import events
+from core.fairness import Comparison, Verdict
 from core.lane import WorkerProcess
+from core.metrics import step_is_kept
 from core.names import engine_title, joined
 from core.settings import TrainSettings
 from core.store import ENDED_STATES, Entry, Row, Run, State
+from core.weights import Floats, WeightsError, load_weights
 
 PLACES = {
     "import": "while importing",
@@ -29,6 +34,7 @@ class RunLane:
     built: bool = False
     epoch: int = 0
     last_epoch: bool = False
+    result: events.Result | None = None
     goal: int = 0
     asked: str = ""
     """The command that waits for its answer; empty where it is not this lane's turn."""
@@ -36,6 +42,12 @@ class RunLane:
     reason: str = ""
     """Where and why it failed, in words."""
     steps: list[Entry] = field(default_factory=list)
+
+    def keep_steps(self, message: events.Step) -> None:
+        """An aligned lane reports every step, to be compared; the store keeps what the charts draw."""
+        kept = [point for point in message.points if step_is_kept(int(point[0]), message.steps_per_epoch)]
+        if kept:
+            self.steps.append(Entry(self.engine, "step", asdict(replace(message, points=kept))))
 
     @property
     def title(self) -> str:
@@ -56,6 +68,17 @@ class RunLane:
     def failure(self) -> str:
         """The lane's failure as sentences of the run's reason."""
         return f"{self.title} failed{' ' if self.where else ': '}{self.reason} {kept({self.title: self.epoch})}"
+
+
+def verdict_of(comparison: Comparison, lanes: Sequence[RunLane], folder: Path, certified: bool | None) -> Verdict:
+    """What an aligned run itself says of its fairness, with the weights that its lanes kept in `folder`."""
+    complete = all(lane.state == "finished" for lane in lanes)
+    weights: list[dict[str, Floats]] = []
+    with contextlib.suppress(WeightsError):  # the verdict then says that no weights were compared
+        if complete:
+            results = [lane.result for lane in lanes if lane.result is not None]
+            weights = [load_weights(folder / result.weights_file, result.weights_sha256) for result in results]
+    return comparison.verdict(weights, complete, certified)
 
 
 def how_ended(

@@ -174,7 +174,7 @@ class Built(Message):
 
 @dataclass(frozen=True)
 class Step(Message):
-    """Training losses of single steps: `points` holds [step of the epoch from 1, loss]."""
+    """Training losses of single steps: `points` holds [step of the epoch from 1, loss]. An aligned lane sends all."""
 
     kind = "step"
     epoch: int
@@ -197,6 +197,12 @@ class Epoch(Message):
     images_per_s: float
     first_step_s: float | None = None
     """Only in epoch 1: the first step, with tracing and compiling."""
+    cpu_s: float | None = None
+    """Processor time that the lane's process took while it trained; this and what follows as in `core.machine`."""
+    processors: int | None = None
+    others_share: float | None = None
+    stolen_share: float | None = None
+    idle_share: float | None = None
     last: bool = False
     """No epoch follows: all are done, or early stopping ended the lane."""
     reason: str = ""

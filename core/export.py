@@ -23,7 +23,7 @@ def content(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
     """A run and all its rows as JSON values; what only this folder knows (source, pin, visitor) stays here."""
     values = asdict(run)
     lanes = values.pop("lanes")
-    for own in ("source", "pinned", "visitor"):
+    for own in ("source", "pinned", "visitor", "fairness", "busy"):  # the last two are said by rows, too
         values.pop(own)
     return {"format": FORMAT, "run": values, "lanes": lanes, "rows": [row.as_json() for row in rows]}
 

@@ -19,6 +19,8 @@ def _of(lane: LaneOutcome, test_images: int) -> dict[str, str]:
         "Test loss": metrics.loss(lane.result.get("test_loss")),
         "Training time": metrics.duration(lane.train_s or None),
         "Throughput": metrics.throughput(lane.throughput),
+        "Processors used": metrics.of_all(lane.processors_used, lane.processors),
+        "Taken by others": metrics.percent(lane.taken_share, 100),
         "Import": metrics.duration(lane.ready.get("import_s")),
         "Data": metrics.duration(lane.built.get("data_s")),
         "Build": metrics.duration(lane.built.get("build_s")),

@@ -1,8 +1,11 @@
 """Where a figure was measured: the machine in words, its processor, cores and memory."""
 
+import os
 import platform
 import signal
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict
@@ -67,3 +70,55 @@ def peak_rss_mib() -> int:
     except OSError:
         pass
     return round(psutil.Process().memory_info().rss / 2**20)
+
+
+SHORTEST_S = 0.2
+"""Below this the system's clock of processor time, which ticks a hundred times a second, says nothing."""
+
+
+@dataclass(frozen=True)
+class ProcessorTime:
+    """What a process got of the machine over a while; None where the system does not tell, or it was too short."""
+
+    cpu_s: float
+    """Processor time of this process, over all its threads."""
+    processors: int
+    """How many it could run on at once."""
+    others_share: float | None
+    """Fraction of all processors' time that other processes took."""
+    stolen_share: float | None
+    """Fraction that the hypervisor gave to other machines."""
+    idle_share: float | None
+    """Fraction that nobody used."""
+
+
+class ProcessorClock:
+    """Starts when it is made: what this process, others and nobody take of all processors until `read`."""
+
+    def __init__(self) -> None:
+        self._wall, self._own, self._all = time.perf_counter(), time.process_time(), psutil.cpu_times()
+
+    def read(self) -> ProcessorTime:
+        """What was taken since the clock was made."""
+        wall, own = time.perf_counter() - self._wall, time.process_time() - self._own
+        # What a guest took is counted under `user` already.
+        took = {
+            name: after - getattr(self._all, name)
+            for name, after in psutil.cpu_times()._asdict().items()
+            if not name.startswith("guest")
+        }
+        whole = sum(took.values())
+        if wall < SHORTEST_S or whole <= 0:
+            return ProcessorTime(own, usable_processors(), None, None, None)
+        idle = took.get("idle", 0.0) + took.get("iowait", 0.0)
+        stolen = took.get("steal", 0.0)
+        others = max(0.0, whole - idle - stolen - own)
+        return ProcessorTime(own, usable_processors(), *(min(1.0, part / whole) for part in (others, stolen, idle)))
+
+
+def usable_processors() -> int:
+    """On how many processors this process may run."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows bind no process
+        return psutil.cpu_count() or 1

@@ -70,6 +70,9 @@ FIGURES: dict[str, Figure] = {
             "images/s",
             "Training images over training time, median after epoch 1.",
         ),
+        Figure("cpu_s", "Processor time", "s", "What the lane's process took of all processors while it trained."),
+        Figure("others_share", "Taken by others", "fraction", "Of all processors' time while the lane trained."),
+        Figure("stolen_share", "Stolen", "fraction", "Of all processors' time, given to other virtual machines."),
         Figure("rss_mib", "Peak memory", "MiB", "The largest resident size of the lane's process."),
         Figure("parameters", "Parameters", "", "Trainable numbers, counted by the framework."),
     )
@@ -79,6 +82,15 @@ FIGURES: dict[str, Figure] = {
 def steady_throughput(images_per_s: Sequence[float]) -> float | None:
     """Median images/s over the epochs after the first, which traces and compiles; None for one epoch."""
     return median(images_per_s[1:]) if len(images_per_s) > 1 else None
+
+
+POINTS_PER_EPOCH = 100
+"""Single steps kept of a longer epoch: evenly spaced, and the same ones in every lane."""
+
+
+def step_is_kept(step: int, steps_per_epoch: int) -> bool:
+    """Whether a step (from 1) of an epoch is among those whose losses are kept and drawn."""
+    return (step - 1) % -(-steps_per_epoch // POINTS_PER_EPOCH) == 0
 
 
 def stops_early(val_losses: Sequence[float], patience: int) -> bool:
@@ -134,6 +146,11 @@ def throughput(images_per_s: float | None) -> str:
         return NOT_KNOWN
     digits = 3 - len(str(int(images_per_s)))
     return f"{round(images_per_s, min(digits, 0)):,.0f}{NO_BREAK}images/s"
+
+
+def of_all(used: float | None, processors: int | None) -> str:
+    """1.7 of 2."""
+    return NOT_KNOWN if used is None or processors is None else f"{used:.1f} of {processors}"
 
 
 def mebibytes(value: int | None) -> str:

@@ -10,10 +10,17 @@ from typing import Any
 
 from core import metrics
 from core.datasets import DATASETS, Dataset
+from core.fairness import Verdict, from_fields
 from core.names import engine_title, joined
-from core.settings import Schedule
+from core.settings import Alignment, Schedule
 from core.store import Row, Run
 
+STARVED_SHARE = 0.2
+"""A lane beside which others took this fraction of all processors got too little to be compared."""
+UNEQUAL_SHARE = 0.1
+"""So did one that lost this much more than another lane; see docs/fairness.md for both."""
+FREE_SHARE = 0.25
+"""Where this fraction of the processors stood idle on average, others took nothing that a lane wanted."""
 ENDED = ("finished", "stopped", "failed", "interrupted")
 
 
@@ -55,6 +62,36 @@ class LaneOutcome:
         return metrics.steady_throughput([epoch["images_per_s"] for epoch in self.epochs])
 
     @property
+    def processors_used(self) -> float | None:
+        """How many processors it kept busy while it trained, on average; None where no epoch tells."""
+        if not self.train_s or any(epoch.get("cpu_s") is None for epoch in self.epochs):
+            return None
+        return float(sum(epoch["cpu_s"] for epoch in self.epochs)) / self.train_s
+
+    @property
+    def processors(self) -> int | None:
+        """How many processors it could run on; None where no epoch tells."""
+        return next((int(epoch["processors"]) for epoch in self.epochs if epoch.get("processors")), None)
+
+    def mean_share(self, *names: str) -> float | None:
+        """The sum of these shares of all processors, meant over the training time; None where no epoch tells."""
+        told = [epoch for epoch in self.epochs if all(epoch.get(name) is not None for name in names)]
+        trained_s = sum(epoch["train_s"] for epoch in told)
+        if not trained_s:
+            return None
+        return float(sum(epoch[name] * epoch["train_s"] for epoch in told for name in names) / trained_s)
+
+    @property
+    def taken_share(self) -> float | None:
+        """Fraction of all processors' time that other programs and other machines took while it trained."""
+        return self.mean_share("others_share", "stolen_share")
+
+    def lacked(self, share: float) -> bool:
+        """Whether others took at least this share while it trained, and left hardly anything unused beside it."""
+        taken, idle = self.taken_share, self.mean_share("idle_share")
+        return taken is not None and idle is not None and taken >= share and idle < FREE_SHARE
+
+    @property
     def versions(self) -> dict[str, str]:
         """Name to version of what computed."""
         return dict(self.ready.get("versions", {}))
@@ -67,6 +104,8 @@ class Outcome:
     run: Run
     lanes: list[LaneOutcome]
     certificate: dict[str, Any] | None = None
+    fairness: Verdict | None = None
+    """What an aligned run itself said at its end."""
     data: dict[str, Any] | None = None
     """The newest progress of a data set that is being fetched."""
     beside: dict[str, Any] | None = None
@@ -81,9 +120,24 @@ class Outcome:
 
     @property
     def times_compare(self) -> bool:
-        """Whether the lanes' times may be compared: in turns, on the same device."""
-        devices = {lane.built.get("device") for lane in self.lanes}
-        return self.run.settings["schedule"] == Schedule.TURNS and len(devices) == 1
+        """Whether the lanes' times may be compared: in turns, on the same device, on a machine left to them."""
+        return self.same_device and self.run.settings["schedule"] == Schedule.TURNS and not self.busy
+
+    @property
+    def same_device(self) -> bool:
+        """Whether all lanes trained on one device."""
+        return len({lane.built.get("device") for lane in self.lanes}) == 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether others took so much of the processors, or so unequally, that the lanes' times say little.
+
+        Lanes that ran at once took the processors from each other: their times do not compare anyway.
+        """
+        if self.run.settings["schedule"] == Schedule.TOGETHER:
+            return False
+        least = min((lane.taken_share or 0.0 for lane in self.lanes), default=0.0)
+        return any(lane.lacked(min(STARVED_SHARE, least + UNEQUAL_SHARE)) for lane in self.lanes)
 
 
 def gather(run: Run, rows: Sequence[Row]) -> Outcome:
@@ -94,6 +148,8 @@ def gather(run: Run, rows: Sequence[Row]) -> Outcome:
         lane = lanes.get(row.engine)
         if row.kind == "certificate":
             outcome.certificate = row.fields
+        elif row.kind == "fairness":
+            outcome.fairness = from_fields(row.fields)
         elif row.kind in ("data", "prepared", "beside"):
             setattr(outcome, row.kind, row.fields)
         elif lane is None:
@@ -234,11 +290,21 @@ def _no_comparison(outcome: Outcome, lanes: Sequence[LaneOutcome], all_of_them: 
     """Why the lanes' speeds may not be compared; empty where they may."""
     if outcome.run.settings["schedule"] == Schedule.TOGETHER:
         return f"since {all_of_them} ran at once, their times do not compare"
-    if not outcome.times_compare:
+    if not outcome.same_device:
         return "since they ran on different devices, their times do not compare"
+    if outcome.busy:
+        return f"since {_took(lanes)}, their times do not compare"
     if any(lane.throughput is None for lane in lanes):
         return "one epoch is too short to compare speed"
     return ""
+
+
+def _took(lanes: Sequence[LaneOutcome]) -> str:
+    """Other programs took 62 % of the processors while Keras trained and 8 % while PyTorch did."""
+    shares = [f"{100 * (lane.taken_share or 0):.0f}{metrics.NO_BREAK}%" for lane in lanes]
+    whiles = [f"{shares[0]} of the processors while {lanes[0].title} trained"]
+    whiles += [f"{share} while {lane.title} did" for share, lane in zip(shares[1:], lanes[1:], strict=True)]
+    return f"other programs took {joined(whiles)}"
 
 
 def _time_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tuple[str, str]:
@@ -262,7 +328,8 @@ def _times_as_many(ratio: float, slower: LaneOutcome) -> str:
 
 
 def _caution(outcome: Outcome) -> str:
-    if outcome.run.settings["alignment"] == "exact-twin" and (outcome.certificate or {}).get("passed"):
+    held = outcome.fairness is not None and outcome.fairness.state == "held" and outcome.fairness.complete
+    if held and outcome.run.settings["alignment"] == Alignment.EXACT_TWIN:
         return (
             "**The framework is not the model:** with everything aligned both compute the same numbers; "
             "only speed and memory are the frameworks' own."

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from core import datasets, lessons
 from core.claims import CLAIMS
 from core.export import content
+from core.fairness_words import words_of
 from core.launcher import Launcher
 from core.measurements import EVIDENCE, Measurement, write_evidence
 from core.settings import Alignment, Order, TrainSettings
@@ -80,6 +81,10 @@ def keep(launcher: Launcher, run: Run, note: str, folder: Path) -> Path:
     certificates = [row.fields for row in rows if row.kind == "certificate"]
     if not all(certificate["passed"] for certificate in certificates):
         raise RecordingError(f"The fairness certificate of run {run.id} failed: nothing is recorded.")
+    if run.fairness is not None and run.fairness.state != "held":
+        raise RecordingError(f"The lanes of run {run.id} did not hold: {words_of(run)} Nothing is recorded.")
+    if run.busy:
+        raise RecordingError(f"The machine was busy while run {run.id} trained: nothing is recorded.")
     target, beside = folder / run.id, folder / f".{run.id}.part"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)

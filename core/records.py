@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from core.database import OPEN_STATES, State, StoreError
+from core.fairness import Verdict
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 """Checks a run id wherever one enters: sortable by time, safe in a URL and as a file name."""
@@ -62,6 +63,10 @@ class Run:
     pinned: bool = False
     visitor: str = ""
     """Who started it, where visitors are told apart: a hash that says nothing else."""
+    fairness: Verdict | None = None
+    """What an aligned run itself said at its end."""
+    busy: bool = False
+    """Whether others took so much of the processors that its times say little."""
 
     @property
     def live(self) -> bool:

@@ -14,12 +14,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core import datasets, events, parity
-from core.ending import RunLane, how_ended
+from core.ending import RunLane, how_ended, verdict_of
 from core.events import Message
+from core.fairness import Comparison
 from core.lane import WorkerProcess
 from core.metrics import duration
+from core.outcome import gather
 from core.settings import Alignment, Device, Schedule, TrainSettings
-from core.store import Entry, State, Store
+from core.store import ALL_ROWS, Entry, State, Store
 
 STOP_S = 1.2
 TERMINATE_S = 0.4
@@ -55,6 +57,9 @@ class RunInProgress:
         self.folder = store.artifacts(run_id)
         self._stopping_since: float | None = None
         self._flushed_at = self._watched_at = 0.0
+        aligned = settings.alignment != Alignment.AS_SHIPPED
+        self._comparison = Comparison(settings.engines, settings.alignment, settings.dropout) if aligned else None
+        self._certified: bool | None = None
         self._fault = ""  # what kept the whole run from going on, as a sentence
 
     # --- the run as prose ------------------------------------------------------------------------------
@@ -151,6 +156,7 @@ class RunInProgress:
         one, other = (first.logits, first.losses), (second.logits, second.losses)
         batch = min(self.settings.batch_size, parity.CERTIFICATE_BATCH)
         certificate = parity.compare(one, other, self.settings.float64, batch)
+        self._certified = certificate.passed
         self._write(Entry("", "certificate", {**asdict(certificate), "passed": certificate.passed}))
 
     def _train(self) -> None:
@@ -223,6 +229,8 @@ class RunInProgress:
     def _take(self, lane: RunLane, message: Message | None) -> None:
         if lane.ended:
             return
+        if self._comparison is not None and message is not None:
+            self._comparison.take(lane.engine, message)
         match message:
             case None if self._stopping_since is not None:
                 self._end(lane, self._cut)
@@ -242,12 +250,13 @@ class RunInProgress:
                 self._write(Entry(lane.engine, "built", asdict(message)))
                 self._advance(lane)
             case events.Step():
-                lane.steps.append(Entry(lane.engine, "step", asdict(message)))
+                lane.keep_steps(message)
             case events.Epoch():
                 lane.epoch, lane.last_epoch = message.epoch, message.last
                 self._write(Entry(lane.engine, "epoch", asdict(message)))
                 self._advance(lane)
             case events.Result():
+                lane.result = message
                 self._write(Entry(lane.engine, "result", asdict(message)))
                 self._end(lane, "finished")
             case events.Stopped():
@@ -328,5 +337,10 @@ class RunInProgress:
         state, reason = how_ended(self.lanes, self.settings, self.owner, stopped)
         if self._fault:
             state, reason = "failed", self._fault
-        beside = [Entry("", "beside")] if self.drawn_beside.is_set() else []
-        self._write(*beside, Entry("", "run", {"state": state, "reason": reason}))
+        last = [Entry("", "beside")] if self.drawn_beside.is_set() else []
+        if self._comparison is not None:
+            verdict = verdict_of(self._comparison, self.lanes, self.folder, self._certified)
+            last.append(Entry("", "fairness", asdict(verdict)))
+        self._write(*last)
+        busy = gather(self.store.run(self.id), self.store.rows(self.id, limit=ALL_ROWS, steps=False)).busy
+        self._write(Entry("", "run", {"state": state, "reason": reason, **({"busy": True} if busy else {})}))

@@ -19,6 +19,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from core import events
 from core.database import ENDED_STATES, OPEN_STATES
 from core.datasets import CLASSES, DATASETS, Dataset
+from core.fairness import Verdict
 from core.parity import Certificate
 from core.records import Lane, Row, Run
 from core.settings import InvalidSettings, TrainSettings, shown
@@ -57,6 +58,7 @@ class _LaneRow(_Row):
 class _RunRow(_Row):
     state: str
     reason: str = ""
+    busy: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,12 @@ RUNS_KINDS: dict[str, TypeAdapter[Any]] = {
     "run": TypeAdapter(_RunRow),
     "prepared": TypeAdapter(_PreparedRow),
     "certificate": TypeAdapter(Certificate),
+    "fairness": TypeAdapter(Verdict),
     "beside": TypeAdapter(_Row),
 }
 """The rows that pages read, of a lane and of the run itself, each with the type of its fields."""
 KINDS = frozenset((*LANES_KINDS, *RUNS_KINDS))
-ONCE = ("ready", "built", "result", "prepared", "certificate", "beside")
+ONCE = ("ready", "built", "result", "prepared", "certificate", "fairness", "beside")
 
 
 # --- a run ----------------------------------------------------------------------------------------------

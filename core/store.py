@@ -26,6 +26,7 @@ from core.database import (
     new_id,
     now,
 )
+from core.fairness import from_fields
 from core.records import RUN_ID, Entry, Lane, Row, Run, UnknownRun, Wanted, checked_id
 
 # fmt: off
@@ -92,9 +93,11 @@ class Store(Database):
         if entry.kind == "run":
             column = "started_at" if fields["state"] == "running" else "ended_at"
             connection.execute(
-                f"UPDATE runs SET state = ?, reason = ?, {column} = ? WHERE id = ?",
-                (fields["state"], fields.get("reason", ""), now(), run_id),
+                f"UPDATE runs SET state = ?, reason = ?, busy = ?, {column} = ? WHERE id = ?",
+                (fields["state"], fields.get("reason", ""), fields.get("busy", False), now(), run_id),
             )
+        elif entry.kind == "fairness":
+            connection.execute("UPDATE runs SET fairness = ? WHERE id = ?", (json.dumps(fields), run_id))
         elif entry.kind == "lane":
             connection.execute(
                 "UPDATE lanes SET state = ?, reason = ? WHERE run = ? AND engine = ?",
@@ -157,11 +160,12 @@ class Store(Database):
         run_id = new_id()
         columns = ("created_at", "started_at", "ended_at", "state", "reason", "name", "note")
         values = [getattr(run, column) for column in columns]
+        said, busy = said_at_the_end(rows)
         with self.writing() as connection:
             connection.execute(
-                f"INSERT INTO runs (id, visitor, settings, machine, source, {', '.join(columns)}) "
-                f"VALUES (?, ?, ?, ?, 'imported', {', '.join('?' * len(columns))})",
-                (run_id, visitor, json.dumps(run.settings), json.dumps(run.machine), *values),
+                f"INSERT INTO runs (id, visitor, settings, machine, source, fairness, busy, {', '.join(columns)}) "
+                f"VALUES (?, ?, ?, ?, 'imported', ?, ?, {', '.join('?' * len(columns))})",
+                (run_id, visitor, json.dumps(run.settings), json.dumps(run.machine), json.dumps(said), busy, *values),
             )
             connection.executemany(
                 "INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -234,7 +238,8 @@ class Store(Database):
     def _run(run: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
         """A line of `runs`, whose columns are called like the fields."""
         parsed = {name: json.loads(run[name]) for name in ("settings", "machine")}
-        return Run(**{**dict(run), **parsed, "lanes": lanes, "pinned": bool(run["pinned"])})
+        parsed |= {name: bool(run[name]) for name in ("pinned", "busy")}
+        return Run(**{**dict(run), **parsed, "lanes": lanes, "fairness": from_fields(json.loads(run["fairness"]))})
 
     def rows(self, run_id: str, after: int = 0, limit: int = 5000, steps: bool = True) -> list[Row]:
         """A run's rows with `seq` above `after`, in order; without the many `step` rows where `steps` is false.
@@ -250,9 +255,12 @@ class Store(Database):
             return [Row(row["seq"], row["engine"], row["kind"], json.loads(row["fields"])) for row in found]
 
     def last_like(self, settings: Mapping[str, Any]) -> Run | None:
-        """The newest run that finished here and whose training cost the same: same data, batch, epochs, engines."""
+        """The newest run that finished here, on a machine left to it, and whose training cost the same.
+
+        That is: same data, batch, epochs, engines.
+        """
         given = f"(SELECT {COSTS_ALIKE} FROM (SELECT ? AS settings))"
-        where = f"WHERE state = 'finished' AND source = 'here' AND {COSTS_ALIKE} = {given}"
+        where = f"WHERE state = 'finished' AND source = 'here' AND NOT busy AND {COSTS_ALIKE} = {given}"
         found = self._select(f"{where} ORDER BY id DESC LIMIT 1", json.dumps(settings))
         return found[0] if found else None
 
@@ -295,14 +303,22 @@ def _where(wanted: Wanted) -> tuple[str, list[object]]:
     return (f"WHERE {' AND '.join(parts)}" if parts else ""), list(values)
 
 
+def said_at_the_end(rows: Sequence[Row]) -> tuple[dict[str, Any] | None, bool]:
+    """What a run's rows say of its fairness, as JSON fields, and whether its machine was busy."""
+    said = next((row.fields for row in rows if row.kind == "fairness"), None)
+    return said, any(row.kind == "run" and row.fields.get("busy", False) for row in rows)
+
+
 class Recording:
     """A run that came with the project: the export's own format, `<run>/run.json` beside weights and predictions."""
 
     def __init__(self, path: Path) -> None:
         content = json.loads(path.read_text())
         lanes = tuple(Lane(**lane) for lane in content["lanes"])
-        self.run = Run(**{**content["run"], "source": "recorded", "lanes": lanes})
         self.rows = [Row(row.pop("seq"), row.pop("engine"), row.pop("kind"), row) for row in content["rows"]]
+        said, busy = said_at_the_end(self.rows)
+        own = {"source": "recorded", "lanes": lanes, "fairness": from_fields(said), "busy": busy}
+        self.run = Run(**{**content["run"], **own})
 
 
 @cache

@@ -63,7 +63,9 @@ def time_caption(outcome: Outcome) -> str:
         words = "Drawn beside: somebody drew while this trained, so its times are a little too long. " + words
     if outcome.run.settings["schedule"] == "together":
         return f"{'Both' if len(outcome.lanes) == 2 else 'All'} ran at once, so their times do not compare. " + words
-    return words if outcome.times_compare else "The lanes ran on different devices: not comparable. " + words
+    if outcome.busy:
+        return "The machine was busy, so the lanes' times do not compare. " + words
+    return words if outcome.same_device else "The lanes ran on different devices: not comparable. " + words
 
 
 def confusion_caption(outcome: Outcome) -> str:

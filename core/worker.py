@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -25,7 +25,7 @@ from core.datasets import DatasetError, prepared
 from core.engines.base import EngineError, certificate_part, module_of
 from core.events import Message
 from core.logits import probabilities
-from core.machine import peak_rss_mib
+from core.machine import ProcessorClock, peak_rss_mib
 from core.parity import Floats, start_weights
 from core.reading import Reader
 from core.settings import Alignment, TrainSettings
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 BEAT_S = 1.0
 STEP_S = 0.1
-POINTS_PER_EPOCH = 100
-"""Single steps reported of a longer epoch: evenly spaced, and the same ones in every lane."""
 
 
 class Outbox:
@@ -63,9 +61,10 @@ class Stopping(Exception):
 class EpochWatch:
     """What happens after every step: times, points for the live chart, a loss that explodes, a wish to stop."""
 
-    def __init__(self, outbox: Outbox, stop: threading.Event, epoch: int, steps: int) -> None:
+    def __init__(self, outbox: Outbox, stop: threading.Event, epoch: int, steps: int, every_step: bool) -> None:
+        """`every_step` reports all losses: an aligned run compares them; else those that are kept."""
         self.outbox, self.stop, self.epoch, self.steps = outbox, stop, epoch, steps
-        self.stride = -(-steps // POINTS_PER_EPOCH)
+        self.every_step = every_step
         self.points: list[list[float]] = []
         self.step = 0
         self.first_step_s = 0.0
@@ -81,7 +80,7 @@ class EpochWatch:
         if not math.isfinite(loss) or loss > metrics.DIVERGED_LOSS:
             self.exploded = loss
             return False
-        if (step - 1) % self.stride == 0:
+        if self.every_step or metrics.step_is_kept(step, self.steps):
             self.points.append([step, loss])
         if now - self.sent >= STEP_S or step == 1:
             self.flush(now)
@@ -176,9 +175,12 @@ class Worker:
     def _epoch(self, epoch: int) -> bool:
         """Trains and validates one epoch; False where its loss exploded."""
         images = len(self.arrays.train_images)
-        self.watch = watch = EpochWatch(self.outbox, self.stop, epoch, -(-images // self.settings.batch_size))
+        steps, aligned = -(-images // self.settings.batch_size), self.settings.alignment != Alignment.AS_SHIPPED
+        clock = ProcessorClock()
+        self.watch = watch = EpochWatch(self.outbox, self.stop, epoch, steps, aligned)
         trained = self.engine.train_epoch(epoch, watch.on_step)
         train_s = time.perf_counter() - watch.began
+        got = clock.read()
         watch.flush(0)
         if watch.exploded is not None:
             self.outbox.send(self._exploded("loss", watch.exploded, epoch, watch.step))
@@ -203,6 +205,7 @@ class Worker:
             val_s=val_s,
             images_per_s=images / train_s,
             first_step_s=watch.first_step_s if epoch == 1 else None,
+            **asdict(got),
         )
         self.outbox.send(self._maybe_last(row))
         return True

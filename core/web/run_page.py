@@ -50,10 +50,9 @@ def ended(run: Run, store: Store) -> None:
         st.error(literal(run.reason), icon=":material/error:")
     elif run.reason:
         st.markdown(literal(run.reason))
-    if outcome.certificate and not outcome.certificate["passed"]:
-        st.warning("The fairness certificate failed: the lanes did not start alike, so this run compares nothing.")
     run_view.heading(outcome)
     run_view.lane_cards(outcome)
+    run_view.fairness(run)
     run_view.paragraph(outcome)
     if any(lane.built for lane in outcome.lanes):
         charts(outcome, store)

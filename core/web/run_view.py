@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core import charts, metrics, wording
+from core.fairness_words import badge_of, not_comparable, words_of
 from core.figures import figures
 from core.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.machine import machine_words
@@ -53,6 +54,23 @@ def badge(run: Run) -> None:
         st.badge(run.state, color=STATE_COLOURS[run.state])  # type: ignore[arg-type]
 
 
+def fairness_badge(run: Run) -> None:
+    """What an aligned run itself said of its fairness."""
+    if found := badge_of(run):
+        words, colour = found
+        st.badge(words, color=colour)  # type: ignore[arg-type]
+
+
+def fairness(run: Run) -> None:
+    """What was compared between the lanes of an aligned run, and what was found."""
+    if not (words := words_of(run)):
+        return
+    if not_comparable(run.fairness):
+        st.error(words, icon=":material/error:")
+    else:
+        st.markdown(words, width=720)
+
+
 def heading(outcome: Outcome) -> None:
     """This run, its state or origin, and its settings."""
     st.space("small")
@@ -61,6 +79,9 @@ def heading(outcome: Outcome) -> None:
         what = "A recorded duel" if outcome.run.source == "recorded" else f"This run{name}"
         st.header(what, anchor=False, width="content")
         badge(outcome.run)
+        fairness_badge(outcome.run)
+        if outcome.busy:
+            st.badge("machine was busy", color="yellow")
     st.caption(wording.settings_words(outcome.run))
 
 
@@ -188,7 +209,7 @@ def folded(outcome: Outcome) -> None:
                 column.markdown(marked(lane.engine))
                 column.code(lane.built["summary"], language=None)
     if outcome.certificate is not None:
-        with st.expander(f"Fairness certificate: {'passed' if outcome.certificate['passed'] else 'failed'}"):
+        with st.expander(f"Certificate before epoch 1: {'passed' if outcome.certificate['passed'] else 'failed'}"):
             certificate(outcome)
     with st.expander("Machine and versions"):
         machine(outcome)

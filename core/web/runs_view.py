@@ -88,6 +88,7 @@ def row(run: Run, mine: bool = False) -> None:
         if mine:
             st.badge("yours", color="gray")
         state(run)
+        run_view.fairness_badge(run)
 
 
 def _tick(run_id: str) -> None:

@@ -10,6 +10,8 @@ import json
 import math
 import os
 import sys
+import tempfile
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +22,15 @@ from unittest import mock
 
 import numpy as np
 
-from core import datasets, metrics, parity
+from core import datasets, events, metrics, parity
 from core.engines.base import Engine, EngineError, Floats, certificate_part, module_of
 from core.settings import Alignment, TrainSettings
 from core.weights import load_weights, save_weights
+from core.worker import Outbox, Worker
 
 Answer = dict[str, Any]
+CUT_IMAGES, CUT_BATCH, CUT_STEPS = 450, 126, 4
+"""A lane of this many images takes three full batches and a smaller one an epoch."""
 OTHER_SEED = 1234
 
 
@@ -33,6 +38,36 @@ def plain_transpose(canonical: dict[str, Floats]) -> dict[str, Floats]:
     """The planted error: convolutions moved rightly, the dense layer by `W.T` alone."""
     axes = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
     return {name: np.ascontiguousarray(array.transpose(axes[array.ndim])) for name, array in canonical.items()}
+
+
+def transposed_out(state: Any) -> dict[str, Floats]:
+    """The planted error: PyTorch's weights on their way out, the dense layer by `W.T` alone."""
+    axes = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
+    return {name: np.ascontiguousarray(array.transpose(axes[array.ndim])) for name, array in state.items()}
+
+
+def counting_anew(adam: Any) -> Any:
+    """The planted error: Adam's terms of each epoch are those of the first one."""
+    return lambda step, rate: adam((step - 1) % CUT_STEPS + 1, rate)
+
+
+def feed_shifted(engine: Engine, images: Any, labels: Any) -> None:
+    """The planted error: every training label is one too high."""
+    engine.images, engine.labels = images, (labels + 1) % 10
+
+
+def scaled_by_256(images: Any, dtype: str) -> Any:
+    """The planted error: 256 where 255 belongs."""
+    return images.astype(dtype) / np.asarray(256, dtype)
+
+
+def predict_with_masks(engine: Any, images: Any) -> Any:
+    """The planted error: validation and test drop activations as training does."""
+    import torch
+
+    with torch.no_grad():
+        logits: Any = engine._forward(engine._inputs(images), 1, 1).cpu().numpy()
+    return logits
 
 
 @contextmanager
@@ -55,6 +90,33 @@ def planted(error: str) -> Iterator[None]:
             patches = [mock.patch.multiple(parity, **exact)]
         case "other batch order":
             patches = [mock.patch.object(parity, "batch_order", lambda seed, epoch, n: order(seed, epoch + 1, n))]
+        case "masks off by one step":
+            shifted = lambda seed, epoch, step, shape, rate: mask(seed, epoch, step + 1, shape, rate)  # noqa: E731
+            patches = [mock.patch.object(parity, "dropout_mask", shifted)]
+        case "masks at 0.9 times the rate":
+            thinner = lambda seed, epoch, step, shape, rate: mask(seed, epoch, step, shape, 0.9 * rate)  # noqa: E731
+            patches = [mock.patch.object(parity, "dropout_mask", thinner)]
+        case "other batch order from epoch 2":
+            later = lambda seed, epoch, n: order(seed, epoch + (epoch > 1), n)  # noqa: E731
+            patches = [mock.patch.object(parity, "batch_order", later)]
+        case "Adam counts anew each epoch":
+            patches = [mock.patch.object(parity, "adam_like_keras", counting_anew(parity.adam_like_keras))]
+        case "learning rate ignored":
+            ignored = lambda step, _, known=parity.adam_like_keras: known(step, 1e-3)  # noqa: E731
+            patches = [mock.patch.object(parity, "adam_like_keras", ignored)]
+        case "last batch dropped":
+            full = lambda seed, epoch, n: order(seed, epoch, n)[: n - n % CUT_BATCH]  # noqa: E731
+            patches = [mock.patch.object(parity, "batch_order", full)]
+        case "dense layer transposed on the way out":
+            patches = [mock.patch("core.engines.torch.from_torch", transposed_out)]
+        case "labels shifted":
+            patches = [mock.patch.object(Engine, "feed", feed_shifted)]
+        case "scaled by 256":
+            patches = [mock.patch("core.engines.keras_fit.scaled", scaled_by_256)]
+        case "masks not reordered":
+            patches = [mock.patch("core.engines.torch.features_to_torch", lambda features: features)]
+        case "evaluation with dropout on":
+            patches = [mock.patch("core.engines.torch.TorchEngine.predict", predict_with_masks)]
         case "dropout left on":
             patches = [mock.patch.object(parity, "dropout_mask", lambda *given: mask(*given[:-1], 0.3))]
         case _:
@@ -66,6 +128,44 @@ def planted(error: str) -> Iterator[None]:
     finally:
         for patch in patches:
             patch.stop()
+
+
+class Sent(Outbox):
+    """Keeps what a worker sends."""
+
+    def __init__(self) -> None:
+        self.messages: list[events.Message] = []
+
+    def send(self, message: events.Message) -> None:
+        self.messages.append(message)
+
+    @property
+    def last_epoch(self) -> bool:
+        """Whether no epoch follows."""
+        return any(isinstance(message, events.Epoch) and message.last for message in self.messages)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the lane failed."""
+        return any(isinstance(message, events.Failed) for message in self.messages)
+
+
+class CutWorker(Worker):
+    """The worker, over few images: an epoch of the twin takes well below a second."""
+
+    def __init__(self, engine: Engine, outbox: Outbox, arrays: datasets.Arrays, images: int) -> None:
+        super().__init__(engine, outbox, threading.Event())
+        self._cut = arrays._replace(
+            train_images=arrays.train_images[:images],
+            train_labels=arrays.train_labels[:images],
+            validation_images=arrays.validation_images[:100],
+            validation_labels=arrays.validation_labels[:100],
+            test_images=arrays.test_images[:100],
+            test_labels=arrays.test_labels[:100],
+        )
+
+    def _load(self) -> None:
+        self.arrays, self.data_s = self._cut, 0.0
 
 
 class Probe:
@@ -237,6 +337,24 @@ class Probe:
                 self._class(self._name), TrainSettings.parse(settings), images, labels, lambda *_: True
             )
         return {"logits": logits, "losses": losses}
+
+    def reported(self, plant: str = "", images: int = CUT_IMAGES, **settings: Any) -> Answer:
+        """What a whole lane reports, by the worker's own code, over the first `images` training images."""
+        out = Sent()
+        folder = Path(tempfile.mkdtemp(dir=self._out_dir))
+        worker = CutWorker(self._class(self._name), out, self._arrays, images)
+        parsed = TrainSettings.parse(settings)
+        worker.engine.device = "cpu"
+        worker.order = events.Train("", parsed.as_json(), "", str(folder))
+        worker.settings, worker.device = parsed, "cpu"
+        with planted(plant):
+            worker.take(events.Build())
+            for epoch in range(1, parsed.epochs + 1):
+                if not worker.take(events.Go(epoch)) or out.last_epoch:
+                    break
+            if not out.failed:
+                worker.take(events.Finish())
+        return {"events": [events.encode(message) for message in out.messages], "folder": str(folder)}
 
     def moved_out(self, **settings: Any) -> Answer:
         """Trains, keeps the weights in a file, and reads all test images."""

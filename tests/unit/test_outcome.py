@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.fairness import TWIN_BOUNDS, Verdict
+from core.figures import figures
 from core.metrics import NO_BREAK
 from core.outcome import ENDED, LaneOutcome, Outcome, conclusion, gather, progress, time_left_s
 from core.settings import TrainSettings
@@ -354,18 +356,86 @@ def test_full_mnist_counts_in_its_own_test_images() -> None:
     assert "Keras got 1 more of the 10,000 test images right" in words
 
 
-def test_a_twin_that_passed_says_what_is_left_of_the_difference() -> None:
+def test_a_twin_that_held_says_what_is_left_of_the_difference() -> None:
     outcome = finished((950, 950), alignment="exact-twin")
-    outcome.certificate = {"passed": True}
+    outcome.fairness = Verdict("held", 87, 3, tested=True, weighed=True, complete=True, bounds=TWIN_BOUNDS)
     words = conclusion(outcome)
     assert "**The framework is not the model:** with everything aligned both compute the same numbers" in words
     assert "anecdote" not in words
 
 
-def test_a_twin_that_failed_its_certificate_claims_nothing() -> None:
+@pytest.mark.parametrize("said", [None, Verdict("failed"), Verdict("not compared"), Verdict("held", 5)])
+def test_a_twin_that_did_not_hold_to_its_end_claims_nothing(said: Verdict | None) -> None:
+    """Least of all by the certificate before epoch 1 alone."""
     outcome = finished((950, 950), alignment="exact-twin")
-    outcome.certificate = {"passed": False}
+    outcome.certificate = {"passed": True}
+    outcome.fairness = said
     assert "the same numbers" not in conclusion(outcome)
+
+
+# --- a busy machine --------------------------------------------------------------------------------------
+
+
+def beside(others: tuple[float | None, float | None], idle: float = 0.05, **settings: object) -> Outcome:
+    """A finished run; what others took of the processors while each lane trained."""
+    outcome = finished((950, 950), (30000.0, 3000.0), **settings)
+    for one, share in zip(outcome.lanes, others, strict=True):
+        for epoch in one.epochs:
+            epoch |= {"cpu_s": 3.0, "processors": 2, "others_share": share, "stolen_share": 0.0, "idle_share": idle}
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("others", "idle", "busy"),
+    [
+        ((0.0, 0.0), 0.05, False),
+        ((0.19, 0.19), 0.05, False),
+        ((0.2, 0.2), 0.05, True),  # starved
+        ((0.0, 0.2), 0.05, True),
+        ((0.11, 0.0), 0.05, True),  # unequally
+        ((0.09, 0.0), 0.05, False),
+        ((0.6, 0.6), 0.3, False),  # what others took nobody wanted: there was more
+        ((None, None), 0.05, False),
+    ],
+)
+def test_a_lane_that_lost_processors_to_others_makes_a_busy_machine(
+    others: tuple[float | None, float | None], idle: float, busy: bool
+) -> None:
+    outcome = beside(others, idle)
+    assert outcome.busy == busy
+    assert outcome.times_compare != busy
+    assert ("10 times as many" in conclusion(outcome)) != busy
+
+
+def test_a_busy_machine_says_what_others_took_and_compares_no_speed() -> None:
+    words = spaced(conclusion(beside((0.62, 0.08))))
+    assert "since other programs took 62 % of the processors while Keras trained and 8 % while PyTorch did" in words
+    assert "their times do not compare" in words
+    assert "images a second" not in words
+    assert "the result in speed" not in words
+
+
+def test_one_long_epoch_weighs_more_than_a_short_one() -> None:
+    outcome = beside((0.0, 0.0))
+    outcome.lanes[0].epochs[0] |= {"others_share": 0.9, "train_s": 18.0}
+    assert outcome.lanes[0].taken_share == pytest.approx(0.9 * 18 / 22)
+
+
+def test_lanes_that_run_at_once_are_each_others_others() -> None:
+    assert not beside((0.5, 0.5), schedule="together").busy
+
+
+def test_what_a_lane_got_of_the_machine_stands_among_its_figures() -> None:
+    outcome = beside((0.25, 0.0))
+    for one in outcome.lanes:
+        one.built["parameters"] = 32_612
+    rows = figures(outcome)
+    assert rows["Processors used"] == ["1.5 of 2", "1.5 of 2"]
+    assert [spaced(value) for value in rows["Taken by others"]] == ["25 %", "0 %"]
+    for one in outcome.lanes:
+        one.epochs = [epoch(1)]
+    untold = figures(outcome)
+    assert untold["Processors used"] == untold["Taken by others"] == ["–", "–"]
 
 
 def test_same_start_is_still_an_anecdote() -> None:

@@ -1,0 +1,119 @@
+"""A run certifies itself: one wrong thing in one lane is found in what the lanes report, and a clean run holds."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import events
+from core.fairness import Comparison, Verdict
+from core.weights import load_weights
+from tests.engines.conftest import Processes
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def verdict(processes: Processes, keras: str = "", torch: str = "", **settings: Any) -> Verdict:
+    """What the Launcher finds in two whole lanes of the worker's own code, with a planted error or none."""
+    asked = {"alignment": "exact-twin", "epochs": 2, **settings}
+    comparison = Comparison(("keras", "torch"), asked["alignment"], asked.get("dropout", 0.3))
+    weights = []
+    for engine, plant in (("keras", keras), ("torch", torch)):
+        lane = processes[engine].ask("reported", plant=plant, **asked)
+        for message in map(events.decode, lane["events"]):
+            comparison.take(engine, message)
+            if isinstance(message, events.Result):
+                weights.append(load_weights(Path(lane["folder"]) / message.weights_file, message.weights_sha256))
+    complete = len(weights) == 2
+    return comparison.verdict(weights if complete else (), complete)
+
+
+# --- what must be found ----------------------------------------------------------------------------------
+
+FIRST_STEP, LATER = "step 1", "a later step"
+
+
+@pytest.mark.parametrize(
+    ("engine", "error", "parts", "settings"),
+    [
+        ("torch", "masks off by one step", FIRST_STEP, {}),
+        ("keras", "masks at 0.9 times the rate", FIRST_STEP, {}),
+        ("torch", "other batch order from epoch 2", "epoch 2, step 1", {}),
+        ("torch", "Adam counts anew each epoch", LATER, {}),
+        ("torch", "learning rate ignored", LATER, {"learning_rate": 3e-3}),
+        ("keras", "last batch dropped", "epoch 1", {}),
+        ("torch", "dense layer transposed on the way out", "weights", {}),
+        ("torch", "plain dense transpose", FIRST_STEP, {}),
+        ("torch", "other epsilon", LATER, {}),
+        ("torch", "unrounded betas", LATER, {}),
+        ("keras", "other batch order", FIRST_STEP, {}),
+        ("keras", "dropout left on", FIRST_STEP, {"dropout": 0}),
+        ("torch", "labels shifted", FIRST_STEP, {}),
+        ("keras", "scaled by 256", FIRST_STEP, {}),
+        ("torch", "masks not reordered", FIRST_STEP, {}),
+        ("torch", "evaluation with dropout on", "epoch 1", {}),
+    ],
+)
+def test_one_wrong_thing_in_one_lane_parts_the_twin(
+    processes: Processes, engine: str, error: str, parts: str, settings: dict[str, Any]
+) -> None:
+    found = verdict(processes, **{engine: error}, **settings)
+    assert found.state == "parted", found
+    parting = found.parting
+    assert parting is not None
+    assert parting.difference > 1000 * parting.bound  # not by a hair
+    place = {
+        FIRST_STEP: (parting.where, parting.run_step) == ("step", 1),
+        LATER: parting.where == "step" and parting.run_step > 1,
+        "epoch 2, step 1": (parting.where, parting.epoch, parting.step) == ("step", 2, 1),
+        "epoch 1": parting.where in ("steps", "epoch") and parting.epoch == 1,
+        "weights": parting.where == "weights" and parting.figure == "dense.weight",
+    }
+    assert place[parts], parting
+    assert found.apart
+    assert found.weight_difference > (0 if error == "evaluation with dropout on" else 1000 * 1e-8)
+
+
+# --- what must hold --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"epochs": 8},
+        {"epochs": 8, "learning_rate": 1e-6, "dropout": 0, "seed": 1},
+        {"epochs": 8, "learning_rate": 10, "dropout": 0.9, "seed": 2},
+        {"epochs": 8, "batch_size": 450, "patience": 1, "learning_rate": 0.03},
+        {"epochs": 2, "batch_size": 1, "images": 60},
+    ],
+    ids=lambda settings: ",".join(f"{name}={value}" for name, value in settings.items()),
+)
+def test_a_clean_twin_holds(processes: Processes, settings: dict[str, Any]) -> None:
+    found = verdict(processes, **settings)
+    assert found.state == "held", found
+    assert found.complete
+    assert found.tested
+    assert found.weighed
+    assert found.steps >= found.epochs > 0
+
+
+def test_a_twin_that_diverges_is_compared_as_far_as_both_got(processes: Processes) -> None:
+    found = verdict(processes, learning_rate=1e6)
+    assert found.state == "held", found
+    assert not found.complete
+    assert not found.weighed
+    assert found.steps >= 1
+
+
+@pytest.mark.parametrize("learning_rate", [1e-3, 0.1])
+def test_a_clean_same_start_without_dropout_holds(processes: Processes, learning_rate: float) -> None:
+    found = verdict(processes, alignment="same-start", dropout=0, epochs=8, learning_rate=learning_rate)
+    assert found.state == "held", found
+    assert found.step_loss_difference > 1e-9  # float32 drifts, and the bounds know
+
+
+@pytest.mark.parametrize(
+    ("engine", "error"), [("torch", "labels shifted"), ("torch", "dense layer transposed on the way out")]
+)
+def test_a_wrong_thing_parts_a_same_start(processes: Processes, engine: str, error: str) -> None:
+    assert verdict(processes, **{engine: error}, alignment="same-start", dropout=0).state == "parted"
