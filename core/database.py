@@ -25,11 +25,11 @@ COSTS_ALIKE = (
     "CASE WHEN json_valid(settings) THEN json_array("
     + ", ".join(
         f"json_extract(settings, '$.{name}')"
-        for name in ("dataset", "batch_size", "epochs", "engines", "alignment", "schedule", "device")
+        for name in ("dataset", "batch_size", "engines", "alignment", "schedule", "device")
     )
     + ") END"
 )
-"""What makes two runs' training cost the same, as SQL: an index holds it, so it changes only with a migration."""
+"""What makes an epoch of two runs cost the same, as SQL: an index holds it, so it changes only with a migration."""
 
 MIGRATIONS = (
     """

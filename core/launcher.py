@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core import datasets
 from core.ending import cut_off, last_rows, stopper
+from core.estimate import estimate
 from core.holder import FolderHeld, Holder
 from core.lane import WorkerProcess
 from core.limits import NO_LIMITS, Allowance, Limits
@@ -120,11 +121,11 @@ class Launcher:
     def submit(self, settings: TrainSettings, visitor: str = "") -> str:
         """Queues a run; returns its id. Raises `InvalidSettings`, `Refused`, `StoreError`."""
         self.check(settings)
-        last = self.store.last_like(settings.as_json())
+        expected = estimate(self.store, settings.as_json())
         with self._guard:
             self._admit(visitor)
             run_id = self.store.create(settings.as_json(), this_machine(), visitor)
-            takes_s = last.elapsed_s if last else self.limits.run_s
+            takes_s = expected.seconds if expected else self.limits.run_s
             self._enqueue(Job(run_id, settings, visitor, takes_s))
         return run_id
 

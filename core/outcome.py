@@ -178,8 +178,8 @@ DOING = {
 }
 
 
-def progress(outcome: Outcome, last_elapsed_s: float | None = None) -> RunProgress:
-    """How far a live run is. `last_elapsed_s`: how long such a run took before, for a first estimate."""
+def progress(outcome: Outcome, estimate: str = "") -> RunProgress:
+    """How far a live run is. `estimate`: how long it will take, as a sentence, until its own epochs say it."""
     run, epochs = outcome.run, int(outcome.run.settings["epochs"])
     if run.state == "queued":
         return RunProgress(0, "Waits for its turn.")
@@ -194,8 +194,8 @@ def progress(outcome: Outcome, last_elapsed_s: float | None = None) -> RunProgre
         left = max(1, round(left_s))
         about = f"{left}{metrics.NO_BREAK}s" if left < 60 else metrics.duration(left)
         words.append(f"About {about} left.")
-    elif last_elapsed_s is not None:
-        words.append(f"The last such run took {metrics.duration(last_elapsed_s)} here.")
+    elif estimate:
+        words.append(estimate)
     return RunProgress(done / total, " ".join(words))
 
 

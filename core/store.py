@@ -255,9 +255,9 @@ class Store(Database):
             return [Row(row["seq"], row["engine"], row["kind"], json.loads(row["fields"])) for row in found]
 
     def last_like(self, settings: Mapping[str, Any]) -> Run | None:
-        """The newest run that finished here, on a machine left to it, and whose training cost the same.
+        """The newest run that finished here, on a machine left to it, and whose epochs cost the same.
 
-        That is: same data, batch, epochs, engines.
+        That is: same data, batch and engines.
         """
         given = f"(SELECT {COSTS_ALIKE} FROM (SELECT ? AS settings))"
         where = f"WHERE state = 'finished' AND source = 'here' AND NOT busy AND {COSTS_ALIKE} = {given}"

@@ -5,6 +5,7 @@ import contextlib
 import streamlit as st
 
 from core import launcher
+from core.estimate import estimate
 from core.metrics import roughly
 from core.names import ALIGNMENT_TITLES
 from core.settings import DeploymentSettings, TrainSettings
@@ -69,7 +70,7 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
     if not busy and settings:
         st.caption(
             literal(read_as(settings))
-            + plan(settings, store.last_like(settings.as_json()))
+            + plan(settings, estimate(store, settings.as_json()))
             + (queue_words(active) if active else "")
         )
     if run and run.live and not mine:

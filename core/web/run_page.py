@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.estimate import estimate
 from core.launcher import Launcher
 from core.outcome import Outcome, gather
 from core.store import Run, Store
@@ -16,18 +17,16 @@ def show(run: Run, store: Store, active: Launcher | None) -> None:
     if not run.live:
         ended(run, store)
         return
-    last = store.last_like(run.settings)
+    expected = estimate(store, run.settings)
     feed = st.session_state.get("route", "open") != "open"
     pace = pace_s(run.id)
     words = st.fragment(while_it_runs, run_every=pace)
-    words(run.id, store, active, last.elapsed_s if last else None, feed, pace)
+    words(run.id, store, active, expected.words if expected else "", feed, pace)
     if not feed:
         charts(gather(run, []), store)
 
 
-def while_it_runs(
-    run_id: str, store: Store, active: Launcher | None, last_elapsed_s: float | None, feed: bool, pace: int
-) -> None:
+def while_it_runs(run_id: str, store: Store, active: Launcher | None, expected: str, feed: bool, pace: int) -> None:
     """Words, bar and cards of a live run, once in `pace` seconds; its charts need no rerun unless they must be fed."""
     run = store.run(run_id)
     if not run.live or pace_s(run_id, pace) != pace:
@@ -36,7 +35,7 @@ def while_it_runs(
     if active and (why := active.waits_for(run_id)):
         st.progress(0.0, text=f"Waits for its turn: {why}.{begins_in(active, run_id)}")
     else:
-        run_view.progress_bar(outcome, last_elapsed_s)
+        run_view.progress_bar(outcome, expected)
     run_view.heading(outcome)
     run_view.lane_cards(outcome)
     if feed:

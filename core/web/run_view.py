@@ -98,9 +98,9 @@ def lane_cards(outcome: Outcome) -> None:
             st.caption(caption)
 
 
-def progress_bar(outcome: Outcome, last_elapsed_s: float | None) -> None:
+def progress_bar(outcome: Outcome, estimate: str) -> None:
     """How far the run is, in the place of the plan."""
-    now = progress(outcome, last_elapsed_s)
+    now = progress(outcome, estimate)
     st.progress(now.fraction, text=now.sentence)
 
 

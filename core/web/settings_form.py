@@ -12,9 +12,9 @@ from typing import Any
 import streamlit as st
 
 from core.datasets import DATASETS
+from core.estimate import Estimate
 from core.launcher import Launcher
 from core.limits import NO_LIMITS, Limits
-from core.metrics import duration
 from core.names import ALIGNMENT_MEANINGS, ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES, engine_title
 from core.settings import (
     ENGINE_NAMES,
@@ -26,7 +26,6 @@ from core.settings import (
     TrainSettings,
     no_setting,
 )
-from core.store import Run
 
 FIELD_PX = 108
 SPAN_PX = 23
@@ -223,12 +222,11 @@ def read_as(settings: TrainSettings) -> str:
     return words
 
 
-def plan(settings: TrainSettings, last: Run | None) -> str:
-    """What Start will do, and how long it took here last time."""
+def plan(settings: TrainSettings, expected: Estimate | None) -> str:
+    """What Start will do, and how long it will take here."""
     data = DATASETS[settings.dataset]
     steps = -(-data.training_split // settings.batch_size)
     epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
     turns = "the lanes take turns" if settings.schedule == Schedule.TURNS else "all lanes at once"
     words = f"{data.title}: {data.split_words}. {steps:,} step{'s' * (steps > 1)} an epoch, {epochs}, {turns}. "
-    took = last.elapsed_s if last else None
-    return words + (f"The last such run took {duration(took)} here." if took else "First run here, no estimate yet.")
+    return words + (expected.words if expected else "First such run here, no estimate yet.")

@@ -104,7 +104,7 @@ def test_only_engines_with_a_framework_are_offered(page: TrainPage) -> None:
 def test_before_the_first_run_the_plan_says_what_start_will_do(page: TrainPage) -> None:
     plan = page.texts[-2]
     assert "29 steps an epoch, 8 epochs, the lanes take turns." in plan
-    assert plan.endswith("First run here, no estimate yet.")
+    assert plan.endswith("First such run here, no estimate yet.")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,8 @@ def test_the_plan_says_how_long_the_last_such_run_took(
 ) -> None:
     shows(make_run())
     assert TrainPage(**FINISHED).says("The last such run took ")
-    assert TrainPage(**FINISHED | {"epochs": "4"}).says("First run here, no estimate yet.")
+    assert TrainPage(**FINISHED | {"epochs": "40"}).says(" here, going by the last such run of 3 epochs.")
+    assert TrainPage(**FINISHED | {"batch_size": "601"}).says("First such run here, no estimate yet.")
 
 
 # --- bad input -------------------------------------------------------------------------------------------
@@ -698,7 +699,7 @@ def test_the_first_own_run_takes_the_place_of_the_recorded(
 
 
 def test_a_recorded_run_is_no_estimate_for_this_machine(recorded: Path, launcher: StandInLauncher) -> None:
-    assert TrainPage(**FINISHED).says("First run here, no estimate yet.")
+    assert TrainPage(**FINISHED).says("First such run here, no estimate yet.")
 
 
 # --- text from elsewhere ---------------------------------------------------------------------------------

@@ -160,10 +160,11 @@ def test_progress_says_which_epoch_and_whose_turn(outcome: Outcome, sentence: st
 
 def test_the_last_such_run_is_the_first_estimate_and_gives_way_to_this_run() -> None:
     young = running(lane("keras", "training"), lane("torch"))
-    assert spaced(progress(young, 38).sentence).endswith("waits for its turn. The last such run took 38 s here.")
+    last = "The last such run took 38 s here."
+    assert spaced(progress(young, last).sentence).endswith(f"waits for its turn. {last}")
     grown = running(lane("keras", "training", 1), lane("torch", "waiting", 1))
-    assert "The last such run" not in progress(grown, 38).sentence
-    assert spaced(progress(grown, 38).sentence).endswith("About 35 s left.")
+    assert last not in progress(grown, last).sentence
+    assert spaced(progress(grown, last).sentence).endswith("About 35 s left.")
 
 
 @pytest.mark.parametrize(
