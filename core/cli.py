@@ -168,6 +168,8 @@ def print_progress(run: Run, rows: Iterator[Row]) -> None:
         tasks: dict[str, TaskID] = {}
         for row in rows:
             fields = row.fields
+            if row.kind == "prepared" and "" in tasks:
+                progress.update(tasks[""], total=1, completed=1, words="ready")
             if row.kind not in ("data", "lane", "step", "epoch"):
                 continue
             if row.engine not in tasks:
@@ -205,7 +207,8 @@ def runs(as_json: AsJson = False) -> None:
     for run in found:
         state = run.state if run.source == "here" else f"{run.state}, {run.source} ({machine_words(run.machine)})"
         images = datasets.find(run.settings["dataset"]).test_images
-        results = [f"{engine_title(lane.engine)} {metrics.percent(lane.test_accuracy, images)}" for lane in run.lanes]
+        tested = [lane for lane in run.lanes if lane.test_accuracy is not None]
+        results = [f"{engine_title(lane.engine)} {metrics.percent(lane.test_accuracy, images)}" for lane in tested]
         begun = run.created_at[:16].replace("T", " ")
         listed.append((run.id, run_title(run.name, run.settings), begun, state, ", ".join(results)))
     listing(("run", "title", "begun", "state", "test accuracy"), listed)

@@ -5,16 +5,14 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from core.claims import CLAIMS, Claim, Judged, all_judged, as_json, claim, summary
 from core.launcher import Launcher, LauncherUnavailable
 from core.machine import machine_words
 from core.measurements import Measurement, Measurements
 from core.store import StoreError
-from core.terminal import AsJson, deployment, err, fail, line, out, say
+from core.terminal import AsJson, deployment, err, fail, line, listing, say
 
 POLL_S = 0.2
 
@@ -98,13 +96,13 @@ def print_measurement(launcher: Launcher, measurement: str) -> Measurement:
 
 
 def _print(rows: Sequence[Judged], shown: Sequence[Judged]) -> None:
-    table = Table("", "topic", "Keras", "PyTorch", "evidence")
+    listed = []
     for row in shown:
         evidence, words = row.evidence, "not measured yet"
         if evidence is not None:
             measured = evidence.measurement
             where = "" if measured is None else f" ({machine_words(measured.machine)}, {measured.measured_at[:10]})"
             words = evidence.shown.finding + where
-        table.add_row(str(row.claim.number), row.claim.topic, *row.verdicts.values(), escape(words))
-    out.print(table)
-    out.print(summary(rows), highlight=False)
+        listed.append((str(row.claim.number), row.claim.topic, *row.verdicts.values(), words))
+    listing(("claim", "topic", "Keras", "PyTorch", "evidence"), listed, prose=True)
+    say(summary(rows))

@@ -16,6 +16,8 @@ from core.limits import read_environment
 from core.settings import DeploymentSettings, InvalidSettings
 
 out, err = Console(), Console(stderr=True)
+PROSE_LETTERS = 20
+"""A column of sentences may be as narrow."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
@@ -27,21 +29,28 @@ def say(text: str, console: Console = out) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def listing(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def listing(titles: Sequence[str], rows: Sequence[Sequence[str]], prose: bool = False) -> None:
     """Prints a table; where it is wider than the terminal, each row as a paragraph below its first cell.
 
-    A title may take two lines in the table.
+    A title may take two lines in the table, and the last column any number where it holds `prose`.
     """
-    table = Table(*(Column(title, no_wrap=True) for title in titles), box=box.SIMPLE_HEAD, show_edge=False)
-    for row in rows:
-        table.add_row(*map(escape, row))
-    if Measurement.get(out, out.options.update(width=10_000), table).maximum <= out.width:
-        out.print(table)
+    narrowest = [(*row[:-1], row[-1][:PROSE_LETTERS]) for row in rows] if prose else rows
+    anyhow = out.options.update(width=10_000)
+    if Measurement.get(out, anyhow, _table(titles, narrowest)).maximum <= out.width:
+        out.print(_table(titles, rows, prose))
         return
     for row in rows:
         first, *rest = (f"{title} {cell}".replace("\n", " ") for title, cell in zip(titles, row, strict=True) if cell)
         below = [_wrapped(packed, out.width, "  ", "    ") for packed in _packed(rest, out.width - 2)]
         out.print("\n".join([first, *below]), markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], prose: bool = False) -> Table:
+    table = Table(*(Column(title, no_wrap=True) for title in titles), box=box.SIMPLE_HEAD, show_edge=False)
+    table.columns[-1].no_wrap = not prose
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
 
 
 def _packed(parts: Sequence[str], width: int) -> list[str]:

@@ -17,10 +17,10 @@ ROWS = [
 ]
 
 
-def listed(monkeypatch: pytest.MonkeyPatch, width: int) -> list[str]:
+def listed(monkeypatch: pytest.MonkeyPatch, width: int, prose: bool = False) -> list[str]:
     file = io.StringIO()
     monkeypatch.setattr(terminal, "out", Console(file=file, width=width))
-    terminal.listing(TITLES, ROWS)
+    terminal.listing(TITLES, ROWS, prose)
     return [line.rstrip() for line in file.getvalue().splitlines()]
 
 
@@ -29,6 +29,12 @@ def test_a_table_stands_where_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "accuracy" in lines[1]
     assert lines[3].split("   ")[1:] == list(ROWS[0][1:])
     assert len(lines) == 5
+
+
+def test_a_column_of_sentences_is_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = listed(monkeypatch, 82, prose=True)
+    assert lines[3].endswith("Keras 97.1\u00a0%, PyTorch")
+    assert lines[4].strip() == "97.3\u00a0%"
 
 
 @pytest.mark.parametrize("width", [40, 80])
