@@ -39,12 +39,17 @@ def base_layout(height: int) -> go.Layout:
     )
 
 
+def time_parts(lane: LaneOutcome) -> tuple[tuple[str, float, float], ...]:
+    """A lane's start, training and the rest: name, seconds, and how opaque its part of the bar is."""
+    return ("start", lane.start_s, 0.3), ("training", lane.train_s, 1.0), ("the rest", lane.rest_s, 0.55)
+
+
 def time_split(lanes: Sequence[LaneOutcome]) -> tuple[go.Figure, str]:
     """One thin stacked bar a lane: start, training, the rest, in seconds; and the finding in words."""
     figure = go.Figure(layout=base_layout(60 + 72 * len(lanes)))
     words = []
     for lane in lanes:
-        parts = (("start", lane.start_s, 0.3), ("training", lane.train_s, 1.0), ("the rest", lane.rest_s, 0.55))
+        parts = time_parts(lane)
         for name, seconds, opacity in parts:
             figure.add_bar(
                 x=[seconds],
@@ -70,8 +75,6 @@ def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.
     mistakes = counts.astype(float)
     np.fill_diagonal(mistakes, np.nan)
     mistakes[mistakes == 0] = np.nan
-    colour = COLOURS[framework(lane.engine)]
-    rgb = ", ".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))
     long_names = max(len(name) for name in classes) > 2
     figure = go.Figure(layout=base_layout(380))
     figure.update_layout(margin_t=8)
@@ -81,7 +84,7 @@ def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.
         y=np.array(classes),
         zmin=0,
         zmax=2 * max(most, 1),
-        colorscale=[(0.0, f"rgba({rgb}, 0.08)"), (1.0, f"rgba({rgb}, 0.85)")],
+        colorscale=[(share, mistake_colour(lane, share)) for share in (0.0, 1.0)],
         showscale=False,
         xgap=1,
         ygap=1,
@@ -104,6 +107,13 @@ def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.
     if long_names:
         figure.update_layout(margin={"l": 84, "r": 12, "t": 10, "b": 84})
     return figure, _finding(lane, counts, classes)
+
+
+def mistake_colour(lane: LaneOutcome, share: float) -> str:
+    """The colour of a cell whose count is this share, 0 to 1, of twice the largest."""
+    colour = COLOURS[framework(lane.engine)]
+    rgb = ", ".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))
+    return f"rgba({rgb}, {0.08 + 0.77 * share:.3g})"
 
 
 def _finding(lane: LaneOutcome, counts: Counts, classes: Sequence[str]) -> str:

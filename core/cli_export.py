@@ -8,7 +8,6 @@ import typer
 from core import export as files
 from core.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
 from core.launcher import Launcher, LauncherUnavailable
-from core.outcome import gather
 from core.outside import look
 from core.report import as_html
 from core.store import Row, Run, Store, StoreError, UnknownRun
@@ -56,7 +55,7 @@ def _write(run: Run, rows: list[Row], form: str, output: Path) -> None:
         files.write_tensorboard(run, rows, output)
         return
     if form == "html":
-        text = as_html(gather(run, rows))
+        text = as_html(run, rows)
     else:
         text = files.as_csv(run, rows) if form == "csv" else files.as_json(run, rows)
     output.write_text(text, encoding="utf-8")

@@ -5,7 +5,8 @@ from typing import Any
 
 from core import metrics
 from core.datasets import DATASETS
-from core.names import ALIGNMENT_TITLES, SCHEDULE_TITLES
+from core.machine import machine_words
+from core.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES, engine_title, joined
 from core.outcome import DOING, ENDED, LaneOutcome, Outcome
 from core.settings import Alignment, TrainSettings
 from core.store import Run
@@ -29,6 +30,31 @@ def settings_words(run: Run) -> str:
     if s["patience"]:
         words.append(f"early stopping after {s['patience']}")
     return ", ".join(words).replace("batch", "Batch", 1) + "."
+
+
+def settings_lines(run: Run) -> dict[str, str]:
+    """Every setting by its name on the page, with its value in words."""
+    s = run.settings
+    patience = f"after {s['patience']} epochs without a lower validation loss" if s["patience"] else "off"
+    return {
+        "Engines": joined([engine_title(engine) for engine in s["engines"]]),
+        "Data set": DATASETS[s["dataset"]].title,
+        "Alignment": ALIGNMENT_TITLES[s["alignment"]],
+        "Batch size": f"{s['batch_size']:,}",
+        "Epochs": f"{s['epochs']}",
+        "Dropout": f"{s['dropout']:g}",
+        "Learning rate": f"{s['learning_rate']:g}",
+        "Seed": f"{s['seed']}",
+        "Early stopping": patience,
+        "Lanes": SCHEDULE_TITLES[s["schedule"]],
+        "Device": DEVICE_TITLES[s["device"]],
+    }
+
+
+def origin(run: Run) -> str:
+    """Whether a run is of this folder, recorded or imported, on which machine and day it ran."""
+    how = {"recorded": "recorded on ", "imported": "imported, ran on "}.get(run.source, "ran on ")
+    return f"{how}{machine_words(run.machine)}, {day(run)}"
 
 
 def day(run: Run) -> str:
@@ -119,5 +145,5 @@ def versions_line(lane: LaneOutcome) -> str:
 def data_line(outcome: Outcome) -> str:
     """Which data were used, and where they came from."""
     data = outcome.prepared or {}
-    source = data.get("source", outcome.dataset.description)
-    return f"Data: {outcome.dataset.title}. {source} {data.get('note', '')}".rstrip()
+    source = str(data.get("source", outcome.dataset.description)).rstrip(".")
+    return f"Data: {outcome.dataset.title}. {source[:1].upper()}{source[1:]}. {data.get('note', '')}".rstrip()

@@ -12,7 +12,6 @@ import streamlit as st
 from core import export
 from core.importing import NAME_LETTERS, NOTE_LETTERS, ImportRefused, read_json
 from core.launcher import Launcher, LauncherUnavailable
-from core.outcome import gather
 from core.report import as_html
 from core.store import ALL_ROWS, Row, Run, Store, StoreError
 from core.web import measure_view
@@ -99,12 +98,7 @@ def take_along(run: Run, store: Store) -> None:
         return store.rows(run.id, limit=ALL_ROWS)
 
     made: list[tuple[str, Callable[[], str | bytes], str, str]] = [
-        (
-            "Report (HTML)",
-            lambda: as_html(gather(run, store.rows(run.id, steps=False, limit=ALL_ROWS))),
-            "html",
-            "text/html",
-        ),
+        ("Report (HTML)", lambda: as_html(run, rows()), "html", "text/html"),
         ("All rows (CSV)", lambda: export.as_csv(run, rows()), "csv", "text/csv"),
         ("Everything (JSON)", lambda: export.as_json(run, rows()), "json", "application/json"),
         ("TensorBoard", partial(_tensorboard, run, rows), "tensorboard.zip", "application/zip"),

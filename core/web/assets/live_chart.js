@@ -221,7 +221,11 @@ class LiveChart {
     }
     const sampled = [...this.lanes.values()].some((lane) => lane.sampled);
     const steps = sampled ? "single steps" : "every step";
-    setText(this.find("caption"), `Thick with markers: validation. Thin: training. Faint: ${steps}.`);
+    const which =
+      this.data.epochs === 1
+        ? "Large marks: validation. Small: training."
+        : "Thick with markers: validation. Thin: training.";
+    setText(this.find("caption"), `${which} Faint: ${steps}.`);
     this.find("twin").hidden = !this.data.twin;
     if (this.data.twin) this.twinSentence();
   }

@@ -129,7 +129,8 @@ function traceOf(chart, { part, lane }, data) {
   const symbol = lane.open ? `${style.symbol}-open` : style.symbol;
   return {
     type: "scatter",
-    mode: main ? "lines+markers" : "lines",
+    // Of one epoch there is no line of training: its point has a small mark.
+    mode: main || (part === "training" && data.epochs === 1) ? "lines+markers" : "lines",
     // Plotly leaves a trace without any point out of the legend.
     x: main ? [null] : [],
     y: main ? [null] : [],
@@ -137,7 +138,7 @@ function traceOf(chart, { part, lane }, data) {
     showlegend: main,
     opacity: part === "steps" ? 0.45 : 1,
     line: { color: style.color, width, dash },
-    marker: { color: style.color, symbol, size: twin ? [6, 11][scale - 1] : 8, opacity: 1 },
+    marker: { color: style.color, symbol, size: part === "training" ? 5 : twin ? [6, 11][scale - 1] : 8, opacity: 1 },
     hoverinfo: part === "steps" ? "skip" : "all",
     // A template would bring back what is to be skipped.
     hovertemplate: part === "steps" ? "" : `${CHARTS[chart].hover(data.accuracy_digits ?? 1)}<extra>${lane.name}${kind}</extra>`,
