@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from core import metrics, wording
+from core.fairness import TWIN_BOUNDS, Parting, Verdict
+from core.fairness_words import words_of
 from core.figures import figures
 from core.outcome import conclusion, gather
 from core.report import as_html, curves
@@ -13,7 +15,7 @@ from core.settings import TrainSettings
 from tests.reported import CASES, Reported, cut_off, one_epoch, recorded, with_lanes
 
 
-def words_of(html: str) -> str:
+def text_of(html: str) -> str:
     """What a reader reads, on one line."""
     body = html.partition("<body>")[2]
     return " ".join(re.sub(r"<[^>]+>", " ", body).replace("&#39;", "'").split(" ")).replace("\n", " ")
@@ -34,7 +36,7 @@ def test_it_is_one_small_file_that_needs_nothing(case: str) -> None:
 def test_it_says_what_the_page_says(case: str) -> None:
     run, rows = CASES[case]()
     outcome = gather(run, rows)
-    said = squeezed(words_of(as_html(run, rows)))
+    said = squeezed(text_of(as_html(run, rows)))
     expected = [wording.settings_words(run), run.reason, run.state, wording.time_caption(outcome)]
     expected += [word for lane in outcome.lanes for word in wording.card(outcome, lane)]
     expected += [value for values in figures(outcome).values() for value in values]
@@ -50,10 +52,21 @@ def test_settings_stand_under_their_names() -> None:
 
 
 def test_a_twins_difference_is_a_power_of_ten_with_what_it_means() -> None:
-    said = squeezed(words_of(as_html(*recorded("exact-twin"))))
+    said = squeezed(text_of(as_html(*recorded("exact-twin"))))
     assert "Exact twin. Largest difference of the two loss curves: 4.4 × 10⁻¹⁶ . That is about the last digit" in said
     assert "1 × 10⁻¹²" in said, "the certificate's bound"
     assert "0.0000000" not in said
+
+
+def test_a_run_that_parted_says_so_beside_its_state_and_where() -> None:
+    run, rows = recorded("exact-twin")
+    held = Verdict("held", steps=232, epochs=8, tested=True, weighed=True, complete=True, bounds=TWIN_BOUNDS)
+    parting = Parting("step", "loss", 1, 14, 14, 0.02, 1e-11)
+    parted = Verdict("parted", steps=14, step_loss_difference=0.02, bounds=TWIN_BOUNDS, parting=parting)
+    for verdict, badge in ((held, '"green">fairness held<'), (parted, '"red">parted at step 14<')):
+        html = as_html(replace(run, fairness=verdict), rows)
+        assert html.index("finished") < html.index(badge) < html.index("recorded on")
+        assert squeezed(words_of(replace(run, fairness=verdict))) in squeezed(text_of(html))
 
 
 def test_only_a_twins_curves_are_compared() -> None:
