@@ -1,10 +1,13 @@
 """Standard output and standard error that may be closed, full, or unable to write every letter."""
 
 import codecs
+import contextlib
 import io
 import os
 import sys
 import unicodedata
+
+from core.metrics import in_ascii
 
 PLAIN = str.maketrans({"\u2013": "-", "\u2014": "-", "\u2212": "-", "\u00d7": "x", "\u2018": "'", "\u2019": "'"})
 BROKEN_PIPE = 141
@@ -27,13 +30,23 @@ class OutputGone(Exception):
         return self.status
 
 
+def in_its_letters(text: str, encoding: str) -> str:
+    """Powers of ten as 4.4e-16 where an encoding has no raised digits: letter by letter they would read 10?16."""
+    try:
+        "\u207b".encode(encoding)
+    except UnicodeEncodeError:
+        return in_ascii(text)
+    return text
+
+
 class Output(io.TextIOWrapper):
     """Standard output: where it takes nothing more, that is `OutputGone`."""
 
     def write(self, text: str) -> int:
         """Writes, or raises `OutputGone`."""
         try:
-            return super().write(text)
+            super().write(in_its_letters(text, self.encoding))
+            return len(text)
         except OSError as error:
             raise OutputGone(error) from error
 
@@ -50,10 +63,9 @@ class Complaints(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         """Writes what can be written."""
-        try:
-            return super().write(text)
-        except OSError:
-            return len(text)
+        with contextlib.suppress(OSError):
+            super().write(in_its_letters(text, self.encoding))
+        return len(text)
 
     def flush(self) -> None:
         """Flushes what can be flushed."""

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from core import terminal
+from core.metrics import digits
 from core.streams import Complaints, Output, OutputGone, plainer
 
 TITLES = ("run", "state", "test\naccuracy")
@@ -73,3 +74,19 @@ def test_a_full_disk_and_a_closed_pipe_are_told_apart_and_stderr_never_ends_a_co
 def test_letters_that_a_terminal_lacks_are_written_in_those_that_it_has(text: str, encoding: str, written: str) -> None:
     codecs.register_error("plainer", plainer)
     assert text.encode(encoding, "plainer").decode(encoding) == written
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"),
+    [("utf-8", "4.4 × 10⁻¹⁶ of 1 × 10⁶"), ("ascii", "4.4e-16 of 1e6"), ("latin-1", "4.4e-16 of 1e6")],
+)
+@pytest.mark.parametrize("stream", [Output, Complaints])
+def test_a_power_of_ten_is_readable_in_every_terminal(
+    stream: type[io.TextIOWrapper], encoding: str, written: str
+) -> None:
+    codecs.register_error("plainer", plainer)
+    raw = io.BytesIO()
+    with stream(raw, encoding, "plainer", write_through=True) as out:
+        text = f"{digits(4.4e-16)} of {digits(1e6)}"
+        assert out.write(text) == len(text)
+        assert raw.getvalue().decode(encoding).replace("\u00a0", " ") == written
