@@ -17,7 +17,7 @@ from core.store import ALL_ROWS, Row, Run, Store, StoreError
 from core.web import measure_view
 from core.web.here import say
 from core.web.markdown import literal
-from core.web.settings_form import link_of
+from core.web.settings_form import link_to
 from core.web.visitor import visitor
 
 REFUSED = "delete_refused"
@@ -38,8 +38,7 @@ def bar(run: Run, store: Store, active: Launcher | None) -> None:
             "../../pages/train.py",
             label="Run again",
             icon=":material/replay:",
-            # Never empty: a link without a setting leaves the fields as they are.
-            query_params={"epochs": str(run.settings["epochs"]), **link_of(run.settings)},
+            query_params=link_to(run.settings),
         )
         with st.popover("Take along", icon=":material/download:"):
             take_along(run, store)

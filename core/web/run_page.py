@@ -15,7 +15,7 @@ from core.web.measure_view import begins_in
 def show(run: Run, store: Store, active: Launcher | None) -> None:
     """A live run grows by itself; an ended one stands."""
     if not run.live:
-        ended(run, store)
+        ended(run, store, active)
         return
     expected = estimate(store, run.settings)
     feed = st.session_state.get("route", "open") != "open"
@@ -42,7 +42,7 @@ def while_it_runs(run_id: str, store: Store, active: Launcher | None, expected: 
         charts(outcome, store)
 
 
-def ended(run: Run, store: Store) -> None:
+def ended(run: Run, store: Store, active: Launcher | None) -> None:
     """A run with its end: cards, one paragraph, charts, figures, code."""
     outcome = gather(run, store.rows(run.id, steps=False))
     if run.state == "failed":
@@ -53,6 +53,7 @@ def ended(run: Run, store: Store) -> None:
     run_view.lane_cards(outcome)
     run_view.fairness(run)
     run_view.paragraph(outcome)
+    run_view.next_run(outcome, active)
     if any(lane.built for lane in outcome.lanes):
         charts(outcome, store)
     run_view.result(outcome)

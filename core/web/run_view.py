@@ -10,14 +10,17 @@ import streamlit as st
 from core import charts, metrics, wording
 from core.fairness_words import badge_of, not_comparable, words_of
 from core.figures import figures
+from core.launcher import Launcher
 from core.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.machine import machine_words
 from core.names import cut, engine_title, framework, is_variant
 from core.outcome import LaneOutcome, Outcome, conclusion, progress
 from core.settings import Alignment, InvalidSettings, TrainSettings
 from core.store import Run, Store
+from core.suggestion import suggestion
 from core.web.components.live_chart import ChartLane, ChartView, FedRows, Route, live_chart
 from core.web.markdown import literal
+from core.web.settings_form import link_to
 
 MARKS = {"keras": ":blue[●]", "torch": ":orange[◆]", "other": ":gray[■]"}
 VARIANT_MARKS = {"keras": ":blue[○]", "torch": ":orange[◇]"}
@@ -234,6 +237,25 @@ def machine(outcome: Outcome) -> None:
     st.markdown(literal(wording.data_line(outcome)))
     if sums := (outcome.prepared or {}).get("source_sha256"):
         st.code("\n".join(f"{sha256}  {name}" for name, sha256 in sums.items()), language=None)
+
+
+def next_run(outcome: Outcome, active: Launcher | None) -> None:
+    """One run to try next, where one follows from this and may be started here: a link that fills in the fields."""
+    found = suggestion(outcome)
+    if found is None or active is None:
+        return
+    try:
+        active.check(found.settings)
+    except InvalidSettings:
+        return
+    with st.container(gap=None):
+        st.page_link(
+            "../../pages/train.py",
+            label=f"Try next: {found.what}",
+            icon=":material/arrow_forward:",
+            query_params=link_to(found.settings.as_json()),
+        )
+        st.caption(literal(found.why), width=720)
 
 
 def paragraph(outcome: Outcome) -> None:

@@ -195,6 +195,11 @@ def link_of(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text != _text(name, DEFAULTS[name])}
 
 
+def link_to(values: Mapping[str, Any]) -> dict[str, str]:
+    """The same, never empty: a link without a setting leaves the fields as they are."""
+    return {"epochs": _text("epochs", values["epochs"]), **link_of(values)}
+
+
 def _text(name: str, value: Any) -> str:
     """A value as a link holds it: a number in its plain form, what is none as it was typed."""
     if isinstance(value, list | tuple):

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
 from core import launcher as launcher_module
 from core import recording
 from core.launcher import LauncherUnavailable
+from core.limits import Limits
 from core.names import ALIGNMENT_MEANINGS, ALIGNMENT_TITLES, engine_title
 from core.settings import ENGINE_NAMES, NUMBERS, TrainSettings
 from core.store import FILE, MIGRATIONS, Store, read_recordings
@@ -461,6 +463,24 @@ def test_a_finished_run_shows_its_result(finished_page: TrainPage, make_run: Mak
     assert page.metrics == [("Test accuracy", accuracy) for accuracy in accuracies]
     assert any(text.startswith("In this run ") and "One run is an anecdote:" in text for text in page.texts)
     assert page.says("Batch size 600, 3 epochs, dropout 0.3, as shipped, in turns, MNIST, 5,000 images.")
+
+
+def test_a_finished_run_suggests_one_next_run_whose_link_fills_in_the_fields(
+    finished_page: TrainPage, launcher: StandInLauncher
+) -> None:
+    (link,) = [link.proto for link in finished_page.app.get("page_link") if link.proto.label.startswith("Try next: ")]
+    asked = dict(parse_qsl(link.query_string))
+    assert asked.items() >= {"epochs": "3", "batch_size": "600"}.items(), "what does not change is the run's own"
+    page = TrainPage(**asked)
+    assert page.startable
+    assert page.link == asked
+
+
+def test_what_may_not_be_started_here_is_not_suggested(
+    finished_page: TrainPage, launcher: StandInLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "limits", Limits.model_construct(epochs=2))
+    assert not [link for link in finished_page.run().app.get("page_link") if link.proto.label.startswith("Try next: ")]
 
 
 def test_the_figures_of_both_lanes_stand_in_one_table(finished_page: TrainPage, make_run: MakeRun) -> None:
