@@ -301,9 +301,11 @@ def _no_comparison(outcome: Outcome, lanes: Sequence[LaneOutcome], all_of_them: 
 
 def _took(lanes: Sequence[LaneOutcome]) -> str:
     """Other programs took 62 % of the processors while Keras trained and 8 % while PyTorch did."""
-    shares = [f"{100 * (lane.taken_share or 0):.0f}{metrics.NO_BREAK}%" for lane in lanes]
-    whiles = [f"{shares[0]} of the processors while {lanes[0].title} trained"]
-    whiles += [f"{share} while {lane.title} did" for share, lane in zip(shares[1:], lanes[1:], strict=True)]
+    told = [(metrics.percent(lane.taken_share, 100), lane.title) for lane in lanes if lane.taken_share is not None]
+    whiles = [
+        f"{share} while {title} did" if i else f"{share} of the processors while {title} trained"
+        for i, (share, title) in enumerate(told)
+    ]
     return f"other programs took {joined(whiles)}"
 
 

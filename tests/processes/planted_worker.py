@@ -1,0 +1,28 @@
+"""The worker, with the engine without a framework in place of both: `python -m tests.processes.planted_worker ENGINE`.
+
+An aligned run takes `keras` and `torch` alone; with this one it needs neither framework. `DUEL_TEST_PLANT=torch`
+plants one error in that lane: every training label is one too high.
+"""
+
+import os
+import sys
+
+from core import worker
+from core.engines.base import Images, Labels
+from core.engines.fake import FakeEngine
+
+
+class Planted(FakeEngine):
+    """Right but for what is planted."""
+
+    def feed(self, images: Images, labels: Labels) -> None:
+        wrong = self.name == os.environ.get("DUEL_TEST_PLANT")
+        super().feed(images, ((labels + 1) % 10).astype("uint8") if wrong else labels)
+
+
+ENGINE = Planted
+
+if __name__ == "__main__":
+    sys.modules["planted"] = sys.modules["__main__"]
+    worker.module_of = lambda engine: "planted"
+    worker.main()
