@@ -526,25 +526,62 @@ def test_summaries_and_versions_are_folded(finished_page: TrainPage) -> None:
 def test_a_same_start_run_shows_its_certificate(make_run: MakeRun, shows: Shows, launcher: StandInLauncher) -> None:
     shows(make_run(alignment="same-start"))
     page = TrainPage()
-    (folded,) = [expander for expander in page.app.expander if expander.label.startswith("Fairness certificate")]
+    (folded,) = [expander for expander in page.app.expander if expander.label.startswith("Certificate before epoch 1")]
     assert read(folded.markdown[0].value) == "passed"
     assert list(folded.table[0].value.columns) == ["measured", "allowed"]
     assert any("a float32 holds" in text.value or "Not one bit" in text.value for text in folded.markdown)
     assert not page.app.warning
 
 
-def test_a_certificate_that_failed_stands_above_the_result(
+def test_a_twin_that_held_says_what_was_compared(make_run: MakeRun, shows: Shows, launcher: StandInLauncher) -> None:
+    shows(make_run(alignment="exact-twin", dropout=0))
+    page = TrainPage()
+    assert page.says("fairness held")
+    assert page.says("Both lanes computed the same numbers. Compared: the loss of each of")
+    assert page.says("The framework is not the model")
+    assert not page.app.error
+
+
+def test_a_twin_that_parted_says_where_above_the_result(
     make_run: MakeRun, shows: Shows, launcher: StandInLauncher
 ) -> None:
-    made = make_run(alignment="same-start")
-    shows(made)
+    shows(make_run(alignment="exact-twin", dropout=0))
+    parting = {"where": "step", "figure": "loss", "epoch": 1, "step": 2, "run_step": 2, "difference": 0.1, "bound": 0.0}
+    parted = json.dumps({"state": "parted", "steps": 4, "parting": parting})
     with sqlite3.connect(launcher.store.path) as connection:
-        connection.execute(
-            "UPDATE rows SET fields = json_set(fields, '$.passed', json('false')) WHERE kind = 'certificate'"
-        )
+        connection.execute("UPDATE rows SET fields = ? WHERE kind = 'fairness'", [parted])
+        connection.execute("UPDATE runs SET fairness = ?", [parted])
     page = TrainPage()
-    (warning,) = page.app.warning
-    assert "certificate failed" in warning.value
+    (error,) = page.app.error
+    assert error.value.startswith("The lanes parted at step 2 (step 2 of epoch 1): their losses differ by 0.1")
+    assert page.says("parted at step 2")
+    assert not page.says("compute the same numbers")
+    assert not page.says("fairness held")
+
+
+def test_an_aligned_run_of_before_is_not_called_held(
+    make_run: MakeRun, shows: Shows, launcher: StandInLauncher
+) -> None:
+    shows(make_run(alignment="exact-twin", dropout=0))
+    with sqlite3.connect(launcher.store.path) as connection:
+        connection.execute("DELETE FROM rows WHERE kind = 'fairness'")
+        connection.execute("UPDATE runs SET fairness = 'null'")
+    page = TrainPage()
+    assert page.says("fairness not compared")
+    assert not page.says("compute the same numbers")
+
+
+def test_a_busy_machine_is_said_beside_the_state_and_no_speed_is_compared(
+    make_run: MakeRun, shows: Shows, launcher: StandInLauncher
+) -> None:
+    shows(make_run())
+    with sqlite3.connect(launcher.store.path) as connection:
+        taken = "'$.others_share', 0.7, '$.stolen_share', 0.0, '$.idle_share', 0.0"
+        connection.execute(f"UPDATE rows SET fields = json_set(fields, {taken}) WHERE kind = 'epoch'")
+    page = TrainPage()
+    assert page.says("machine was busy")
+    assert page.says("their times do not compare")
+    assert not page.says("images a second")
 
 
 def test_a_failed_lane_is_said_in_words_and_the_other_keeps_its_result(
@@ -706,7 +743,7 @@ def test_the_recorded_duels_can_be_switched(recorded: Path, launcher: StandInLau
     choice.set_value("Same start")
     page.run()
     assert page.says("dropout 0.3, same start, in turns")
-    assert any(expander.label.startswith("Fairness certificate") for expander in page.app.expander)
+    assert any(expander.label.startswith("Certificate before epoch 1") for expander in page.app.expander)
 
 
 def test_the_first_own_run_takes_the_place_of_the_recorded(
