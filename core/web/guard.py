@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config, runtime, url_util
 
+from core.web.shell import SafeHeaders, Shell
 from core.web.visitor import VisitorCookie, strangers_visit
 
 RATE, BURST = 250_000, 4_000_000
@@ -36,8 +37,8 @@ POLICY_VIOLATION = 1008
 
 
 def middleware() -> list[Middleware]:
-    """What every request passes: the guard, then the giver of cookies."""
-    return [Middleware(Guard), Middleware(VisitorCookie)]
+    """What every request passes, from the outside in."""
+    return [Middleware(SafeHeaders), Middleware(Guard), Middleware(VisitorCookie), Middleware(Shell)]
 
 
 class Guard:

@@ -171,8 +171,7 @@ class Visitor:
         return page
 
     def _note(self, message: Any) -> None:
-        # Streamlit looks for itself below a page's own address first, /draw/_stcore/..., and takes the 404.
-        if message.type == "error" and "/_stcore/" not in message.location.get("url", ""):
+        if message.type == "error":
             self.troubles.append(f"console: {message.text}")
 
     def _check_host(self, request: Any) -> None:
@@ -183,7 +182,7 @@ class Visitor:
     def open(self, path: str = "", **settings: object) -> Page:
         """The page at a path, drawn."""
         self.page.goto(f"{self.server.url}/{path}" + (f"?{urlencode(settings)}" if settings else ""))
-        return settled(self.page, TITLES.get(path, TITLES[""]))
+        return settled(self.page, TITLES.get(path.strip("/"), TITLES[""]))
 
     def close(self, screenshot: Path | None = None) -> None:
         """Closes it all; a screenshot first where something failed."""
@@ -281,5 +280,5 @@ def points(page: Page, chart: str) -> list[int]:
 def sideways(page: Page) -> int:
     """By how many pixels the page can be scrolled sideways."""
     script = """() => Math.max(...[document.scrollingElement, document.querySelector('[data-testid=stMain]')]
-        .map((element) => element.scrollWidth - element.clientWidth))"""
+        .map((element) => element ? element.scrollWidth - element.clientWidth : 0))"""
     return int(page.evaluate(script))

@@ -1,6 +1,7 @@
 """A fresh server and its first visitors: deep addresses, bad links, two at once, a phone, the keyboard."""
 
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -34,15 +35,31 @@ def test_the_first_request_of_a_server_may_carry_settings(
     assert page.locator("[data-testid=stSidebar]").count() == 0
 
 
-def test_the_first_request_of_a_server_may_be_for_a_page_that_is_not(
-    start_server: Callable[[], Server], visit: OpenVisitor
-) -> None:
-    visitor = visit(start_server().wait())
+@pytest.mark.parametrize("address", ["no-such-page", "a/b/c", "%3Cimg%20src=x%20onerror=alert(1)%3E"])
+def test_an_unknown_address_gets_our_page_whose_links_lead_on(visit: OpenVisitor, server: Server, address: str) -> None:
+    visitor = visit(width=390, height=844)
     visitor.expects_troubles = True  # the browser itself reports that address's 404
-    page = visitor.open("no-such-page")
-    expect(start_button(page)).to_be_visible()
-    assert page.locator(TRACEBACK).count() == 0
-    assert page.locator("[data-testid=stSidebar]").count() == 0
+    answer = visitor.page.goto(f"{server.url}/{address}")
+    assert answer is not None
+    assert answer.status == 404
+    page = visitor.page
+    expect(page.get_by_role("heading", name="There is no page here")).to_be_visible()
+    expect(page.get_by_text(f"Nothing is at /{unquote(address)}.")).to_be_visible()
+    assert page.locator("img").count() == 0
+    assert page.get_by_role("link").all_inner_texts() == ["Train", "Draw", "Compare", "Runs", "Learn"]
+    assert sideways(page) == 0
+    visitor.troubles.clear()
+    page.get_by_role("link", name="Runs", exact=True).click()
+    settled(page, "Runs")
+    assert not visitor.troubles
+
+
+def test_no_page_meets_an_error_when_its_own_address_is_opened_in_the_dark(visit: OpenVisitor) -> None:
+    """The visitor notes whatever the browser reports: a 404, or something that the content policy stops."""
+    visitor = visit()
+    visitor.page.emulate_media(color_scheme="dark")
+    for path in ("draw/", "compare", "runs", "learn"):
+        visitor.open(path)
 
 
 def test_two_first_visitors_at_once_both_get_the_page(start_server: Callable[[], Server], visit: OpenVisitor) -> None:
