@@ -16,7 +16,11 @@ from core.settings import Order
 AS_OF = "November 2026"
 VERDICTS = ("true", "partly true", "outdated", "misleading", "false", "no difference seen", "measured")
 """`measured` stands only where nothing has been measured yet."""
+LABELS = {"measured": "not measured yet"}
+"""What a reader sees, where it is not the verdict's own word."""
 SIDES = {"keras": "Keras", "pytorch": "PyTorch"}
+ARTICLE = "“Keras vs PyTorch” on Python Guides"
+ARTICLE_URL = "https://pythonguides.com/keras-vs-pytorch/"
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,8 @@ CLAIMS = (
         "Release",
         _sides("Released in March 2015.", "Released in October 2016."),
         _sides("true", "misleading"),
-        "Keras' first commit is of 27 March 2015. October 2016 is only PyTorch's fourth alpha: the first came a "
-        "month earlier, and the public release, from which PyTorch counts its own years, in January 2017.",
+        "Keras' first commit dates from 27 March 2015. October 2016 saw only PyTorch's fourth alpha: the first had "
+        "come a month earlier, and the public release, from which PyTorch counts its years, followed in January 2017.",
         (
             KERAS_GIT,
             Source("PyTorch, releases", "https://github.com/pytorch/pytorch/releases", "from 1 September 2016"),
@@ -83,8 +87,8 @@ CLAIMS = (
         "Level of the API",
         _sides("A high-level API.", "A low-level API."),
         _sides("true", "misleading"),
-        "Both reach from ready layers down to single tensors: torch.nn brings layers, losses and optimisers, and "
-        "Keras can be used as a low-level language, too. What remains: PyTorch itself has no fit().",
+        "Both range from ready-made layers down to single tensors: PyTorch brings layers, losses and optimisers, and "
+        "Keras can be used as a low-level language, too. What remains true: PyTorch itself has no fit().",
         (KERAS_3, PYTORCH_README),
         "api_level",
         "Counts the statements of the same network written three ways, and trains each.",
@@ -94,8 +98,8 @@ CLAIMS = (
         "Size of the data",
         _sides("For smaller data sets.", "For large data sets and high performance."),
         _sides("false", "false"),
-        "Nothing ties either to a size: both read batches from whatever holds the data. If one suited small sets "
-        "only, its images per second would fall as the set grows.",
+        "Neither is tied to a size: both train on one batch after another, wherever the data is kept. If Keras suited "
+        "only small data sets, it would train fewer images a second on larger ones.",
         (
             Source("Keras, developer guides", "https://keras.io/guides/", "read November 2026"),
             Source("PyTorch, torch.utils.data", "https://docs.pytorch.org/docs/stable/data.html", "read November 2026"),
@@ -109,7 +113,7 @@ CLAIMS = (
         "Graph",
         _sides("A static graph.", "A dynamic graph."),
         _sides("outdated", "partly true"),
-        "Keras layers run eagerly when they are called; on TensorFlow fit() compiles the step into a graph unless "
+        "Keras layers run eagerly when they are called; on TensorFlow, fit() compiles the step into a graph unless "
         "run_eagerly=True says otherwise. PyTorch is eager until torch.compile captures a graph.",
         (
             Source("Keras, Model.compile", "https://keras.io/api/models/model_training_apis/", "read November 2026"),
@@ -128,8 +132,9 @@ CLAIMS = (
         "Debugging",
         _sides("Its networks are simple, so they rarely need debugging.", "Good debugging abilities."),
         _sides("misleading", "partly true"),
-        "A simple network can be wrong, too, and neither framework notices all of it. A well-known report of a 400 % "
-        "higher error in PyTorch came from targets of another shape, spread over the batch; not from the framework.",
+        "Simple networks have bugs, too, and neither framework catches them all. In a well-known report PyTorch's "
+        "error was five times that of Keras: the targets had the wrong shape and were broadcast over the batch, a bug "
+        "in the script and not in PyTorch.",
         (Source("PyTorch forum, topic 160720", "https://discuss.pytorch.org/t/160720", "2022"),),
         "silent_mistakes",
         "Plants the same five mistakes in both and notes what is said, when, and what each costs.",
@@ -137,10 +142,10 @@ CLAIMS = (
     Claim(
         6,
         "Community",
-        _sides("Less community support.", "More community support."),
-        _sides("misleading", "true"),
-        "PyTorch counts more of everything in the snapshot below. But downloads do not count choices, since "
-        "installing TensorFlow installs Keras, too; and a smaller community is not a small one.",
+        _sides("Less community support.", "Stronger community support."),
+        _sides("partly true", "partly true"),
+        "PyTorch leads in every count of a snapshot of October 2025, 13 months older than our other findings. But such "
+        "counts measure use, not support, and downloads not even that: whoever installs TensorFlow gets Keras, too.",
         (
             Source(
                 "best-of-ml-python, README at 09e118d",
@@ -154,8 +159,8 @@ CLAIMS = (
         "Speed",
         _sides("Slow, so its performance is low.", "Fast, so its performance is high."),
         _sides("measured", "measured"),
-        "It depends on the model, the mode and the machine. The Keras team's own table, contested by PyTorch "
-        "engineers over compile settings, has either ahead: whoever hides a mode can report either winner.",
+        "It depends on the model, the mode and the machine. In the Keras team's own table, which PyTorch engineers "
+        "contest over its compile settings, each is ahead somewhere: leave out a mode, and either can be the winner.",
         (
             Source("Keras, benchmarks", "https://keras.io/getting_started/benchmarks/", "2024"),
             Source(
@@ -173,8 +178,9 @@ CLAIMS = (
         "Backends",
         _sides("Has backends, TensorFlow among them.", "Has no backend."),
         _sides("true", "false"),
-        "True, and not all of it: since Keras 3 they are TensorFlow, JAX and PyTorch, and OpenVINO to read with. "
-        "PyTorch stands on kernel libraries, takes compiler backends, and is itself a backend of Keras.",
+        "True of Keras, but incomplete: since version 3 it trains on TensorFlow, JAX or PyTorch, and its models can "
+        "run on OpenVINO. PyTorch has backends, too: kernel libraries such as oneDNN under it, and compilers behind "
+        "torch.compile. It is even a backend itself: of Keras.",
         (KERAS_3, Source("Keras, keras/src/backend", "https://github.com/keras-team/keras", "read November 2026")),
         "backends",
         "Runs the same Keras network on every backend installed here, and lists PyTorch's own.",
@@ -184,7 +190,8 @@ CLAIMS = (
         "Language",
         _sides("Written in Python.", "Written in Lua."),
         _sides("true", "false"),
-        "The Lua one was Torch7. PyTorch grew out of its C libraries and is written in Python, C++ and CUDA.",
+        "Lua was the language of its predecessor, Torch7. PyTorch grew out of Torch7's C libraries and is written in "
+        "Python, C++ and CUDA.",
         (
             Source(
                 "Soumith Chintala, PyTorch's design origins",
@@ -264,7 +271,7 @@ class Judged:
         """(verdict, label) of each badge: one where both sides have the same, else one a side."""
         keras, pytorch = self.verdicts["keras"], self.verdicts["pytorch"]
         if keras == pytorch:
-            return ((keras, keras),)
+            return ((keras, f"Both: {LABELS.get(keras, keras)}"),)
         return ((keras, f"Keras: {keras}"), (pytorch, f"PyTorch: {pytorch}"))
 
 
@@ -299,8 +306,9 @@ def summary(rows: Sequence[Judged]) -> str:
 
 
 def counts(rows: Sequence[Judged]) -> dict[str, int]:
-    """How many rows have each verdict on at least one side, in the order of `VERDICTS`, without the absent ones."""
-    found = {verdict: sum(verdict in row.verdicts.values() for row in rows) for verdict in VERDICTS}
+    """How many sides have each verdict, two a row, in the order of `VERDICTS`, without the absent ones."""
+    sides = [verdict for row in rows for verdict in row.verdicts.values()]
+    found = {verdict: sides.count(verdict) for verdict in VERDICTS}
     return {verdict: number for verdict, number in found.items() if number}
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from core.claims import AS_OF, Evidence, Judged, summary
+from core.claims import ARTICLE, ARTICLE_URL, AS_OF, Evidence, Judged, summary
 from core.machine import machine_words
 
 COLUMNS = (
@@ -20,7 +20,8 @@ def _where(evidence: Evidence | None) -> tuple[str, str]:
 
 def as_markdown(rows: Sequence[Judged]) -> str:
     """Every row with its verdicts, reason, finding and sources."""
-    parts = ["# Keras vs PyTorch: ten claims, tested", f"{summary(rows)} As of {AS_OF}."]
+    article = f"The claims are those of the article [{ARTICLE}]({ARTICLE_URL}), shortened."
+    parts = ["# Keras vs PyTorch: ten claims, tested", f"{summary(rows)} As of {AS_OF}. {article}"]
     for row in rows:
         claim, evidence = row.claim, row.evidence
         machine, day = _where(evidence)

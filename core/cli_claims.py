@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core.claims import CLAIMS, Claim, Judged, all_judged, as_json, claim, summary
+from core.claims import ARTICLE, ARTICLE_URL, CLAIMS, Claim, Judged, all_judged, as_json, claim, summary
 from core.launcher import Launcher, LauncherUnavailable
 from core.machine import machine_words
 from core.measurements import Measurement, Measurements
@@ -105,4 +105,4 @@ def _print(rows: Sequence[Judged], shown: Sequence[Judged]) -> None:
             words = evidence.shown.finding + where
         listed.append((str(row.claim.number), row.claim.topic, *row.verdicts.values(), words))
     listing(("claim", "topic", "Keras", "PyTorch", "evidence"), listed, prose=True)
-    say(summary(rows))
+    say(f"{summary(rows)} The article: {ARTICLE}, {ARTICLE_URL}")

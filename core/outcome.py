@@ -275,6 +275,9 @@ def _accuracies(outcome: Outcome, lanes: list[LaneOutcome]) -> str:
     return f"{first} got the most of the {images:,} test images right, {most:,}, {last} the fewest, {fewest:,}"
 
 
+IMAGES = "images a second"
+
+
 def _speeds(outcome: Outcome, lanes: list[LaneOutcome]) -> str:
     """Of three lanes and more: which trained fastest, and how much faster than the slowest, if times compare."""
     if why := _no_comparison(outcome, lanes, "all"):
@@ -283,7 +286,7 @@ def _speeds(outcome: Outcome, lanes: list[LaneOutcome]) -> str:
     ratio = (fastest.throughput or 0) / (slowest.throughput or 1)
     if ratio < 1.01:
         return f"all trained at the same speed within 1{metrics.NO_BREAK}%"
-    return f"{fastest.title} trained fastest, {_times_as_many(ratio, slowest)}"
+    return f"{fastest.title} trained fastest, {metrics.more_than(ratio, IMAGES, slowest.title)}"
 
 
 def _no_comparison(outcome: Outcome, lanes: Sequence[LaneOutcome], all_of_them: str) -> str:
@@ -317,16 +320,7 @@ def _time_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tu
     ratio = (faster.throughput or 0) / (slower.throughput or 1)
     if ratio < 1.01:
         return "", f"both trained at the same speed within 1{metrics.NO_BREAK}%"
-    return faster.title, f"trained {_times_as_many(ratio, slower)}"
-
-
-def _times_as_many(ratio: float, slower: LaneOutcome) -> str:
-    """10 % more images a second than Keras; from twice on, 11 times as many images a second as Keras."""
-    per_cent = round(100 * (ratio - 1))
-    if per_cent < 100:
-        return f"{per_cent}{metrics.NO_BREAK}% more images a second than {slower.title}"
-    times = f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
-    return f"{'twice' if times == '2.0' else f'{times} times'} as many images a second as {slower.title}"
+    return faster.title, f"trained {metrics.more_than(ratio, IMAGES, slower.title)}"
 
 
 def _caution(outcome: Outcome) -> str:

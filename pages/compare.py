@@ -65,28 +65,33 @@ def chosen(rows: list[claims.Judged]) -> list[claims.Judged]:
     """The rows of the verdicts that were picked; all where none is."""
     counts = claims.counts(rows)
     picked = st.pills(
-        "Verdict",
+        ":material/filter_list: Show only claims with the verdict",
         list(counts),
         selection_mode="multi",
-        format_func=lambda verdict: f"{verdict} {counts[verdict]}",
+        format_func=lambda verdict: f"{claims.LABELS.get(verdict, verdict)} ({counts[verdict]})",
         key="verdicts",
-        label_visibility="collapsed",
         wrap=True,
     )
-    return [judged for judged in rows if not picked or set(judged.verdicts.values()) & set(picked)]
+    shown = [judged for judged in rows if not picked or set(judged.verdicts.values()) & set(picked)]
+    number = f"{len(shown)} of {len(rows)} claims are shown. " if picked else ""
+    sides = f"The numbers count sides: each claim has two, {sum(counts.values())} in all; a badge “Both” counts as two."
+    st.caption(number + sides)
+    return shown
 
 
 st.title("Compare", anchor=False)
 try:
     rows = claims.all_judged(measurements.results(), measurements.recorded())
-    st.markdown(f"Ten claims of a “Keras vs PyTorch” article, each tested. **{claims.summary(rows)}**")
+    article = f"[{claims.ARTICLE}]({claims.ARTICLE_URL})"
+    st.markdown(f"Ten claims of the article {article}, each tested. **{claims.summary(rows)}**")
     active = here()
     going = active.measuring() if active else []
     newest = measurements.newest_of_all()
     wanted = linked()
     address.keep("compare", **({"claim": str(wanted.number)} if wanted else {}))
     if wanted is None:
-        st.caption(f"In quotes what the article says, shortened; then what we found, as of {claims.AS_OF}.")
+        dated = f"then what we found, as of {claims.AS_OF} where a row gives no other date"
+        st.caption(f"In quotes what the article's table says, shortened; {dated}.")
         shown = chosen(rows)
         controls(rows, active, going)
     else:

@@ -44,7 +44,7 @@ def _reached(result: Mapping[str, Any]) -> str:
         low, high = metrics.percent(read[0], images), metrics.percent(read[-1], images)
         who = "All three" if len(ran) == len(result["ways"]) else joined([way["title"] for way in ran])
         span = low if low == high else f"{low} to {high}"
-        words.append(f"{who} ran: {span} of {images:,} test images read after {epochs} epochs.")
+        words.append(f"{who} ran: after {epochs} epochs {span} of {images:,} test images were read right.")
         if read[-1] - read[0] > TOLERANCE:
             words.append(f"That is not the same accuracy: it is more than {100 * TOLERANCE:.0f} points apart.")
     words += [f"{way['title']} could not run: {way['reason']}." for way in result["ways"] if way["accuracy"] is None]

@@ -61,9 +61,9 @@ def _keras_sentence(result: Mapping[str, Any], trained: Mapping[str, Backend]) -
         return "The Keras network trained on no backend here."
     ran_on = joined([f"{_title(name)} {backend['version']}" for name, backend in trained.items()])
     losses = [metrics.loss(backend["losses"][-1]) for backend in trained.values()]
-    sentence = f"The same Keras network trained {result['steps']} steps on {ran_on}; its loss came to {joined(losses)}"
+    sentence = f"The same Keras network trained {result['steps']} steps on {ran_on}; its loss ended at {joined(losses)}"
     if len(trained) > 1:
-        sentence += f", at no step further apart than {_loss_difference(_largest(trained))} of itself"
+        sentence += f", and at no step do they differ by more than {_loss_difference(_largest(trained))} of the loss"
     return sentence + "."
 
 
@@ -85,7 +85,7 @@ def _pytorch_sentence(pytorch: Mapping[str, Any]) -> str:
         return f"PyTorch did not answer: {pytorch['failed']}."
     compilers, kernels = joined(_compilers(pytorch)) or "none", joined(_kernels(pytorch)) or "none"
     about = f"PyTorch {pytorch['version']} lists the compiler backends {compilers}"
-    return f"{about}; kernel libraries it has here: {kernels}."
+    return f"{about}; its kernel libraries here: {kernels}."
 
 
 def _bars(steps: int, trained: Mapping[str, Backend]) -> Picture:

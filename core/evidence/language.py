@@ -68,7 +68,7 @@ def _parts(counted: Counts) -> str:
 
 def _sentence(package: str, counted: Counts) -> str:
     files = sum(language["files"] for language in counted.values())
-    return f"{NAMES[package]}: {files:,} files, by bytes {_parts(counted)}."
+    return f"{NAMES[package]}: {files:,} files, by size {_parts(counted)}."
 
 
 def _bars(counts: Mapping[str, Counts]) -> Picture:

@@ -55,8 +55,8 @@ def show(result: Mapping[str, Any]) -> Shown:
     first = {lane: min(event.day for event in EVENTS if event.framework == lane) for lane in NAMES}
     last = max(event.day for event in EVENTS if event.framework == "torch")
     finding = (
-        f"Keras' first commit is of {_day(first['keras'])}. PyTorch's first alpha is of {_day(first['torch'])}, "
-        f"its public release of {_day(last)}: October 2016 is neither. Installed here: {named}."
+        f"Keras' first commit dates from {_day(first['keras'])}, PyTorch's first alpha from {_day(first['torch'])} "
+        f"and its public release from {_day(last)}: October 2016 is neither. Installed here: {named}."
     )
     return Shown(
         finding=finding,

@@ -31,7 +31,7 @@ def show(result: Mapping[str, Any]) -> Shown:
     """`result` is that of `core.probes.silent_mistakes`; a framework that could not run has a reason and no bugs."""
     frameworks: Mapping[str, Framework] = result["frameworks"]
     counts = [_counts(found) for found in frameworks.values() if found["bugs"]]
-    said = [f"Of {len(_names(frameworks))} planted bugs {'; '.join(counts)}."] if counts else []
+    said = [f"Of {len(_names(frameworks))} planted bugs, {'; '.join(counts)}."] if counts else []
     said += _broadcast(frameworks)
     said += [f"{found['title']} could not run: {found['reason']}." for found in frameworks.values() if found["reason"]]
     return Shown(
@@ -59,9 +59,18 @@ def _counts(framework: Framework) -> str:
     raised = sum(outcome.startswith("raised") for outcome in outcomes)
     silent, costly = outcomes.count("silent"), len(_silent_and_costly(framework))
     return (
-        f"{framework['title']} raised {raised}, warned of {outcomes.count('warned')} and passed over {silent} "
-        f"in silence, {costly} of them at a cost"
+        f"{framework['title']} raised an error for {raised}, warned of {outcomes.count('warned')} and let "
+        f"{_passed(silent, costly)}"
     )
+
+
+def _passed(silent: int, costly: int) -> str:
+    """3 pass in silence, 2 of which did harm."""
+    if silent < 2:
+        harm = f", which did {'harm' if costly else 'no harm'}" if silent else ""
+        return f"{silent or 'none'} pass in silence{harm}"
+    some = "all" if costly == silent else costly or "none"
+    return f"{silent} pass in silence, {some} of which did harm"
 
 
 def _broadcast(frameworks: Mapping[str, Framework]) -> list[str]:
@@ -71,8 +80,8 @@ def _broadcast(frameworks: Mapping[str, Framework]) -> list[str]:
         bug = framework["bugs"].get("broadcast")
         if bug and bug["score"] is not None:
             right = framework["right"]["number"]
-            words.append(f"{framework['title']} ends with an error of {bug['score']:.2f} (right: {right:.2f})")
-    return [f"Where outputs [batch, 1] meet targets [batch], {joined(words)}."] if words else []
+            words.append(f"{framework['title']} ends with an error of {bug['score']:.2f} ({right:.2f} without the bug)")
+    return [f"Where outputs of shape [batch, 1] meet targets of shape [batch], {joined(words)}."] if words else []
 
 
 def _cell(framework: Framework, name: str, images: int) -> str:
@@ -84,10 +93,10 @@ def _cell(framework: Framework, name: str, images: int) -> str:
         return str(bug["outcome"])
     right = framework["right"][bug["task"]]
     if bug["task"] == "number":
-        figures = f"error {bug['score']:.2f}, right {right:.2f}"
+        figures = f"error {bug['score']:.2f}, without the bug {right:.2f}"
     else:
-        figures = f"{metrics.percent(bug['score'], images)} read, right {metrics.percent(right, images)}"
-    return f"{bug['outcome']}: {figures}" + ("" if costs(framework, bug) else ", no cost seen")
+        figures = f"{metrics.percent(bug['score'], images)} right, without the bug {metrics.percent(right, images)}"
+    return f"{bug['outcome']}: {figures}" + ("" if costs(framework, bug) else ", no harm seen")
 
 
 def _names(frameworks: Mapping[str, Framework]) -> list[str]:
@@ -102,8 +111,8 @@ def _outcomes(result: Mapping[str, Any]) -> Table:
         for name in _names(frameworks)
     ]
     caption = (
-        f"{result['epochs']} epochs each. Read: of {images:,} test images. Error: root mean squared, in digits, "
-        "where the network reads the digit as a number."
+        f"{result['epochs']} epochs each. Right: of {images:,} test images. Error: root mean squared, in digits, "
+        "where the network gives the digit as a number."
     )
     return Table(["Planted bug", *(framework["title"] for framework in frameworks.values())], rows, caption)
 

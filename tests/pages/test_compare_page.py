@@ -105,12 +105,27 @@ def test_the_summary_is_computed_and_the_filter_keeps_its_rows(launcher: StandIn
     page.run()
     wanted = [row.claim for row in rows if "outdated" in row.verdicts.values()]
     assert page.topics == [f"{claim.number}. {claim.topic}" for claim in wanted]
+    assert page.says(f"{len(wanted)} of 10 claims are shown.")
+
+
+def test_the_filter_says_that_it_is_one_and_what_it_counts(launcher: StandInLauncher, recorded: None) -> None:
+    page = ComparePage()
+    (pills,) = [group for group in page.app.button_group if group.key == "verdicts"]
+    assert read(pills.proto.label) == "Show only claims with the verdict"
+    counted = [int(option.content.rpartition("(")[2].rstrip(")")) for option in pills.proto.options]
+    assert sum(counted) == 20
+    assert page.says("The numbers count sides: each claim has two, 20 in all; a badge “Both” counts as two.")
+
+
+def test_the_article_is_named_and_linked(launcher: StandInLauncher, recorded: None) -> None:
+    page = ComparePage()
+    assert page.says(f"[{claims.ARTICLE}]({claims.ARTICLE_URL})")
 
 
 def test_without_any_evidence_row_seven_waits_to_be_measured(launcher: StandInLauncher) -> None:
     page = ComparePage()
     assert page.says("one is not measured yet")
-    assert "measured" in page.badges
+    assert "Both: not measured yet" in page.badges
     page = ComparePage(claim="7")
     assert page.says("Nothing has been measured yet.")
 

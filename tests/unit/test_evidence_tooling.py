@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import re
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -170,32 +171,65 @@ def verdicts(evidence: Shown) -> set[str]:
 def test_the_claim_is_true_where_the_whole_interval_is_on_pytorchs_side() -> None:
     evidence = speed.show(speed_result(as_shipped=speed_mode(EVEN, FASTER)))
     assert verdicts(evidence) == {"true"}
-    assert "As shipped, PyTorch trained 10.1 % faster than Keras (9.8 to 10.3 %) in 5 repeats" in plain(
-        evidence.finding
-    )
+    assert (
+        "As shipped, in 5 repeats: PyTorch trained 10.1 % more images a second than Keras "
+        "(95 % interval 9.8 to 10.3 %; 3,302 against 3,000); PyTorch reached 90 % accuracy 9.1 % sooner"
+    ) in plain(evidence.finding)
 
 
 def test_the_claim_is_false_where_it_is_on_keras_side() -> None:
     evidence = speed.show(speed_result(as_shipped=speed_mode(FASTER, EVEN)))
     assert verdicts(evidence) == {"false"}
-    assert "Keras trained 10" in plain(evidence.finding)
-    assert "3,300 images/s against 3,000 images/s" in plain(evidence.finding)
+    assert "Keras trained 10.1 % more images a second than PyTorch" in plain(evidence.finding)
+    assert "3,302 against 3,000" in plain(evidence.finding)
+    assert "(8.9 to 9.4 %; 3.3 s against 3.6 s)" in plain(evidence.finding)
 
 
 def test_an_interval_that_holds_zero_is_no_difference() -> None:
     evidence = speed.show(speed_result(as_shipped=speed_mode(EVEN, MIXED)))
     assert verdicts(evidence) == {"no difference seen"}
-    assert "As shipped: no difference seen in 5 repeats (-2 to 2 %)." in plain(evidence.finding)
+    finding = plain(evidence.finding)
+    assert "no difference seen in images a second; no difference seen in the time to 90 % accuracy." in finding
+    quoted = finding.partition("Claim 3")[0]
+    assert not re.search(r"interval|images/s|\d s|\(|-\d|\u2212|\+", quoted), "no figure stands for what was not seen"
+    (row,) = evidence.tables[1].rows
+    assert plain(row[1]) == "none seen (Keras up to 1.7 % more, PyTorch up to 2.2 %)"
     assert evidence.supports
+
+
+def test_the_clearest_difference_is_said_and_no_figure_has_a_sign() -> None:
+    tuned = speed_mode(EVEN, MIXED)
+    tuned["lanes"] = {
+        "keras": speed_lane("keras", EVEN, [2.3, 2.35, 2.25, 2.3, 2.3]),
+        "torch": speed_lane("torch", MIXED, [1.6, 1.5, 1.65, 1.6, 1.5]),
+    }
+    evidence = speed.show(
+        speed_result(as_shipped=speed_mode(FASTER, EVEN), tuned=tuned | speed_probe.differences(tuned["lanes"]))
+    )
+    finding = plain(evidence.finding)
+    assert "PyTorch reached 90 % accuracy 32 % sooner than Keras (27 to 36 %; 1.6 s against 2.3 s)" in finding
+    cells = [plain(cell) for row in evidence.tables[1].rows for cell in row]
+    assert cells[1:3] == ["Keras 10.1 % more (9.8 to 10.3 %)", "Keras 9.1 % sooner (8.9 to 9.4 %)"]
+    assert cells[5] == "PyTorch 32 % sooner (27 to 36 %)"
+    assert not any(sign in text for text in (finding, *cells) for sign in ("-", "\u2212", "+"))
+
+
+def test_from_twice_on_a_difference_is_so_many_times_as_many() -> None:
+    many = [11 * rate for rate in EVEN]
+    evidence = speed.show(speed_result(as_shipped=speed_mode(EVEN, many[::-1])))
+    assert "PyTorch trained 11 times as many images a second as Keras (95 % interval 11 to 11 times;" in plain(
+        evidence.finding
+    )
+    assert plain(evidence.tables[1].rows[0][1]) == "PyTorch 11 times as many (11 to 11 times)"
 
 
 def test_the_tuned_lanes_do_not_decide_and_a_turned_order_is_said() -> None:
     turned = speed.show(speed_result(as_shipped=speed_mode(EVEN, FASTER), tuned=speed_mode(FASTER, EVEN)))
     assert verdicts(turned) == {"true"}
-    assert "Tuning turns the order round." in turned.finding
+    assert "Tuning reverses the order." in turned.finding
     same = speed.show(speed_result(as_shipped=speed_mode(EVEN, FASTER), tuned=speed_mode(EVEN, FASTER)))
     assert "Tuning" not in same.finding
-    assert "Tuned, PyTorch trained" in same.finding
+    assert "Tuned, in 5 repeats: PyTorch trained" in same.finding
 
 
 def test_without_a_pair_of_lanes_there_is_no_verdict() -> None:
@@ -220,12 +254,14 @@ def test_a_result_without_any_repeat_has_no_picture() -> None:
 
 def test_a_target_that_was_missed_is_said() -> None:
     asked = speed_result(as_shipped=speed_mode(EVEN, FASTER))
-    lanes = asked["modes"]["as shipped"]["lanes"]
-    lanes["keras"] = speed_lane("keras", EVEN, [None, 3.0, 3.0, 3.0, None])
-    lanes["torch"] = speed_lane("torch", FASTER, [None] * 5)
+    mode = asked["modes"]["as shipped"]
+    mode["lanes"]["keras"] = speed_lane("keras", EVEN, [None, 3.0, 3.0, 3.0, None])
+    mode["lanes"]["torch"] = speed_lane("torch", FASTER, [None] * 5)
+    mode |= speed_probe.differences(mode["lanes"])
     finding = plain(speed.show(asked).finding)
-    assert "Keras 3.0 s where it got there, in 3 of 5" in finding
-    assert "PyTorch did not get there in 5 epochs" in finding
+    assert "Keras did not get there in 2 of 5 repeats, of 5 epochs each" in finding
+    assert "PyTorch did not get there in any repeat, of 5 epochs each" in finding
+    assert "the times to 90 % accuracy do not compare" in finding
 
 
 def test_a_busy_machine_is_said() -> None:
@@ -283,9 +319,9 @@ def test_a_repeat_takes_its_throughput_after_the_first_epoch() -> None:
 
 def test_the_backends_are_named_with_what_they_reached() -> None:
     finding = plain(backends.show(backends_result()).finding)
-    assert "trained 2 steps on TensorFlow 2.0 and PyTorch 2.0; its loss came to 1.2718 and 1.2718" in finding
+    assert "trained 2 steps on TensorFlow 2.0 and PyTorch 2.0; its loss ended at 1.2718 and 1.2718" in finding
     assert "Not installed here: JAX and OpenVINO." in finding
-    assert "compiler backends inductor; kernel libraries it has here: oneDNN." in finding
+    assert "compiler backends inductor; its kernel libraries here: oneDNN." in finding
 
 
 def test_keras_without_tensorflow_contradicts() -> None:
@@ -363,12 +399,13 @@ def test_a_files_language_is_told_by_its_name(path: str, expected: str) -> None:
 
 def test_the_price_and_the_stops_are_told() -> None:
     finding = plain(debugging.show(debugging_result()).finding)
-    assert "never in Keras, compiled fit and PyTorch, torch.compile; at every step in Keras, run_eagerly and" in finding
+    assert "at no step in Keras' compiled fit and torch.compile; at every step in Keras with run_eagerly and" in finding
     assert (
-        "one in Keras, compiled fit; both in Keras, run_eagerly and PyTorch, eager; none in PyTorch, torch" in finding
+        "one in Keras' compiled fit; both in Keras with run_eagerly and eager PyTorch; neither in torch.compile"
+        in finding
     )
-    assert "Keras 2.5 (75 ms over 30 ms)" in finding
-    assert "In PyTorch, torch.compile, a wrong index raised nothing: its process was ended." in finding
+    assert "an uncompiled one takes 2.5 times as long in Keras (75 ms against 30 ms)" in finding
+    assert "In torch.compile, a wrong index raised nothing: its process was ended." in finding
 
 
 @pytest.mark.parametrize(
@@ -411,7 +448,7 @@ def test_times_may_be_left_out() -> None:
 def test_a_mistake_that_passes_in_silence_is_said() -> None:
     silent = mode(2, 0, 30.0, value={"raised": None, "ended": None})
     evidence = debugging.show(debugging_result(keras_fit=silent))
-    assert "In Keras, compiled fit, a wrong index passed in silence." in evidence.finding
+    assert "In Keras' compiled fit, a wrong index passed in silence." in evidence.finding
 
 
 # --- release ---------------------------------------------------------------------------------------------

@@ -167,3 +167,32 @@ def test_every_figure_has_a_label_and_a_meaning() -> None:
         assert figure.name == name
         assert figure.label
         assert figure.meaning.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (1.1, "10\u00a0% more images than Keras"),
+        (1.994, "99\u00a0% more images than Keras"),
+        (2.0, "twice as many images as Keras"),
+        (2.64, "2.6 times as many images as Keras"),
+        (11.21, "11 times as many images as Keras"),
+        (1021, "1,021 times as many images as Keras"),
+    ],
+)
+def test_from_twice_on_a_ratio_is_a_multiple(ratio: float, words: str) -> None:
+    assert metrics.more_than(ratio, "images", "Keras") == words
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (0.5, "half as long"),
+        (0.524, "0.52 times as long"),
+        (1.0, "just as long"),
+        (2.0, "twice as long"),
+        (3.37, "3.4 times as long"),
+    ],
+)
+def test_times_are_compared_by_how_long_they_are(ratio: float, words: str) -> None:
+    assert metrics.as_long(ratio) == words
