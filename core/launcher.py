@@ -8,6 +8,7 @@ ends predictors that nobody uses, and removes what is beyond this installation's
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from core.run import RunInProgress
 from core.settings import ENGINE_NAMES, DeploymentSettings, InvalidSettings, Order, TrainSettings
 from core.spares import Spares
 from core.store import ALL_ROWS, ENDED_STATES, Row, Run, Store, StoreError
-from core.turns import Job, left_s
+from core.turns import Clock, Job, left_s
 
 log = logging.getLogger(__name__)
 CLOSE_S = 20.0
@@ -86,6 +87,7 @@ class Launcher:
         self._job: Job | None = None
         self._run: RunInProgress | MeasurementInProgress | None = None
         self._allowance = Allowance(limits)
+        self.clock: Clock = time.monotonic
         self._spares = Spares(self.store.data_dir)
         self.predictors = Predictors(
             self._take_predictor, lambda: getattr(self._run, "id", ""), self._mark_drawn_beside, self.wait_s
@@ -104,7 +106,7 @@ class Launcher:
         for run in self.store.open_runs():
             self.store.append(run.id, cut_off(run, self.store.rows(run.id, steps=False, limit=ALL_ROWS), owner))
         for measurement in self.measurements.open_ones():
-            self.measurements.end(measurement.id, "interrupted", closed_while(owner))
+            self.measurements.end(measurement.id, "interrupted", closed_while(owner, measurement.subject))
 
     # --- what pages and the command line call; `visitor` is who asks, empty on one's own machine ---------
 
@@ -126,7 +128,7 @@ class Launcher:
             self._admit(visitor)
             run_id = self.store.create(settings.as_json(), this_machine(), visitor)
             takes_s = expected.seconds if expected else self.limits.run_s
-            self._enqueue(Job(run_id, settings, visitor, takes_s))
+            self._enqueue(Job(run_id, settings, visitor, takes_s, self.clock))
         return run_id
 
     def measure(self, order: Order, visitor: str = "") -> str:
@@ -144,7 +146,7 @@ class Launcher:
             self._admit(visitor)
             measurement = self.measurements.create(order, this_machine(), visitor)
             takes_s = last.elapsed_s if last and last.elapsed_s else order.limit_s
-            self._enqueue(Job(measurement, order, visitor, takes_s))
+            self._enqueue(Job(measurement, order, visitor, takes_s, self.clock))
         return measurement
 
     def _admit(self, visitor: str) -> None:
@@ -180,7 +182,7 @@ class Launcher:
                 if job is self._job and self._run is not None:
                     self._run.stop.set()
                 elif isinstance(job.what, Order):
-                    self.measurements.end(wanted, "stopped", stopped_words(stopper(visitor)))
+                    self.measurements.end(wanted, "stopped", stopped_words(stopper(visitor), job.what.subject))
                 else:
                     reason = f"{stopper(visitor)} stopped this run before it began."
                     self.store.append(wanted, last_rows(job.what.engines, "stopped", reason))
@@ -223,9 +225,15 @@ class Launcher:
         """The running run's id, then the queued ones' in their order."""
         return [job.id for job in self._jobs() if job.is_run]
 
-    def measuring(self) -> list[str]:
-        """The running measurement's id, then the queued ones' in their order."""
-        return [job.id for job in self._jobs() if not job.is_run]
+    def measuring(self, lessons: bool = True) -> list[str]:
+        """The running measurement's id, then the queued ones' in their order; lessons count as such, or not."""
+        return [job.id for job in self._jobs() if not job.is_run and (lessons or job.kind != "lesson")]
+
+    def look(self, wanted: str) -> None:
+        """Somebody looks at what runs or waits, or wants it to go on."""
+        for job in self._jobs():
+            if job.id == wanted:
+                job.look()
 
     def waiting(self) -> int:
         """How many runs and measurements wait."""
@@ -248,7 +256,7 @@ class Launcher:
     def now(self) -> str:
         """What goes on, as part of a sentence; empty where nothing does."""
         job = self._job
-        return ("a run trains" if job.is_run else "a measurement runs") if job else ""
+        return job.doing if job else ""
 
     def wait_s(self, wanted: str = "") -> float | None:
         """Seconds until a waiting run or measurement, or a new one, begins; None where nobody knows."""
@@ -256,6 +264,10 @@ class Launcher:
             places = [job.id for job in self._queue]
             ahead = places.index(wanted) if wanted in places else len(places)
             return left_s([*self._running(), *self._queue[:ahead]])
+
+    def running(self) -> Job | None:
+        """What goes on now, a run, measurement or lesson."""
+        return self._job
 
     def _running(self) -> list[Job]:
         return [self._job] if self._job else []
@@ -343,7 +355,8 @@ class Launcher:
     def _in_progress(self, job: Job) -> RunInProgress | MeasurementInProgress:
         datasets_dir, who = self.deployment.datasets_dir, stopper(job.visitor)
         if isinstance(job.what, Order):
-            return MeasurementInProgress(job.id, job.what, self.measurements, datasets_dir, self.owner, who)
+            alone = (lambda: job.alone) if self.limits.hosted else lambda: False
+            return MeasurementInProgress(job.id, job.what, self.measurements, datasets_dir, self.owner, who, alone)
         worker, limit_s = self._take_worker, self.limits.run_s
         return RunInProgress(job.id, job.what, self.store, datasets_dir, worker, self.owner, limit_s, who)
 

@@ -135,7 +135,9 @@ class Allowance:
         """
         limits = self._limits
         if limits.visitor_at_once is not None and at_once >= limits.visitor_at_once:
-            most = "one run or measurement" if limits.visitor_at_once == 1 else f"{limits.visitor_at_once} of them"
+            most = (
+                "one run, measurement or lesson" if limits.visitor_at_once == 1 else f"{limits.visitor_at_once} of them"
+            )
             return f"Each visitor has {most} at a time here: start the next when yours has ended, or stop it."
         if limits.visitor_per_hour is not None:
             self._forget()

@@ -7,17 +7,20 @@ import contextlib
 import queue
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from core import datasets, events
 from core.database import State
 from core.events import Message
 from core.lane import WorkerProcess
+from core.lessons import is_lesson
 from core.measurements import Measurements
 from core.settings import Order
 
 FLUSH_S = 0.25
 PROGRAM = "core.probes"
+ALONE = "Nobody had looked at this lesson for a minute, so it was stopped."
 
 
 class MeasurementInProgress:
@@ -31,7 +34,10 @@ class MeasurementInProgress:
         datasets_dir: Path | None,
         owner: str,
         stopper: str = "You",
+        alone: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`alone` says whether it shall end by itself, because nobody looks at it any more."""
+        self._alone = alone
         self.id, self.order, self.store, self.owner = measurement, order, store, owner
         self.stopper = stopper
         self.datasets_dir = datasets_dir
@@ -43,6 +49,9 @@ class MeasurementInProgress:
     def execute(self) -> None:
         """Measures to the end and writes how it ended. Raises `StoreError` where the end cannot be written."""
         self.store.begin(self.id)
+        if self._ending():
+            self._end_by_wish()
+            return
         try:
             datasets.prepare("mnist5k", self.store.data_dir, self.datasets_dir, cancelled=self._ending)
             log = self.store.data_dir / "probes" / f"{self.order.subject}.log"
@@ -105,13 +114,15 @@ class MeasurementInProgress:
         return worker.hung(waits_for_it=False)
 
     def _ending(self) -> bool:
-        return self.stop.is_set() or self.closing.is_set()
+        return self.stop.is_set() or self.closing.is_set() or self._alone()
 
     def _end_by_wish(self) -> None:
         if self.stop.is_set():
-            self._end("stopped", stopped_words(self.stopper))
+            self._end("stopped", stopped_words(self.stopper, self.order.subject))
+        elif self.closing.is_set():
+            self._end("interrupted", closed_while(self.owner, self.order.subject))
         else:
-            self._end("interrupted", closed_while(self.owner))
+            self._end("stopped", ALONE)
 
     def _end(self, state: State, reason: str) -> None:
         self._flush()
@@ -125,11 +136,12 @@ class MeasurementInProgress:
         self._flushed_at = time.monotonic()
 
 
-def closed_while(owner: str) -> str:
-    """Why a measurement is interrupted whose owner went away, as a sentence."""
-    return f"{owner[:1].upper()}{owner[1:]} was closed while this was measured."
+def closed_while(owner: str, subject: str) -> str:
+    """Why a measurement or lesson is interrupted whose owner went away, as a sentence."""
+    what = "this lesson ran" if is_lesson(subject) else "this was measured"
+    return f"{owner[:1].upper()}{owner[1:]} was closed while {what}."
 
 
-def stopped_words(stopper: str) -> str:
-    """Why a measurement has no result that somebody stopped, as a sentence."""
-    return f"{stopper} stopped this measurement."
+def stopped_words(stopper: str, subject: str) -> str:
+    """Why a measurement or lesson has no result that somebody stopped, as a sentence."""
+    return f"{stopper} stopped this {'lesson' if is_lesson(subject) else 'measurement'}."

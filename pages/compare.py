@@ -7,7 +7,7 @@ from core.claims_export import as_csv, as_markdown
 from core.measurements import Measurements
 from core.settings import DeploymentSettings
 from core.store import StoreError
-from core.web import address, claims_view, measure_view
+from core.web import address, claims_view, measure_view, turns_view
 from core.web.here import here, refused
 from core.web.markdown import literal
 
@@ -53,11 +53,11 @@ def controls(rows: list[claims.Judged], active: launcher.Launcher | None, going:
 @st.fragment(run_every=1)
 def all_of_them(active: launcher.Launcher, going: list[str]) -> None:
     """How many measurements are still to come, once a second, and the button that stops them all."""
-    if active.measuring() != going:
+    if active.measuring(lessons=False) != going:
         st.rerun()
     left = measure_view.total_left_s(measurements, claims_view.going_before(rows), 60.0)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Stop all", icon=":material/stop:", key="stop_all", on_click=measure_view.stop, args=(active, going))
+        st.button("Stop all", icon=":material/stop:", key="stop_all", on_click=turns_view.stop, args=(active, going))
         st.markdown(f"{len(going)} measurements to go. {measure_view.about(left)}", width="content")
 
 
@@ -85,7 +85,7 @@ try:
     article = f"[{claims.ARTICLE}]({claims.ARTICLE_URL})"
     st.markdown(f"Ten claims of the article {article}, each tested. **{claims.summary(rows)}**")
     active = here()
-    going = active.measuring() if active else []
+    going = active.measuring(lessons=False) if active else []
     newest = measurements.newest_of_all()
     wanted = linked()
     address.keep("compare", **({"claim": str(wanted.number)} if wanted else {}))

@@ -6,11 +6,10 @@ import streamlit as st
 
 from core import launcher
 from core.estimate import estimate
-from core.metrics import roughly
 from core.names import ALIGNMENT_TITLES
 from core.settings import DeploymentSettings, TrainSettings
 from core.store import Run, Store, StoreError, UnknownRun
-from core.web import measure_view, run_page
+from core.web import run_page, turns_view
 from core.web.here import attempt, here, refused
 from core.web.markdown import literal
 from core.web.settings_form import beside_fields, form_problems, plan, read_as, settings_form
@@ -49,7 +48,7 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
         settings = settings_form(disabled=busy, active=active)
         with beside_fields():
             if busy and active and run:
-                stop, its = measure_view.stop, (active, [run.id])
+                stop, its = turns_view.stop, (active, [run.id])
                 st.button("Stop", icon=":material/stop:", width=120, key="stop", on_click=stop, args=its)
             else:
                 # As a callback: a rerun that comes first would else swallow the press.
@@ -71,21 +70,12 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
         st.caption(
             literal(read_as(settings))
             + plan(settings, estimate(store, settings.as_json()))
-            + (queue_words(active) if active else "")
+            + (turns_view.queue_words(active) if active else "")
         )
+    if active and (job := active.running()) and not (run and run.live):
+        turns_view.meanwhile(active, job.id)
     if run and run.live and not mine:
         st.markdown("Somebody else's run:")
-
-
-def queue_words(active: launcher.Launcher) -> str:
-    """Who is before a run that would be started now, as a sentence; empty where nobody is."""
-    now = active.now()
-    if not now:
-        return ""
-    waiting, wait_s = active.waiting(), active.wait_s()
-    wait = f", {waiting} wait{'s' if waiting == 1 else ''}" if waiting else ""
-    when = "" if wait_s is None else f": yours would begin in about {roughly(wait_s)}"
-    return f" {now.capitalize()} now{wait}{when}."
 
 
 def press() -> None:

@@ -28,6 +28,7 @@ DATA_VARIABLE = "LESSON_DATA"
 prepared folder is (`core.datasets.folder_of`); else it says so and takes digits."""
 
 _FOLDER = Path(__file__).parent
+_SUBJECT = "lesson-"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Lesson:
     @property
     def subject(self) -> str:
         """The name under which its output is kept."""
-        return f"lesson-{self.slug}"
+        return f"{_SUBJECT}{self.slug}"
 
 
 def _toggle(constant: str, label: str, default: bool) -> Control:
@@ -203,6 +204,11 @@ LESSONS: tuple[Lesson, ...] = (
         about_s=46,
     ),
 )
+
+
+def is_lesson(subject: str) -> bool:
+    """Whether what is kept under a name is a lesson's, else a measurement's."""
+    return subject.startswith(_SUBJECT)
 
 
 def lesson(slug: str) -> Lesson:

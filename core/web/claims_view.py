@@ -64,7 +64,7 @@ def _going_on(judged: Judged, newest: Measurement, active: Launcher | None, goin
     if alone or going[:1] == [newest.id]:
         measure_view.while_it_runs(active, newest.subject, took_s(judged), going)
     else:
-        measure_view.progress(active, newest, took_s(judged), key=f"stop_{newest.subject}")
+        measure_view.progress(active, newest, took_s(judged), key=f"stop_{newest.subject}", names=False)
 
 
 def took_s(judged: Judged) -> float:

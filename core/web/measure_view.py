@@ -1,16 +1,15 @@
 """A measurement that goes on, as Compare and Learn show it: whose turn it is, how far it is, time left, Stop."""
 
-import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import streamlit as st
 
 from core import metrics
-from core.launcher import Launcher, LauncherUnavailable
+from core.launcher import Launcher
 from core.machine import machine_words
 from core.measurements import Measurement, Measurements
-from core.store import StoreError
+from core.web import turns_view
 from core.web.markdown import literal
 from core.web.visitor import visitor
 
@@ -25,7 +24,7 @@ def left_s(measurement: Measurement, before_s: float | None) -> float | None:
     gone = (datetime.now(UTC) - datetime.fromisoformat(measurement.started_at)).total_seconds()
     if measurement.fraction >= ABOUT_FROM:
         return gone * (1 - measurement.fraction) / measurement.fraction
-    return None if before_s is None else max(1.0, before_s - gone)
+    return None if before_s is None or gone > before_s else max(1.0, before_s - gone)
 
 
 def about(seconds: float | None) -> str:
@@ -35,44 +34,28 @@ def about(seconds: float | None) -> str:
     return f"About {metrics.roughly(seconds)} left."
 
 
-def waiting(active: Launcher, measurement: str) -> str:
-    """What a queued one waits for, as a sentence."""
-    why = active.waits_for(measurement)
-    return f"Waits for its turn: {why}.{begins_in(active, measurement)}" if why else "Begins at once."
-
-
-def begins_in(active: Launcher, wanted: str) -> str:
-    """When a waiting run or measurement should begin, as a sentence; empty where nobody knows."""
-    wait_s = active.wait_s(wanted)
-    return "" if wait_s is None else f" It begins in about {metrics.roughly(wait_s)}."
-
-
-def progress(active: Launcher, measurement: Measurement, before_s: float | None, key: str) -> None:
-    """Bar, sentence and Stop of one measurement."""
-    if measurement.state == "queued":
-        sentence = waiting(active, measurement.id)
+def progress(active: Launcher, measurement: Measurement, before_s: float | None, key: str, names: bool = True) -> None:
+    """Bar, sentence and Stop of one measurement; while it waits, what goes on before it, unless not `names`."""
+    waits = measurement.state == "queued"
+    if waits:
+        sentence = turns_view.waiting(active, measurement.id)
     else:
         doing = f"{literal(measurement.sentence)}." if measurement.sentence else "Starts its processes."
         sentence = f"{doing} {about(left_s(measurement, before_s))}"
     st.progress(measurement.fraction, text=sentence)
     # As a callback: a rerun that comes first would else swallow the press.
     if active.may_change(measurement.visitor, visitor()):
-        st.button("Stop", icon=":material/stop:", key=key, on_click=stop, args=(active, [measurement.id]))
-
-
-def stop(active: Launcher, wanted_ones: Sequence[str]) -> None:
-    """Stops runs and measurements, the last in the queue first, so that none of them begins meanwhile."""
-    for wanted in reversed(wanted_ones):
-        # The page says what is wrong with the data folder; what is somebody else's has no button.
-        with contextlib.suppress(StoreError, LauncherUnavailable):
-            active.stop(wanted, visitor())
+        its = active, [measurement.id]
+        st.button("Stop", icon=":material/stop:", key=key, on_click=turns_view.stop, args=its)
+    if waits and names:
+        turns_view.goes_on(active, key)
 
 
 @st.fragment(run_every=1)
 def while_it_runs(active: Launcher, subject: str, before_s: float | None, going: list[str]) -> None:
     """One running measurement, once a second; the whole page again when another one's turn begins."""
     measurement = active.measurements.newest(subject)
-    if measurement is None or not measurement.live or active.measuring() != going:
+    if measurement is None or not measurement.live or active.measuring(lessons=False) != going:
         st.rerun()
     progress(active, measurement, before_s, key=f"stop_{subject}")
 

@@ -14,7 +14,7 @@ from core.importing import NAME_LETTERS, NOTE_LETTERS, ImportRefused, read_json
 from core.launcher import Launcher, LauncherUnavailable
 from core.report import as_html
 from core.store import ALL_ROWS, Row, Run, Store, StoreError
-from core.web import measure_view
+from core.web import turns_view
 from core.web.here import say
 from core.web.markdown import literal
 from core.web.settings_form import link_to
@@ -31,7 +31,7 @@ def bar(run: Run, store: Store, active: Launcher | None) -> None:
         mine = active is not None and active.may_change(run.visitor, visitor())
         if run.live and active is not None:
             if mine:
-                stop, its = measure_view.stop, (active, [run.id])
+                stop, its = turns_view.stop, (active, [run.id])
                 st.button("Stop", icon=":material/stop:", width=120, key="stop_run", on_click=stop, args=its)
             return
         st.page_link(

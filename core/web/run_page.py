@@ -6,10 +6,9 @@ from core.estimate import estimate
 from core.launcher import Launcher
 from core.outcome import Outcome, gather
 from core.store import Run, Store
-from core.web import run_view
+from core.web import run_view, turns_view
 from core.web.live import pace_s
 from core.web.markdown import literal
-from core.web.measure_view import begins_in
 
 
 def show(run: Run, store: Store, active: Launcher | None) -> None:
@@ -32,8 +31,9 @@ def while_it_runs(run_id: str, store: Store, active: Launcher | None, expected: 
     if not run.live or pace_s(run_id, pace) != pace:
         st.rerun()
     outcome = gather(run, store.rows(run_id, steps=False))
-    if active and (why := active.waits_for(run_id)):
-        st.progress(0.0, text=f"Waits for its turn: {why}.{begins_in(active, run_id)}")
+    if active and active.waits_for(run_id):
+        st.progress(0.0, text=turns_view.waiting(active, run_id))
+        turns_view.goes_on(active, "before")
     else:
         run_view.progress_bar(outcome, expected)
     run_view.heading(outcome)

@@ -90,4 +90,4 @@ def test_run_queues_the_lesson_with_its_control_and_shows_it_going_on(
     page.press("Stop")
     launcher.stop(hold)
     wait_for("all are stopped", lambda: not launcher.measuring())
-    assert LearnPage(lesson="mse").says("You stopped this measurement.")
+    assert LearnPage(lesson="mse").says("You stopped this lesson.")

@@ -8,7 +8,7 @@ import pytest
 
 from core.launcher import Launcher, Refused
 from core.limits import HostedLimits, Limits
-from core.measuring import MeasurementInProgress
+from core.measuring import ALONE, MeasurementInProgress
 from core.run import RunInProgress
 from core.settings import DeploymentSettings, InvalidSettings, Order, TrainSettings
 from core.store import Store
@@ -58,7 +58,7 @@ def test_one_runs_ten_wait_and_the_next_is_refused_with_a_sentence(hosted: OpenH
 def test_a_visitor_has_one_at_a_time_and_measurements_count(hosted: OpenHosted) -> None:
     launcher = hosted(visitor_per_hour=2)
     mine = slow(launcher, "a")
-    with pytest.raises(Refused, match="one run or measurement at a time here"):
+    with pytest.raises(Refused, match="one run, measurement or lesson at a time here"):
         launcher.measure(Order("claim-0", "fake", {}, 60.0), "a")
     launcher.stop(mine, "a")
     wait_for("it has ended", lambda: not launcher.active())
@@ -85,7 +85,7 @@ def test_who_reads_that_theirs_has_ended_may_start_the_next(
         wait_for("its end can be read", lambda: not launcher.store.run(first).live)
     assert launcher.active() + launcher.measuring() == [first]  # the Launcher has not let it go
     second = slow(launcher, "a")
-    with pytest.raises(Refused, match="one run or measurement at a time here"):
+    with pytest.raises(Refused, match="one run, measurement or lesson at a time here"):
         slow(launcher, "a")
     gate.set()
     launcher.stop(second, "a")
@@ -177,3 +177,25 @@ def test_models_that_read_drawings_make_room_for_a_run(hosted: OpenHosted) -> No
     wait_for("the run trains", lambda: launcher.store.run(run_id).lane("fake-slow").state == "training")
     assert not predictor.loaded
     assert [process.cmdline()[-1] for process in workers()] == ["fake-slow"]
+
+
+def test_a_lesson_that_nobody_looks_at_ends_by_itself_and_says_why(hosted: OpenHosted) -> None:
+    launcher, now = hosted(visitor_at_once=3), [0.0]
+    launcher.clock = lambda: now[0]
+    lesson = launcher.measure(Order("lesson-mse", "fake", {"seconds": 60}, 90.0), "a")
+    measured = launcher.measure(Order("claim-1", "fake", {"seconds": 60}, 90.0), "a")
+    waits = launcher.measure(Order("lesson-summary", "fake", {"seconds": 60}, 90.0), "a")
+    wait_for("it runs", lambda: launcher.measurements.get(lesson).sentence)
+    now[0] = 59.0
+    launcher.look(lesson)
+    now[0] = 100.0
+    wait_for("it goes on", lambda: launcher.measurements.get(lesson).fraction == 0.25)
+    assert launcher.measurements.get(lesson).live
+    now[0] = 119.0
+    wait_for("it has ended", lambda: not launcher.measurements.get(lesson).live)
+    found = launcher.measurements.get(lesson)
+    assert (found.state, found.reason) == ("stopped", ALONE)
+    wait_for("what waited is measured", lambda: launcher.measurements.get(measured).sentence)
+    launcher.stop(measured, "a")
+    wait_for("a lesson whose turn comes too late ends, too", lambda: not launcher.measurements.get(waits).live)
+    assert launcher.measurements.get(waits).reason == found.reason

@@ -76,7 +76,7 @@ def test_spares_can_be_asked_for_where_it_is_hosted(monkeypatch: pytest.MonkeyPa
 def test_a_visitor_has_one_at_a_time_and_five_an_hour() -> None:
     now = [0.0]
     allowance = Allowance(HOSTED, lambda: now[0])
-    assert "one run or measurement at a time" in allowance.refusal("a", 1, 0, None)
+    assert "one run, measurement or lesson at a time" in allowance.refusal("a", 1, 0, None)
     for start in range(5):
         now[0] = 60.0 * start
         assert allowance.refusal("a", 0, 0, None) == ""
