@@ -206,6 +206,7 @@ def runs(as_json: AsJson = False) -> None:
     listed = []
     for run in found:
         state = run.state if run.source == "here" else f"{run.state}, {run.source} ({machine_words(run.machine)})"
+        state += f", {said[0]}" if (said := badge_of(run)) else ""
         images = datasets.find(run.settings["dataset"]).test_images
         tested = [lane for lane in run.lanes if lane.test_accuracy is not None]
         results = [f"{engine_title(lane.engine)} {metrics.percent(lane.test_accuracy, images)}" for lane in tested]

@@ -131,7 +131,9 @@ class _Side:
 class Comparison:
     """Takes what two aligned lanes report, in any order, and keeps only what the other has not reported yet."""
 
-    def __init__(self, engines: Sequence[str], alignment: str, dropout: float) -> None:
+    def __init__(self, engines: Sequence[str], alignment: str, dropout: float, every_step: bool = True) -> None:
+        """`every_step`: whether a lane reports all its steps, so that their number counts, too."""
+        self._every_step = every_step
         self.bounds = bounds_of(alignment, dropout)
         self._first, self._second = sides = _Side(), _Side()
         self._sides = dict(zip(engines, sides, strict=True))
@@ -141,7 +143,7 @@ class Comparison:
         self._parting: Parting | None = None
 
     def take(self, engine: str, message: events.Message) -> None:
-        """One event of a lane: steps (all of an epoch's, no selection), an epoch, a result; others say nothing."""
+        """One event of a lane: steps, an epoch, a result; others say nothing."""
         side = self._sides[engine]
         match message:
             case events.Step(epoch, steps_per_epoch, points):
@@ -200,7 +202,7 @@ class Comparison:
         """Compares an epoch that both lanes have reported, and forgets it."""
         counts = [len(side.losses.get(epoch, ())) for side in (self._first, self._second)]
         self._compare_steps(epoch)
-        if {*counts} != {self._steps_per_epoch}:
+        if self._every_step and {*counts} != {self._steps_per_epoch}:
             self._found("steps", "steps", epoch, 0, max(abs(n - self._steps_per_epoch) for n in counts), 0)
         pair = self._first.epochs[epoch], self._second.epochs[epoch]
         self._compare_figures("epoch", epoch, pair, ("train_loss", "train_accuracy", "val_loss", "val_accuracy"))

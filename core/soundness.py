@@ -19,10 +19,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from core import events
 from core.database import ENDED_STATES, OPEN_STATES
 from core.datasets import CLASSES, DATASETS, Dataset
-from core.fairness import Verdict
+from core.fairness import Comparison, Verdict
 from core.parity import Certificate
 from core.records import Lane, Row, Run
-from core.settings import InvalidSettings, TrainSettings, shown
+from core.settings import Alignment, InvalidSettings, TrainSettings, shown
 
 MOST_LETTERS = 20_000
 """Of one text in a row; a model's summary takes 3,000."""
@@ -173,6 +173,26 @@ def check_rows(run: Run, rows: Sequence[Row]) -> None:
             raise Unsound(f"row {row.seq} ({shown(row.kind)}): {unsound}") from None
     if not run.live:
         seen.close()
+    _check_fairness(run, rows)
+
+
+def _check_fairness(run: Run, rows: Sequence[Row]) -> None:
+    """Lanes that are said to have held do so by what their rows say. Raises `Unsound`."""
+    said = next((row.fields for row in rows if row.kind == "fairness"), None)
+    if said is None:
+        return
+    settings = run.settings
+    if settings["alignment"] == Alignment.AS_SHIPPED:
+        raise Unsound("its lanes were not aligned, and it says that they were compared")
+    if said["state"] != "held":
+        return
+    comparison = Comparison(settings["engines"], settings["alignment"], settings["dropout"], every_step=False)
+    for row in rows:
+        if row.kind in ("step", "epoch", "result"):
+            comparison.take(row.engine, events.MESSAGES[row.kind].validate_python(row.fields))
+    if (parting := comparison.verdict().parting) is not None:
+        where = f"in epoch {parting.epoch}" if parting.epoch else "in the test"
+        raise Unsound(f"its lanes are said to have held, and its rows part {where}")
 
 
 def _check_row(run: Run, row: Row) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from core import importing
 from core.export import as_json
+from core.fairness import TWIN_BOUNDS, Verdict
 from core.importing import ImportRefused, read_json
 from core.store import ALL_ROWS, RECORDED, Row, Run, Store
 
@@ -193,3 +195,43 @@ def test_no_json_makes_it_fail_in_another_way(values: dict[str, Any]) -> None:
 def test_no_bytes_make_it_fail_in_another_way(data: bytes) -> None:
     with pytest.raises(ImportRefused):
         read_json(data)
+
+
+# --- a verdict of fairness -------------------------------------------------------------------------------
+
+HELD = asdict(Verdict("held", 300, 8, tested=True, weighed=True, complete=True, bounds=TWIN_BOUNDS))
+
+
+def with_verdict(alignment: str, **said: object) -> dict[str, Any]:
+    """The recorded duel of this alignment, with few steps, that says so of its fairness."""
+    store = Store(Path("nowhere"), RECORDED)
+    run = next(run for run in store.recorded() if run.settings["alignment"] == alignment)
+    rows = [row for row in store.rows(run.id, limit=ALL_ROWS) if row.kind not in ("step", "fairness")]
+    values: dict[str, Any] = json.loads(as_json(run, rows))
+    values["rows"].append({"seq": 10**6, "engine": "", "kind": "fairness", **HELD, **said})
+    return values
+
+
+def test_a_twin_whose_rows_hold_is_taken_in_with_its_verdict() -> None:
+    _, rows = read_json(json.dumps(with_verdict("exact-twin")).encode())
+    assert rows[-1].kind == "fairness"
+
+
+@pytest.mark.parametrize("figure", ["train_loss", "val_accuracy"])
+def test_lanes_that_are_said_to_have_held_and_did_not_are_refused(figure: str) -> None:
+    values = with_verdict("exact-twin")
+    first(values, "epoch")[figure] += 1e-6
+    assert "its lanes are said to have held, and its rows part in epoch 1" in refused(json.dumps(values).encode())
+
+
+@pytest.mark.parametrize(
+    ("alignment", "said", "words"),
+    [
+        ("exact-twin", {"step_loss_difference": 1.0}, "a run that held has no difference above its bound"),
+        ("exact-twin", {"state": "parted"}, "one that parted says where"),
+        ("exact-twin", {"steps": -1}, "not negative"),
+        ("as-shipped", {}, "its lanes were not aligned"),
+    ],
+)
+def test_a_verdict_that_contradicts_itself_is_refused(alignment: str, said: dict[str, object], words: str) -> None:
+    assert words in refused(json.dumps(with_verdict(alignment, **said)).encode())
