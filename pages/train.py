@@ -10,9 +10,10 @@ from core.names import ALIGNMENT_TITLES
 from core.settings import DeploymentSettings, TrainSettings
 from core.store import Run, Store, StoreError, UnknownRun
 from core.web import run_page, turns_view
+from core.web.components.copy_link import copy_link
 from core.web.here import attempt, here, refused
 from core.web.markdown import literal
-from core.web.settings_form import beside_fields, form_problems, plan, read_as, settings_form
+from core.web.settings_form import beside_fields, form_problems, plan, read_as, settings_form, settings_path
 from core.web.visitor import visitor
 
 store = Store(DeploymentSettings().data_dir)
@@ -61,6 +62,8 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
                     disabled=not (settings and active),
                     on_click=press,
                 )
+        with beside_fields():
+            copy_link(settings_path(), "to these settings", key="copy_settings")
     if st.session_state.get(PRESSED):
         start(active, settings)
     refused("start")

@@ -18,6 +18,7 @@ from core.outcome import LaneOutcome, Outcome, conclusion, progress
 from core.settings import Alignment, InvalidSettings, TrainSettings
 from core.store import Run, Store
 from core.suggestion import suggestion
+from core.web.components.copy_link import copy_link
 from core.web.components.live_chart import ChartLane, ChartView, FedRows, Route, live_chart
 from core.web.markdown import literal
 from core.web.settings_form import link_to
@@ -85,6 +86,7 @@ def heading(outcome: Outcome) -> None:
         fairness_badge(outcome.run)
         if outcome.busy:
             st.badge("machine was busy", color="yellow")
+        copy_link(f"./runs?run={outcome.run.id}", "to this run", key="copy_run")
     st.caption(wording.settings_words(outcome.run))
 
 

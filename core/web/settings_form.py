@@ -8,6 +8,7 @@ linked stays in it as it is and goes to `TrainSettings.parse`, which reads it or
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -193,6 +194,11 @@ def link_of(values: Mapping[str, Any]) -> dict[str, str]:
     """The parameters of a link to settings: every field that differs from its default."""
     texts = {name: _text(name, values[name]) for name in DEFAULTS}
     return {name: text for name, text in texts.items() if text != _text(name, DEFAULTS[name])}
+
+
+def settings_path() -> str:
+    """Where the settings that are shown can be opened again, as it leads there from any of our pages."""
+    return f"./?{urlencode(link)}" if (link := st.session_state[WRITTEN]) else "./"
 
 
 def link_to(values: Mapping[str, Any]) -> dict[str, str]:

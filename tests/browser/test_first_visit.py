@@ -122,6 +122,34 @@ def test_a_value_typed_is_never_clamped(visit: OpenVisitor) -> None:
     page.wait_for_url("**/?batch_size=64")
 
 
+NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined });"
+
+
+@pytest.mark.parametrize("browser_has", ["", NO_CLIPBOARD], ids=["secure", "http"])
+def test_the_link_is_copied_from_the_keyboard_and_the_page_says_so(visit: OpenVisitor, browser_has: str) -> None:
+    visitor = visit()
+    visitor.context.add_init_script(browser_has)
+    page = visitor.open(batch_size=64, dropout="0,5")
+    page.get_by_role("button", name="Copy link to these settings").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="Link copied.")).to_have_count(1)
+    expect(page.get_by_role("button", name="Copy link to these settings")).to_be_focused()
+    field(page, "Batch size").fill("")
+    page.keyboard.press("ControlOrMeta+V")
+    expect(field(page, "Batch size")).to_have_value(f"{visitor.server.url}/?batch_size=64&dropout=0.5")
+
+
+def test_where_a_browser_copies_nothing_the_link_stands_there_selected(visit: OpenVisitor) -> None:
+    visitor = visit()
+    visitor.context.add_init_script(NO_CLIPBOARD + "document.execCommand = () => false;")
+    page = visitor.open(epochs=3)
+    page.get_by_role("button", name="Copy link to these settings").click()
+    by_hand = page.get_by_role("textbox", name="Copy link to these settings")
+    expect(by_hand).to_have_value(f"{visitor.server.url}/?epochs=3")
+    expect(by_hand).to_be_focused()
+    assert page.evaluate("getSelection().toString()") == f"{visitor.server.url}/?epochs=3"
+
+
 def test_back_and_forward_go_through_links(visit: OpenVisitor) -> None:
     visitor = visit()
     visitor.open(epochs=2)

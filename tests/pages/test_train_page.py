@@ -363,6 +363,19 @@ def test_parameters_that_are_no_settings_are_named_stay_and_do_nothing(launcher:
     assert not launcher.active()
 
 
+def copied(page: TrainPage) -> dict[str, str]:
+    """What each button copies, by its name."""
+    parts = [part.proto for part in page.app.get("bidi_component") if part.proto.component_name == "copy_link"]
+    return {given["name"]: given["path"] for given in (json.loads(part.json) for part in parts)}
+
+
+def test_the_settings_and_the_run_can_be_copied_as_links(finished_page: TrainPage, make_run: MakeRun) -> None:
+    run_link = {"Copy link to this run": f"./runs?run={make_run().run.id}"}
+    assert copied(finished_page) == {"Copy link to these settings": "./"} | run_link
+    changed = finished_page.type("dropout", "0,5").type("batch_size", 64)
+    assert copied(changed) == {"Copy link to these settings": "./?batch_size=64&dropout=0.5"} | run_link
+
+
 def test_a_link_that_changes_later_fills_the_fields_again(page: TrainPage) -> None:
     page.type("epochs", 3)
     page.app.query_params["epochs"] = "5"
@@ -411,7 +424,7 @@ def test_a_running_run_shows_stop_and_disabled_fields_and_stop_keeps_what_there_
     assert all(field.disabled for field in page.inputs)
     assert not page.says("steps an epoch")
     assert page.headers == ["This run"]
-    assert len(page.app.get("bidi_component")) == 1
+    assert [part.proto.component_name for part in page.app.get("bidi_component")].count("live_chart") == 1
     (run_id,) = launcher.active()
     wait_for("two epochs", lambda: epochs_of(launcher.store, run_id) >= 2)
     page.run()
