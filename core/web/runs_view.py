@@ -8,7 +8,7 @@ from core.datasets import DATASETS
 from core.launcher import Launcher
 from core.names import distinct_titles, engine_title, moment, run_title
 from core.outcome import gather
-from core.overlay import LETTERS, MOST, differences, overlay, results
+from core.overlay import MOST, differences, legend, overlay, results
 from core.settings import ENGINE_NAMES
 from core.store import ENDED_STATES, Run, Store, StoreError, Wanted
 from core.web import run_view
@@ -85,10 +85,7 @@ def row(run: Run, mine: bool = False) -> None:
             st.markdown(f"{run_view.marked(lane.engine).split()[0]} {accuracy}", width=90)
         if len(run.lanes) > 2:
             st.markdown(f":small[{len(run.lanes) - 2} more]", width="content")
-        if mine:
-            st.badge("yours", color="gray")
-        state(run)
-        run_view.fairness_badge(run)
+        badges(run, mine)
 
 
 def _tick(run_id: str) -> None:
@@ -99,12 +96,16 @@ def _tick(run_id: str) -> None:
         ticked.append(run_id)
 
 
-def state(run: Run) -> None:
-    """A badge: where it comes from if from elsewhere, else its state."""
-    if run.source != "here":
-        st.badge(run.source, color="gray")
-    else:
-        st.badge(run.state, color=run_view.STATE_COLOURS.get(run.state, "gray"))  # type: ignore[arg-type]
+def badges(run: Run, mine: bool) -> None:
+    """Whose it is where visitors are told apart, its state or where it is from, its fairness; they wrap together."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+        if mine:
+            st.badge("yours", color="gray")
+        if run.source != "here":
+            st.badge(run.source, color="gray")
+        else:
+            st.badge(run.state, color=run_view.STATE_COLOURS.get(run.state, "gray"))  # type: ignore[arg-type]
+        run_view.fairness_badge(run)
 
 
 def pager(offset: int, total: int) -> None:
@@ -139,13 +140,13 @@ def laid_over(store: Store) -> None:
     st.space("small")
     st.header(f"{('Two', 'Three', 'Four')[len(outcomes) - 2]} runs, one chart", anchor=False)
     titles = distinct_titles([outcome.run for outcome in outcomes])
-    named = ", ".join(
-        f"**{letter}** {literal(titles[outcome.run.id])}" for letter, outcome in zip(LETTERS, outcomes, strict=False)
-    )
-    st.markdown(f"{named}. {literal(differences([outcome.run.settings for outcome in outcomes]))}")
+    # A backslash at a line's end is Markdown's new line.
+    named = [f"{legend(outcome, i)} {literal(titles[outcome.run.id])}" for i, outcome in enumerate(outcomes)]
+    st.markdown("\\\n".join(named))
+    st.markdown(literal(differences([outcome.run.settings for outcome in outcomes])))
     figure, finding = overlay(outcomes)
     st.plotly_chart(figure, config=run_view.PLOT, theme=None, alt=finding, key="laid_over")
-    st.caption("Validation accuracy. The first run is drawn in full, the others thin and open.")
+    st.caption("Validation accuracy by epoch. Each run has its own mark; the first one is drawn thick.")
     columns, rows = results(outcomes)
     frame = pd.DataFrame(rows, columns=list(columns)).set_index("Run")
     st.table(frame, border="horizontal")

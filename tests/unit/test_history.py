@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from core.overlay import line_ends
 from core.settings import TrainSettings
 from core.store import FILE, Entry, Lane, Row, Run, Store, UnknownRun, Wanted, folder_bytes
 
@@ -161,12 +160,3 @@ def test_a_page_of_ten_thousand_runs_is_found_within_a_fraction_of_a_second(stor
         assert total >= len(found)
         assert time.perf_counter() - began < 0.5
     assert FILE in str(store.path)
-
-
-def test_letters_that_would_cover_each_other_share_a_place() -> None:
-    ends = [(8, 99.0, "A"), (8, 99.01, "B"), (8, 98.0, "B"), (3, 99.0, "C"), (8, 99.02, "A")]
-    assert [(x, round(y, 2), letters) for x, y, letters in line_ends(ends, 2.0)] == [
-        (3, 99.0, "C"),
-        (8, 98.0, "B"),
-        (8, 99.01, "A B"),
-    ]
