@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from core import datasets, images, metrics, recording
 from core.cli_claims import claims, print_measurement
 from core.cli_delete import delete
-from core.cli_export import export, find, take_in
+from core.cli_export import export, find, saying, take_in
 from core.cli_health import health
 from core.fairness_words import badge_of, not_comparable, words_of
 from core.inbox import Guest, is_answered
@@ -29,7 +29,7 @@ from core.outcome import gather
 from core.outside import as_they_are, look
 from core.predictor import Model, PredictorError, Predictors, models_of
 from core.settings import DeploymentSettings, InvalidSettings, TrainSettings
-from core.store import ALL_ROWS, Row, Run, Store, StoreError, UnknownRun
+from core.store import ALL_ROWS, Damaged, Row, Run, Store, StoreError, UnknownRun
 from core.streams import OutputGone
 from core.terminal import AsJson, deployment, err, fail, line, listing, out, say
 
@@ -194,11 +194,13 @@ def runs(as_json: AsJson = False) -> None:
     """Lists the runs of the data folder, newest first, and those that came with the project."""
     try:
         store = Store(deployment().data_dir)
-        found, missing = as_they_are(store, store.runs()), store.missing
+        damaged: list[Damaged] = []
+        found, missing = as_they_are(store, store.runs(damaged=damaged)), store.missing
     except StoreError as error:
         fail(str(error), 1)
-    if missing:
-        say(missing, err)
+    for sentence in (missing, *map(str, damaged)):
+        if sentence:
+            say(sentence, err)
     if as_json:
         for run in found:
             line(_summary(run))
@@ -255,14 +257,16 @@ def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], a
     if as_json:
         line({**_summary(found), "rows": [row.as_json() for row in rows]})
     else:
-        _print_run(found, rows)
+        with saying(found, rows):
+            _print_run(found, rows)
 
 
 def _print_run(run: Run, rows: list[Row]) -> None:
     """Settings, a line an epoch, and the article's last two lines for each lane."""
     words = ", ".join(f"{k} {','.join(v) if isinstance(v, list) else v}" for k, v in run.settings.items())
     say(run_title(run.name, run.settings))
-    say(f"Run {run.id}: {run.state}. {run.reason}".strip())
+    origin = "" if run.source == "here" else f", {run.source}"
+    say(f"Run {run.id}: {run.state}{origin}. {run.reason}".strip())
     say(f"{words}. {machine_words(run.machine)}, {run.created_at[:10]}.")
     images = datasets.find(run.settings["dataset"])
     listed = [
@@ -300,15 +304,18 @@ def predict(
     """Reads pictures of digits with both models of a run."""
     store = Store(deployment().data_dir)
     try:
-        found = find(store, run)
-        outcome = gather(found, store.rows(found.id, steps=False, limit=ALL_ROWS))
+        found = find(store, run, to_read=True)
+        rows = store.rows(found.id, steps=False, limit=ALL_ROWS)
     except UnknownRun as error:
         fail(str(error), 2)
     except StoreError as error:
         fail(str(error), 1)
-    models = models_of(outcome, store)
+    with saying(found, rows):
+        outcome = gather(found, rows)
+        models = models_of(outcome, store)
     if not models:
-        fail(f"Run {found.id} has no weights: it did not finish.", 2)
+        why = "was imported without them" if any(lane.result for lane in outcome.lanes) else "did not finish"
+        fail(f"Run {found.id} has no weights: it {why}.", 2)
     with tempfile.TemporaryDirectory() as logs:
         predictors = Predictors(
             lambda engine: WorkerProcess(engine, Path(logs) / f"{engine}.log"),

@@ -1,5 +1,7 @@
 """`python -m core export` and `import`: a run as a file to take along, and one from elsewhere taken in."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,24 +11,39 @@ from core import export as files
 from core.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
 from core.launcher import Launcher, LauncherUnavailable
 from core.outside import look
+from core.predictor import readable
 from core.report import as_html
-from core.store import Row, Run, Store, StoreError, UnknownRun
+from core.soundness import fault
+from core.store import Damaged, Row, Run, Store, StoreError, UnknownRun
 from core.terminal import deployment, fail, out, say
 
 FORMATS = ("html", "csv", "json", "tensorboard")
 
 
-def find(store: Store, name: str) -> Run:
-    """A run by its id, or the `latest` of this folder. Raises `StoreError`."""
+def find(store: Store, name: str, to_read: bool = False) -> Run:
+    """A run by its id, or the `latest` that was trained in this folder, `to_read` with weights. Raises `StoreError`."""
     if name != "latest":
         try:
             return store.run(name)
         except UnknownRun as error:
             raise UnknownRun(store.missing or str(error)) from None
-    found = [run for run in store.runs(limit=1) if run.source != "recorded"]
+    # An import is the latest where nothing was trained.
+    found = [run for run in store.runs() if run.source != "recorded" and (not to_read or readable(run, store))]
     if not found:
-        raise UnknownRun(store.missing or "There is no run yet.")
-    return found[0]
+        none = "No run here has weights to read with: train one first." if to_read else "There is no run yet."
+        raise UnknownRun(store.missing or none)
+    return next((run for run in found if run.source == "here"), found[0])
+
+
+@contextmanager
+def saying(run: Run, rows: list[Row]) -> Iterator[None]:
+    """Whatever a stored run holds, it ends with a sentence."""
+    try:
+        yield
+    except Exception:
+        if why := fault(run, rows):
+            fail(str(Damaged(run.id, why)), 1)
+        raise
 
 
 def export(
@@ -40,7 +57,8 @@ def export(
     store = Store(deployment().data_dir)
     try:
         found, rows = look(store, find(store, run))
-        _write(found, rows, form, output)
+        with saying(found, rows):
+            _write(found, rows, form, output)
     except UnknownRun as error:
         fail(str(error), 2)
     except StoreError as error:

@@ -15,7 +15,7 @@ from core.logs import last_troubles, path_of
 from core.measurements import Measurements
 from core.metrics import NO_BREAK
 from core.settings import DeploymentSettings
-from core.store import Store, StoreError, folder_bytes
+from core.store import Damaged, Store, StoreError, folder_bytes
 
 PACKAGES = {"streamlit": "Streamlit", "tensorflow": "TensorFlow", "keras": "Keras", "torch": "PyTorch"}
 PROGRAMS = ("core.worker", "core.probes", "core.prepare")
@@ -43,6 +43,8 @@ class Health:
     processes: tuple[ProcessSize, ...]
     troubles: tuple[Mapping[str, Any], ...]
     """The newest warnings, errors and failed runs of the log, newest first."""
+    damaged: tuple[str, ...]
+    """Which of the newest thousand runs cannot be shown, and why, as sentences."""
     fault: str
     """Why the run history cannot be read, or where no data folder is, as a sentence; empty where it can."""
     data_mb: float
@@ -63,9 +65,11 @@ def look(deployment: DeploymentSettings) -> Health:
     """Looks once; takes some milliseconds, and more where the data folder holds many files."""
     store, measurements = Store(deployment.data_dir), Measurements(deployment.data_dir)
     fault = ""
+    damaged: list[Damaged] = []
     jobs: list[tuple[str, str]] = []
     try:
         fault = store.missing
+        store.runs(damaged=damaged)
         jobs = [(run.state, run.id) for run in store.open_runs()]
         jobs += [(measurement.state, measurement.id) for measurement in measurements.open_ones()]
         if jobs and left_by(store.data_dir):
@@ -81,6 +85,7 @@ def look(deployment: DeploymentSettings) -> Health:
         waiting=tuple(sorted(job for state, job in jobs if state == "queued")),
         processes=tuple(_processes(holder)),
         troubles=tuple(last_troubles(store.data_dir)),
+        damaged=tuple(map(str, damaged)),
         fault=fault,
         data_mb=round(folder_bytes(store.data_dir) / 1e6, 1),
         versions=versions(),
@@ -130,6 +135,7 @@ def words(health: Health) -> list[str]:
     lines += [f"{one.what}: process {one.pid}, {one.rss_mib}{NO_BREAK}MiB." for one in health.processes]
     lines.append(f"The data folder takes {health.data_mb:,.1f}{NO_BREAK}MB.")
     lines.append(", ".join(f"{title} {number}" for title, number in health.versions.items()) + ".")
+    lines += health.damaged
     lines += [f"{one['at']} {one['level']}: {trouble_words(one)}" for one in health.troubles] or ["No trouble logged."]
     return [*lines, f"Log: {path_of(Path(health.data_dir))}"]
 

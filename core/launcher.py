@@ -22,12 +22,12 @@ from core.limits import NO_LIMITS, Allowance, Limits
 from core.machine import this_machine
 from core.measurements import Measurement, Measurements
 from core.measuring import MeasurementInProgress, closed_while, stopped_words
-from core.outside import follow
+from core.outside import follow, rows_to_end
 from core.predictor import Predictors
 from core.run import RunInProgress
 from core.settings import ENGINE_NAMES, DeploymentSettings, InvalidSettings, Order, TrainSettings
 from core.spares import Spares
-from core.store import ALL_ROWS, ENDED_STATES, Row, Run, Store, StoreError
+from core.store import ENDED_STATES, Row, Run, Store, StoreError
 from core.turns import Clock, Job, left_s
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class Launcher:
     def _close_what_was_left_open(self, owner: str) -> None:
         """Runs whose owner went away: what it had shown is there, and nothing more will come."""
         for run in self.store.open_runs():
-            self.store.append(run.id, cut_off(run, self.store.rows(run.id, steps=False, limit=ALL_ROWS), owner))
+            self.store.append(run.id, cut_off(run, rows_to_end(self.store, run.id), owner))
         for measurement in self.measurements.open_ones():
             self.measurements.end(measurement.id, "interrupted", closed_while(owner, measurement.subject))
 
@@ -210,10 +210,10 @@ class Launcher:
 
     def check_deletion(self, run_id: str, visitor: str = "") -> None:
         """Raises `Refused` where this visitor cannot delete a run, `StoreError` where there is none."""
-        run = self.store.run(run_id)
-        self._refuse_others(run.visitor, visitor)
-        if run.stays_because:
-            raise Refused(f"Run {run_id} {run.stays_because}.")
+        owner, stays_because = self.store.held(run_id)
+        self._refuse_others(owner, visitor)
+        if stays_because:
+            raise Refused(f"Run {run_id} {stays_because}.")
 
     def take_in(self, run: Run, rows: Sequence[Row], visitor: str = "") -> str:
         """Keeps a run that was exported elsewhere; returns its new id. Raises `Refused`, `StoreError`."""

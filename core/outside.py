@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from core.ending import cut_off
 from core.holder import left_by
-from core.store import ALL_ROWS, Row, Run, Store
+from core.store import ALL_ROWS, DamagedRun, Row, Run, Store
 
 
 def look(store: Store, run: Run) -> tuple[Run, list[Row]]:
@@ -21,9 +21,15 @@ def as_they_are(store: Store, runs: Sequence[Run]) -> list[Run]:
     """Runs that were just read. Raises `StoreError`."""
     # Asked after they were read: who begins meanwhile has none of them.
     owner = left_by(store.data_dir) if any(run.live for run in runs) else ""
-    return [
-        _as_it_is(run, store.rows(run.id, steps=False, limit=ALL_ROWS), owner)[0] if run.live else run for run in runs
-    ]
+    return [_as_it_is(run, rows_to_end(store, run.id), owner)[0] if run.live else run for run in runs]
+
+
+def rows_to_end(store: Store, run_id: str) -> list[Row]:
+    """The rows from which a run's end follows; none where they are damaged: it ends all the same."""
+    try:
+        return store.rows(run_id, steps=False, limit=ALL_ROWS)
+    except DamagedRun:
+        return []
 
 
 def _as_it_is(run: Run, rows: list[Row], owner: str) -> tuple[Run, list[Row]]:

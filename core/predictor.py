@@ -51,9 +51,10 @@ class Model:
     sha256: str
 
 
-def readable(run: Run) -> bool:
-    """Whether a run has weights to read with."""
-    return any(lane.test_accuracy is not None for lane in run.lanes)
+def readable(run: Run, store: Store) -> bool:
+    """Whether a run has weights to read with: an imported one may have come without."""
+    done = any(lane.test_accuracy is not None for lane in run.lanes)
+    return done and any(store.artifacts(run.id).glob("*.safetensors"))
 
 
 def readers(engines: Sequence[str]) -> list[str]:
@@ -65,14 +66,16 @@ def readers(engines: Sequence[str]) -> list[str]:
 
 
 def models_of(outcome: Outcome, store: Store) -> list[Model]:
-    """The finished lanes that read, with their own weights."""
-    done = {lane.engine: lane for lane in outcome.lanes if lane.result}
+    """The finished lanes that read, with their own weights; a lane that came without any does not."""
+    folder = store.artifacts(outcome.run.id)
+    lanes = [lane for lane in outcome.lanes if lane.result and (folder / lane.result["weights_file"]).is_file()]
+    done = {lane.engine: lane for lane in lanes}
     return [
         Model(
             engine=lane.engine,
             slot=f"{outcome.run.id} {lane.engine}",
             settings=outcome.run.settings,
-            weights_file=store.artifacts(outcome.run.id) / lane.result["weights_file"],
+            weights_file=folder / lane.result["weights_file"],
             sha256=lane.result["weights_sha256"],
         )
         for lane in map(done.__getitem__, readers(list(done)))

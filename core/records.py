@@ -93,6 +93,25 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Damaged:
+    """A run of which the store holds something that cannot be; `why` is the rest of a sentence."""
+
+    id: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"Run {self.id} is damaged and cannot be shown: {self.why}."
+
+
+class DamagedRun(StoreError):
+    """What the store holds of a run cannot be; the others can be read."""
+
+    def __init__(self, damaged: Damaged) -> None:
+        super().__init__(str(damaged))
+        self.damaged = damaged
+
+
+@dataclass(frozen=True)
 class Wanted:
     """Which runs a listing shows: `text` is looked for in name, note and id; an empty field takes all."""
 

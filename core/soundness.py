@@ -125,11 +125,11 @@ def _check_settings(settings: object) -> None:
     """Every setting but the engines: one that is not installed here may have trained there."""
     if not isinstance(settings, dict):
         raise Unsound("its settings are none")
-    engines = settings["engines"]
+    engines = settings.get("engines")
     if not isinstance(engines, list) or not engines or not all(isinstance(engine, str) for engine in engines):
         raise Unsound(f"its engines are {shown(engines)}")
     try:
-        others = {name: settings[name] for name in TrainSettings.model_fields if name != "engines"}
+        others = {name: settings[name] for name in settings if name in TrainSettings.model_fields and name != "engines"}
         TrainSettings.parse(others)
     except InvalidSettings as error:
         raise Unsound(f"its settings cannot be: {str(error).rstrip('.')}") from None

@@ -27,17 +27,21 @@ from core.database import (
     now,
 )
 from core.fairness import from_fields
-from core.records import RUN_ID, Entry, Lane, Row, Run, UnknownRun, Wanted, checked_id
+from core.records import RUN_ID, Damaged, DamagedRun, Entry, Lane, Row, Run, UnknownRun, Wanted, checked_id
+from core.settings import TrainSettings
+from core.soundness import Unsound, check_listed
 
 # fmt: off
 __all__ = [
-    "ENDED_STATES", "FILE", "MIGRATIONS", "OPEN_STATES", "RUN_ID", "Entry", "Lane", "Row", "Run", "State", "Store",
+    "ENDED_STATES", "FILE", "MIGRATIONS", "OPEN_STATES", "RUN_ID", "Damaged", "DamagedRun", "Entry",
+    "Lane", "Row", "Run", "State", "Store",
     "StoreError", "UnknownRun", "Wanted", "checked_id",
 ]
 # fmt: on
 
 ALL_ROWS = 10**9
 """A limit that no run reaches."""
+USUAL = {name: value for name, value in TrainSettings().as_json().items() if name != "engines"}
 RECORDED = Path(__file__).parent / "recorded"
 
 
@@ -116,12 +120,20 @@ class Store(Database):
             connection.execute(query, (name, note, pinned, checked_id(run_id)))
 
     def delete(self, run_id: str) -> None:
-        """Removes an ended run: its rows in one commit, then its files."""
+        """Removes a run that may go: its rows in one commit, then its files. Raises `UnknownRun`."""
+        if self.held(run_id)[1]:
+            return
         with self.writing() as connection:
-            query = f"DELETE FROM runs WHERE id = ? AND state NOT IN ({_marks(OPEN_STATES)})"
-            gone = connection.execute(query, (checked_id(run_id), *OPEN_STATES)).rowcount
-        if gone:
-            shutil.rmtree(self.data_dir / "runs" / run_id, ignore_errors=True)
+            connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+        shutil.rmtree(self.data_dir / "runs" / run_id, ignore_errors=True)
+
+    def held(self, run_id: str) -> tuple[str, str]:
+        """Whose a run is, and why it cannot be deleted: empty where it can, as a damaged one. Raises `UnknownRun`."""
+        try:
+            run = self.run(run_id)
+        except DamagedRun:
+            return "", ""
+        return run.visitor, run.stays_because
 
     def remove_oldest(self, kept: int | None, kept_bytes: int | None) -> list[str]:
         """Removes ended runs, the oldest first, until at most `kept` are left and all take `kept_bytes`; their ids.
@@ -189,36 +201,56 @@ class Store(Database):
 
     # --- reading ---------------------------------------------------------------------------------------
 
-    def runs(self, limit: int = 1000, offset: int = 0) -> list[Run]:
-        """Runs of this data folder, newest first, then the recorded ones."""
-        found = self._select("ORDER BY id DESC LIMIT ? OFFSET ?", limit, offset)
-        if len(found) < limit:
+    def runs(self, limit: int = 1000, offset: int = 0, damaged: list[Damaged] | None = None) -> list[Run]:
+        """Runs of this data folder, newest first, then the recorded ones; `damaged` receives those left out."""
+        left_out: list[Damaged] = []
+        found = self._select("ORDER BY id DESC LIMIT ? OFFSET ?", limit, offset, damaged=left_out)
+        room = limit - len(found) - len(left_out)
+        if room > 0:
             with self.reading() as connection:
                 here = connection.execute("SELECT COUNT(*) FROM runs").fetchone()[0] if connection else 0
-            found += self.recorded()[max(0, offset - here) :][: limit - len(found)]
+            found += self.recorded()[max(0, offset - here) :][:room]
+        if damaged is not None:
+            damaged += left_out
         return found
 
-    def search(self, wanted: Wanted, limit: int, offset: int = 0) -> tuple[list[Run], int]:
-        """One page of the runs that are wanted, and how many there are: pinned, then newest first, then recorded."""
+    def search(
+        self, wanted: Wanted, limit: int, offset: int = 0, damaged: list[Damaged] | None = None
+    ) -> tuple[list[Run], int]:
+        """One page of the runs that are wanted, and how many there are: pinned, then newest first, then recorded.
+
+        `damaged` receives those of the page that are left out since they cannot be shown.
+        """
         where, values = _where(wanted)
-        found = self._select(f"{where} ORDER BY pinned DESC, id DESC LIMIT ? OFFSET ?", *values, limit, offset)
+        left_out = [] if damaged is None else damaged
+        order = "ORDER BY pinned DESC, id DESC LIMIT ? OFFSET ?"
+        found = self._select(f"{where} {order}", *values, limit, offset, damaged=left_out)
         with self.reading() as connection:
             query = f"SELECT COUNT(*) FROM runs {where}"
             here: int = connection.execute(query, values).fetchone()[0] if connection else 0
         recorded = [run for run in self.recorded() if wanted.takes(run)]
-        found += recorded[max(0, offset - here) :][: limit - len(found)]
+        found += recorded[max(0, offset - here) :][: max(0, limit - len(found) - len(left_out))]
         return found, here + len(recorded)
 
     def run(self, run_id: str) -> Run:
-        """One run with its lanes. Raises `UnknownRun`."""
+        """One run with its lanes. Raises `UnknownRun`, `DamagedRun`."""
         if checked_id(run_id) in self._recordings:
             return self._recordings[run_id].run
-        found = self._select("WHERE id = ?", run_id)
+        damaged: list[Damaged] = []
+        found = self._select("WHERE id = ?", run_id, damaged=damaged)
+        if damaged:
+            raise DamagedRun(damaged[0])
         if not found:
             raise UnknownRun(f"There is no run {run_id}: it was deleted, or belongs to another data folder.")
         return found[0]
 
-    def _select(self, where: str, *values: object) -> list[Run]:
+    def latest(self) -> Run | None:
+        """The newest run that was trained here; what came from elsewhere is none of them."""
+        found = self._select("WHERE source = 'here' ORDER BY id DESC LIMIT 20")
+        return found[0] if found else None
+
+    def _select(self, where: str, *values: object, damaged: list[Damaged] | None = None) -> list[Run]:
+        """The runs that can be shown; `damaged` receives the others."""
         # Runs and lanes are two statements: the read transaction makes them agree.
         with self.reading() as connection:
             if connection is None:
@@ -232,14 +264,29 @@ class Store(Database):
                 )
                 for run_id, *lane in connection.execute(query, [run["id"] for run in some]):
                     lanes[run_id].append(Lane(*lane))
-            return [self._run(run, tuple(lanes[run["id"]])) for run in found]
+        sound = []
+        for line in found:
+            try:
+                sound.append(self._run(line, tuple(lanes[line["id"]])))
+            except Unsound as unsound:
+                if damaged is not None:
+                    damaged.append(Damaged(str(line["id"]), str(unsound)))
+        return sound
 
     @staticmethod
     def _run(run: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
-        """A line of `runs`, whose columns are called like the fields."""
-        parsed = {name: json.loads(run[name]) for name in ("settings", "machine")}
+        """A line of `runs`, whose columns are called like the fields. Raises `Unsound`."""
+        try:
+            parsed = {name: json.loads(run[name]) for name in ("settings", "machine")}
+            fairness = from_fields(json.loads(run["fairness"]))
+        except (ValueError, TypeError, LookupError, RecursionError):
+            raise Unsound("its settings, its machine or its verdict cannot be read") from None
+        if isinstance(parsed["settings"], dict):  # a setting that came later was as its default before
+            parsed["settings"] = {**USUAL, **parsed["settings"]}
         parsed |= {name: bool(run[name]) for name in ("pinned", "busy")}
-        return Run(**{**dict(run), **parsed, "lanes": lanes, "fairness": from_fields(json.loads(run["fairness"]))})
+        found = Run(**{**dict(run), **parsed, "lanes": lanes, "fairness": fairness})
+        check_listed(found)
+        return found
 
     def rows(self, run_id: str, after: int = 0, limit: int = 5000, steps: bool = True) -> list[Row]:
         """A run's rows with `seq` above `after`, in order; without the many `step` rows where `steps` is false.
@@ -251,8 +298,19 @@ class Store(Database):
         wanted = "run = ? AND seq > ?" + ("" if steps else " AND kind <> 'step'")
         query = f"SELECT seq, engine, kind, fields FROM rows WHERE {wanted} ORDER BY seq LIMIT ?"
         with self.reading() as connection:
-            found = connection.execute(query, (run_id, after, limit)) if connection else ()
-            return [Row(row["seq"], row["engine"], row["kind"], json.loads(row["fields"])) for row in found]
+            # All at once: a statement that an error leaves half read would hold its lock on.
+            found = connection.execute(query, (run_id, after, limit)).fetchall() if connection else ()
+        return [self._row(run_id, row) for row in found]
+
+    @staticmethod
+    def _row(run_id: str, row: sqlite3.Row) -> Row:
+        try:
+            fields = json.loads(row["fields"])
+        except (ValueError, TypeError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            raise DamagedRun(Damaged(run_id, f"row {row['seq']} holds no JSON object"))
+        return Row(row["seq"], row["engine"], row["kind"], fields)
 
     def last_like(self, settings: Mapping[str, Any]) -> Run | None:
         """The newest run that finished here, on a machine left to it, and whose epochs cost the same.
@@ -292,7 +350,7 @@ def _where(wanted: Wanted) -> tuple[str, list[object]]:
         parts.append("(name LIKE ? ESCAPE '\\' OR note LIKE ? ESCAPE '\\' OR id LIKE ? ESCAPE '\\')")
         values += [pattern] * 3
     if wanted.dataset:
-        parts.append("json_extract(settings, '$.dataset') = ?")
+        parts.append("CASE WHEN json_valid(settings) THEN json_extract(settings, '$.dataset') END = ?")
         values.append(wanted.dataset)
     if wanted.engine:
         parts.append("EXISTS (SELECT 1 FROM lanes WHERE run = runs.id AND engine = ?)")

@@ -7,8 +7,8 @@ from core.gallery import Gallery, GalleryError, open_gallery
 from core.outcome import Outcome, gather
 from core.predictor import Model, PredictorError, models_of, readable, swapped
 from core.settings import DeploymentSettings
-from core.store import Store, StoreError
-from core.web import draw_view, gallery_view, take_along
+from core.store import Damaged, Run, Store, StoreError
+from core.web import damaged, draw_view, gallery_view, take_along
 from core.web.components.digit_pad import digit_pad
 from core.web.drawing import PAD, Drawing, newest_drawing, upload_button
 from core.web.markdown import literal
@@ -18,9 +18,12 @@ MISSING = "link_to_no_run"
 LOADING = "Loading both models: this takes a few seconds the first time."
 
 
-def chosen_run() -> Outcome | None:
+def chosen_run() -> Run | None:
     """The run whose models read: the link's, the one chosen before, else the best."""
-    runs = {run.id: run for run in store.runs(limit=100) if readable(run)}
+    left_out: list[Damaged] = []
+    runs = {run.id: run for run in store.runs(100, damaged=left_out) if readable(run, store)}
+    for one in left_out:
+        st.caption(literal(one))
     if not runs:
         st.markdown("No run has finished here yet. Train one first.")
         return None
@@ -41,8 +44,8 @@ def chosen_run() -> Outcome | None:
     )
     st.caption(draw_view.chosen_words(runs[run_id], len(runs)))
     if st.session_state.get(MISSING):
-        st.markdown(":red[That run has no weights here: it was deleted, did not finish, or never was.]")
-    return gather(runs[run_id], store.rows(run_id, steps=False))
+        st.markdown(":red[That run has no weights here: it is gone, did not finish, or came without them.]")
+    return runs[run_id]
 
 
 def forget_link() -> None:
@@ -113,17 +116,23 @@ def swap_weights(models: list[Model], drawing: Drawing, words: draw_view.Words |
         st.markdown(f":red[{literal(error)}]")
 
 
+def show(outcome: Outcome) -> None:
+    """Pad, disagreements and weights of one run."""
+    gallery = gallery_of(outcome)
+    models = models_of(outcome, store)
+    waits = loads(models)
+    st.fragment(pad, run_every=0.5 if waits else None)(outcome, gallery, waits)
+    if gallery is not None:
+        gallery_view.where_they_disagree(outcome, gallery, [model.engine for model in models])
+    take_along.weights(outcome, models)
+
+
 st.title("Draw", anchor=False)
 st.markdown("Draw a digit. Both models read it when you lift the pen.")
 try:
-    outcome = chosen_run()
-    if outcome is not None:
-        gallery = gallery_of(outcome)
-        models = models_of(outcome, store)
-        waits = loads(models)
-        st.fragment(pad, run_every=0.5 if waits else None)(outcome, gallery, waits)
-        if gallery is not None:
-            gallery_view.where_they_disagree(outcome, gallery, [model.engine for model in models])
-        take_along.weights(outcome, models)
+    run = chosen_run()
+    if run is not None:
+        with damaged.or_said(store, None, run):
+            show(gather(run, store.rows(run.id, steps=False)))
 except StoreError as error:
     st.error(literal(error))

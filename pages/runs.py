@@ -4,8 +4,8 @@ import streamlit as st
 
 from core import launcher
 from core.settings import DeploymentSettings
-from core.store import Store, StoreError, UnknownRun
-from core.web import address, run_actions, run_page, runs_view
+from core.store import Damaged, DamagedRun, Store, StoreError, UnknownRun
+from core.web import address, damaged, run_actions, run_page, runs_view
 from core.web.here import here
 from core.web.markdown import literal
 from core.web.visitor import visitor
@@ -21,13 +21,23 @@ def one_run(run_id: str, active: launcher.Launcher | None) -> None:
         st.markdown(f":red[{literal(error)}]")
         history(active)
         return
+    except DamagedRun as error:
+        to_all_runs()
+        damaged.say(error.damaged, active)
+        return
     address.keep("runs", run=run_id)
-    st.page_link("../../pages/runs.py", label="All runs", icon=":material/arrow_back:")
+    to_all_runs()
     st.title(literal(runs_view.title(run)), anchor=False)
     if run.note:
         st.markdown(literal(run.note), width=720)
     run_actions.bar(run, store, active)
-    run_page.show(run, store, active)
+    with damaged.or_said(store, active, run):
+        run_page.show(run, store, active)
+
+
+def to_all_runs() -> None:
+    """Back to the history."""
+    st.page_link("../../pages/runs.py", label="All runs", icon=":material/arrow_back:")
 
 
 def history(active: launcher.Launcher | None) -> None:
@@ -36,12 +46,15 @@ def history(active: launcher.Launcher | None) -> None:
     st.title("Runs", anchor=False)
     wanted = runs_view.search(active)
     offset = runs_view.offset(wanted)
-    found, total = store.search(wanted, runs_view.PAGE, offset)
+    left_out: list[Damaged] = []
+    found, total = store.search(wanted, runs_view.PAGE, offset, left_out)
     runs_view.count(total, wanted)
     for run in found:
         runs_view.row(run, mine=run.visitor == visitor() != "")
+    for one in left_out:
+        damaged.say(one, active)
     runs_view.pager(offset, total)
-    runs_view.laid_over(store)
+    runs_view.laid_over(store, active)
 
 
 try:

@@ -8,8 +8,8 @@ from core import launcher
 from core.estimate import estimate
 from core.names import ALIGNMENT_TITLES
 from core.settings import DeploymentSettings, TrainSettings
-from core.store import Run, Store, StoreError, UnknownRun
-from core.web import run_page, turns_view
+from core.store import DamagedRun, Run, Store, StoreError, UnknownRun
+from core.web import damaged, run_page, turns_view
 from core.web.components.copy_link import copy_link
 from core.web.here import attempt, here, refused
 from core.web.markdown import literal
@@ -21,7 +21,7 @@ PRESSED = "start_pressed"
 
 
 def shown_run(active: launcher.Launcher | None) -> Run | None:
-    """What trains now, wherever it was started; else the newest run; else one that came with the project.
+    """What trains now, wherever it was started; else the newest run that was trained here, if there is one.
 
     Where visitors are told apart, their own run comes first, and stays when it has ended.
     """
@@ -29,15 +29,14 @@ def shown_run(active: launcher.Launcher | None) -> Run | None:
     mine = st.session_state.get("run")
     own = [run for run in live if active and active.may_change(run.visitor, visitor())]
     if mine and active and active.limits.only_own and mine not in active.active():
-        with contextlib.suppress(UnknownRun):
+        with contextlib.suppress(UnknownRun, DamagedRun):
             own.append(store.run(mine))
     for run in own:
         if run.id == mine:
             return run
     if own or live:
         return (own or live)[0]
-    newest = store.runs(limit=1)
-    return newest[0] if newest else None
+    return store.latest()
 
 
 def controls(active: launcher.Launcher | None, run: Run | None) -> None:
@@ -117,10 +116,10 @@ try:
     active = here()
     run = shown_run(active)
     controls(active, run)
-    if run is None or run.source == "recorded":
-        run = recorded()
+    run = run or recorded()
     if run is not None:
-        run_page.show(run, store, active)
+        with damaged.or_said(store, active, run):
+            run_page.show(run, store, active)
 except StoreError as error:
     if active:  # else `here` has said what is wrong with the data folder
         st.error(literal(error))

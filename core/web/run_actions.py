@@ -52,7 +52,7 @@ def bar(run: Run, store: Store, active: Launcher | None) -> None:
         ):
             change(lambda: active.annotate(run.id, run.name, run.note, not run.pinned, visitor()))
         if st.button("Delete", icon=":material/delete:", key="delete"):
-            confirm(run, active)
+            confirm(run.id, active)
 
 
 def change(write: Callable[[], None]) -> None:
@@ -74,10 +74,10 @@ def annotate(run: Run, active: Launcher) -> None:
 
 
 @st.dialog("Delete this run?")
-def confirm(run: Run, active: Launcher) -> None:
+def confirm(run_id: str, active: Launcher) -> None:
     """Asks once."""
     st.markdown("Its curves, weights and logs are removed for good.")
-    if st.button("Delete", type="primary", key="delete_for_good", on_click=_delete, args=(run.id, active)):
+    if st.button("Delete", type="primary", key="delete_for_good", on_click=_delete, args=(run_id, active)):
         st.rerun()
 
 

@@ -47,14 +47,12 @@ def side_by_side(items: Sequence[T], most: int = WIDE_IN_A_ROW, **columns: Any) 
 
 
 def badge(run: Run) -> None:
-    """The run's state, or where a recorded one comes from."""
-    if run.source == "recorded":
-        st.badge(
-            f"recorded on {literal(machine_words(run.machine))}, {wording.day(run)}",
-            icon=":material/history:",
-            color="gray",
-        )
-    elif run.state in STATE_COLOURS:
+    """The run's state, and where one from elsewhere comes from."""
+    if run.source != "here":
+        icon = ":material/history:" if run.source == "recorded" else ":material/upload:"
+        verb = "recorded" if run.source == "recorded" else "imported, trained"
+        st.badge(f"{verb} on {literal(machine_words(run.machine))}, {wording.day(run)}", icon=icon, color="gray")
+    if run.source != "recorded" and run.state in STATE_COLOURS:
         st.badge(run.state, color=STATE_COLOURS[run.state])  # type: ignore[arg-type]
 
 
@@ -80,7 +78,9 @@ def heading(outcome: Outcome) -> None:
     st.space("small")
     with st.container(horizontal=True, vertical_alignment="center"):
         name = f": {literal(cut(outcome.run.name))}" if outcome.run.name else ""
-        what = "A recorded duel" if outcome.run.source == "recorded" else f"This run{name}"
+        what = {"recorded": "A recorded duel", "imported": f"An imported run{name}"}.get(
+            outcome.run.source, f"This run{name}"
+        )
         st.header(what, anchor=False, width="content")
         badge(outcome.run)
         fairness_badge(outcome.run)

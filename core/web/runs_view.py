@@ -1,5 +1,7 @@
 """The history as the Runs page shows it: search, rows, pages, and ticked runs laid over each other."""
 
+import contextlib
+
 import pandas as pd
 import streamlit as st
 
@@ -7,11 +9,11 @@ from core import metrics
 from core.datasets import DATASETS
 from core.launcher import Launcher
 from core.names import distinct_titles, engine_title, moment, run_title
-from core.outcome import gather
+from core.outcome import Outcome, gather
 from core.overlay import MOST, differences, legend, overlay, results
 from core.settings import ENGINE_NAMES
 from core.store import ENDED_STATES, Run, Store, StoreError, Wanted
-from core.web import run_view
+from core.web import damaged, run_view
 from core.web.markdown import literal
 from core.web.run_actions import take_in
 
@@ -126,17 +128,20 @@ def _turn(offset: int) -> None:
     st.rerun()
 
 
-def laid_over(store: Store) -> None:
-    """The ticked runs in one chart: curves, what differs, results in one table."""
+def laid_over(store: Store, active: Launcher | None) -> None:
+    """The ticked runs in one chart."""
     outcomes = []
     for run_id in st.session_state.get(TICKED, []):
-        try:
+        with contextlib.suppress(StoreError):  # deleted meanwhile, or damaged
             run = store.run(run_id)
-        except StoreError:  # deleted meanwhile
-            continue
-        outcomes.append(gather(run, store.rows(run.id, steps=False)))
-    if len(outcomes) < 2:
-        return
+            outcomes.append(gather(run, store.rows(run.id, steps=False)))
+    if len(outcomes) > 1:
+        with damaged.or_said(store, active, *(outcome.run for outcome in outcomes)):
+            one_chart(outcomes)
+
+
+def one_chart(outcomes: list[Outcome]) -> None:
+    """Curves, what differs, results in one table."""
     st.space("small")
     st.header(f"{('Two', 'Three', 'Four')[len(outcomes) - 2]} runs, one chart", anchor=False)
     titles = distinct_titles([outcome.run for outcome in outcomes])

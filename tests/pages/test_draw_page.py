@@ -274,7 +274,7 @@ def test_damaged_weights_are_a_hint_and_the_page_goes_on(with_run: Ended, data_d
 @pytest.mark.parametrize("link", ["../../etc/passwd", "<script>alert(1)</script>", "20261104-081500-1a2b3c4d"])
 def test_a_link_to_a_run_that_is_not_there_is_a_sentence(with_run: Ended, launcher: StandInLauncher, link: str) -> None:
     page = DrawPage(launcher, run=link)
-    assert page.problems == ["That run has no weights here: it was deleted, did not finish, or never was."]
+    assert page.problems == ["That run has no weights here: it is gone, did not finish, or came without them."]
     assert page.pad["hint"] == EMPTY
 
 

@@ -208,7 +208,10 @@ def test_an_export_comes_back_by_import_marked(ended: Ended, data_dir: Path, lau
     assert page.problems == []
     taken = [run for run in store.runs() if run.source == "imported"]
     assert len(taken) == 1
-    assert RunsPage(run=taken[0].id).headers == RunsPage(run=ended.run.id).headers
+    shown, own = RunsPage(run=taken[0].id), RunsPage(run=ended.run.id)
+    assert [header.replace("An imported run", "This run") for header in shown.headers] == own.headers
+    assert shown.says("imported, trained on")
+    assert not own.says("imported")
     assert len(list(csv.reader(io.StringIO(as_csv(ended.run, rows))))) == len(rows) + 1
 
 
@@ -217,6 +220,59 @@ def test_a_file_that_is_no_run_is_refused_in_words(ended: Ended, launcher: Stand
     page.app.file_uploader(key="import_run").set_value(("x.json", b"{}", "application/json"))
     page.run()
     assert any("no exported run" in text for text in page.texts)
+
+
+def spoil(folder: Path, query: str, *values: object) -> None:
+    with sqlite3.connect(folder / "duel.sqlite3") as connection:
+        connection.execute(query, values)
+    connection.close()
+
+
+def test_a_run_that_cannot_be_shown_is_said_among_the_others_and_can_be_deleted(
+    ended: Ended, data_dir: Path, launcher: StandInLauncher
+) -> None:
+    (broken,) = more_runs(data_dir, ended, 1)
+    spoil(data_dir, "UPDATE runs SET created_at = '2026-13-45T00:00:00+00:00' WHERE id = ?", broken)
+    page = RunsPage()
+    assert [query for _, query in page.links] == [f"run={ended.run.id}"]
+    said = f"Run {broken} is damaged and cannot be shown: created_at is 2026-13-45T00:00:00+00:00, which is no date"
+    assert page.says(said)
+    assert RunsPage(run=broken).says(said)
+    page.app.button(key=f"delete_{broken}").click()
+    page.run()
+    page.app.button(key="delete_for_good").click()
+    page.run()
+    assert not page.says("is damaged")
+    assert [run.id for run in Store(data_dir).runs()] == [ended.run.id]
+
+
+BAD_ROWS = [
+    ("UPDATE rows SET fields = '{}' WHERE kind = 'epoch'", "epoch is missing"),
+    ("UPDATE rows SET fields = 'x' WHERE kind = 'result'", "holds no JSON object"),
+    ("UPDATE rows SET fields = json_set(fields, '$.train_s', 'long') WHERE kind = 'epoch'", "train_s is long"),
+    ("UPDATE rows SET fields = json_set(fields, '$.confusion', 7) WHERE kind = 'result'", "confusion is 7"),
+]
+
+
+@pytest.mark.parametrize(("query", "said"), BAD_ROWS)
+def test_whatever_its_rows_hold_a_run_takes_no_page_away(
+    ended: Ended, data_dir: Path, launcher: StandInLauncher, query: str, said: str
+) -> None:
+    spoil(data_dir, query)
+    assert RunsPage(run=ended.run.id).says(said)
+    train = TrainPage()
+    assert train.says(said)
+    assert train.startable
+    assert len(RunsPage().links) == 1
+
+
+def test_ticked_runs_of_which_one_cannot_be_shown(ended: Ended, data_dir: Path, launcher: StandInLauncher) -> None:
+    (broken,) = more_runs(data_dir, ended, 1)
+    spoil(data_dir, "UPDATE rows SET fields = '{}' WHERE kind = 'epoch' AND run = ?", broken)
+    page = RunsPage().tick(ended.run.id).tick(broken)
+    assert page.says(f"Run {broken} is damaged and cannot be shown: row ")
+    assert not page.says(f"Run {ended.run.id} is damaged")
+    assert len(page.links) == 2
 
 
 def test_the_report_is_whole_and_names_are_text(ended: Ended, data_dir: Path, launcher: StandInLauncher) -> None:

@@ -1,9 +1,11 @@
 """`python -m core delete`: what it removes, and what it refuses in a sentence."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from core.machine import this_machine
 from core.settings import TrainSettings
 from core.store import Entry, Store
 from tests.processes.conftest import OpenLauncher
@@ -16,7 +18,7 @@ def made(folder: Path, state: str = "finished") -> str:
     """A run of this folder with a file of its own."""
     store = Store(folder)
     store.open_for_writing()
-    run_id = store.create(TrainSettings().as_json(), {"name": "here"})
+    run_id = store.create(TrainSettings().as_json(), dict(this_machine()))
     store.append(run_id, [Entry("", "run", {"state": "running"}), Entry("", "run", {"state": state})])
     store.artifacts(run_id).mkdir(parents=True)
     (store.artifacts(run_id) / "keras.log").write_text("x")
@@ -56,6 +58,35 @@ def test_a_folder_that_others_hold_is_left_alone(open_launcher: OpenLauncher, da
     status, _, complaint = core("delete", run_id, folder=data_dir)
     assert (status, "is in use by" in complaint) == (1, True)
     assert here(data_dir) == [run_id]
+
+
+def test_a_damaged_run_is_said_beside_the_others_and_can_be_deleted(tmp_path: Path) -> None:
+    run_id, other = made(tmp_path), made(tmp_path)
+    with sqlite3.connect(Store(tmp_path).path) as connection:
+        connection.execute("UPDATE runs SET settings = '[', state = 'running' WHERE id = ?", (run_id,))
+        connection.execute("UPDATE rows SET fields = '[' WHERE run = ?", (other,))
+        connection.execute("UPDATE runs SET state = 'running' WHERE id = ?", (other,))
+    connection.close()
+    said = f"Run {run_id} is damaged and cannot be shown: its settings, its machine or its verdict cannot be read.\n"
+    status, listed, complaint = core("runs", folder=tmp_path)
+    assert (status, other in listed, run_id in listed, complaint) == (0, True, False, said)
+    assert said in core("health", folder=tmp_path)[1]
+    assert core("show", run_id, folder=tmp_path) == (1, "", said)
+    status, _, complaint = core("show", other, folder=tmp_path)
+    assert (status, f"Run {other} is damaged" in complaint) == (1, True)
+    assert core("delete", run_id, other, folder=tmp_path) == (0, f"Deleted {run_id}.\nDeleted {other}.\n", "")
+    assert here(tmp_path) == []
+
+
+@pytest.mark.parametrize("command", [("show",), ("export", "-o", "report.html"), ("predict", "x.png", "--run")])
+def test_whatever_a_run_holds_a_command_ends_with_a_sentence(tmp_path: Path, command: tuple[str, ...]) -> None:
+    run_id = made(tmp_path)
+    Store(tmp_path).append(
+        run_id, [Entry("keras", "epoch", {"epoch": 1}), Entry("keras", "result", {"test_loss": 1, "test_accuracy": 1})]
+    )
+    arguments = (command[0], run_id, *command[1:]) if command[-1] != "--run" else (*command, run_id)
+    status, _, complaint = core(*arguments, folder=tmp_path)
+    assert (status, complaint.startswith(f"Run {run_id} is damaged and cannot be shown: row ")) == (1, True)
 
 
 def test_a_run_that_its_owner_left_open_can_be_deleted(tmp_path: Path) -> None:

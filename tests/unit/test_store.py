@@ -341,6 +341,10 @@ def test_the_folder_of_every_older_version_opens_with_its_runs_even_a_damaged_on
                 "INSERT INTO runs (id, created_at, state, settings, machine) VALUES (?, ?, 'finished', ?, '{}')",
                 (f"20250101-000000-0000000{number}", "2025-01-01T00:00:00+00:00", settings),
             )
+            lanes = [(f"20250101-000000-0000000{number}", engine, i) for i, engine in enumerate(("keras", "torch"))]
+            connection.executemany(
+                "INSERT INTO lanes (run, engine, position, state) VALUES (?, ?, ?, 'finished')", lanes
+            )
     connection.close()
     store = Store(tmp_path)
     store.open_for_writing()
