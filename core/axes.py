@@ -9,6 +9,8 @@ from core.metrics import MINUS, power_of_ten
 STEPS = (1, 2, 5)
 MOST_TICKS = 6
 MOST_EPOCH_TICKS = 10
+MOST_DECADES = 3
+"""Of a logarithmic axis that has two and five, too, between its powers of ten."""
 MOST_PLAIN = 1e7
 """From here on a tick is a power of ten: its digits would need more room than an axis has."""
 
@@ -68,7 +70,7 @@ def logarithmic(values: Iterable[float]) -> Axis:
         float(f"{digit}e{power}")
         for power in powers
         if power % every == 0
-        for digit in (STEPS if decades <= 2 else STEPS[:1])
+        for digit in (STEPS if decades <= MOST_DECADES else STEPS[:1])
     ]
     ticks = [tick for tick in ticks if low <= tick <= high]
     written = [(tick, _loss(tick)) for tick in ticks]

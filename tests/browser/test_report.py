@@ -145,6 +145,10 @@ def test_one_epoch_is_a_marked_point_for_training_and_validation(opened: Open) -
     page = opened("one epoch")
     marks = page.evaluate(GEOMETRY)["charts"]
     assert [len(chart["marks"]) for chart in marks] == [2, 4, 2, 2]
+    training, validation = marks[1]["marks"][0], marks[1]["marks"][2]
+    assert training["width"] < 0.8 * validation["width"]
+    centres = [(mark["left"] + mark["right"]) / 2 for mark in marks[1]["marks"]]
+    assert centres == pytest.approx(4 * [centres[0]], abs=0.5), "all at epoch 1"
 
 
 def test_an_epoch_that_is_pointed_at_says_its_figures(opened: Open) -> None:
