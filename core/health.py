@@ -117,10 +117,7 @@ def versions() -> dict[str, str]:
 
 def queue_words(running: int, waiting: int) -> str:
     """What goes on, as a sentence."""
-    if not running and not waiting:
-        return "Nothing runs."
-    going = f"{running} run{'s' if running == 1 else ''}" if running else "Nothing runs"
-    return f"{going}, {waiting} wait{'s' if waiting == 1 else ''}."
+    return f"{running} running, {waiting} waiting." if running or waiting else "Nothing is running."
 
 
 def words(health: Health) -> list[str]:
@@ -129,14 +126,14 @@ def words(health: Health) -> list[str]:
         f"{health.holder.owner[:1].upper()}{health.holder.owner[1:]} holds {health.data_dir} "
         f"(process {health.holder.pid}, since {health.holder.since}, profile {health.profile})."
         if health.holder
-        else f"Nobody serves {health.data_dir}.",
+        else f"Nobody is serving {health.data_dir}.",
         health.fault or queue_words(len(health.running), len(health.waiting)),
     ]
     lines += [f"{one.what}: process {one.pid}, {one.rss_mib}{NO_BREAK}MiB." for one in health.processes]
     lines.append(f"The data folder takes {health.data_mb:,.1f}{NO_BREAK}MB.")
     lines.append(", ".join(f"{title} {number}" for title, number in health.versions.items()) + ".")
     lines += health.damaged
-    lines += [f"{one['at']} {one['level']}: {trouble_words(one)}" for one in health.troubles] or ["No trouble logged."]
+    lines += [f"{one['at']} {one['level']}: {trouble_words(one)}" for one in health.troubles] or ["No problems logged."]
     return [*lines, f"Log: {path_of(Path(health.data_dir))}"]
 
 

@@ -171,7 +171,7 @@ class RunProgress:
 
 DOING = {
     "starting": "starts",
-    "certifying": "takes the fairness certificate",
+    "certifying": "is checked before epoch 1",
     "building": "builds the network",
     "training": "trains",
     "testing": "reads the test images",
@@ -243,7 +243,7 @@ def conclusion(outcome: Outcome) -> str:
     """What one finished run shows, in plain words; Markdown, one paragraph."""
     done = [lane for lane in outcome.lanes if lane.result]
     if len(done) < 2:
-        return "One lane alone compares nothing." if len(outcome.lanes) == 1 else ""
+        return "One lane alone is no comparison." if len(outcome.lanes) == 1 else ""
     if len(done) > 2:
         return f"In this run {_accuracies(outcome, done)}, and {_speeds(outcome, done)}. {_caution(outcome)}"
     first, second = done[0], done[1]
@@ -292,11 +292,11 @@ def _speeds(outcome: Outcome, lanes: list[LaneOutcome]) -> str:
 def _no_comparison(outcome: Outcome, lanes: Sequence[LaneOutcome], all_of_them: str) -> str:
     """Why the lanes' speeds may not be compared; empty where they may."""
     if outcome.run.settings["schedule"] == Schedule.TOGETHER:
-        return f"since {all_of_them} ran at once, their times do not compare"
+        return f"since {all_of_them} ran at once, their times cannot be compared"
     if not outcome.same_device:
-        return "since they ran on different devices, their times do not compare"
+        return "since they ran on different devices, their times cannot be compared"
     if outcome.busy:
-        return f"since {_took(lanes)}, their times do not compare"
+        return f"since {_took(lanes)}, their times cannot be compared"
     if any(lane.throughput is None for lane in lanes):
         return "one epoch is too short to compare speed"
     return ""

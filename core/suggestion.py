@@ -64,7 +64,7 @@ def _smaller_rate(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, 
 def _both(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, Any], str, str] | None:
     if len(settings.engines) > 1:
         return None
-    return {"engines": ALIGNED_PAIR}, "both frameworks", "One lane alone compares nothing."
+    return {"engines": ALIGNED_PAIR}, "both frameworks", "One lane alone is no comparison."
 
 
 def _more_epochs(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, Any], str, str] | None:
@@ -95,9 +95,13 @@ def _against_overfitting(outcome: Outcome, settings: TrainSettings) -> tuple[dic
 
 def _times_that_compare(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, Any], str, str] | None:
     if outcome.busy:
-        return {}, "the same again when the machine is idle", "It was busy, so the times of this run do not compare."
+        return (
+            {},
+            "the same again when the machine is idle",
+            "It was busy, so the times of this run cannot be compared.",
+        )
     if settings.schedule == Schedule.TOGETHER:
-        return {"schedule": Schedule.TURNS}, "the same with lanes in turns", "Then their times compare."
+        return {"schedule": Schedule.TURNS}, "the same with the lanes in turns", "Then their times can be compared."
     return None
 
 

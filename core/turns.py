@@ -13,7 +13,7 @@ ALONE_S = 60.0
 """A lesson that nobody has looked at for so long is asked after, or ends by itself where strangers visit."""
 LATE, LATE_S = 1.25, 2.0
 """What takes longer than expected takes so many times as long, and so many seconds more."""
-DOING = {"run": "a run trains", "measurement": "a measurement runs", "lesson": "a lesson runs"}
+DOING = {"run": "a run is training", "measurement": "a measurement is running", "lesson": "a lesson is running"}
 
 
 @dataclass

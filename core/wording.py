@@ -88,10 +88,16 @@ def time_caption(outcome: Outcome) -> str:
     if outcome.beside is not None:
         words = "Drawn beside: somebody drew while this trained, so its times are a little too long. " + words
     if outcome.run.settings["schedule"] == "together":
-        return f"{'Both' if len(outcome.lanes) == 2 else 'All'} ran at once, so their times do not compare. " + words
+        return (
+            f"{'Both' if len(outcome.lanes) == 2 else 'All'} ran at once, so their times cannot be compared. " + words
+        )
     if outcome.busy:
-        return "The machine was busy, so the lanes' times do not compare. " + words
-    return words if outcome.same_device else "The lanes ran on different devices: not comparable. " + words
+        return "The machine was busy, so the lanes' times cannot be compared. " + words
+    return (
+        words
+        if outcome.same_device
+        else "The lanes ran on different devices, so their times cannot be compared. " + words
+    )
 
 
 def confusion_caption(outcome: Outcome) -> str:

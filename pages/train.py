@@ -77,7 +77,7 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
     if active and (job := active.running()) and not (run and run.live):
         turns_view.meanwhile(active, job.id)
     if run and run.live and not mine:
-        st.markdown("Somebody else's run:")
+        st.markdown("Someone else's run:")
 
 
 def press() -> None:

@@ -99,8 +99,8 @@ LESSONS: tuple[Lesson, ...] = (
         slug="save_and_load",
         title="Save and load",
         words=(
-            "Keras puts the whole model into one file, or its weights alone. In "
-            "PyTorch save the weights: a whole model is a pickle, and loading one "
+            "Keras saves the whole model in one file, or its weights alone. In "
+            "PyTorch, save the weights: a whole model is a pickle, and loading one "
             "can run any code."
         ),
         control=_toggle("WHOLE_MODEL", "Whole model", True),
@@ -111,9 +111,9 @@ LESSONS: tuple[Lesson, ...] = (
         slug="cross_entropy",
         title="Cross-entropy",
         words=(
-            "The loss wants logits: give it probabilities and softmax runs twice, "
-            "nothing fails, learning only gets slow. Keras on TensorFlow sees a "
-            "softmax right before the loss, warns, and takes the logits after all."
+            "The loss expects logits: give it probabilities and softmax runs twice; "
+            "nothing fails, but learning slows down. Keras on TensorFlow notices a "
+            "softmax right before the loss, warns, and uses the logits after all."
         ),
         control=_toggle("SOFTMAX_TWICE", "Softmax twice", False),
         sides=("keras", "torch"),
@@ -123,8 +123,8 @@ LESSONS: tuple[Lesson, ...] = (
         slug="mse",
         title="MSE",
         words=(
-            "Mean squared error can train a classifier, too. Its loss is on another "
-            "scale, so compare the accuracy and how sure the network is."
+            "Mean squared error can train a classifier, too. Its loss is on a "
+            "different scale, so compare the accuracy and how sure the network is."
         ),
         control=_choice("LOSS", "Loss", ("cross-entropy", "mse"), "cross-entropy"),
         sides=("keras", "torch"),
@@ -136,7 +136,7 @@ LESSONS: tuple[Lesson, ...] = (
         words=(
             "Images can come from memory in batches, or one by one through a "
             "pipeline. Both ways take the same steps here, in turns, so the "
-            "difference is the price of the feeding."
+            "difference is the cost of feeding them."
         ),
         control=_choice("BATCH_SIZE", "Batch size", (32, 126, 512), 126),
         sides=("keras", "torch"),
@@ -147,8 +147,8 @@ LESSONS: tuple[Lesson, ...] = (
         title="Summary",
         words=(
             "Keras knows every shape as soon as the model is built, PyTorch only "
-            "when an image goes through. The parameters can be counted by hand, and "
-            "agree."
+            "once an image has gone through. The parameters can be counted by hand, "
+            "and the counts agree."
         ),
         control=_choice("FILTERS", "Filters", (16, 62, 128), 62),
         sides=("keras", "torch"),
@@ -158,9 +158,9 @@ LESSONS: tuple[Lesson, ...] = (
         slug="evaluation_mode",
         title="Evaluation mode",
         words=(
-            "Dropout is for training; left on, the same image gets another answer at "
-            "every call. Keras turns it off in predict(), PyTorch when you call "
-            "eval()."
+            "Dropout is for training: left on, it gives the same image a different "
+            "answer at every call. Keras turns it off in predict(), PyTorch when you "
+            "call eval()."
         ),
         control=_toggle("EVALUATION_MODE", "Evaluation mode", True),
         sides=("keras", "torch"),
@@ -170,9 +170,9 @@ LESSONS: tuple[Lesson, ...] = (
         slug="early_stopping",
         title="Early stopping",
         words=(
-            "With few images the training loss keeps falling while the validation "
-            "loss turns round. Keras stops by a callback, PyTorch by a few lines of "
-            "yours; both go back to the best weights."
+            "With few images, the training loss keeps falling while the validation "
+            "loss starts to rise. Keras stops with a callback, PyTorch with a few "
+            "lines of your own; both go back to the best weights."
         ),
         control=_choice("PATIENCE", "Patience", (1, 2, 3, 4, 5), 3),
         sides=("keras", "torch"),
@@ -182,7 +182,7 @@ LESSONS: tuple[Lesson, ...] = (
         slug="pretrained",
         title="Pretrained",
         words=(
-            "Weights that learned one task can be the start for another. Both starts "
+            "Weights learned on one task can be the start for another. Both starts "
             "get the same 100 images of the digits 5 to 9."
         ),
         control=_choice(
@@ -196,7 +196,7 @@ LESSONS: tuple[Lesson, ...] = (
         title="Tuning",
         words=(
             "Each change comes on top of the one before, and all take the same "
-            "steps, forwards and backwards. What a change buys depends on the "
+            "steps, forwards and backwards. What a change gains depends on the "
             "machine: this is yours."
         ),
         control=None,

@@ -32,7 +32,7 @@ def footer() -> None:
         queue_words(running, waiting),
         f"{processes}, {memory:,}{NO_BREAK}MiB.",
         f"Data folder {found.data_mb:,.1f}{NO_BREAK}MB.",
-        f"Last trouble {moment(found.troubles[0]['at'])}." if found.troubles else "No trouble.",
+        f"Last problem {moment(found.troubles[0]['at'])}." if found.troubles else "No problems.",
         ", ".join(f"{title}{NO_BREAK}{number}" for title, number in found.versions.items()) + ".",
     ]
     st.caption(literal(" ".join(facts)))

@@ -33,7 +33,7 @@ def queue_words(active: Launcher) -> str:
     if not now:
         return ""
     ahead, wait_s = active.waiting(), active.wait_s()
-    wait = f", {ahead} wait{'s' if ahead == 1 else ''}" if ahead else ""
+    wait = f", {ahead} waiting" if ahead else ""
     when = "" if wait_s is None else f": yours would begin in about {roughly(wait_s)}"
     return f" {now.capitalize()} now{wait}{when}."
 

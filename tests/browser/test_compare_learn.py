@@ -40,7 +40,7 @@ def test_a_measurement_waits_for_a_lesson_and_can_be_stopped(visit: OpenVisitor,
     learn.get_by_role("button", name="Run", exact=True).click()
     expect(learn.get_by_role("button", name="Stop")).to_be_visible()
     compare.get_by_role("button", name="Measure here").click()
-    expect(compare.get_by_text("Waits for its turn: a lesson runs.")).to_be_visible()
+    expect(compare.get_by_text("Waits for its turn: a lesson is running.")).to_be_visible()
     expect(compare.get_by_role("link", name="Lesson: Tuning")).to_be_visible()
     compare.get_by_role("button", name="Stop that lesson").click()
     expect(learn.get_by_text("You stopped this lesson.")).to_be_visible()

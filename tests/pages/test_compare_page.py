@@ -146,7 +146,7 @@ def test_a_measurement_shows_progress_and_stop_and_other_rows_wait(launcher: Sta
     page = ComparePage()
     bars = [read(bar.proto.text) for bar in page.app.get("progress")]
     assert any(text.startswith("Fake: doubles a number.") for text in bars)
-    assert any(text.startswith("Waits for its turn: a measurement runs. It begins in about") for text in bars)
+    assert any(text.startswith("Waits for its turn: a measurement is running. It begins in about") for text in bars)
     assert page.button("Measure all").disabled
     assert page.says("2 measurements to go.")
     page.app.button(key="stop_all").click()

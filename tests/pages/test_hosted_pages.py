@@ -37,10 +37,10 @@ def test_somebody_elses_run_can_be_watched_and_not_stopped_and_start_stays_possi
     page = TrainPage()
     assert "Stop" not in page.buttons
     assert page.startable
-    assert page.says("Somebody else's run:")
-    assert page.says("A run trains now: yours would begin in about")
+    assert page.says("Someone else's run:")
+    assert page.says("A run is training now: yours would begin in about")
     page.press("Start")
-    assert page.progress.startswith("Waits for its turn: a run trains. It begins in about")
+    assert page.progress.startswith("Waits for its turn: a run is training. It begins in about")
     assert "Stop" in page.buttons
     assert hosted.waiting() == 1
     page.press("Stop")
@@ -69,7 +69,7 @@ def test_ones_own_run_stays_on_the_page_when_it_has_ended_and_another_trains(hos
     wait_for("mine has ended", lambda: not hosted.store.run(mine).live)
     page.run()
     assert "Result in figures" in page.headers
-    assert not page.says("Somebody else's run:")
+    assert not page.says("Someone else's run:")
     assert page.startable
 
 

@@ -86,7 +86,7 @@ def test_run_queues_the_lesson_with_its_control_and_shows_it_going_on(
     assert found.control is not None
     asked = launcher.measurements.get(queued)
     assert (asked.program, asked.arguments) == ("lesson", {"slug": "mse", "value": found.control.default})
-    assert page.progress.startswith("Waits for its turn: a measurement runs. It begins in about")
+    assert page.progress.startswith("Waits for its turn: a measurement is running. It begins in about")
     page.press("Stop")
     launcher.stop(hold)
     wait_for("all are stopped", lambda: not launcher.measuring())

@@ -405,7 +405,7 @@ def test_who_presses_start_a_moment_after_somebody_else_gets_the_next_turn(launc
     assert [run.settings["epochs"] for run in runs] == [2, 8]
     assert [first.progress.split(".")[0], second.progress] == [
         first.progress.split(".")[0],
-        "Waits for its turn: a run trains.",
+        "Waits for its turn: a run is training.",
     ]
     assert second.buttons == ["Stop"]
     second.press("Stop").run()
@@ -593,7 +593,7 @@ def test_a_busy_machine_is_said_beside_the_state_and_no_speed_is_compared(
         connection.execute(f"UPDATE rows SET fields = json_set(fields, {taken}) WHERE kind = 'epoch'")
     page = TrainPage()
     assert page.says("machine was busy")
-    assert page.says("their times do not compare")
+    assert page.says("their times cannot be compared")
     assert not page.says("images a second")
 
 
@@ -642,7 +642,7 @@ def test_an_interrupted_run_is_said_after_a_restart(data_dir: Path, prepared_dat
 def test_a_lane_of_its_own_is_no_comparison(make_run: MakeRun, shows: Shows, launcher: StandInLauncher) -> None:
     shows(make_run(engines="torch"))
     page = TrainPage()
-    assert page.says("One lane alone compares nothing.")
+    assert page.says("One lane alone is no comparison.")
     assert len(page.metrics) == 1
 
 

@@ -53,7 +53,7 @@ def test_a_waiting_run_names_and_links_a_lesson_and_can_stop_it(launcher: StandI
     lesson = lesson_runs(launcher)
     run = launcher.submit(TrainSettings.parse({**SHORT, "epochs": "1"}))
     page = TrainPage()
-    assert page.progress == "Waits for its turn: a lesson runs. It begins in about 90 s."
+    assert page.progress == "Waits for its turn: a lesson is running. It begins in about 90 s."
     assert ("Lesson: MSE", "learn?lesson=mse") in links(page)
     assert not page.says("longer than expected")
     page.press("Stop that lesson")
@@ -68,7 +68,7 @@ def test_a_waiting_lesson_names_and_links_a_run_by_the_name_that_somebody_gave_i
     launcher.annotate(run, "*My* run", "", False)
     launcher.measure(Order("lesson-mse", "fake", {}, 90.0))
     page = LearnPage(lesson="mse")
-    assert page.progress.startswith("Waits for its turn: a run trains.")
+    assert page.progress.startswith("Waits for its turn: a run is training.")
     assert ("Run: *My* run", f"runs?run={run}") in links(page)
     page.press("Stop that run")
     wait_for("it has ended", lambda: not launcher.active())
@@ -124,7 +124,7 @@ def test_before_start_is_pressed_a_lesson_is_named_linked_and_asked_after(
     lesson_runs(launcher)
     clock.now = 60.0
     page = TrainPage()
-    assert page.says("A lesson runs now: yours would begin in about 30 s.")
+    assert page.says("A lesson is running now: yours would begin in about 30 s.")
     assert ("Lesson: MSE", "learn?lesson=mse") in links(page)
     assert {"Let it go on", "Stop that lesson"} <= set(page.buttons)
 

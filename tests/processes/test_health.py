@@ -32,8 +32,8 @@ def test_health_names_who_serves_what_runs_and_its_processes(spawn: Spawn, data_
     gone = spawn("core", "health")
     out, err = gone.communicate(timeout=60)
     assert (gone.returncode, err) == (1, "")
-    assert out.startswith(f"Nobody serves {data_dir}.\nNothing runs.\n")
-    assert "No trouble logged." in out
+    assert out.startswith(f"Nobody is serving {data_dir}.\nNothing is running.\n")
+    assert "No problems logged." in out
 
 
 def test_health_says_what_is_wrong_with_the_history(spawn: Spawn, data_dir: Path) -> None:

@@ -46,7 +46,7 @@ def test_one_runs_ten_wait_and_the_next_is_refused_with_a_sentence(hosted: OpenH
     with pytest.raises(Refused, match=r"^The queue is full: at most 10 wait here\. A place should be free in"):
         slow(launcher, "v11")
     assert launcher.active() == [first, *others]
-    assert launcher.waits_for(others[2]) == "a run trains, 2 more before it"
+    assert launcher.waits_for(others[2]) == "a run is training, 2 more before it"
     waits = [launcher.wait_s(run_id) for run_id in others]
     assert waits == sorted(waits, key=lambda wait: wait or 0.0)
     # Nothing like it has run here, so each may take the 180 s that a run has.

@@ -89,12 +89,12 @@ def test_runs_and_measurements_take_turns_and_say_what_they_wait_for(open_launch
     second = launcher.measure(order(subject="claim-1"))
     assert (launcher.active(), launcher.measuring()) == ([run], [first, second])
     assert launcher.waits_for(first) == ""
-    assert launcher.waits_for(run) == "a measurement runs"
-    assert launcher.waits_for(second) == "a measurement runs, 1 more before it"
+    assert launcher.waits_for(run) == "a measurement is running"
+    assert launcher.waits_for(second) == "a measurement is running, 1 more before it"
     wait_for("the run trains", lambda: launcher.store.run(run).state == "running")
     assert not launcher.measurements.get(first).live
     assert launcher.measurements.get(second).state == "queued"
-    assert launcher.waits_for(second) == "a run trains"
+    assert launcher.waits_for(second) == "a run is training"
     found, trained = ended(launcher, second), launcher.store.run(run)
     assert trained.state == "finished"
     assert trained.ended_at is not None

@@ -100,7 +100,7 @@ def attack(house: House) -> Iterator[Callable[[Attack], None]]:
 async def ordinary_visit(house: House) -> None:
     """Somebody who has just come sees the run that trains, and may start one."""
     async with Viewer(house.server.port) as viewer:
-        assert "Somebody else's run:" in viewer.text()
+        assert "Someone else's run:" in viewer.text()
         assert viewer.widget("Start")
 
 

@@ -131,7 +131,7 @@ TURN = "Epoch 5 of 8. PyTorch trains, Keras waits for its turn."
         (running(lane("keras", "starting"), lane("torch")), "Keras starts, PyTorch waits for its turn."),
         (
             running(lane("keras"), lane("torch", "certifying")),
-            "PyTorch takes the fairness certificate, Keras waits for its turn.",
+            "PyTorch is checked before epoch 1, Keras waits for its turn.",
         ),
         (
             running(lane("keras", "building"), lane("torch")),
@@ -273,12 +273,12 @@ MACHINE = "; another machine, or a busier one, the result in speed"
         (
             finished((953, 950), (9000, 3000), schedule="together"),
             "In this run Keras got 3 more of the 1,000 test images right, and since both ran at once, "
-            "their times do not compare.",
+            "their times cannot be compared.",
         ),
         (
             finished((953, 950), (9000, 3000), devices=("cpu", "cuda:0")),
             "In this run Keras got 3 more of the 1,000 test images right, and since they ran on different devices, "
-            "their times do not compare.",
+            "their times cannot be compared.",
         ),
     ],
     ids=["one-leads-in-both", "each-leads", "equal-accuracy", "equal", "equal-speed", "one-epoch", "together", "gpu"],
@@ -346,7 +346,7 @@ def test_of_three_lanes_the_ends_are_named(outcome: Outcome, sentence: str) -> N
 def test_three_lanes_at_once_do_not_compare_and_a_failed_one_leaves_two() -> None:
     outcome = several(keras=(950, 3000), torch=(948, 2500), torch_tuned=(953, 6000))
     outcome.run.settings["schedule"] = "together"
-    assert "and since all ran at once, their times do not compare." in conclusion(outcome)
+    assert "and since all ran at once, their times cannot be compared." in conclusion(outcome)
     outcome.run.settings["schedule"] = "turns"
     outcome.lanes[2].result = {}
     assert spaced(conclusion(outcome)).startswith("In this run Keras got 2 more of the 1,000 test images right and ")
@@ -411,7 +411,7 @@ def test_a_lane_that_lost_processors_to_others_makes_a_busy_machine(
 def test_a_busy_machine_says_what_others_took_and_compares_no_speed() -> None:
     words = spaced(conclusion(beside((0.62, 0.08))))
     assert "since other programs took 62 % of the processors while Keras trained and 8 % while PyTorch did" in words
-    assert "their times do not compare" in words
+    assert "their times cannot be compared" in words
     assert "images a second" not in words
     assert "the result in speed" not in words
 
@@ -448,4 +448,4 @@ def test_without_two_results_there_is_no_conclusion() -> None:
     outcome.lanes[1].result = {}
     assert conclusion(outcome) == ""
     assert conclusion(running(lane("keras"), lane("torch"))) == ""
-    assert conclusion(running(lane("keras", "finished", 3), engines="keras")) == "One lane alone compares nothing."
+    assert conclusion(running(lane("keras", "finished", 3), engines="keras")) == "One lane alone is no comparison."

@@ -64,7 +64,7 @@ FALLS, RISES = (0.5, 0.3, 0.2, 0.18), (0.5, 0.2, 0.25, 0.31)
             "a learning rate of 0.001",
             "Keras learnt nothing at 0.5.",
         ),
-        (alone(), {"engines": ["keras", "torch"]}, "both frameworks", "One lane alone compares nothing."),
+        (alone(), {"engines": ["keras", "torch"]}, "both frameworks", "One lane alone is no comparison."),
         (
             finished((953, 950), epochs=1),
             {"epochs": 8},
@@ -87,13 +87,13 @@ FALLS, RISES = (0.5, 0.3, 0.2, 0.18), (0.5, 0.2, 0.25, 0.31)
             busy(),
             {},
             "the same again when the machine is idle",
-            "It was busy, so the times of this run do not compare.",
+            "It was busy, so the times of this run cannot be compared.",
         ),
         (
             finished((953, 950), schedule="together"),
             {"schedule": "turns"},
-            "the same with lanes in turns",
-            "Then their times compare.",
+            "the same with the lanes in turns",
+            "Then their times can be compared.",
         ),
         (
             finished((953, 950), seed=7),

@@ -73,7 +73,7 @@ def test_runs_and_measurements_may_be_left_alone() -> None:
 def test_each_is_called_what_it_is() -> None:
     clock = Clock()
     assert [job(clock, subject).doing for subject in ("", "claim-1", "lesson-mse")] == [
-        "a run trains",
-        "a measurement runs",
-        "a lesson runs",
+        "a run is training",
+        "a measurement is running",
+        "a lesson is running",
     ]
