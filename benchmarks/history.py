@@ -80,7 +80,7 @@ def visit(browser: "Browser", server: Dashboard, wanted: str) -> tuple[float, fl
     page.get_by_role("link", name="Runs", exact=True).click()
     page.wait_for_function(SETTLED, timeout=WAIT_MS)
     opened = page.evaluate("benchRows") / 1000
-    field = page.get_by_placeholder("Name, note or id")
+    field = page.get_by_placeholder("Name, title, engine, data set")
     field.fill(wanted)
     page.evaluate(WATCH, 1)
     field.press("Enter")

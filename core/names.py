@@ -1,10 +1,12 @@
 """What engines, data sets and choices are called on a page and in sentences."""
 
+import json
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 from core.datasets import DATASETS
@@ -69,7 +71,10 @@ SETTING_WORDS = {
 }
 """Settings whose name in a sentence is not their name in code."""
 TITLE_LETTERS = 60
-ALIGNMENT_LAST = ("alignment", "dataset")
+_TITLES = ALIGNMENT_TITLES | SCHEDULE_TITLES | DEVICE_TITLES
+USUAL = TrainSettings().as_json()
+_LAST = ("alignment", "dataset")
+TITLE_ORDER = ("engines", *(field for field in USUAL if field not in ("engines", *_LAST)), *_LAST)
 """What stands last in a title: how alike the lanes began, and on what they trained."""
 JOINER = "\u200d"
 SKIN_TONES = range(0x1F3FB, 0x1F400)
@@ -83,10 +88,9 @@ def setting_value(value: object) -> str:
         return joined([engine_title(str(part)) for part in value])
     if isinstance(value, float):
         return f"{value:g}"
-    titles = ALIGNMENT_TITLES | SCHEDULE_TITLES | DEVICE_TITLES
-    if not isinstance(value, str) or value not in titles:
+    if not isinstance(value, str) or value not in _TITLES:
         return str(value)
-    title = titles[value]
+    title = _TITLES[value]
     return title if title[:2].isupper() else title[0].lower() + title[1:]
 
 
@@ -131,15 +135,32 @@ def run_title(name: str, settings: Mapping[str, Any]) -> str:
 
 def automatic_title(settings: Mapping[str, Any]) -> str:
     """What a run is, by its settings: which differ from the usual ones, and how alike its lanes began."""
-    usual = TrainSettings().as_json()
-    order = ("engines", *(field for field in usual if field not in ("engines", *ALIGNMENT_LAST)), *ALIGNMENT_LAST)
     phrases = [
         setting_phrase(field, settings[field])
-        for field in order
-        if field in settings and (field == "alignment" or settings[field] != usual[field])
+        for field in TITLE_ORDER
+        if field in settings and (field == "alignment" or settings[field] != USUAL[field])
     ]
     title = ", ".join(phrases)
     return title[:1].upper() + title[1:]
+
+
+ALWAYS_SAID = ("batch_size", "epochs", "dropout", "learning_rate", "engines", "alignment", "dataset")
+"""Settings that a run's page shows whether they are the usual ones or not."""
+
+
+@lru_cache(maxsize=20_000)
+def sought_in_settings(text: str) -> str:
+    """Where a search looks for a run by its settings (as JSON): title, titles and codes, case-folded, a line each."""
+    try:
+        settings = json.loads(text)
+        words = [automatic_title(settings)]
+        for field in ALWAYS_SAID:
+            words.append(setting_phrase(field, settings[field]))
+            codes = settings[field]
+            words += map(str, codes if isinstance(codes, list) else [codes])
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):  # damaged: by its name, then
+        return ""
+    return "\n".join(words).casefold()
 
 
 def moment(created_at: str) -> str:

@@ -1,13 +1,16 @@
 """What the store holds, as values: a run, its lanes and rows, and which runs a listing is asked for."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from core.database import OPEN_STATES, State, StoreError
 from core.fairness import Verdict
+from core.names import moment, sought_in_settings
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 """Checks a run id wherever one enters: sortable by time, safe in a URL and as a file name."""
@@ -113,7 +116,10 @@ class DamagedRun(StoreError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which runs a listing shows: `text` is looked for in name, note and id; an empty field takes all."""
+    """Which runs a listing shows: `text` is looked for in all that a list shows of a run; an empty field takes all.
+
+    What stands between commas in `text` is looked for part by part, so that a title finds its run.
+    """
 
     text: str = ""
     dataset: str = ""
@@ -122,13 +128,24 @@ class Wanted:
 
     def takes(self, run: Run) -> bool:
         """Whether a run is one of them."""
-        text = self.text.casefold()
+        words = (run.name, run.note, run.id, run.state, run.source, run.created_at)
         return (
-            any(text in part.casefold() for part in (run.name, run.note, run.id))
+            self.says(json.dumps(run.settings), *words)
             and self.dataset in ("", run.settings["dataset"])
             and (not self.engine or any(lane.engine == self.engine for lane in run.lanes))
             and self.state in ("", run.state)
         )
+
+    def says(self, settings: str, *words: str) -> bool:
+        """Whether the text is found: `settings` as JSON, `words` as they stand, the last of them when it was made."""
+        if not self._parts:
+            return True
+        sought = "\n".join((*words[:-1], moment(words[-1]))).casefold()
+        return all(part in sought or part in sought_in_settings(settings) for part in self._parts)
+
+    @cached_property
+    def _parts(self) -> list[str]:
+        return [part.strip() for part in self.text.casefold().split(",") if part.strip()]
 
 
 @dataclass(frozen=True)

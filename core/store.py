@@ -6,7 +6,6 @@ is read here.
 
 import contextlib
 import json
-import re
 import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -202,35 +201,42 @@ class Store(Database):
     # --- reading ---------------------------------------------------------------------------------------
 
     def runs(self, limit: int = 1000, offset: int = 0, damaged: list[Damaged] | None = None) -> list[Run]:
-        """Runs of this data folder, newest first, then the recorded ones; `damaged` receives those left out."""
-        left_out: list[Damaged] = []
-        found = self._select("ORDER BY id DESC LIMIT ? OFFSET ?", limit, offset, damaged=left_out)
-        room = limit - len(found) - len(left_out)
-        if room > 0:
-            with self.reading() as connection:
-                here = connection.execute("SELECT COUNT(*) FROM runs").fetchone()[0] if connection else 0
-            found += self.recorded()[max(0, offset - here) :][:room]
-        if damaged is not None:
-            damaged += left_out
-        return found
+        """Runs of this folder and those that came with the project, newest first; `damaged` receives those left out."""
+        return self._page(self._order(Wanted(), by_pin=False)[offset : offset + limit], damaged)
 
     def search(
         self, wanted: Wanted, limit: int, offset: int = 0, damaged: list[Damaged] | None = None
     ) -> tuple[list[Run], int]:
-        """One page of the runs that are wanted, and how many there are: pinned, then newest first, then recorded.
+        """One page of the runs that are wanted, and how many there are: pinned ones first, then newest first.
 
         `damaged` receives those of the page that are left out since they cannot be shown.
         """
+        order = self._order(wanted)
+        return self._page(order[offset : offset + limit], damaged), len(order)
+
+    def _order(self, wanted: Wanted, by_pin: bool = True) -> list[str]:
+        """The ids of all runs that are wanted, in the order of a list."""
         where, values = _where(wanted)
-        left_out = [] if damaged is None else damaged
-        order = "ORDER BY pinned DESC, id DESC LIMIT ? OFFSET ?"
-        found = self._select(f"{where} {order}", *values, limit, offset, damaged=left_out)
+        columns = "pinned, created_at, id" + (", settings, name, note, state, source" if wanted.text else "")
         with self.reading() as connection:
-            query = f"SELECT COUNT(*) FROM runs {where}"
-            here: int = connection.execute(query, values).fetchone()[0] if connection else 0
-        recorded = [run for run in self.recorded() if wanted.takes(run)]
-        found += recorded[max(0, offset - here) :][: max(0, limit - len(found) - len(left_out))]
-        return found, here + len(recorded)
+            found = connection.execute(f"SELECT {columns} FROM runs {where}", values).fetchall() if connection else []
+        keys = [
+            (bool(line["pinned"]) and by_pin, str(line["created_at"]), str(line["id"]))
+            for line in found
+            if not wanted.text
+            or wanted.says(
+                *(str(line[name]) for name in ("settings", "name", "note", "id", "state", "source", "created_at"))
+            )
+        ]
+        keys += [(False, run.created_at, run.id) for run in self.recorded() if wanted.takes(run)]
+        return [run_id for *_, run_id in sorted(keys, reverse=True)]
+
+    def _page(self, ids: Sequence[str], damaged: list[Damaged] | None) -> list[Run]:
+        """The runs with these ids, in their order."""
+        here = self._select(f"WHERE id IN ({_marks(ids)})", *ids, damaged=damaged)
+        found = {run.id: run for run in here}
+        found |= {run_id: recording.run for run_id, recording in self._recordings.items()}
+        return [found[run_id] for run_id in ids if run_id in found]
 
     def run(self, run_id: str) -> Run:
         """One run with its lanes. Raises `UnknownRun`, `DamagedRun`."""
@@ -345,10 +351,6 @@ def _marks(values: Sequence[object]) -> str:
 def _where(wanted: Wanted) -> tuple[str, list[object]]:
     """`Wanted` as SQL over the table of runs, and its values."""
     parts, values = [], []
-    if wanted.text:
-        pattern = "%" + re.sub(r"([\\%_])", r"\\\1", wanted.text) + "%"
-        parts.append("(name LIKE ? ESCAPE '\\' OR note LIKE ? ESCAPE '\\' OR id LIKE ? ESCAPE '\\')")
-        values += [pattern] * 3
     if wanted.dataset:
         parts.append("CASE WHEN json_valid(settings) THEN json_extract(settings, '$.dataset') END = ?")
         values.append(wanted.dataset)

@@ -30,7 +30,11 @@ def search(active: Launcher | None) -> Wanted:
     """The search field, the filter, and the way for a run from elsewhere into this history."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
-            "Search", placeholder="Name, note or id", key="runs_text", label_visibility="collapsed", width=220
+            "Search",
+            placeholder="Name, title, engine, data set",
+            key="runs_text",
+            label_visibility="collapsed",
+            width=220,
         )
         with st.popover("Filter", icon=":material/filter_list:"):
             dataset = _filter("Data set", {name: found.title for name, found in DATASETS.items()}, "dataset")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.names import moment
 from core.settings import TrainSettings
 from core.store import FILE, Entry, Lane, Row, Run, Store, UnknownRun, Wanted, folder_bytes
 
@@ -57,6 +58,54 @@ def test_text_is_found_in_name_note_and_id_and_is_never_a_pattern(store: Store) 
     assert ids(store, text="h_lved") == ids(store, text="x%y") == ids(store, text="\\") == []
     assert ids(store, text="'; DROP TABLE runs; --") == []
     assert len(ids(store)) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2 epochs, AS SHIPPED",
+        "as shipped, fashion",
+        "fashion-mnist",
+        "Fashion-MNIST",
+        "Keras tuned",
+        "keras-tuned",
+        "batch size 126",
+        "failed",
+    ],
+)
+def test_search_finds_what_a_list_shows_as_titles_and_as_codes(store: Store, text: str) -> None:
+    sought = made(store, epochs=2, dataset="fashion-mnist", engines="keras-tuned,torch", state="failed")
+    made(store, dataset="kmnist", alignment="same-start", epochs=3, batch_size=512)
+    assert ids(store, text=text) == [sought]
+
+
+def test_search_finds_alignment_and_day(store: Store) -> None:
+    twin, other = made(store, alignment="exact-twin"), made(store)
+    assert ids(store, text="Exact twin") == ids(store, text="exact-twin") == [twin]
+    assert ids(store, text=moment(store.run(twin).created_at)) == [other, twin]
+
+
+def test_a_run_whose_settings_say_nothing_is_still_found_by_its_name(store: Store) -> None:
+    assert Wanted(text="mine").says("{damaged", "Mine", "", "id", "finished", "here", "no time")
+    assert not Wanted(text="damaged").says("{damaged", "Mine", "", "id", "finished", "here", "no time")
+
+
+def test_recorded_runs_stand_among_the_others_newest_first_and_are_found_like_them(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.open_for_writing()
+    older, newer, pinned = made(store), made(store), made(store)
+    with store.writing() as connection:
+        for run_id, year in ((older, 2020), (newer, 2099), (pinned, 2019)):
+            connection.execute("UPDATE runs SET created_at = ? WHERE id = ?", (f"{year}-01-01T00:00:00+00:00", run_id))
+    store.annotate(pinned, "", "", True)
+    recorded = [run.id for run in reversed(store.recorded())]
+    assert len(recorded) == 3
+    assert ids(store) == [pinned, newer, *recorded, older]
+    assert [run.id for run in store.runs()] == [newer, *recorded, older, pinned]
+    pages = [store.search(Wanted(), 2, offset) for offset in (0, 2, 4)]
+    assert [run.id for page, _ in pages for run in page] == ids(store)
+    assert [run.id for run in store.runs(limit=2, offset=1)] == recorded[:2]
+    assert ids(store, text="exact twin, mnist") == [run.id for run in store.recorded() if "twin" in str(run.settings)]
 
 
 def test_pinned_runs_come_first_and_pages_never_overlap(store: Store) -> None:
@@ -148,15 +197,29 @@ def test_a_page_of_ten_thousand_runs_is_found_within_a_fraction_of_a_second(stor
     with sqlite3.connect(store.path) as connection:
         kept = connection.execute("SELECT * FROM runs WHERE id = ?", (one,)).fetchone()
         marks = ",".join("?" * len(kept))
-        copies = [(f"20250101-{n:06d}-0000000{n % 10}", *kept[1:]) for n in range(10_000)]
+        settings = kept.index(next(value for value in kept if str(value).startswith('{"batch_size"')))
+        copies = [
+            (
+                f"20250101-{n:06d}-0000000{n % 10}",
+                *kept[1:settings],
+                kept[settings].replace('"seed": 0', f'"seed": {n}'),
+                *kept[settings + 1 :],
+            )
+            for n in range(10_000)
+        ]
         connection.executemany(f"INSERT INTO runs VALUES ({marks})", copies)
         lanes = [(c[0], e, i, "finished", "", 0.1, 0.9) for c in copies for i, e in enumerate(("keras", "torch"))]
         connection.executemany("INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?)", lanes)
     connection.close()
-    for wanted in (Wanted(), Wanted(text="9999"), Wanted("20250101", "mnist5k", "torch", "finished")):
-        began = time.perf_counter()
+    for wanted in (
+        Wanted(),
+        Wanted(text="9999"),
+        Wanted("20250101", "mnist5k", "torch", "finished"),
+        Wanted("exact twin"),
+    ):
+        began = time.process_time()  # what it takes where nobody else works
         found, total = store.search(wanted, 20, 0)
-        assert found
+        assert found or wanted.text == "exact twin"
         assert total >= len(found)
-        assert time.perf_counter() - began < 0.5
+        assert time.process_time() - began < 0.4
     assert FILE in str(store.path)

@@ -294,7 +294,7 @@ def test_a_file_that_vanishes_is_nothing_written(store: Store) -> None:
 def test_an_empty_file_is_a_history_not_yet_made(tmp_path: Path) -> None:
     (tmp_path / FILE).touch()
     store = Store(tmp_path)
-    assert store.runs() == store.recorded()
+    assert store.runs() == store.recorded()[::-1]
     store.open_for_writing()
     assert store.run(created(store)).state == "queued"
 
