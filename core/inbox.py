@@ -97,7 +97,7 @@ class Guest:
     """The command line's side: like a `Launcher`, for one run that another process executes."""
 
     def __init__(self, data_dir: Path, say: Callable[[str], None]) -> None:
-        """`say` gets a sentence once the run is taken."""
+        """`say` gets a sentence before the first row."""
         self.store, self._say = Store(data_dir), say
         self.trouble = ""
         self._folder = self.store.data_dir / FOLDER
@@ -121,7 +121,6 @@ class Guest:
         if refused := answer.get("refused"):
             raise NotTaken(refused)
         self._run = str(answer["run"])
-        self._say(self._words())
         return self._run
 
     def _words(self) -> str:
@@ -146,7 +145,8 @@ class Guest:
 
     def follow(self, run_id: str) -> Iterator[Row]:
         """Every row of a run as it is committed, until it has ended or its owner is gone."""
-        return follow(self.store, run_id, lambda: bool(self.active()))
+        self._say(self._words())
+        yield from follow(self.store, run_id, lambda: bool(self.active()))
 
     def active(self) -> list[str]:
         """The run, while it waits or goes on."""

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from core.ending import kept
+from core.names import engine_title
 from core.store import Store
 from tests.browser.conftest import (
     CHARTS,
@@ -162,8 +164,6 @@ def test_stop_ends_the_run_within_two_seconds_and_keeps_what_there_is(
         expect(each.get_by_role("alert")).to_have_count(0)
     assert all(now >= then for now, then in zip(points(page, "val_accuracy"), before, strict=True))
     run = Store(starter.server.folder).run(run_id)
-    kept = min(points(page, "val_accuracy"))
-    assert run.reason == f"You stopped this run in epoch {kept + 1}. " + (
-        "Epoch 1 is kept." if kept == 1 else f"Epochs 1 {'and' if kept == 2 else 'to'} {kept} are kept."
-    )
+    done = dict(zip([engine_title(lane.engine) for lane in run.lanes], points(page, "val_accuracy"), strict=True))
+    assert run.reason == f"You stopped this run in epoch {min(done.values()) + 1}. {kept(done)}"
     assert not starter.troubles

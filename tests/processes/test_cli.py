@@ -57,6 +57,7 @@ def test_train_prints_the_issues_json_lines(spawn: Spawn, data_dir: Path) -> Non
         ("fake-a", 1), ("fake-b", 1), ("fake-b", 2), ("fake-a", 2),
     ]  # fmt: skip
     figures = {"train_loss", "train_accuracy", "val_loss", "val_accuracy", "train_s", "val_s", "images_per_s"}
+    figures |= {"cpu_s", "others_share", "stolen_share"}
     assert all(set(line) == {"event", "run", "engine", "epoch"} | figures for line in epochs)
     results = [line for line in lines if line["event"] == "result"]
     assert [(line["engine"], line["state"]) for line in results] == [("fake-a", "finished"), ("fake-b", "finished")]
@@ -216,6 +217,21 @@ def test_a_closing_terminal_and_a_plain_kill_stop_the_run_as_ctrl_c_does(
     run = only_run(data_dir)
     assert (process.returncode, run.state, complaint) == (130, "stopped", f"{run.reason}\n")
     assert run.reason.startswith("You stopped this run in epoch ")
+
+
+def test_under_nohup_a_closing_terminal_stops_nothing(data_dir: Path) -> None:
+    process = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "core", "train", "--engines", "fake-slow", *FAST, "--json"],
+        cwd=PROJECT_DIR,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "DUEL_DATA_DIR": str(data_dir), "DUEL_FAKE_ENGINES": "1"},
+    )
+    read_epochs(process, 1)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=20)
+    assert (process.returncode, only_run(data_dir).state) == (0, "finished")
 
 
 def test_whose_output_nobody_reads_is_stopped_in_silence(spawn: Spawn, data_dir: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def test_a_run_that_waits_there_is_stopped_by_ctrl_c_alone(
     assert process.stderr is not None
     assert process.stderr.readline().endswith("this run is queued there, behind 1 other. Ctrl-C stops it.\n")
     (_, mine) = launcher.active()
+    time.sleep(0.3)  # nobody presses while the sentence is still being written
     process.send_signal(signal.SIGINT)
     _, complaint = process.communicate(timeout=10)
     assert (process.returncode, complaint) == (130, "Its visitor stopped this run before it began.\n")
