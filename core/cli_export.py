@@ -50,15 +50,20 @@ def export(
     run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The file to write; for tensorboard a folder.")],
     form: Annotated[str, typer.Option("--format", help="html, csv, json or tensorboard.")] = "html",
+    with_weights: Annotated[bool, typer.Option("--with-weights", help="With json: weights, predictions.")] = False,
 ) -> None:
     """Writes a run as one HTML report, as CSV or JSON of all rows, or as TensorBoard's event files."""
     if form not in FORMATS:
         fail(f"--format must be one of {', '.join(FORMATS)}, not {form[:40]}.", 2)
+    if with_weights and form != "json":
+        fail(f"--with-weights goes with --format json, not {form}.", 2)
     store = Store(deployment().data_dir)
     try:
         found, rows = look(store, find(store, run))
+        if with_weights and not readable(found, store):
+            fail(f"Run {found.id} has no weights to take along.", 2)
         with saying(found, rows):
-            _write(found, rows, form, output)
+            _write(found, rows, form, output, store.artifacts(found.id) if with_weights else None)
     except UnknownRun as error:
         fail(str(error), 2)
     except StoreError as error:
@@ -68,14 +73,14 @@ def export(
     say(f"Wrote {output}.")
 
 
-def _write(run: Run, rows: list[Row], form: str, output: Path) -> None:
+def _write(run: Run, rows: list[Row], form: str, output: Path, weights: Path | None) -> None:
     if form == "tensorboard":
         files.write_tensorboard(run, rows, output)
         return
     if form == "html":
         text = as_html(run, rows)
     else:
-        text = files.as_csv(run, rows) if form == "csv" else files.as_json(run, rows)
+        text = files.as_csv(run, rows) if form == "csv" else files.as_json(run, rows, weights)
     output.write_text(text, encoding="utf-8")
 
 
@@ -83,7 +88,7 @@ def take_in(file: Annotated[Path, typer.Argument(help="A run that was exported a
     """Takes in a run that was exported as JSON; it is marked as imported."""
     try:
         with file.open("rb") as opened:
-            run, rows = read_json(opened.read(MAX_IMPORT_BYTES + 1))
+            taken = read_json(opened.read(MAX_IMPORT_BYTES + 1))
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror or error}.", 2)
     except ImportRefused as error:
@@ -93,7 +98,7 @@ def take_in(file: Annotated[Path, typer.Argument(help="A run that was exported a
     except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     try:
-        out.print(f"Imported as {launcher.take_in(run, rows)}.", highlight=False)
+        out.print(f"Imported as {launcher.take_in(*taken)}.", highlight=False)
     except StoreError as error:
         fail(str(error), 1)
     finally:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.carried import pack
 from core.names import automatic_title
 from core.store import Row, Run
 
@@ -28,9 +29,10 @@ def content(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
     return {"format": FORMAT, "run": values, "lanes": lanes, "rows": [row.as_json() for row in rows]}
 
 
-def as_json(run: Run, rows: Sequence[Row]) -> str:
-    """The whole run as one JSON object."""
-    return json.dumps(content(run, rows), indent=1) + "\n"
+def as_json(run: Run, rows: Sequence[Row], folder: Path | None = None) -> str:
+    """The whole run as one JSON object, with the weights and predictions of `folder` where it is given."""
+    files = {"files": pack(rows, folder)} if folder is not None else {}
+    return json.dumps(content(run, rows) | files, indent=1) + "\n"
 
 
 def harmless(cell: object) -> object:

@@ -84,21 +84,22 @@ def open_gallery(store: Store, outcome: Outcome) -> Gallery:
     """The gallery of a run. Raises `GalleryError` where it has no predictions, or its data set is gone."""
     run, folder = outcome.run, store.artifacts(outcome.run.id)
     done = [lane for lane in outcome.lanes if lane.result]
-    predictions = tuple(_read(lane.engine, folder / lane.result["predictions_file"]) for lane in done)
+    predictions = tuple(read_predictions(lane.engine, folder / lane.result["predictions_file"]) for lane in done)
     if not predictions:
         raise GalleryError("This run kept no predictions: it did not finish.")
     if run.source == "recorded":
         return _recorded(folder, predictions)
     prepared = datasets.prepared(run.settings["dataset"], store.data_dir)
     if prepared is None:
-        raise GalleryError("The data set of this run is no longer in the data folder: train on it again to see images.")
+        raise GalleryError("The data set of this run is not in the data folder: train on it here to see images.")
     arrays = prepared.load()
     if any(len(lane.classes) != len(arrays.test_labels) for lane in predictions):
         raise GalleryError("This run's predictions belong to another version of its data set.")
     return Gallery(np.asarray(arrays.test_labels), predictions, np.arange(len(arrays.test_labels)), arrays.test_images)
 
 
-def _read(engine: str, path: Path) -> Predictions:
+def read_predictions(engine: str, path: Path) -> Predictions:
+    """One lane's predictions. Raises `GalleryError` where they are missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as kept:
             return Predictions(engine, kept["classes"], kept["probabilities"])

@@ -5,10 +5,11 @@ What is wrong is said in one sentence. `core.soundness` knows what a run can be;
 
 import json
 from collections import Counter
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.carried import Carried, unpack
 from core.database import ENDED_STATES, State
 from core.export import FORMAT
 from core.records import Lane, Row, Run
@@ -69,10 +70,19 @@ class _Content(_Strict):
     run: _Run
     lanes: Annotated[list[_Lane], Field(min_length=1, max_length=10)]
     rows: Annotated[list[dict[str, Any]], Field(max_length=MAX_ROWS)]
+    files: Annotated[dict[str, Carried], Field(max_length=10)] = Field(default_factory=dict)
 
 
-def read_json(data: bytes) -> tuple[Run, list[Row]]:
-    """An exported run, every field checked. Raises `ImportRefused` with a sentence."""
+class Taken(NamedTuple):
+    """A run from elsewhere that was checked: `files` by name, as its folder shall hold them."""
+
+    run: Run
+    rows: list[Row]
+    files: dict[str, bytes]
+
+
+def read_json(data: bytes) -> Taken:
+    """An exported run with the files that it brings, all of it checked. Raises `ImportRefused` with a sentence."""
     if len(data) > MAX_IMPORT_BYTES:
         raise ImportRefused(f"The file is larger than {MAX_IMPORT_BYTES // 10**6} MB, which is the most.")
     if sum(map(data.count, (b"[", b"{", b","))) > MAX_VALUES:
@@ -108,8 +118,8 @@ def _words(error: ValidationError) -> str:
     return f"The file is no exported run: {in_words(error)}."
 
 
-def _sound(found: _Content) -> tuple[Run, list[Row]]:
-    """The run with its rows. Raises `Unsound`, `InvalidSettings`."""
+def _sound(found: _Content) -> Taken:
+    """The run with its rows and files. Raises `Unsound`, `InvalidSettings`."""
     settings = TrainSettings.parse(found.run.settings)
     lanes = tuple(Lane(**lane.model_dump()) for lane in found.lanes)
     told = found.run.model_dump() | {"settings": settings.as_json()}
@@ -122,7 +132,7 @@ def _sound(found: _Content) -> tuple[Run, list[Row]]:
     check_listed(run)
     check_times(run)
     check_rows(run, rows)
-    return run, rows
+    return Taken(run, rows, unpack(found.files, rows))
 
 
 def _row(number: int, kind: str, raw: dict[str, Any]) -> Row:

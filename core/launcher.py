@@ -9,7 +9,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,11 +215,11 @@ class Launcher:
         if stays_because:
             raise Refused(f"Run {run_id} {stays_because}.")
 
-    def take_in(self, run: Run, rows: Sequence[Row], visitor: str = "") -> str:
+    def take_in(self, run: Run, rows: Sequence[Row], files: Mapping[str, bytes] = {}, visitor: str = "") -> str:
         """Keeps a run that was exported elsewhere; returns its new id. Raises `Refused`, `StoreError`."""
         if not self.limits.imports:
             raise Refused("Nothing can be imported here: every figure was measured on this machine.")
-        return self.store.take_in(run, rows, visitor)
+        return self.store.take_in(run, rows, files, visitor)
 
     def active(self) -> list[str]:
         """The running run's id, then the queued ones' in their order."""

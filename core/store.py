@@ -166,9 +166,22 @@ class Store(Database):
             size = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, "
             return int(connection.execute(f"{size} pragma_page_size").fetchone()[0]) if connection else 0
 
-    def take_in(self, run: Run, rows: Sequence[Row], visitor: str = "") -> str:
-        """Keeps a run that was exported elsewhere, under a new id and marked as imported; returns the id."""
+    def take_in(self, run: Run, rows: Sequence[Row], files: Mapping[str, bytes] = {}, visitor: str = "") -> str:
+        """Keeps a run from elsewhere, its `files` by name in its folder, marked as imported; returns its new id."""
         run_id = new_id()
+        folder = self.data_dir / "runs" / run_id
+        try:
+            with self._words():
+                for name, content in files.items():
+                    folder.mkdir(parents=True, exist_ok=True)
+                    (folder / name).write_bytes(content)
+            self._insert(run_id, run, rows, visitor)
+        except StoreError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return run_id
+
+    def _insert(self, run_id: str, run: Run, rows: Sequence[Row], visitor: str) -> None:
         columns = ("created_at", "started_at", "ended_at", "state", "reason", "name", "note")
         values = [getattr(run, column) for column in columns]
         said, busy = said_at_the_end(rows)
@@ -192,7 +205,6 @@ class Store(Database):
                     for seq, row in enumerate(rows, start=1)
                 ],
             )
-        return run_id
 
     def open_runs(self) -> list[Run]:
         """Runs that an owner left queued or running, oldest first."""

@@ -92,11 +92,16 @@ def load_weights(path: Path, sha256: str) -> dict[str, Floats]:
         content = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"The weights file {path.name} cannot be read: {error.strerror}.") from None
+    return parse_weights(content, sha256, path.name)
+
+
+def parse_weights(content: bytes, sha256: str, name: str) -> dict[str, Floats]:
+    """Canonical weights of a file's bytes. Raises `WeightsError` where they are damaged or another file's."""
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise WeightsError(f"The weights file {path.name} is damaged: its SHA-256 is not the recorded one.")
+        raise WeightsError(f"The weights file {name} is damaged: its SHA-256 is not the recorded one.")
     try:
         weights: dict[str, Floats] = load(content)
     except (SafetensorError, ValueError, KeyError, TypeError):
-        raise WeightsError(f"The weights file {path.name} is not a safetensors file.") from None
+        raise WeightsError(f"The weights file {name} is not a safetensors file.") from None
     check(weights)
     return weights

@@ -12,6 +12,7 @@ import streamlit as st
 from core import export
 from core.importing import NAME_LETTERS, NOTE_LETTERS, ImportRefused, read_json
 from core.launcher import Launcher, LauncherUnavailable
+from core.predictor import readable
 from core.report import as_html
 from core.store import ALL_ROWS, Row, Run, Store, StoreError
 from core.web import turns_view
@@ -96,16 +97,20 @@ def take_along(run: Run, store: Store) -> None:
     def rows() -> list[Row]:
         return store.rows(run.id, limit=ALL_ROWS)
 
+    folder = store.artifacts(run.id)
     made: list[tuple[str, Callable[[], str | bytes], str, str]] = [
         ("Report (HTML)", lambda: as_html(run, rows()), "html", "text/html"),
         ("All rows (CSV)", lambda: export.as_csv(run, rows()), "csv", "text/csv"),
         ("Everything (JSON)", lambda: export.as_json(run, rows()), "json", "application/json"),
         ("TensorBoard", partial(_tensorboard, run, rows), "tensorboard.zip", "application/zip"),
     ]
+    if readable(run, store):
+        label = "Everything, with weights (JSON)"
+        made.insert(3, (label, lambda: export.as_json(run, rows(), folder), "with-weights.json", "application/json"))
     for label, make, ending, mime in made:
         st.download_button(label, make, f"{run.id}.{ending}", mime, on_click="ignore", key=f"take_{ending}")
     for lane in run.lanes:
-        path = store.artifacts(run.id) / f"{lane.engine}.safetensors"
+        path = folder / f"{lane.engine}.safetensors"
         if path.is_file():
             st.download_button(
                 f"Weights of {lane.engine}",

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from core import images
+from core.export import as_json
 from core.gallery import open_gallery
+from core.importing import read_json
 from core.launcher import set_current
 from core.names import engine_title
 from core.outcome import gather
@@ -312,3 +314,44 @@ def test_files_that_a_model_must_write_wait_in_words_while_a_run_trains(with_run
         assert not any(b.proto.disabled for b in page.app.get("download_button"))
     finally:
         launcher.close()
+
+
+def taken_in(launcher: StandInLauncher, ended: Ended, with_files: bool) -> str:
+    """The finished run once more, as an import."""
+    rows = launcher.store.rows(ended.run.id, limit=10**9)
+    folder = launcher.store.artifacts(ended.run.id) if with_files else None
+    return launcher.take_in(*read_json(as_json(ended.run, rows, folder).encode()))
+
+
+def test_an_import_without_weights_is_not_offered_and_changes_nothing(
+    with_run: Ended, launcher: StandInLauncher
+) -> None:
+    imported = taken_in(launcher, with_run, with_files=False)
+    page = DrawPage(launcher, run=imported)
+    assert page.problems == ["That run has no weights here: it is gone, did not finish, or came without them."]
+    assert page.app.selectbox(key="draw_run").value == with_run.run.id
+    assert not page.says("imported")
+    assert TrainPage().says(with_run.run.id)
+    assert not TrainPage().says(imported)
+
+
+def test_an_import_that_brings_its_weights_reads_and_is_called_imported(
+    with_run: Ended, launcher: StandInLauncher
+) -> None:
+    imported = taken_in(launcher, with_run, with_files=True)
+    page = DrawPage(launcher, run=imported)
+    assert page.app.selectbox(key="draw_run").value == imported
+    labels = page.app.selectbox(key="draw_run").options
+    assert sum("imported" in label for label in labels) == 1
+    page.draw(drawn(7, "middle"))
+    assert page.pad["headline"]
+    assert "Where they disagree" in page.headers
+
+
+def test_where_only_an_import_is_train_shows_what_came_with_the_project(
+    with_run: Ended, launcher: StandInLauncher
+) -> None:
+    taken_in(launcher, with_run, with_files=False)
+    launcher.delete(with_run.run.id)
+    assert not TrainPage().headers
+    assert DrawPage(launcher).says("No run has finished here yet. Train one first.")

@@ -222,6 +222,18 @@ def test_a_file_that_is_no_run_is_refused_in_words(ended: Ended, launcher: Stand
     assert any("no exported run" in text for text in page.texts)
 
 
+def test_json_is_offered_with_weights_where_there_are_some(
+    ended: Ended, data_dir: Path, launcher: StandInLauncher
+) -> None:
+    def offered() -> list[str]:
+        return [one.proto.label for one in RunsPage(run=ended.run.id).app.get("download_button")]
+
+    assert {"Everything (JSON)", "Everything, with weights (JSON)"} <= set(offered())
+    shutil.rmtree(data_dir / "runs" / ended.run.id)
+    assert "Everything (JSON)" in offered()
+    assert "Everything, with weights (JSON)" not in offered()
+
+
 def spoil(folder: Path, query: str, *values: object) -> None:
     with sqlite3.connect(folder / "duel.sqlite3") as connection:
         connection.execute(query, values)

@@ -78,6 +78,7 @@ def test_tensorboards_own_reader_reads_every_epoch_and_step(tmp_path: Path) -> N
         ),
         (("export", "20250101-000000-00000001", "-o", "x"), "There is no run 20250101-000000-00000001"),
         (("export", "../x", "-o", "x"), "This is not a run's id"),
+        (("export", RUN.id, "--with-weights", "-o", "x"), "--with-weights goes with --format json, not html."),
         (("import", "/does/not/exist.json"), "cannot be read: No such file or directory."),
     ],
 )
@@ -103,6 +104,31 @@ def test_a_run_is_taken_in_as_it_ended(open_launcher: OpenLauncher, tmp_path: Pa
         launcher.stop(run_id)
     wait_for("the end", lambda: not launcher.active())
     run, all_rows = launcher.store.run(run_id), launcher.store.rows(run_id, limit=10**9)
-    taken, taken_rows = read_json(as_json(run, all_rows).encode())
+    taken, taken_rows, _ = read_json(as_json(run, all_rows).encode())
     assert (taken.state, taken.lanes) == (run.state, run.lanes)
     assert [row.kind for row in taken_rows] == [row.kind for row in all_rows if row.kind != "data"]
+
+
+def test_an_import_is_no_latest_where_something_was_trained_and_draws_with_its_weights(
+    open_launcher: OpenLauncher, data_dir: Path, tmp_path: Path
+) -> None:
+    launcher = open_launcher()
+    run_id = launcher.submit(settings())
+    wait_for("the end", lambda: not launcher.active())
+    launcher.close()
+    assert core("import", str(exported(tmp_path, "json", "bare.json")), folder=data_dir)[0] == 0
+    assert run_id in core("show", "latest", folder=data_dir)[1]
+    other = tmp_path / "other"
+    core("import", str(tmp_path / "bare.json"), folder=other)
+    status, _, complaint = core("predict", "7.png", folder=other)
+    assert (status, complaint) == (2, "No run here has weights to read with: train one first.\n")
+    whole = tmp_path / "whole.json"
+    arguments = ("export", RUN.id, "--format", "json", "--with-weights", "-o", str(whole))
+    assert core(*arguments, folder=tmp_path)[0] == 0
+    assert core("import", str(whole), folder=other)[0] == 0
+    run = next(run for run in Store(other).runs() if run.source == "imported")
+    assert {path.name for path in Store(other).artifacts(run.id).iterdir()} == {
+        f"{lane.engine}.{ending}" for lane in RUN.lanes for ending in ("safetensors", "npz")
+    }
+    shown = core("show", run.id, folder=other)[1]
+    assert "finished, imported" in shown

@@ -24,7 +24,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[Row]]:
 
 def test_json_comes_back_whole(recorded: tuple[Run, list[Row]], tmp_path: Path) -> None:
     run, rows = recorded
-    back, taken = read_json(as_json(run, rows).encode())
+    back, taken, _ = read_json(as_json(run, rows).encode())
     assert (back.source, back.settings, back.lanes, back.created_at) == (
         "imported",
         run.settings,

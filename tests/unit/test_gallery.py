@@ -86,7 +86,7 @@ def test_damaged_predictions_are_a_sentence(tmp_path: Path) -> None:
 def test_a_data_set_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
     store, found = run(tmp_path)
     np.savez(store.artifacts(found.run.id) / "keras.npz", classes=LABELS, probabilities=KERAS.probabilities)
-    with pytest.raises(GalleryError, match="no longer in the data folder"):
+    with pytest.raises(GalleryError, match="not in the data folder"):
         open_gallery(store, found)
 
 

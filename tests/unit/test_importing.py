@@ -157,13 +157,13 @@ def test_a_name_that_stands_twice_in_an_object_is_refused(recorded: tuple[Run, l
 
 def test_a_clock_that_is_a_little_ahead_is_no_lie(recorded: tuple[Run, list[Row]]) -> None:
     soon = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
-    run, _ = read_json(changed(lambda v: v["run"].update(ended_at=soon), recorded))
+    run, _, _ = read_json(changed(lambda v: v["run"].update(ended_at=soon), recorded))
     assert run.ended_at == soon
 
 
 def test_rows_of_a_kind_that_no_page_reads_are_left_out(recorded: tuple[Run, list[Row]]) -> None:
     extra = {"seq": 1, "engine": "", "kind": "<script>", "x": 1}
-    _, rows = read_json(changed(lambda values: values["rows"].append(extra), recorded))
+    _, rows, _ = read_json(changed(lambda values: values["rows"].append(extra), recorded))
     assert len(rows) == len(recorded[1])
 
 
@@ -213,7 +213,7 @@ def with_verdict(alignment: str, **said: object) -> dict[str, Any]:
 
 
 def test_a_twin_whose_rows_hold_is_taken_in_with_its_verdict() -> None:
-    _, rows = read_json(json.dumps(with_verdict("exact-twin")).encode())
+    _, rows, _ = read_json(json.dumps(with_verdict("exact-twin")).encode())
     assert rows[-1].kind == "fairness"
 
 

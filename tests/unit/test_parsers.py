@@ -319,7 +319,7 @@ def taken_in(data: bytes) -> None:
     if refused is not None:
         one_sentence(str(refused))
         return
-    run, rows = found
+    run, rows, _ = found
     outcome = gather(run, rows)
     conclusion(outcome).encode()
     json.dumps(figures(outcome), ensure_ascii=False).encode()
@@ -334,13 +334,13 @@ def taken_in(data: bytes) -> None:
     report.as_html(run, rows).encode()
     for text in (run.name, run.note, run.reason, *(lane.reason for lane in run.lanes)):
         text.encode()
-    again, rows_again = importing.read_json(export.as_json(run, rows).encode())
+    again, rows_again, _ = importing.read_json(export.as_json(run, rows).encode())
     assert (again, len(rows_again)) == (run, len(rows))
 
 
 def test_an_exported_run_that_nobody_changed() -> None:
     """Else the two below would hold of a reader that refuses everything."""
-    run, rows = importing.read_json(json.dumps(EXPORTED).encode())
+    run, rows, _ = importing.read_json(json.dumps(EXPORTED).encode())
     assert len(rows) == len(EXPORTED["rows"])
     assert {row.kind for row in rows} >= {"ready", "built", "step", "epoch", "result", "certificate"}
     assert "In this run" in conclusion(gather(run, rows))
