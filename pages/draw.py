@@ -1,5 +1,7 @@
 """Draw: sketch a digit, both trained models answer while the pen lifts."""
 
+import contextlib
+
 import streamlit as st
 
 from core import launcher
@@ -8,7 +10,7 @@ from core.outcome import Outcome, gather
 from core.predictor import Model, PredictorError, models_of, readable, swapped
 from core.settings import DeploymentSettings
 from core.store import Damaged, Run, Store, StoreError
-from core.web import damaged, draw_view, gallery_view, take_along
+from core.web import damaged, draw_view, gallery_view, take_along, turns_view
 from core.web.components.digit_pad import digit_pad
 from core.web.drawing import PAD, Drawing, newest_drawing, upload_button
 from core.web.markdown import literal
@@ -91,6 +93,9 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     words = draw_view.in_words(answers, classes, names) if answers else None
     lanes = draw_view.pad_lanes(models, names, answers, words)
     digit_pad(draw_view.pad_view(gallery, drawing, classes, lanes, words, hint), key=PAD)
+    if waits:  # for what goes on, if anything does
+        with contextlib.suppress(launcher.LauncherUnavailable):
+            turns_view.goes_on(launcher.current(), "pad")
     with st.container(horizontal=True):
         upload_button()
         if answers and drawing.seen is not None:

@@ -1,6 +1,5 @@
 """What can be taken from the Draw page: the drawing with both answers, and the weights in three formats."""
 
-import contextlib
 import io
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,6 @@ from core.metrics import digits
 from core.names import engine_title, framework
 from core.outcome import Outcome
 from core.predictor import Model, Prediction, PredictorError, Predictors, swapped
-from core.web import turns_view
 from core.web.draw_view import framework_file, in_words, largest_difference, possessive
 from core.web.drawing import Drawing
 from core.web.here import READ_S
@@ -107,8 +105,6 @@ def why_not(predictors: Predictors, drawn: Mapping[str, str], failed: Sequence[t
         st.rerun()
     if reasons := [why for why in now.values() if why]:
         st.markdown(f"Some of these files cannot be written yet. {literal(reasons[0])}")
-        with contextlib.suppress(LauncherUnavailable):
-            turns_view.goes_on(current(), "weights")
     elif failed and time.monotonic() - failed[-1][0] < READ_S:
         st.markdown(f":red[{literal(f'The file was not written. {failed[-1][1]}')}]")
 

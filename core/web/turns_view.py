@@ -50,8 +50,8 @@ def goes_on(active: Launcher, place: str) -> None:
     # Where strangers visit it ends by itself: nobody is there to be asked.
     asks = mine and job.alone and not active.limits.hosted
     if job.late and job.takes_s is not None:
-        expected = f"{roughly(job.gone_s)} so far, where about {roughly(job.takes_s)} were expected"
-        st.markdown(f"This {job.kind} takes longer than expected: {expected}.")
+        so_far = f"{roughly(job.gone_s)} so far, not about {roughly(job.takes_s)}"
+        st.markdown(f"This {job.kind} takes longer than expected: {so_far}.")
     if asks:
         st.markdown("Nobody has looked at this lesson for a minute. Shall it go on?")
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -1,6 +1,7 @@
 """What waits names and links what goes on before it, says when it is late, asks after a lesson, and offers Stop."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from core import launcher as launcher_module
 from core.claims import CLAIMS
 from core.limits import HostedLimits
 from core.settings import Order, TrainSettings
-from tests.pages.conftest import SHORT, StandInLauncher, TrainPage, read, wait_for
+from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, read, wait_for
 from tests.pages.test_compare_page import ComparePage
+from tests.pages.test_draw_page import DrawPage
 from tests.pages.test_learn_page import LearnPage
 
 
@@ -92,7 +94,7 @@ def test_what_takes_longer_than_expected_is_said_and_nobody_promises_a_time(
     clock.now = 240.0
     for page in (TrainPage(), ComparePage(claim="9")):
         assert "about" not in page.progress
-        assert page.says("This lesson takes longer than expected: 4 min so far, where about 90 s were expected.")
+        assert page.says("This lesson takes longer than expected: 4 min so far, not about 90 s.")
 
 
 def test_a_lesson_that_nobody_looks_at_is_asked_after_until_somebody_wants_it_to_go_on(
@@ -127,6 +129,19 @@ def test_before_start_is_pressed_a_lesson_is_named_linked_and_asked_after(
     assert page.says("A lesson is running now: yours would begin in about 30 s.")
     assert ("Lesson: MSE", "learn?lesson=mse") in links(page)
     assert {"Let it go on", "Stop that lesson"} <= set(page.buttons)
+
+
+def test_where_models_wait_for_a_lesson_it_is_named_and_linked(
+    launcher: StandInLauncher, make_run: MakeRun, shows: Callable[[Ended], None], data_dir: Path
+) -> None:
+    ended = make_run()
+    shows(ended)
+    shutil.copytree(ended.folder / "runs", data_dir / "runs")
+    lesson = lesson_runs(launcher)
+    page = DrawPage(launcher)
+    assert ("Lesson: MSE", "learn?lesson=mse") in links(page)
+    page.press("Stop that lesson")
+    wait_for("it has ended", lambda: not launcher.measurements.get(lesson).live)
 
 
 def test_a_lesson_is_no_measurement_to_compare(launcher: StandInLauncher) -> None:
