@@ -29,7 +29,7 @@ def test_a_runs_own_link_survives_a_reload_and_leads_back(visit: OpenVisitor) ->
     wait_for("the address names the run", lambda: "runs?run=2" in page.url, page=page)
     expect(page.get_by_text("Exact twin. Largest")).to_be_visible()
     page.reload()
-    settled(page, "Exact twin")
+    settled(page, "Exact twin, MNIST")
     expect(page.get_by_text("98.81").first).to_be_visible()
     page.get_by_role("link", name="All runs").click()
     wait_for("the address names no run", lambda: page.url.endswith("/runs"), page=page)
