@@ -5,6 +5,7 @@ first widget and only fills the fields; it never starts anything. A number's fie
 linked stays in it as it is and goes to `TrainSettings.parse`, which reads it or says what is wrong.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -33,7 +34,9 @@ SPAN_PX = 23
 """The line under a field."""
 MOST_LETTERS = 1000
 """Of a text that is no number, in a link."""
-WRITTEN, LINK_PROBLEMS = "settings_in_url", "link_problems"
+WRITTEN, BEFORE, LINK_PROBLEMS = "settings_in_url", "settings_before", "link_problems"
+ARRIVES_S = 3.0
+"""A browser has a new address after so long, and sends it from then on."""
 LEFT_OUT = "The link's value was left out."
 
 PATIENCE_WORDS = "epochs without a better validation loss, then a lane stops early. 0: never."
@@ -149,7 +152,7 @@ def read_link() -> None:
     """Fills the fields from the URL where it changed since we wrote it: a link, or the browser's back button."""
     link = {name: st.query_params[name] for name in DEFAULTS if name in st.query_params}
     fresh = WRITTEN not in st.session_state
-    if not fresh and (not link or link == st.session_state[WRITTEN]):
+    if not fresh and (not link or link == st.session_state[WRITTEN] or _outdated(link)):
         return
     problems: dict[str, str] = {}
     for name, default in DEFAULTS.items():
@@ -162,6 +165,13 @@ def read_link() -> None:
     problems |= {name: f"{no_setting(name)} {LEFT_OUT}" for name in unknown[:MOST_UNKNOWN]}
     write_link()  # what the link had left out goes from it, and is said
     st.session_state[LINK_PROBLEMS] = problems
+
+
+def _outdated(link: Mapping[str, str]) -> bool:
+    """Whether the browser sent the address that it had before ours arrived: what was typed meanwhile is the newer."""
+    typed = link_of({name: st.session_state[name] for name in DEFAULTS}) != st.session_state[WRITTEN]
+    since = time.monotonic() - ARRIVES_S
+    return typed or any(link == before and at > since for at, before in st.session_state.get(BEFORE, ()))
 
 
 def _field_value(name: str, text: str) -> tuple[Any, str]:
@@ -186,6 +196,9 @@ def write_link() -> None:
         return
     others = {name: value for name, value in st.query_params.items() if name not in DEFAULTS}
     st.query_params.from_dict(others | link)
+    now, before = time.monotonic(), st.session_state.get(WRITTEN)
+    recent = [(at, older) for at, older in st.session_state.get(BEFORE, ()) if at > now - ARRIVES_S]
+    st.session_state[BEFORE] = [*recent, (now, before)]
     st.session_state[WRITTEN] = link
     st.session_state[LINK_PROBLEMS] = {}
 

@@ -19,6 +19,7 @@ from core.limits import Limits
 from core.names import ALIGNMENT_MEANINGS, ALIGNMENT_TITLES, engine_title
 from core.settings import ENGINE_NAMES, NUMBERS, TrainSettings
 from core.store import FILE, MIGRATIONS, Store, read_recordings
+from core.web import settings_form
 from core.web.lifespan import lifespan
 from core.web.markdown import literal
 from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, epochs_of, read, typed, wait_for
@@ -381,6 +382,33 @@ def test_a_link_that_changes_later_fills_the_fields_again(page: TrainPage) -> No
     page.app.query_params["epochs"] = "5"
     page.run()
     assert page.fields["epochs"] == "5"
+
+
+@pytest.fixture
+def late(launcher: StandInLauncher) -> TrainPage:
+    """A page whose browser still has the address of before a batch size was typed."""
+    page = TrainPage(epochs="2").type("batch_size", 600)
+    del page.app.query_params["batch_size"]
+    return page
+
+
+def test_what_is_typed_before_the_address_arrives_is_never_lost(late: TrainPage) -> None:
+    late.type("dropout", "0,5")
+    assert late.fields | {"batch_size": "600", "epochs": "2", "dropout": "0,5"} == late.fields
+    assert late.link == {"batch_size": "600", "epochs": "2", "dropout": "0.5"}
+
+
+def test_start_pressed_before_the_address_arrives_starts_what_was_typed(
+    late: TrainPage, launcher: StandInLauncher
+) -> None:
+    late.press("Start")
+    assert launcher.store.runs()[0].settings["batch_size"] == 600
+    wait_for("the end", lambda: not launcher.active())
+
+
+def test_the_browsers_way_back_fills_the_fields_again(late: TrainPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_form, "ARRIVES_S", 0.0)
+    assert late.run().fields["batch_size"] == "126"
 
 
 # --- the states of a run ---------------------------------------------------------------------------------
