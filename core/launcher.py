@@ -290,8 +290,8 @@ class Launcher:
             if self._run is not None:
                 self._run.closing.set()
         self._wake.set()
+        self.predictors.close()  # the thread may wait for one of them to rest
         self._thread.join(timeout=CLOSE_S)
-        self.predictors.close()
         self._spares.close()
         if self._thread.is_alive():
             log.error("the launcher's thread does not end", extra={"data_dir": str(self.store.data_dir)})

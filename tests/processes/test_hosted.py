@@ -1,6 +1,7 @@
 """The hosted profile's Launcher: queue, visitors, time limit, what is kept, and models that make room for a run."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 from core.launcher import Launcher, Refused
 from core.limits import HostedLimits, Limits
 from core.measuring import ALONE, MeasurementInProgress
+from core.predictor import Model, PredictorError
 from core.run import RunInProgress
 from core.settings import DeploymentSettings, InvalidSettings, Order, TrainSettings
 from core.store import Store
-from tests.processes.conftest import settings, wait_for, workers
+from tests.processes.conftest import settings, wait_for, worker, workers
 
 OpenHosted = Callable[..., Launcher]
 SLOW = {"epochs": 9}
@@ -177,6 +179,31 @@ def test_models_that_read_drawings_make_room_for_a_run(hosted: OpenHosted) -> No
     wait_for("the run trains", lambda: launcher.store.run(run_id).lane("fake-slow").state == "training")
     assert not predictor.loaded
     assert [process.cmdline()[-1] for process in workers()] == ["fake-slow"]
+
+
+def test_closing_does_not_wait_for_a_model_that_does_not_answer(hosted: OpenHosted) -> None:
+    launcher = hosted()
+    predictor = launcher.predictors._of("fake-a")
+    with predictor.guard:
+        predictor.open()
+    held = worker("fake-a")
+    held.suspend()
+
+    def ask() -> None:
+        model = Model("fake-a", "slot", settings().as_json(), Path("nowhere"), "sum")
+        with pytest.raises(PredictorError, match="shutting down"):
+            launcher.predictors.save(model, Path("nowhere"))
+
+    asks = threading.Thread(target=ask)
+    asks.start()
+    wait_for("it is asked", launcher.predictors.at_work)
+    run_id = slow(launcher, "a")
+    wait_for("the run would have its turn", lambda: launcher.waiting() == 0)
+    began = time.monotonic()
+    launcher.close()
+    assert time.monotonic() - began < 10
+    asks.join(timeout=5)
+    assert launcher.store.run(run_id).state == "interrupted"
 
 
 def test_a_lesson_that_nobody_looks_at_ends_by_itself_and_says_why(hosted: OpenHosted) -> None:
