@@ -11,11 +11,10 @@ from core.measurements import Measurement, Measurements
 from core.web import measure_view
 from core.web.here import attempt
 from core.web.markdown import literal
-from core.web.run_view import marked
+from core.web.run_view import marked, printout
 from core.web.visitor import visitor
 
 CODE_PX = 340
-RULES = frozenset("│┃─━")
 """What tables are drawn with in a terminal."""
 
 
@@ -45,7 +44,7 @@ def code(lesson: Lesson, value: Any) -> None:
     for column, side in zip(st.columns(len(lesson.sides), gap="medium"), lesson.sides, strict=True):
         with column:
             st.markdown(marked(side))
-            st.code(script(lesson, side, value), language="python", height=CODE_PX)
+            st.code(script(lesson, side, value), language="python", height=CODE_PX, wrap_lines=True)
 
 
 def run(active: Launcher, lesson: Lesson) -> None:
@@ -98,6 +97,4 @@ def output(printed: Mapping[str, Sequence[str]]) -> None:
     for column, (side, lines) in zip(st.columns(len(printed), gap="medium"), printed.items(), strict=True):
         with column:
             st.markdown(f"{marked(side)} printed" if side in SIDES else literal(side))
-            # A table wrapped is no table; a long sentence scrolled is no sentence.
-            table = any(RULES.intersection(line) for line in lines)
-            st.code("\n".join(lines), language=None, wrap_lines=not table)
+            printout("\n".join(lines))

@@ -26,6 +26,7 @@ CSS = """
 [data-testid="stMain"] [data-testid="stCode"] .token.comment { color: light-dark(#5c6069, #a9a7a2); }
 [data-testid="stMain"] [data-testid="stCode"] .token.keyword { color: light-dark(#0b5f59, #5fc4b8); }
 [data-testid="stMain"] [data-testid="stCode"] .token.string { color: light-dark(#5b4a00, #d9c37a); }
+[data-testid="stExpandSidebarButton"]::after { content: "Pages"; font-size: 0.875rem; }
 @media (prefers-reduced-motion: reduce) {
   *, *::before, *::after { animation: none !important; transition: none !important; }
 }

@@ -29,6 +29,8 @@ CARDS_IN_A_ROW, WIDE_IN_A_ROW = 4, 2
 """Of more than two lanes: cards, and what needs room (matrices, summaries, code)."""
 STATE_COLOURS = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
 PLOT = {"displayModeBar": False}
+RULES = frozenset("│┃─━")
+"""What a printed table is drawn with."""
 T = TypeVar("T")
 
 
@@ -203,16 +205,21 @@ def code(outcome: Outcome) -> None:
         for column, item in side_by_side(listings, gap="medium"):
             with column:
                 st.markdown(marked(item.engine))
-                st.code(item.sections[purpose], language="python")
+                st.code(item.sections[purpose], language="python", wrap_lines=True)
+
+
+def printout(text: str) -> None:
+    """What a program printed. A table wrapped is no table; any other long line scrolled is no line."""
+    st.code(text, language=None, wrap_lines=not RULES.intersection(text))
 
 
 def folded(outcome: Outcome) -> None:
     """Model summaries, certificate, machine and versions."""
     if built := [lane for lane in outcome.lanes if lane.built]:
         with st.expander("Model summaries"):
-            for column, lane in side_by_side(built):
-                column.markdown(marked(lane.engine))
-                column.code(lane.built["summary"], language=None)
+            for lane in built:  # one below the other: Keras' table needs the width
+                st.markdown(marked(lane.engine))
+                printout(lane.built["summary"])
     if outcome.certificate is not None:
         with st.expander(f"Certificate before epoch 1: {'passed' if outcome.certificate['passed'] else 'failed'}"):
             certificate(outcome)
@@ -238,7 +245,7 @@ def machine(outcome: Outcome) -> None:
         st.markdown(f"{marked(lane.engine)}: {literal(wording.versions_line(lane))}")
     st.markdown(literal(wording.data_line(outcome)))
     if sums := (outcome.prepared or {}).get("source_sha256"):
-        st.code("\n".join(f"{sha256}  {name}" for name, sha256 in sums.items()), language=None)
+        printout("\n".join(f"{sha256}  {name}" for name, sha256 in sums.items()))
 
 
 def next_run(outcome: Outcome, active: Launcher | None) -> None:

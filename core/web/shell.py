@@ -23,10 +23,15 @@ FILES = ("media/", "component/", "_stcore/", "api/")
 
 WHERE = "<script>window.__streamlit = {BACKEND_BASE_URL: new URL('./', location.href).href}</script>"
 """Tells Streamlit's code where its server is: pages lie side by side, right below it."""
+NAMED = """<script>
+new MutationObserver(() => document.querySelector("[data-testid=stExpandSidebarButton]")
+  ?.setAttribute("aria-label", "Pages")).observe(document, {childList: true, subtree: true})
+</script>"""
+"""On a phone all pages hide behind a button that Streamlit calls "Expand sidebar": it is named as its label reads."""
 SHELL = (
     (Path(file_util.get_static_dir()) / "index.html")
     .read_text(encoding="utf-8")
-    .replace("<head>", f"<head>{WHERE}", 1)
+    .replace("<head>", f"<head>{WHERE}{NAMED}", 1)
     .replace("<title>Streamlit</title>", "<title>Keras vs PyTorch</title>", 1)
 )
 NOT_FOUND = """<!DOCTYPE html>

@@ -143,4 +143,5 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
     why_not(predictors, cannot, failed)
     with st.expander("The lines that load them"):
         for code in LOADING_CODE.values():
-            st.code(code.format(name=models[0].engine, dropout=outcome.run.settings["dropout"]), language="python")
+            text = code.format(name=models[0].engine, dropout=outcome.run.settings["dropout"])
+            st.code(text, language="python", wrap_lines=True)

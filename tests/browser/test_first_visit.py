@@ -168,6 +168,35 @@ def test_a_phone_shows_start_at_once_and_scrolls_only_down(visit: OpenVisitor) -
     assert sideways(page) <= 0
 
 
+def test_on_a_phone_the_button_that_hides_the_pages_says_so(visit: OpenVisitor) -> None:
+    page = visit(width=390, height=844).open()
+    button = page.get_by_role("button", name="Pages", exact=True)
+    shown = button.evaluate("(button) => getComputedStyle(button, '::after').content")
+    assert shown == '"Pages"'
+    button.click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Runs", exact=True).click()
+    settled(page, "Runs")
+    page.get_by_role("button", name="Collapse sidebar").click()
+    expect(page.get_by_role("button", name="Pages", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize(("path", "folded"), [("", "Model summaries"), ("learn", ""), ("draw", "The lines that load")])
+def test_no_line_of_code_is_cut_off_at_the_side(visit: OpenVisitor, path: str, folded: str) -> None:
+    """But for a table on a phone, which scrolls: wrapped it would be none."""
+    page = visit().open(path)
+    if folded:
+        page.get_by_text(folded).first.click()
+    boxes = page.get_by_test_id("stCode").locator("pre:visible")
+    expect(boxes.first).to_be_visible()
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.wait_for_timeout(300)
+        cut = boxes.evaluate_all(
+            "(all) => all.filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.innerText)"
+        )
+        assert not [text for text in cut if width > 390 or "━" not in text]
+
+
 def focused(page: Page) -> str:
     return str(page.evaluate("document.activeElement.innerText || document.activeElement.ariaLabel || ''"))
 
