@@ -253,4 +253,4 @@ def plan(settings: TrainSettings, expected: Estimate | None) -> str:
     epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
     turns = "the lanes take turns" if settings.schedule == Schedule.TURNS else "all lanes at once"
     words = f"{data.title}: {data.split_words}. {steps:,} step{'s' * (steps > 1)} an epoch, {epochs}, {turns}. "
-    return words + (expected.words if expected else "First such run here, no estimate yet.")
+    return words + (expected.words if expected else "No estimate of the time yet.")

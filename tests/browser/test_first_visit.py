@@ -74,7 +74,7 @@ def test_two_first_visitors_at_once_both_get_the_page(start_server: Callable[[],
 
 def test_the_first_visit_is_explained_and_shows_what_came_with_the_project(visit: OpenVisitor, server: Server) -> None:
     page = visit().open()
-    expect(page.get_by_text("First such run here, no estimate yet.")).to_be_visible()
+    expect(page.get_by_text("No estimate of the time yet.")).to_be_visible()
     recorded = Store(server.folder).recorded()
     if recorded:
         expect(page.get_by_role("heading", name="A recorded duel")).to_be_visible()
