@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.carried import Carried, unpack
 from core.database import ENDED_STATES, State
 from core.export import FORMAT
-from core.records import Lane, Row, Run
+from core.records import NAME_LETTERS, NOTE_LETTERS, Lane, Row, Run
 from core.settings import InvalidSettings, TrainSettings, shown
 from core.soundness import KINDS, Unsound, check_listed, check_rows, check_times, in_words
 
@@ -20,7 +20,6 @@ MAX_IMPORT_BYTES = 20_000_000
 MAX_ROWS = 200_000
 MAX_VALUES = 1_000_000
 """Roughly, values and what holds them: 20 MB of JSON can be ten million, and each takes 70 bytes in memory."""
-NAME_LETTERS, NOTE_LETTERS = 200, 2000
 
 
 class ImportRefused(Exception):

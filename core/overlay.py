@@ -62,7 +62,12 @@ def _line(figure: go.Figure, number: int, lane: LaneOutcome, values: Sequence[fl
             "width": WIDTHS[number],
             "dash": "7px,4px" if own == "torch" else "solid",
         },
-        marker={"symbol": FORMS[own] + INSIDE[number], "size": 9, "maxdisplayed": MOST_MARKS, "line": {"width": 1.5}},
+        marker={
+            "symbol": FORMS[own] + INSIDE[number],
+            "size": 9,
+            "maxdisplayed": MOST_MARKS,
+            "line": {"width": 1.5, "color": COLOURS[own]},
+        },
         cliponaxis=False,
         hovertemplate=f"{_name(number, lane)}: %{{y:.2f}} %<extra></extra>",
     )

@@ -14,6 +14,8 @@ from core.names import moment, sought_in_settings
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 """Checks a run id wherever one enters: sortable by time, safe in a URL and as a file name."""
+NAME_LETTERS, NOTE_LETTERS = 500, 2000
+"""The most that a run's name and note hold."""
 
 
 class UnknownRun(StoreError):
@@ -162,3 +164,10 @@ def checked_id(run_id: str) -> str:
     if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
         raise UnknownRun("This is not a run's id: an id looks like 20261104-081500-1a2b3c4d.")
     return run_id
+
+
+def check_words(name: str, note: str) -> None:
+    """Raises `StoreError` with a sentence where a run's name or note is too long."""
+    for what, text, most in (("name", name, NAME_LETTERS), ("note", note, NOTE_LETTERS)):
+        if len(text) > most:
+            raise StoreError(f"A {what} has at most {most:,} letters; this one has {len(text):,}.")

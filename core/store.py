@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from core import records
 from core.database import (
     COSTS_ALIKE,
     ENDED_STATES,
@@ -113,7 +114,8 @@ class Store(Database):
             )
 
     def annotate(self, run_id: str, name: str, note: str, pinned: bool) -> None:
-        """Sets what a run's owner says of it."""
+        """Sets what a run's owner says of it. Raises `StoreError` where it is too long."""
+        records.check_words(name, note)
         with self.writing() as connection:
             query = "UPDATE runs SET name = ?, note = ?, pinned = ? WHERE id = ?"
             connection.execute(query, (name, note, pinned, checked_id(run_id)))
@@ -229,16 +231,14 @@ class Store(Database):
     def _order(self, wanted: Wanted, by_pin: bool = True) -> list[str]:
         """The ids of all runs that are wanted, in the order of a list."""
         where, values = _where(wanted)
-        columns = "pinned, created_at, id" + (", settings, name, note, state, source" if wanted.text else "")
+        sought = ("settings", "name", "note", "id", "state", "source", "created_at")
+        query = f"SELECT pinned, {', '.join(sought)} FROM runs {where}"
         with self.reading() as connection:
-            found = connection.execute(f"SELECT {columns} FROM runs {where}", values).fetchall() if connection else []
+            found = connection.execute(query, values).fetchall() if connection else []
         keys = [
             (bool(line["pinned"]) and by_pin, str(line["created_at"]), str(line["id"]))
             for line in found
-            if not wanted.text
-            or wanted.says(
-                *(str(line[name]) for name in ("settings", "name", "note", "id", "state", "source", "created_at"))
-            )
+            if wanted.says(*(str(line[name]) for name in sought))
         ]
         keys += [(False, run.created_at, run.id) for run in self.recorded() if wanted.takes(run)]
         return [run_id for *_, run_id in sorted(keys, reverse=True)]

@@ -20,6 +20,7 @@ CSS = """
 [data-testid="stMain"] button[data-variant][data-selected="true"] p { color: light-dark(#14161a, #eceae6); }
 [data-testid="stMain"] [data-testid="stPageLink-NavLink"] { background: transparent; }
 [data-testid="stMain"] [data-testid="stPageLink-NavLink"] p { font-weight: 400; text-decoration: underline; }
+[data-testid="stMain"] [data-testid="stPageLink-NavLink"] :is(span, p) { white-space: normal; overflow-wrap: anywhere; }
 [data-testid="stMain"] .js-plotly-plot text { fill: light-dark(#3f434b, #d5d3cf) !important; }
 [data-testid="stMain"] .js-plotly-plot .gridlayer path { stroke: light-dark(#e6e6e2, #2a2e35) !important; }
 [data-testid="stMain"] [data-testid="stCode"] .token { color: light-dark(#3f434b, #d5d3cf); }

@@ -10,8 +10,9 @@ from pathlib import Path
 import streamlit as st
 
 from core import export
-from core.importing import NAME_LETTERS, NOTE_LETTERS, ImportRefused, read_json
+from core.importing import ImportRefused, read_json
 from core.launcher import Launcher, LauncherUnavailable
+from core.names import TITLE_LETTERS
 from core.predictor import readable
 from core.report import as_html
 from core.store import ALL_ROWS, Row, Run, Store, StoreError
@@ -67,9 +68,11 @@ def change(write: Callable[[], None]) -> None:
 
 
 def annotate(run: Run, active: Launcher) -> None:
-    """Name and note, kept with one press."""
-    name = st.text_input("Name", run.name, max_chars=NAME_LETTERS, key=f"name_{run.id}")
-    note = st.text_area("Note", run.note, max_chars=NOTE_LETTERS, key=f"note_{run.id}")
+    """Name and note, kept with one press; a limit of the fields themselves would drop a long paste without a word."""
+    name = st.text_input("Name", run.name, key=f"name_{run.id}")
+    note = st.text_area("Note", run.note, key=f"note_{run.id}")
+    if len(name) > TITLE_LETTERS:
+        st.caption(f"Kept whole; lists show its first {TITLE_LETTERS} letters.")
     if st.button("Keep", key="keep"):
         change(lambda: active.annotate(run.id, name.strip(), note.strip(), run.pinned, visitor()))
 

@@ -68,30 +68,42 @@ def count(total: int, wanted: Wanted) -> None:
 
 def row(run: Run, mine: bool = False) -> None:
     """One run: tick, link, date, both accuracies, state. `mine`: this visitor's, where visitors are told apart."""
+    # Two groups in one line; on a phone the second one stands whole below the first.
+    with st.container(border=True), st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
+            tick(run)
+            pin = ":material/push_pin: " if run.pinned else ""
+            label = f"{pin}{literal(title(run))}"
+            st.page_link("../../pages/runs.py", label=label, query_params={"run": run.id}, width="stretch")
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+            figures(run)
+            badges(run, mine)
+
+
+def tick(run: Run) -> None:
+    """The box that lays a run over others."""
     ticked = st.session_state.setdefault(TICKED, [])
-    with st.container(border=True), st.container(horizontal=True, vertical_alignment="center"):
-        st.checkbox(
-            f"Lay {literal(title(run))} of {moment(run.created_at)} over others",
-            value=run.id in ticked,
-            key=f"tick_{run.id}",
-            label_visibility="collapsed",
-            on_change=_tick,
-            args=(run.id,),
-            disabled=len(ticked) >= MOST and run.id not in ticked,
-            width="content",
-        )
-        pin = ":material/push_pin: " if run.pinned else ""
-        st.page_link(
-            "../../pages/runs.py", label=f"{pin}{literal(title(run))}", query_params={"run": run.id}, width="stretch"
-        )
-        st.markdown(f":small[{literal(moment(run.created_at))}]", width=110)
-        images = DATASETS[run.settings["dataset"]].test_images
-        for lane in run.lanes[:2]:
-            accuracy = metrics.percent(lane.test_accuracy, images)
-            st.markdown(f"{run_view.marked(lane.engine).split()[0]} {accuracy}", width=90)
-        if len(run.lanes) > 2:
-            st.markdown(f":small[{len(run.lanes) - 2} more]", width="content")
-        badges(run, mine)
+    st.checkbox(
+        f"Lay {literal(title(run))} of {moment(run.created_at)} over others",
+        value=run.id in ticked,
+        key=f"tick_{run.id}",
+        label_visibility="collapsed",
+        on_change=_tick,
+        args=(run.id,),
+        disabled=len(ticked) >= MOST and run.id not in ticked,
+        width="content",
+    )
+
+
+def figures(run: Run) -> None:
+    """When it was, and the first two lanes' test accuracies."""
+    st.markdown(f":small[{literal(moment(run.created_at))}]", width="content")
+    images = DATASETS[run.settings["dataset"]].test_images
+    for lane in run.lanes[:2]:
+        accuracy = metrics.percent(lane.test_accuracy, images)
+        st.markdown(f"{run_view.marked(lane.engine).split()[0]} {accuracy}", width=72)
+    if len(run.lanes) > 2:
+        st.markdown(f":small[{len(run.lanes) - 2} more]", width="content")
 
 
 def _tick(run_id: str) -> None:

@@ -181,6 +181,23 @@ def test_name_note_and_pin_are_kept_and_shown_as_text(ended: Ended, data_dir: Pa
     assert page.press("Unpin").button("Pin")
 
 
+def test_a_name_of_300_letters_is_kept_whole_and_cut_visibly_and_a_longer_one_is_answered(
+    ended: Ended, data_dir: Path, launcher: StandInLauncher
+) -> None:
+    page = RunsPage(run=ended.run.id)
+    field = page.app.text_input(key=f"name_{ended.run.id}")
+    field.set_value("x" * 300)
+    page.press("Keep")
+    assert Store(data_dir).run(ended.run.id).name == "x" * 300
+    assert page.titles == ["x" * 59 + "…"]
+    assert page.says("lists show its first 60 letters")
+    page.app.text_input(key=f"name_{ended.run.id}").set_value("y" * 612)
+    page.press("Keep")
+    assert [error.value for error in page.app.error] == ["A name has at most 500 letters; this one has 612."]
+    assert page.app.text_input(key=f"name_{ended.run.id}").value == "y" * 612
+    assert Store(data_dir).run(ended.run.id).name == "x" * 300
+
+
 def test_delete_asks_once_and_removes_run_and_files(ended: Ended, data_dir: Path, launcher: StandInLauncher) -> None:
     page = RunsPage(run=ended.run.id).press("Delete")
     assert Store(data_dir).run(ended.run.id)
