@@ -437,7 +437,7 @@ def test_who_presses_start_a_moment_after_somebody_else_gets_the_next_turn(launc
         first.progress.split(".")[0],
         "Waits for its turn: a run is training.",
     ]
-    assert second.buttons == ["Stop"]
+    assert second.buttons == ["Stop", "Stop that run"], "its own, and the one that it waits for"
     second.press("Stop").run()
     assert launcher.store.run(runs[0].id).reason == "You stopped this run before it began."
     assert launcher.store.run(runs[1].id).live, "Stop is for the run that is shown"
