@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.export import as_json
-from core.store import Store
+from core.store import Run, Store
 from tests.browser.conftest import OpenVisitor, Server, settled, wait_for
 
 NOWHERE = Path("nowhere")
@@ -60,6 +60,10 @@ def test_a_run_is_taken_along(visit: OpenVisitor, label: str, ending: str) -> No
     assert Path(download.value.path()).stat().st_size > 1000
 
 
+def imported(server: Server) -> list[Run]:
+    return [run for run in Store(server.folder).runs() if run.source == "imported"]
+
+
 def test_an_imported_run_is_marked_named_and_deleted_after_one_question(
     visit: OpenVisitor, server: Server, exported: Path
 ) -> None:
@@ -67,16 +71,16 @@ def test_an_imported_run_is_marked_named_and_deleted_after_one_question(
     page.get_by_role("button", name="Import").click()
     page.locator("input[type=file]").set_input_files(exported)
     expect(page.get_by_text("imported", exact=True)).to_be_visible()
-    (run,) = Store(server.folder).runs(limit=1)
+    (run,) = imported(server)
     page = visit().open("runs")
     page.get_by_role("link", name="As shipped").first.click()
     page.get_by_role("button", name="Name and note").click()
     page.get_by_label("Name", exact=True).fill("<b>Mine</b>")
     page.get_by_label("Name", exact=True).press("Enter")
     page.get_by_role("button", name="Keep").click()
-    expect(page.get_by_role("heading", name="<b>Mine</b>")).to_be_visible()
+    expect(page.get_by_role("heading", name="<b>Mine</b>", exact=True)).to_be_visible()
     assert json.loads(exported.read_text())["run"]["id"] != run.id
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    wait_for("it is deleted", lambda: Store(server.folder).runs(limit=1)[0].source == "recorded", page=page)
+    wait_for("it is deleted", lambda: not imported(server), page=page)
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
