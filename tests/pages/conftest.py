@@ -13,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import launcher as launcher_module
+from core import outcome
 from core.lane import WorkerProcess
 from core.launcher import Launcher
 from core.limits import NO_LIMITS, Limits
@@ -96,6 +97,7 @@ def epochs_of(store: Store, run_id: str) -> int:
 @pytest.fixture(autouse=True)
 def nothing_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No recorded runs but the test's own, no Launcher of an earlier test, and no worker left at the end."""
+    monkeypatch.setattr(outcome, "FREE_SHARE", 0.0)  # whatever else this machine does, no run of these tests is busy
     for reader in (Store, Measurements):
         monkeypatch.setattr(reader.__init__, "__defaults__", (tmp_path / "recorded",))
     yield

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from core import launcher as launcher_module
-from core import recording
+from core import outcome, recording
 from core.launcher import LauncherUnavailable
 from core.limits import Limits
 from core.names import ALIGNMENT_MEANINGS, ALIGNMENT_TITLES, engine_title
@@ -130,8 +130,6 @@ def test_the_plan_says_how_long_the_last_such_run_took(
     make_run: MakeRun, shows: Shows, launcher: StandInLauncher
 ) -> None:
     shows(make_run())
-    with sqlite3.connect(launcher.store.path) as connection:
-        connection.execute("UPDATE runs SET busy = 0")  # whatever else this machine did while the test's run trained
     assert TrainPage(**FINISHED).says("The last such run took ")
     assert TrainPage(**FINISHED | {"epochs": "40"}).says(" here, going by the last such run of 3 epochs.")
     assert TrainPage(**FINISHED | {"batch_size": "601"}).says("No estimate of the time yet.")
@@ -615,8 +613,9 @@ def test_an_aligned_run_of_before_is_not_called_held(
 
 
 def test_a_busy_machine_is_said_beside_the_state_and_no_speed_is_compared(
-    make_run: MakeRun, shows: Shows, launcher: StandInLauncher
+    make_run: MakeRun, shows: Shows, launcher: StandInLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(outcome, "FREE_SHARE", 0.25)
     shows(make_run())
     with sqlite3.connect(launcher.store.path) as connection:
         taken = "'$.others_share', 0.7, '$.stolen_share', 0.0, '$.idle_share', 0.0"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from core import outcome
 from core.lane import WorkerProcess
-from core.outcome import conclusion, gather
+from core.outcome import FREE_SHARE, conclusion, gather
 from tests.processes.conftest import OpenLauncher, settings, wait_for
 from tests.processes.test_cli import core, only_run
 
@@ -125,7 +126,10 @@ def load() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("load")
-def test_a_load_beside_a_run_is_measured_and_no_speed_is_compared(open_launcher: OpenLauncher) -> None:
+def test_a_load_beside_a_run_is_measured_and_no_speed_is_compared(
+    open_launcher: OpenLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome, "FREE_SHARE", FREE_SHARE)
     launcher = open_launcher()
     asked = settings("fake-slow,fake-a", epochs=2)
     run_id = launcher.submit(asked)
