@@ -1,16 +1,18 @@
-"""What the store holds, as values: a run, its lanes and rows, and which runs a listing is asked for."""
+"""What the store holds, as values: a run, its lanes and rows, those that came with the project, and what is sought."""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from core.database import OPEN_STATES, State, StoreError
-from core.fairness import Verdict
+from core.fairness import Verdict, from_fields
 from core.names import moment, sought_in_settings
+from core.settings import Alignment
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 """Checks a run id wherever one enters: sortable by time, safe in a URL and as a file name."""
@@ -171,3 +173,29 @@ def check_words(name: str, note: str) -> None:
     for what, text, most in (("name", name, NAME_LETTERS), ("note", note, NOTE_LETTERS)):
         if len(text) > most:
             raise StoreError(f"A {what} has at most {most:,} letters; this one has {len(text):,}.")
+
+
+def said_at_the_end(rows: Sequence[Row]) -> tuple[dict[str, Any] | None, bool]:
+    """What a run's rows say of its fairness, as JSON fields, and whether its machine was busy."""
+    said = next((row.fields for row in rows if row.kind == "fairness"), None)
+    return said, any(row.kind == "run" and row.fields.get("busy", False) for row in rows)
+
+
+class Recording:
+    """A run that came with the project: the export's own format, `<run>/run.json` beside weights and predictions."""
+
+    def __init__(self, path: Path) -> None:
+        content = json.loads(path.read_text())
+        lanes = tuple(Lane(**lane) for lane in content["lanes"])
+        self.rows = [Row(row.pop("seq"), row.pop("engine"), row.pop("kind"), row) for row in content["rows"]]
+        said, busy = said_at_the_end(self.rows)
+        own = {"source": "recorded", "lanes": lanes, "fairness": from_fields(said), "busy": busy}
+        self.run = Run(**{**content["run"], **own})
+
+
+@cache
+def read_recordings(folder: Path) -> dict[str, Recording]:
+    """The recordings in a folder by run id, as shipped first, the twin last; read once a process: they never change."""
+    found = [Recording(path) for path in sorted(folder.glob("*/run.json"))]
+    found.sort(key=lambda recording: [*Alignment].index(recording.run.settings["alignment"]))
+    return {recording.run.id: recording for recording in found}

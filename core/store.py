@@ -9,7 +9,6 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,21 @@ from core.database import (
     now,
 )
 from core.fairness import from_fields
-from core.records import RUN_ID, Damaged, DamagedRun, Entry, Lane, Row, Run, UnknownRun, Wanted, checked_id
+from core.records import (
+    RUN_ID,
+    Damaged,
+    DamagedRun,
+    Entry,
+    Lane,
+    Recording,
+    Row,
+    Run,
+    UnknownRun,
+    Wanted,
+    checked_id,
+    read_recordings,
+    said_at_the_end,
+)
 from core.settings import TrainSettings
 from core.soundness import Unsound, check_listed
 
@@ -373,28 +386,3 @@ def _where(wanted: Wanted) -> tuple[str, list[object]]:
         parts.append("state = ?")
         values.append(wanted.state)
     return (f"WHERE {' AND '.join(parts)}" if parts else ""), list(values)
-
-
-def said_at_the_end(rows: Sequence[Row]) -> tuple[dict[str, Any] | None, bool]:
-    """What a run's rows say of its fairness, as JSON fields, and whether its machine was busy."""
-    said = next((row.fields for row in rows if row.kind == "fairness"), None)
-    return said, any(row.kind == "run" and row.fields.get("busy", False) for row in rows)
-
-
-class Recording:
-    """A run that came with the project: the export's own format, `<run>/run.json` beside weights and predictions."""
-
-    def __init__(self, path: Path) -> None:
-        content = json.loads(path.read_text())
-        lanes = tuple(Lane(**lane) for lane in content["lanes"])
-        self.rows = [Row(row.pop("seq"), row.pop("engine"), row.pop("kind"), row) for row in content["rows"]]
-        said, busy = said_at_the_end(self.rows)
-        own = {"source": "recorded", "lanes": lanes, "fairness": from_fields(said), "busy": busy}
-        self.run = Run(**{**content["run"], **own})
-
-
-@cache
-def read_recordings(folder: Path) -> dict[str, Recording]:
-    """The recordings in a folder by run id, read once a process: they never change while it lives."""
-    found = [Recording(path) for path in sorted(folder.glob("*/run.json"))]
-    return {recording.run.id: recording for recording in found}

@@ -17,8 +17,9 @@ from core import outcome, recording
 from core.launcher import LauncherUnavailable
 from core.limits import Limits
 from core.names import ALIGNMENT_MEANINGS, ALIGNMENT_TITLES, engine_title
+from core.records import read_recordings
 from core.settings import ENGINE_NAMES, NUMBERS, TrainSettings
-from core.store import FILE, MIGRATIONS, Store, read_recordings
+from core.store import FILE, MIGRATIONS, Store
 from core.web import settings_form
 from core.web.lifespan import lifespan
 from core.web.markdown import literal

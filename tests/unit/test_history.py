@@ -98,7 +98,7 @@ def test_recorded_runs_stand_among_the_others_newest_first_and_are_found_like_th
         for run_id, year in ((older, 2020), (newer, 2099), (pinned, 2019)):
             connection.execute("UPDATE runs SET created_at = ? WHERE id = ?", (f"{year}-01-01T00:00:00+00:00", run_id))
     store.annotate(pinned, "", "", True)
-    recorded = [run.id for run in reversed(store.recorded())]
+    recorded = sorted((run.id for run in store.recorded()), reverse=True)
     assert len(recorded) == 3
     assert ids(store) == [pinned, newer, *recorded, older]
     assert [run.id for run in store.runs()] == [newer, *recorded, older, pinned]

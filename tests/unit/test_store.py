@@ -294,7 +294,7 @@ def test_a_file_that_vanishes_is_nothing_written(store: Store) -> None:
 def test_an_empty_file_is_a_history_not_yet_made(tmp_path: Path) -> None:
     (tmp_path / FILE).touch()
     store = Store(tmp_path)
-    assert store.runs() == store.recorded()[::-1]
+    assert store.runs() == sorted(store.recorded(), key=lambda run: run.created_at, reverse=True)
     store.open_for_writing()
     assert store.run(created(store)).state == "queued"
 
@@ -394,3 +394,10 @@ Store(Path({str(tmp_path)!r})).open_for_writing()
     store = Store(tmp_path)
     store.open_for_writing()
     assert store.run(created(store)).state == "queued"
+
+
+def test_the_recorded_duels_go_from_as_shipped_to_the_twin_and_the_aligned_ones_held(tmp_path: Path) -> None:
+    runs = Store(tmp_path).recorded()
+    assert [run.settings["alignment"] for run in runs] == ["as-shipped", "same-start", "exact-twin"]
+    assert [run.fairness and run.fairness.state for run in runs] == [None, "held", "held"]
+    assert not any(run.busy for run in runs)
