@@ -16,6 +16,8 @@ from pydantic import TypeAdapter
 from core import events
 from core.settings import Alignment
 
+KINDS = ("first_losses", "step_loss", "loss", "accuracy", "weight")
+"""The kinds of differences: `Bounds` has a bound for each, `Verdict` the largest that was found."""
 State = Literal["held", "parted", "failed", "not compared"]
 Where = Literal["step", "steps", "epoch", "epochs", "test", "weights"]
 
@@ -71,6 +73,8 @@ class Verdict:
     """Whether both lanes came to their end; else they are compared as far as both got."""
     certified: bool | None = None
     """What the certificate before epoch 1 said."""
+    first_losses_difference: float = 0.0
+    """Of the first ten steps; the next one is of all."""
     step_loss_difference: float = 0.0
     loss_difference: float = 0.0
     accuracy_difference: float = 0.0
@@ -83,7 +87,7 @@ class Verdict:
 
     def __post_init__(self) -> None:
         """Raises `ValueError` where it contradicts itself."""
-        measured = {kind: getattr(self, f"{kind}_difference") for kind in ("step_loss", "loss", "accuracy", "weight")}
+        measured = {kind: getattr(self, f"{kind}_difference") for kind in KINDS}
         above = self.bounds is not None and any(
             not difference <= getattr(self.bounds, kind) for kind, difference in measured.items()
         )
@@ -94,7 +98,7 @@ class Verdict:
 
 
 TWIN_BOUNDS = Bounds(first_losses=1e-12, step_loss=1e-11, loss=1e-11, accuracy=1e-12, weight=1e-8)
-"""Over 8 epochs losses differ by 3e-13 and weights by 5e-11 at most, at any learning rate; at 1e-3 by 1e-15."""
+"""Over 8 epochs losses differ by 3e-13 and weights by 5e-11 at most, up to a learning rate of 10; at 1e-3 by 1e-15."""
 SAME_START_BOUNDS = Bounds(first_losses=1e-4, step_loss=0.5, loss=0.1, accuracy=0.05, weight=0.5)
 """Float32 starts alike, within 3e-5 over the first ten steps, and drifts: by 1e-2 of a loss over 8 epochs."""
 FIRST_STEPS = 10
@@ -139,7 +143,7 @@ class Comparison:
         self._sides = dict(zip(engines, sides, strict=True))
         self._steps_per_epoch = 0
         self._steps = self._epochs = 0
-        self._largest = {"step_loss": 0.0, "loss": 0.0, "accuracy": 0.0, "weight": 0.0}
+        self._largest = dict.fromkeys(KINDS, 0.0)
         self._parting: Parting | None = None
 
     def take(self, engine: str, message: events.Message) -> None:
@@ -212,9 +216,11 @@ class Comparison:
         one, other = (side.losses.pop(epoch, {}) for side in (self._first, self._second))
         for step in sorted(one.keys() & other.keys()):
             self._steps += 1
+            difference = apart(one[step], other[step])
             first = self._run_step(epoch, step) <= FIRST_STEPS
-            bound = (self.bounds.first_losses if first else self.bounds.step_loss) if self.bounds else None
-            self._measure("step", "step_loss", "loss", epoch, step, apart(one[step], other[step]), bound)
+            for kind in ("first_losses", "step_loss") if first else ("step_loss",):
+                bound = getattr(self.bounds, kind) if self.bounds else None
+                self._measure("step", kind, "loss", epoch, step, difference, bound)
 
     def _compare_figures(self, where: Where, epoch: int, pair: tuple[Any, Any], names: Sequence[str]) -> None:
         for name in names:

@@ -14,14 +14,18 @@ def badge_of(run: Run) -> tuple[str, str] | None:
     """What stands beside an ended run's state, and its colour; None where nothing was aligned."""
     if run.live or run.settings["alignment"] == Alignment.AS_SHIPPED:
         return None
-    return (badge_words(run.fairness), COLOURS[run.fairness.state]) if run.fairness else (NOT_COMPARED, "gray")
+    if run.fairness is None:
+        return NOT_COMPARED, "gray"
+    return badge_words(run.fairness, run.settings["alignment"]), COLOURS[run.fairness.state]
 
 
 def words_of(run: Run) -> str:
     """What an ended run's lanes have in common, as sentences; empty where nothing was aligned."""
     if badge_of(run) is None:
         return ""
-    return sentences(run.fairness, run.settings["alignment"]) if run.fairness else NOT_RECORDED
+    if run.fairness is None:
+        return NOT_RECORDED if run.state == "finished" else ENDED_BEFORE
+    return sentences(run.fairness, run.settings["alignment"])
 
 
 def not_comparable(verdict: Verdict | None) -> bool:
@@ -29,9 +33,11 @@ def not_comparable(verdict: Verdict | None) -> bool:
     return verdict is not None and verdict.state in ("parted", "failed")
 
 
-def badge_words(verdict: Verdict) -> str:
-    """The verdict in two or three words: fairness held, parted at step 14."""
+def badge_words(verdict: Verdict, alignment: str) -> str:
+    """The verdict in two or three words: fairness held, parted at step 14; of a same start only its start can hold."""
     match verdict.state:
+        case "held" if alignment != Alignment.EXACT_TWIN:
+            return "start held"
         case "held":
             return "fairness held" if verdict.complete else "fairness held so far"
         case "failed":
@@ -61,21 +67,21 @@ def sentences(verdict: Verdict, alignment: str) -> str:
         case "held" if twin:
             return " ".join([_held(verdict), _compared(verdict), _largest(verdict), TWIN_ROUNDING])
         case "held" if verdict.bounds is not None:
-            return " ".join([_held(verdict), _compared(verdict), _largest(verdict), START_ROUNDING])
+            return " ".join([_started_alike(verdict), _compared(verdict), _drifted(verdict)])
         case "held":
-            return " ".join([_compared(verdict), _without_bounds(verdict)])
+            return " ".join([_without_bounds(verdict), _compared(verdict)])
         case "parted":
             return " ".join([_where(verdict), _compared(verdict), _apart(verdict), NO_COMPARISON])
         case "failed":
             return f"The certificate before epoch 1 failed: the lanes did not start alike. {NO_COMPARISON}"
-    return "Nothing was compared: no step was reported by both lanes, or their final weights could not be read."
+    if verdict.complete:
+        return f"{_compared(verdict)} The final weights could not be read, so the run is not said to have held."
+    return "Nothing was compared: no step was reported by both lanes."
 
 
 TWIN_ROUNDING = "Differences of this size are rounding: a float64 holds about 16 digits."
-START_ROUNDING = (
-    "Differences of this size are rounding: a float32 holds about 7 digits, and training makes them grow step by step."
-)
 NO_COMPARISON = "So more than the framework differs, and this run does not compare the two."
+ENDED_BEFORE = "It ended before its lanes could be compared."
 NOT_RECORDED = "This run was made before runs compared themselves; only its certificate before epoch 1 is known."
 
 
@@ -107,6 +113,21 @@ def _largest(verdict: Verdict) -> str:
         weight = f"{digits(verdict.weight_difference)} (allowed: {digits(verdict.bounds.weight)})"
         words += f"; of a layer's weights, as a part of their size: {weight}"
     return f"{words}."
+
+
+def _started_alike(verdict: Verdict) -> str:
+    assert verdict.bounds is not None
+    first, allowed = digits(verdict.first_losses_difference), digits(verdict.bounds.first_losses)
+    return f"Both lanes started alike: the first ten steps' losses differ by at most {first} (allowed: {allowed})."
+
+
+def _drifted(verdict: Verdict) -> str:
+    """What float32 makes of a same start after its first steps."""
+    return (
+        "Then float32 drifts: its rounding, of 7 digits, grows with every step, here to "
+        f"{digits(verdict.step_loss_difference)} of a loss. So only the start is held to be the same, and later "
+        "differences of this size say nothing of the frameworks."
+    )
 
 
 def _without_bounds(verdict: Verdict) -> str:
@@ -150,6 +171,7 @@ FIGURE_WORDS = {
 def _apart(verdict: Verdict) -> str:
     """Which layer's weights differ most in the end."""
     if not verdict.weighed:
-        return "The run did not come to its end, so no final weights were compared."
+        why = "The final weights could not be read" if verdict.complete else "The run did not come to its end"
+        return f"{why}, so none were compared."
     layer = verdict.apart.partition(".")[0]
     return f"Of the final weights those of {layer} differ most, by {digits(verdict.weight_difference)} of their size."

@@ -1,4 +1,4 @@
-"""Where a figure was measured: the machine in words, its processor, cores and memory."""
+"""Where a figure was measured: the machine in words, and what a process got of its processors and memory."""
 
 import os
 import platform
@@ -85,26 +85,40 @@ class ProcessorTime:
     processors: int
     """How many it could run on at once."""
     others_share: float | None
-    """Fraction of all processors' time that other processes took."""
+    """Fraction of these processors' time that other processes took."""
     stolen_share: float | None
     """Fraction that the hypervisor gave to other machines."""
     idle_share: float | None
     """Fraction that nobody used."""
 
 
+def _usable_times() -> dict[str, float]:
+    """Seconds by kind (user, idle, steal and others) of the processors that this process may run on."""
+    try:
+        usable = os.sched_getaffinity(0)
+    except AttributeError:  # macOS and Windows bind no process
+        usable = set(range(psutil.cpu_count() or 1))
+    times: dict[str, float] = {}
+    for processor, took in enumerate(psutil.cpu_times(percpu=True)):
+        if processor in usable:
+            for name, seconds in took._asdict().items():
+                times[name] = times.get(name, 0.0) + seconds
+    return times
+
+
 class ProcessorClock:
-    """Starts when it is made: what this process, others and nobody take of all processors until `read`."""
+    """Starts when it is made: what this process, others and nobody take until `read` of those that it may run on."""
 
     def __init__(self) -> None:
-        self._wall, self._own, self._all = time.perf_counter(), time.process_time(), psutil.cpu_times()
+        self._wall, self._own, self._all = time.perf_counter(), time.process_time(), _usable_times()
 
     def read(self) -> ProcessorTime:
         """What was taken since the clock was made."""
         wall, own = time.perf_counter() - self._wall, time.process_time() - self._own
         # What a guest took is counted under `user` already.
         took = {
-            name: after - getattr(self._all, name)
-            for name, after in psutil.cpu_times()._asdict().items()
+            name: after - self._all.get(name, after)
+            for name, after in _usable_times().items()
             if not name.startswith("guest")
         }
         whole = sum(took.values())

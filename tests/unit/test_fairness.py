@@ -9,8 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from core import events
+from core.database import State
 from core.fairness import TWIN_BOUNDS, Comparison, Verdict, from_fields
-from core.fairness_words import badge_words, sentences
+from core.fairness_words import badge_of, badge_words, sentences, words_of
+from core.records import Run
+from core.settings import TrainSettings
 
 STEPS, EPOCHS = 3, 2
 WEIGHTS = {"conv1.weight": np.ones((3, 3, 1, 2)), "dense.weight": np.arange(20.0).reshape(2, 10)}
@@ -58,7 +61,7 @@ def test_equal_lanes_held_and_everything_was_compared() -> None:
     assert found.weighed
     assert found.complete
     assert found.parting is None
-    assert badge_words(found) == "fairness held"
+    assert badge_words(found, "exact-twin") == "fairness held"
     words = sentences(found, "exact-twin")
     assert words.startswith("Both lanes computed the same numbers. Compared: the loss of each of 6 steps")
     assert "the final weights" in words
@@ -82,7 +85,7 @@ def test_a_stopped_run_is_compared_as_far_as_both_got() -> None:
     cut = [*reports()[:2], events.Step(2, STEPS, [[1, loss(2, 1)]])]
     found = verdict(reports()[:4], cut, complete=False)
     assert (found.state, found.steps, found.epochs, found.weighed) == ("held", 4, 1, False)
-    assert badge_words(found) == "fairness held so far"
+    assert badge_words(found, "exact-twin") == "fairness held so far"
     assert "as far as both got" in sentences(found, "exact-twin")
 
 
@@ -90,17 +93,19 @@ def test_a_stopped_run_is_compared_as_far_as_both_got() -> None:
 def test_without_a_common_step_nothing_is_compared(certified: bool | None) -> None:
     found = verdict(reports()[:2], [], complete=False, certified=certified)
     assert (found.state, found.steps) == ("not compared", 0)
-    assert badge_words(found) == "fairness not compared"
+    assert badge_words(found, "exact-twin") == "fairness not compared"
 
 
 def test_a_finished_run_whose_weights_cannot_be_read_did_not_hold() -> None:
-    assert verdict(reports(), reports(), weights=()).state == "not compared"
+    found = verdict(reports(), reports(), weights=())
+    assert found.state == "not compared"
+    assert "The final weights could not be read" in sentences(found, "exact-twin")
 
 
 def test_a_failed_certificate_is_said_where_nothing_else_parted() -> None:
     found = verdict(reports(), reports(), certified=False)
     assert found.state == "failed"
-    assert badge_words(found) == "fairness certificate failed"
+    assert badge_words(found, "exact-twin") == "fairness certificate failed"
 
 
 # --- what parts ------------------------------------------------------------------------------------------
@@ -125,7 +130,7 @@ def test_the_first_difference_above_its_bound_is_where_they_parted(
         assert found.state == "parted"
         assert found.parting is not None
         assert (found.parting.where, found.parting.epoch, found.parting.step) == where
-        assert badge_words(found) == badge
+        assert badge_words(found, "exact-twin") == badge
         assert "does not compare the two" in sentences(found, "exact-twin")
 
 
@@ -134,7 +139,7 @@ def test_other_weights_alone_part_and_the_layer_is_named() -> None:
     found = verdict(reports(), reports(), weights=(WEIGHTS, other))
     assert found.parting is not None
     assert (found.parting.where, found.parting.figure, found.apart) == ("weights", "dense.weight", "dense.weight")
-    assert badge_words(found) == "parted in the weights"
+    assert badge_words(found, "exact-twin") == "parted in the weights"
     assert "those of dense differ most" in sentences(found, "exact-twin")
 
 
@@ -163,10 +168,18 @@ def test_a_small_loss_is_held_to_the_bound_of_a_loss_of_one() -> None:
 
 
 def test_a_same_start_may_drift_as_float32_does_but_not_in_its_first_steps() -> None:
-    assert verdict(reports(), reports(e1s2=loss(1, 2) + 1e-5), "same-start", 0).state == "held"
+    found = verdict(reports(), reports(e1s2=loss(1, 2) + 1e-5, e2s3=1.0), "same-start", 0)
+    assert found.state == "parted"  # six steps are the whole run, all of them among the first
+    found = verdict(reports(), reports(e1s2=loss(1, 2) + 1e-5), "same-start", 0)
+    assert badge_words(found, "same-start") == "start held"
+    words = sentences(found, "same-start")
+    assert words.startswith("Both lanes started alike: the first ten steps' losses differ by at most ")
+    assert "same numbers" not in words
     assert verdict(reports(), reports(e1s2=loss(1, 2) + 1e-2), "same-start", 0).state == "parted"
     later = [events.Step(5, STEPS, [[1, 1.0]])], [events.Step(5, STEPS, [[1, 1.01]])]
-    assert verdict(*later, "same-start", 0, complete=False).state == "held"
+    found = verdict(*later, "same-start", 0, complete=False)
+    assert (found.state, found.first_losses_difference) == ("held", 0)
+    assert found.step_loss_difference == pytest.approx(0.0099, abs=1e-3)
 
 
 def test_a_same_start_with_dropout_says_that_it_differs_by_design() -> None:
@@ -193,6 +206,7 @@ def test_a_verdict_survives_json(changed: dict[str, float]) -> None:
     "wrong",
     [
         {"step_loss_difference": 1.0},
+        {"first_losses_difference": 1e-11},
         {"weight_difference": 2 * TWIN_BOUNDS.weight},
         {"state": "parted"},
         {"steps": -1},
@@ -204,3 +218,22 @@ def test_a_verdict_survives_json(changed: dict[str, float]) -> None:
 def test_a_verdict_that_contradicts_itself_is_none(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         from_fields(json.loads(json.dumps(asdict(verdict(reports(), reports())))) | wrong)
+
+
+def kept(state: State, said: Verdict | None, alignment: str = "exact-twin") -> Run:
+    settings = TrainSettings.parse({"alignment": alignment}).as_json()
+    return Run(
+        "20261104-081500-1a2b3c4d", "2026-11-04T08:15:00+00:00", None, None, state, "", settings, {}, fairness=said
+    )
+
+
+def test_a_run_without_a_verdict_says_why() -> None:
+    assert words_of(kept("stopped", None)) == "It ended before its lanes could be compared."
+    assert words_of(kept("finished", None)).startswith("This run was made before runs compared themselves")
+    assert badge_of(kept("interrupted", None)) == ("fairness not compared", "gray")
+
+
+def test_nothing_is_said_of_a_run_that_goes_on_or_was_not_aligned() -> None:
+    for run in (kept("running", None), kept("finished", None, "as-shipped")):
+        assert badge_of(run) is None
+        assert words_of(run) == ""
