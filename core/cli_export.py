@@ -13,8 +13,8 @@ from core.launcher import Launcher, LauncherUnavailable
 from core.outside import look
 from core.predictor import readable
 from core.report import as_html
-from core.soundness import fault
-from core.store import Damaged, Row, Run, Store, StoreError, UnknownRun
+from core.soundness import blaming
+from core.store import DamagedRun, Row, Run, Store, StoreError, UnknownRun
 from core.terminal import deployment, fail, out, say
 
 FORMATS = ("html", "csv", "json", "tensorboard")
@@ -39,11 +39,10 @@ def find(store: Store, name: str, to_read: bool = False) -> Run:
 def saying(run: Run, rows: list[Row]) -> Iterator[None]:
     """Whatever a stored run holds, it ends with a sentence."""
     try:
-        yield
-    except Exception:
-        if why := fault(run, rows):
-            fail(str(Damaged(run.id, why)), 1)
-        raise
+        with blaming(lambda _: rows, run):
+            yield
+    except DamagedRun as error:
+        fail(str(error), 1)
 
 
 def export(

@@ -111,10 +111,10 @@ class Damaged:
 
 
 class DamagedRun(StoreError):
-    """What the store holds of a run cannot be; the others can be read."""
+    """What the store holds of a run, or of some, cannot be; the others can be read."""
 
-    def __init__(self, damaged: Damaged) -> None:
-        super().__init__(str(damaged))
+    def __init__(self, *damaged: Damaged) -> None:
+        super().__init__(" ".join(map(str, damaged)))
         self.damaged = damaged
 
 

@@ -8,7 +8,8 @@ a file, or cannot be drawn, is checked.
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,11 +18,11 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from core import events
-from core.database import ENDED_STATES, OPEN_STATES
+from core.database import ENDED_STATES, OPEN_STATES, StoreError
 from core.datasets import CLASSES, DATASETS, Dataset
 from core.fairness import Comparison, Verdict
 from core.parity import Certificate
-from core.records import Lane, Row, Run
+from core.records import Damaged, DamagedRun, Lane, Row, Run
 from core.settings import Alignment, InvalidSettings, TrainSettings, shown
 
 MOST_LETTERS = 20_000
@@ -160,6 +161,23 @@ def fault(run: Run, rows: Sequence[Row]) -> str:
     except Unsound as unsound:
         return str(unsound)
     return ""
+
+
+@contextmanager
+def blaming(rows: Callable[[Run], Sequence[Row]], *runs: Run) -> Iterator[None]:
+    """Tells what goes wrong because of what these runs hold from a fault of our own, which is raised as it is.
+
+    `rows` reads all rows of one of them. Raises `DamagedRun`, which names each run of which something cannot be.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        found = [Damaged(run.id, why) for run in runs if (why := fault(run, rows(run)))]
+        if not found:
+            raise
+        raise DamagedRun(*found) from error
 
 
 def check_rows(run: Run, rows: Sequence[Row]) -> None:

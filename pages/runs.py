@@ -23,7 +23,8 @@ def one_run(run_id: str, active: launcher.Launcher | None) -> None:
         return
     except DamagedRun as error:
         to_all_runs()
-        damaged.say(error.damaged, active)
+        for one in error.damaged:
+            damaged.say(one, active)
         return
     address.keep("runs", run=run_id)
     to_all_runs()

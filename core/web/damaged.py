@@ -7,17 +7,22 @@ from contextlib import contextmanager
 import streamlit as st
 
 from core.launcher import Launcher
-from core.soundness import fault
+from core.soundness import blaming
 from core.store import ALL_ROWS, Damaged, DamagedRun, Run, Store, StoreError
+from core.web.here import refused
 from core.web.markdown import literal
-from core.web.run_actions import confirm
+from core.web.run_actions import confirm, place
 from core.web.visitor import visitor
 
 log = logging.getLogger(__name__)
 
 
+OUR_FAULT = "This cannot be shown: there is a fault in this program, none in what is stored. Its log says more."
+
+
 def say(run: Damaged, active: Launcher | None) -> None:
     """Which run, why, and a way to be rid of it where this visitor may."""
+    refused(place(run.id))
     with st.container(border=True), st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":red[{literal(run)}]", width="stretch")
         if active is None or not active.may_change("", visitor()):
@@ -30,14 +35,14 @@ def say(run: Damaged, active: Launcher | None) -> None:
 def or_said(store: Store, active: Launcher | None, *runs: Run) -> Iterator[None]:
     """Draws runs whatever the store holds of them: what cannot be drawn is said, and the page goes on."""
     try:
-        yield
+        with blaming(lambda run: store.rows(run.id, limit=ALL_ROWS), *runs):
+            yield
     except DamagedRun as error:
-        say(error.damaged, active)
+        log.warning("%s", error, exc_info=error.__cause__)
+        for one in error.damaged:
+            say(one, active)
     except StoreError:
         raise
-    except Exception as error:  # a stored row can hold anything, and nothing of it may take the page away
+    except Exception:  # nothing is wrong with the runs, so nobody shall delete them
         log.exception("cannot be shown: %s", ", ".join(run.id for run in runs))
-        faults = {run.id: fault(run, store.rows(run.id, limit=ALL_ROWS)) for run in runs}
-        for run_id, why in faults.items():
-            if why or not any(faults.values()):
-                say(Damaged(run_id, why or f"{type(error).__name__}: {error}"), active)
+        st.error(OUR_FAULT)

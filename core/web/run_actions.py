@@ -17,18 +17,15 @@ from core.predictor import readable
 from core.report import as_html
 from core.store import ALL_ROWS, Row, Run, Store, StoreError
 from core.web import turns_view
-from core.web.here import say
+from core.web.here import attempt, refused
 from core.web.markdown import literal
 from core.web.settings_form import link_to
 from core.web.visitor import visitor
 
-REFUSED = "delete_refused"
-
 
 def bar(run: Run, store: Store, active: Launcher | None) -> None:
     """The row of buttons under a run's title."""
-    if refused := st.session_state.pop(REFUSED, ""):
-        st.error(literal(refused))
+    refused(place(run.id))
     with st.container(horizontal=True, vertical_alignment="center"):
         mine = active is not None and active.may_change(run.visitor, visitor())
         if run.live and active is not None:
@@ -49,32 +46,34 @@ def bar(run: Run, store: Store, active: Launcher | None) -> None:
         with st.popover("Name and note", icon=":material/edit:"):
             annotate(run, active)
         # A list that is everybody's has no pins.
-        if not active.limits.only_own and st.button(
-            "Unpin" if run.pinned else "Pin", icon=":material/push_pin:", key="pin"
-        ):
-            change(lambda: active.annotate(run.id, run.name, run.note, not run.pinned, visitor()))
+        if not active.limits.only_own:
+            label = "Unpin" if run.pinned else "Pin"
+            st.button(label, icon=":material/push_pin:", key="pin", on_click=_pin, args=(run, active))
         if st.button("Delete", icon=":material/delete:", key="delete"):
             confirm(run.id, active)
 
 
-def change(write: Callable[[], None]) -> None:
-    """Writes, then shows the page with what was written; else the sentence."""
-    try:
-        write()
-    except (StoreError, LauncherUnavailable) as error:
-        say(error)
-    else:
-        st.rerun()
+def place(run_id: str) -> str:
+    """Where it is said why something could not be done with a run."""
+    return f"run_{run_id}"
+
+
+def _pin(run: Run, active: Launcher) -> None:
+    attempt(place(run.id), lambda: active.annotate(run.id, run.name, run.note, not run.pinned, visitor()))
 
 
 def annotate(run: Run, active: Launcher) -> None:
     """Name and note, kept with one press; a limit of the fields themselves would drop a long paste without a word."""
     name = st.text_input("Name", run.name, key=f"name_{run.id}")
-    note = st.text_area("Note", run.note, key=f"note_{run.id}")
+    st.text_area("Note", run.note, key=f"note_{run.id}")
     if len(name) > TITLE_LETTERS:
         st.caption(f"Kept whole; lists show its first {TITLE_LETTERS} letters.")
-    if st.button("Keep", key="keep"):
-        change(lambda: active.annotate(run.id, name.strip(), note.strip(), run.pinned, visitor()))
+    st.button("Keep", key="keep", on_click=_keep, args=(run, active))
+
+
+def _keep(run: Run, active: Launcher) -> None:
+    name, note = (st.session_state[f"{field}_{run.id}"].strip() for field in ("name", "note"))
+    attempt(place(run.id), lambda: active.annotate(run.id, name, note, run.pinned, visitor()))
 
 
 @st.dialog("Delete this run?")
@@ -86,11 +85,7 @@ def confirm(run_id: str, active: Launcher) -> None:
 
 
 def _delete(run_id: str, active: Launcher) -> None:
-    try:
-        active.delete(run_id, visitor())
-    except (StoreError, LauncherUnavailable) as error:
-        st.session_state[REFUSED] = str(error)
-    else:
+    if attempt(place(run_id), lambda: active.delete(run_id, visitor())):
         st.query_params.clear()
 
 

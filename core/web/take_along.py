@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -98,7 +99,7 @@ def logits(predictors: Predictors, models: Sequence[Model], seen: npt.NDArray[np
 
 
 @st.fragment(run_every=2)
-def why_not(predictors: Predictors, drawn: Mapping[str, str], failed: Sequence[tuple[float, PredictorError]]) -> None:
+def why_not(predictors: Predictors, drawn: Mapping[str, str], failed: Sequence[tuple[float, str]]) -> None:
     """Why some files cannot be written now, or just could not be; the whole page again when that has changed."""
     now = {engine: predictors.cannot_save(engine) for engine in drawn}
     if [bool(why) for why in now.values()] != [bool(why) for why in drawn.values()]:
@@ -107,6 +108,11 @@ def why_not(predictors: Predictors, drawn: Mapping[str, str], failed: Sequence[t
         st.markdown(f"Some of these files cannot be written yet. {literal(reasons[0])}")
     elif failed and time.monotonic() - failed[-1][0] < READ_S:
         st.markdown(f":red[{literal(f'The file was not written. {failed[-1][1]}')}]")
+
+
+def _keep(failed: list[tuple[float, str]], error: PredictorError) -> None:
+    """The last refusal as a sentence: an exception would hold the weights that its frames know, for the session."""
+    failed[:] = [(time.monotonic(), str(error))]
 
 
 def weights(outcome: Outcome, models: Sequence[Model]) -> None:
@@ -119,7 +125,7 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
         return
     engines = {framework(model.engine): model.engine for model in models}
     cannot = {engine: predictors.cannot_save(engine) for engine in engines.values()}
-    failed: list[tuple[float, PredictorError]] = st.session_state.setdefault("weights_failed", [])
+    failed: list[tuple[float, str]] = st.session_state.setdefault("weights_failed", [])
     for column, model in zip(st.columns(len(models), gap="medium"), models, strict=True):
         with column:
             st.markdown(f"**{marked(model.engine)}**")
@@ -134,7 +140,7 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
                     same = Model(writer, model.slot, model.settings, model.weights_file, model.sha256)
                     st.download_button(
                         suffix,
-                        framework_file(predictors, same, suffix, lambda e: failed.append((time.monotonic(), e))),
+                        framework_file(predictors, same, suffix, partial(_keep, failed)),
                         f"{model.engine}{suffix}",
                         on_click="ignore",
                         key=f"{suffix}_{model.engine}",

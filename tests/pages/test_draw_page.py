@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from core.importing import read_json
 from core.launcher import set_current
 from core.names import engine_title
 from core.outcome import gather
-from core.predictor import TRAINING, models_of
+from core.predictor import TRAINING, PredictorError, models_of
 from core.settings import TrainSettings
+from core.web import take_along
 from core.web.components.digit_pad import PadAnswer
 from core.web.draw_view import accuracy_words, best_run, per_cent
 from core.web.drawing import EMPTY, FILE, KEPT
@@ -355,3 +357,16 @@ def test_where_only_an_import_is_train_shows_what_came_with_the_project(
     launcher.delete(with_run.run.id)
     assert not TrainPage().headers
     assert DrawPage(launcher).says("No run has finished here yet. Train one first.")
+
+
+def test_of_files_that_could_not_be_written_the_last_sentence_is_kept_and_no_exception(
+    with_run: Ended, launcher: StandInLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Callable[[PredictorError], None]] = []
+    monkeypatch.setattr(take_along, "framework_file", lambda *given: told.append(given[-1]) or bytes)
+    page = DrawPage(launcher)
+    for why in ("The disk is full.", "Keras does not answer."):
+        told[-1](PredictorError(why))
+    ((_, kept),) = page.app.session_state["weights_failed"]
+    assert (type(kept), kept) == (str, "Keras does not answer.")
+    assert page.run().says("The file was not written. Keras does not answer.")

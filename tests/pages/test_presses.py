@@ -5,6 +5,7 @@ import streamlit as st
 
 from core.launcher import LauncherUnavailable
 from core.settings import Order, TrainSettings
+from core.store import StoreError
 from core.web import here as here_module
 from tests.pages.conftest import SHORT, StandInLauncher, TrainPage
 from tests.pages.test_compare_page import PROBED, ComparePage
@@ -51,6 +52,44 @@ def test_stop_is_heard(launcher: StandInLauncher, holds: str, page_of: object, m
     run = launcher.submit(TrainSettings.parse(SHORT))
     press_before_a_rerun(page_of(run), "Stop", monkeypatch)  # type: ignore[operator]
     assert launcher.store.run(run).state == "stopped"
+
+
+@pytest.fixture
+def over(launcher: StandInLauncher, holds: str) -> str:
+    """A run that has ended."""
+    run = launcher.submit(TrainSettings.parse(SHORT))
+    launcher.stop(run)
+    return run
+
+
+def test_pin_and_keep_are_heard(launcher: StandInLauncher, over: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    press_before_a_rerun(RunsPage(run=over), "Pin", monkeypatch)
+    assert launcher.store.run(over).pinned
+    page = RunsPage(run=over)
+    page.app.text_input(key=f"name_{over}").set_value(" My run ")  # and not yet drawn
+    press_before_a_rerun(page, "Keep", monkeypatch)
+    assert launcher.store.run(over).name == "My run"
+
+
+def test_why_a_run_was_not_changed_stays_on_its_page_alone(
+    launcher: StandInLauncher, over: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = launcher.submit(TrainSettings.parse(SHORT))
+
+    def full(*_: object) -> None:
+        raise StoreError("The disk is full.")
+
+    for act in ("annotate", "delete"):
+        monkeypatch.setattr(launcher, act, full)
+    for presses in (["Pin"], ["Keep"], ["Delete", "delete_for_good"]):
+        page = RunsPage(run=over)
+        for one in presses:
+            page.app.button(key=one).click() if one == "delete_for_good" else page.button(one).click()
+            page.run()
+        assert page.errors == ["The disk is full."], presses
+        assert page.run().errors == ["The disk is full."], presses
+        page.app.query_params["run"] = other
+        assert page.run().errors == [], presses
 
 
 def test_run_takes_what_the_control_says_at_the_press(launcher: StandInLauncher, holds: str) -> None:

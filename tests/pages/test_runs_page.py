@@ -13,6 +13,7 @@ import pytest
 from core.export import as_csv, as_json
 from core.report import as_html
 from core.store import Store
+from core.web import damaged, run_page, runs_view
 from tests.pages.conftest import Ended, MakeRun, StandInLauncher, TrainPage, read, wait_for
 
 RUNS, TRAIN = "../../pages/runs.py", "../../pages/train.py"
@@ -302,6 +303,26 @@ def test_ticked_runs_of_which_one_cannot_be_shown(ended: Ended, data_dir: Path, 
     assert page.says(f"Run {broken} is damaged and cannot be shown: row ")
     assert not page.says(f"Run {ended.run.id} is damaged")
     assert len(page.links) == 2
+
+
+def test_a_fault_of_our_own_is_not_called_damage(
+    ended: Ended,
+    data_dir: Path,
+    launcher: StandInLauncher,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (other,) = more_runs(data_dir, ended, 1)
+    monkeypatch.setattr(run_page, "show", lambda *_: 1 / 0)
+    monkeypatch.setattr(runs_view, "one_chart", lambda *_: 1 / 0)
+    opened = (lambda: RunsPage(run=ended.run.id), TrainPage, lambda: RunsPage().tick(ended.run.id).tick(other))
+    for open_page in opened:
+        page = open_page()
+        assert page.errors == [damaged.OUR_FAULT]
+        assert not page.says("is damaged")
+        assert not [button.key for button in page.app.button if str(button.key).startswith("delete_")]
+        assert "ZeroDivisionError: division by zero" in caplog.text
+        caplog.clear()
 
 
 def test_the_report_is_whole_and_names_are_text(ended: Ended, data_dir: Path, launcher: StandInLauncher) -> None:

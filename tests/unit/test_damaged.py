@@ -9,7 +9,8 @@ import pytest
 
 from core.machine import this_machine
 from core.settings import TrainSettings
-from core.store import Damaged, DamagedRun, Entry, Store, Wanted
+from core.soundness import blaming
+from core.store import Damaged, DamagedRun, Entry, Row, Store, StoreError, Wanted
 
 
 @pytest.fixture
@@ -89,6 +90,20 @@ def test_a_result_that_is_no_number(store: Store, value: object) -> None:
     write(store, "UPDATE lanes SET test_accuracy = ? WHERE run = ? AND engine = 'torch'", value, run_id)
     with pytest.raises(DamagedRun, match="the test result of torch is no number"):
         store.run(run_id)
+
+
+def test_only_what_the_store_holds_is_called_damage(store: Store) -> None:
+    sound, other = store.run(made(store, "stopped")), store.run(made(store, "stopped"))
+    spoilt = [Row(1, "", "run", {"state": "stopped"}), Row(2, "", "certificate", {})]
+    with pytest.raises(ZeroDivisionError), blaming(lambda run: store.rows(run.id), sound, other):
+        _ = 1 / 0
+    with pytest.raises(DamagedRun) as caught, blaming(lambda run: spoilt if run is other else [], sound, other):
+        _ = 1 / 0
+    assert [one.id for one in caught.value.damaged] == [other.id]
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    full = StoreError("The disk is full.")
+    with pytest.raises(StoreError, match="full"), blaming(lambda _: spoilt, other):
+        raise full
 
 
 def test_a_row_that_is_no_object_is_named(store: Store) -> None:
