@@ -119,6 +119,21 @@ def bounds_of(alignment: str, dropout: float) -> Bounds | None:
     return SAME_START_BOUNDS if not dropout else None
 
 
+def state_of(parted: bool, certified: bool | None, unweighed: bool, bounded: bool, steps: int) -> State:
+    """What follows from what was found: `unweighed` is a run that is complete but for the weights, `bounded` one whose
+    differences have bounds, `steps` how many steps were compared.
+    """
+    if parted:
+        return "parted"
+    if certified is False:
+        return "failed"
+    if unweighed:
+        return "not compared"
+    # Where dropout differs by design, the start is all that can be held to anything.
+    compared = steps if bounded else certified
+    return "held" if compared else "not compared"
+
+
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -177,8 +192,9 @@ class Comparison:
         if one is not None and other is not None:
             self._compare_figures("test", 0, (one, other), ("test_loss", "test_accuracy"))
         apart = self._compare_weights(*weights) if weights else ""
+        parted, unweighed = self._parting is not None, complete and not weights
         return Verdict(
-            self._state(certified, unweighed=complete and not weights),
+            state_of(parted, certified, unweighed, self.bounds is not None, self._steps),
             self._steps,
             self._epochs,
             tested=one is not None and other is not None,
@@ -190,17 +206,6 @@ class Comparison:
             apart=apart,
             parting=self._parting,
         )
-
-    def _state(self, certified: bool | None, unweighed: bool) -> State:
-        if self._parting is not None:
-            return "parted"
-        if certified is False:
-            return "failed"
-        if unweighed:
-            return "not compared"
-        # Where dropout differs by design, the start is all that can be held to anything.
-        compared = self._steps if self.bounds is not None else certified
-        return "held" if compared else "not compared"
 
     def _close_epoch(self, epoch: int) -> None:
         """Compares an epoch that both lanes have reported, and forgets it."""

@@ -23,6 +23,8 @@ ROUNDED_BETA_1, ROUNDED_BETA_2 = float(np.float32(BETA_1)), float(np.float32(BET
 CERTIFICATE_STEPS = 10
 CERTIFICATE_BATCH = 126
 CERTIFICATE_LEARNING_RATE = 1e-3
+CERTIFICATE_BOUNDS = {True: (1e-12, 1e-12), False: (1e-5, 1e-4)}
+"""For logits and losses, by whether they are float64."""
 
 
 def start_weights(seed: int) -> dict[str, Floats]:
@@ -101,11 +103,12 @@ def compare(
             f"The lanes measured {logits_a.shape}, {losses_a.shape} and {logits_b.shape}, {losses_b.shape}."
         )
     scale = max(float(np.abs(logits_a).max()), float(np.abs(logits_b).max()), 1e-300)
+    logit_bound, loss_bound = CERTIFICATE_BOUNDS[float64]
     return Certificate(
         logit_difference=float(np.abs(logits_a - logits_b).max()) / scale,
         loss_difference=float((np.abs(losses_a - losses_b) / np.maximum(np.abs(losses_a), 1e-300)).max()),
-        logit_bound=1e-12 if float64 else 1e-5,
-        loss_bound=1e-12 if float64 else 1e-4,
+        logit_bound=logit_bound,
+        loss_bound=loss_bound,
         steps=len(losses_a),
         batch_size=batch_size,
     )

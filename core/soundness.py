@@ -20,10 +20,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from core import events
 from core.database import ENDED_STATES, OPEN_STATES, StoreError
 from core.datasets import CLASSES, DATASETS, Dataset
-from core.fairness import Comparison, Verdict
+from core.fairness import Verdict
 from core.parity import Certificate
+from core.recomputed import certificate_fault, verdict_fault
 from core.records import Damaged, DamagedRun, Lane, Row, Run
-from core.settings import Alignment, InvalidSettings, TrainSettings, shown
+from core.settings import InvalidSettings, TrainSettings, shown
 
 MOST_LETTERS = 20_000
 """Of one text in a row; a model's summary takes 3,000."""
@@ -191,26 +192,8 @@ def check_rows(run: Run, rows: Sequence[Row]) -> None:
             raise Unsound(f"row {row.seq} ({shown(row.kind)}): {unsound}") from None
     if not run.live:
         seen.close()
-    _check_fairness(run, rows)
-
-
-def _check_fairness(run: Run, rows: Sequence[Row]) -> None:
-    """Lanes that are said to have held do so by what their rows say. Raises `Unsound`."""
-    said = next((row.fields for row in rows if row.kind == "fairness"), None)
-    if said is None:
-        return
-    settings = run.settings
-    if settings["alignment"] == Alignment.AS_SHIPPED:
-        raise Unsound("its lanes were not aligned, and it says that they were compared")
-    if said["state"] != "held":
-        return
-    comparison = Comparison(settings["engines"], settings["alignment"], settings["dropout"], every_step=False)
-    for row in rows:
-        if row.kind in ("step", "epoch", "result"):
-            comparison.take(row.engine, events.MESSAGES[row.kind].validate_python(row.fields))
-    if (parting := comparison.verdict().parting) is not None:
-        where = f"in epoch {parting.epoch}" if parting.epoch else "in the test"
-        raise Unsound(f"its lanes are said to have held, and its rows part {where}")
+    if why := verdict_fault(run, rows):
+        raise Unsound(why)
 
 
 def _check_row(run: Run, row: Row) -> None:
@@ -229,7 +212,7 @@ def _check_row(run: Run, row: Row) -> None:
     for name, value in _values("", row.fields):
         _check_value(name, value)
     if row.kind == "certificate":
-        _check_certificate(Certificate(**given), passed)
+        _check_certificate(run, Certificate(**given), passed)
     if row.kind in ("step", "epoch") and not 1 <= row.fields["epoch"] <= run.settings["epochs"]:
         raise Unsound(f"epoch {row.fields['epoch']} is not one of {run.settings['epochs']}")
     dataset = DATASETS[run.settings["dataset"]]
@@ -271,10 +254,12 @@ def _check_value(name: str, value: object) -> None:
             raise Unsound(f"{shown(name)} is {shown(value)}, and must be from {low:,g} to {high:,g}")
 
 
-def _check_certificate(certificate: Certificate, passed: object) -> None:
+def _check_certificate(run: Run, certificate: Certificate, passed: object) -> None:
     if passed is not certificate.passed:
         within = "within their bounds" if certificate.passed else "above a bound"
         raise Unsound(f"passed is {shown(passed)}, and the differences are {within}")
+    if why := certificate_fault(run, certificate):
+        raise Unsound(why)
 
 
 def _check_points(fields: Mapping[str, Any], steps: int) -> None:

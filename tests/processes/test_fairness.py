@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from core import outcome
+from core.export import as_json
+from core.importing import read_json
 from core.lane import WorkerProcess
 from core.outcome import FREE_SHARE, conclusion, gather
+from core.store import ALL_ROWS, Store
 from tests.processes.conftest import OpenLauncher, settings, wait_for
 from tests.processes.test_cli import core, only_run
 
@@ -21,6 +24,14 @@ TWIN = ("train", "--alignment", "exact-twin", "--batch-size", "600", "--epochs",
 @pytest.fixture
 def without_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WorkerProcess.__init__, "__defaults__", ("tests.processes.planted_worker",))
+
+
+def assert_taken_in(store: Store, run_id: str) -> None:
+    """Exported, the run is accepted elsewhere: what it says of its fairness is what its rows make."""
+    run, rows = store.run(run_id), store.rows(run_id, limit=ALL_ROWS)
+    assert [row for row in read_json(as_json(run, rows).encode()).rows if row.kind == "fairness"] == [
+        row for row in rows if row.kind == "fairness"
+    ]
 
 
 @pytest.mark.usefixtures("without_frameworks")
@@ -37,6 +48,7 @@ def test_a_clean_twin_holds_in_every_order(open_launcher: OpenLauncher, changed:
     assert said.weighed
     assert said.certified is True
     assert [row.kind for row in rows][-2:] == ["fairness", "run"]
+    assert_taken_in(launcher.store, run_id)
 
 
 @pytest.mark.usefixtures("without_frameworks")
@@ -63,6 +75,7 @@ def test_a_stopped_twin_is_compared_as_far_as_both_got(open_launcher: OpenLaunch
     assert run.fairness.state == "held"
     assert not run.fairness.complete
     assert run.fairness.steps >= 900
+    assert_taken_in(launcher.store, run_id)
 
 
 @pytest.mark.usefixtures("without_frameworks")
@@ -88,6 +101,7 @@ def test_train_says_that_a_twin_parted_and_exits_1(data_dir: Path) -> None:
     assert status == 1
     assert "Parted at step 1. The lanes parted at step 1 (step 1 of epoch 1): their losses differ by" in said
     assert only_run(data_dir).state == "finished"
+    assert_taken_in(Store(data_dir), only_run(data_dir).id)
 
 
 @pytest.mark.usefixtures("without_frameworks")

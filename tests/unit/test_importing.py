@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from hypothesis import strategies as st
 
 from core import importing
 from core.export import as_json
-from core.fairness import TWIN_BOUNDS, Verdict
 from core.importing import ImportRefused, read_json
+from core.settings import Alignment
 from core.store import ALL_ROWS, RECORDED, Row, Run, Store
 
 Change = Callable[[dict[str, Any]], object]
@@ -199,39 +198,91 @@ def test_no_bytes_make_it_fail_in_another_way(data: bytes) -> None:
 
 # --- a verdict of fairness -------------------------------------------------------------------------------
 
-HELD = asdict(Verdict("held", 300, 8, tested=True, weighed=True, complete=True, bounds=TWIN_BOUNDS))
+
+def recorded_as(alignment: str) -> tuple[Run, list[Row]]:
+    store = Store(Path("nowhere"), RECORDED)
+    run = next(run for run in store.recorded() if run.settings["alignment"] == alignment)
+    return run, store.rows(run.id, limit=ALL_ROWS)
 
 
 def with_verdict(alignment: str, **said: object) -> dict[str, Any]:
-    """The recorded duel of this alignment, with few steps, that says so of its fairness."""
-    store = Store(Path("nowhere"), RECORDED)
-    run = next(run for run in store.recorded() if run.settings["alignment"] == alignment)
-    rows = [row for row in store.rows(run.id, limit=ALL_ROWS) if row.kind not in ("step", "fairness")]
-    values: dict[str, Any] = json.loads(as_json(run, rows))
-    values["rows"].append({"seq": 10**6, "engine": "", "kind": "fairness", **HELD, **said})
+    """The recorded duel of this alignment, without its steps, that says so of its fairness."""
+    run, rows = recorded_as(alignment)
+    verdict = next(row.fields for row in recorded_as("exact-twin")[1] if row.kind == "fairness")
+    own = next((row.fields for row in rows if row.kind == "fairness"), verdict)
+    values: dict[str, Any] = json.loads(as_json(run, [row for row in rows if row.kind not in ("step", "fairness")]))
+    values["rows"].append({"seq": 10**6, "engine": "", "kind": "fairness", **own, **said})
     return values
 
 
-def test_a_twin_whose_rows_hold_is_taken_in_with_its_verdict() -> None:
-    _, rows, _ = read_json(json.dumps(with_verdict("exact-twin")).encode())
-    assert rows[-1].kind == "fairness"
+@pytest.mark.parametrize("alignment", list(Alignment))
+def test_every_recorded_run_is_taken_in_as_it_is_and_without_its_verdict(alignment: str) -> None:
+    run, rows = recorded_as(alignment)
+    assert list(read_json(as_json(run, rows).encode()).rows) == rows
+    before = [row for row in rows if row.kind != "fairness"]  # as it was exported before runs said so
+    assert list(read_json(as_json(run, before).encode()).rows) == before
 
 
 @pytest.mark.parametrize("figure", ["train_loss", "val_accuracy"])
 def test_lanes_that_are_said_to_have_held_and_did_not_are_refused(figure: str) -> None:
     values = with_verdict("exact-twin")
     first(values, "epoch")[figure] += 1e-6
-    assert "its lanes are said to have held, and its rows part in epoch 1" in refused(json.dumps(values).encode())
+    assert "said not to have parted, and its rows part in epoch 1" in refused(json.dumps(values).encode())
 
 
+ALL_ONE = dict.fromkeys(("first_losses", "step_loss", "loss", "accuracy", "weight"), 1.0)
+FORGED: list[tuple[dict[str, object], str]] = [
+    (
+        {"bounds": ALL_ONE, "steps": 999_999_999, "epochs": 77, "loss_difference": 0.9, "accuracy_difference": 0.9},
+        "the bounds of its fairness are not those of its settings",
+    ),
+    ({"bounds": None}, "the bounds of its fairness are not those of its settings"),
+    ({"steps": 999_999_999}, "steps of its fairness is 999999999, and its rows make it 3432"),
+    ({"steps": 3431}, "steps of its fairness is 3431, and its rows make it 3432"),
+    ({"epochs": 77}, "epochs of its fairness is 77, and its rows make it 8"),
+    ({"tested": False}, "tested of its fairness is False, and its rows make it True"),
+    ({"complete": False, "weighed": False}, "complete of its fairness is False, and its rows make it True"),
+    ({"certified": None}, "certified of its fairness is nothing, and its rows make it True"),
+    ({"certified": False, "state": "failed"}, "certified of its fairness is False, and its rows make it True"),
+    ({"loss_difference": 0.0}, "loss_difference of its fairness is 0.0, and its rows make it 2.775"),
+    ({"accuracy_difference": 1e-13}, "accuracy_difference of its fairness is 1e-13, and its rows make it 0.0"),
+    ({"weighed": False}, "its weights were not compared, and it says how they differ"),
+    ({"apart": "a.weight"}, "are said to differ most in a.weight, which is no array of weights"),
+    ({"state": "not compared"}, "its lanes are said to be not compared, and its rows make them held"),
+    ({"step_loss_difference": 1.0}, "a run that held has no difference above its bound"),
+    ({"state": "parted"}, "one that parted says where"),
+    ({"steps": -1}, "not negative"),
+]
+
+
+@pytest.mark.parametrize(("said", "words"), FORGED, ids=[words for _, words in FORGED])
+def test_a_verdict_that_its_rows_do_not_make_is_refused(said: dict[str, object], words: str) -> None:
+    assert words in refused(json.dumps(with_verdict("exact-twin", **said)).encode())
+
+
+def test_lanes_that_were_not_aligned_have_no_verdict_and_no_certificate() -> None:
+    assert "its lanes were not aligned" in refused(json.dumps(with_verdict("as-shipped")).encode())
+    values = with_verdict("exact-twin")
+    values["run"]["settings"]["alignment"] = "as-shipped"
+    assert "nothing can be certified" in refused(json.dumps(values).encode())
+
+
+@pytest.mark.parametrize("alignment", ["same-start", "exact-twin"])
 @pytest.mark.parametrize(
-    ("alignment", "said", "words"),
-    [
-        ("exact-twin", {"step_loss_difference": 1.0}, "a run that held has no difference above its bound"),
-        ("exact-twin", {"state": "parted"}, "one that parted says where"),
-        ("exact-twin", {"steps": -1}, "not negative"),
-        ("as-shipped", {}, "its lanes were not aligned"),
-    ],
+    "said",
+    [{"logit_bound": 1.0, "logit_difference": 0.9}, {"loss_bound": 1.0}, {"steps": 1}, {"batch_size": 1}],
+    ids=str,
 )
-def test_a_verdict_that_contradicts_itself_is_refused(alignment: str, said: dict[str, object], words: str) -> None:
-    assert words in refused(json.dumps(with_verdict(alignment, **said)).encode())
+def test_a_certificate_is_held_to_the_bounds_of_its_alignment(alignment: str, said: dict[str, float]) -> None:
+    values = with_verdict(alignment)
+    first(values, "certificate").update(said)
+    assert f"{next(iter(said))} is {next(iter(said.values()))}, and its settings make it" in refused(
+        json.dumps(values).encode()
+    )
+
+
+def test_step_losses_differ_by_what_the_steps_that_are_kept_do_at_least() -> None:
+    run, rows = recorded_as("exact-twin")
+    values = json.loads(as_json(run, rows))
+    first(values, "fairness")["step_loss_difference"] = 0.0
+    assert "step_loss_difference of its fairness is 0.0, and its rows make it" in refused(json.dumps(values).encode())

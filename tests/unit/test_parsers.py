@@ -29,6 +29,7 @@ from PIL import Image
 from starlette.requests import Request
 
 from core import charts, events, export, images, importing, limits, report, serve, store
+from core.fairness import Comparison
 from core.figures import figures
 from core.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES
 from core.outcome import conclusion, gather
@@ -251,7 +252,7 @@ def test_packed_images(text: str) -> None:
 
 
 def small_export() -> dict[str, Any]:
-    """A recorded run's first two epochs and its end, with a row or two of each kind."""
+    """A recorded run's first two epochs and its end, with a row or two of each kind, and a verdict on these."""
     recorded = Store(Path("nowhere"))
     run = next(run for run in recorded.recorded() if run.settings["alignment"] == "same-start")
     kept, seen = [], set()
@@ -262,6 +263,14 @@ def small_export() -> dict[str, Any]:
             seen.add(key)
             kept.append(row)
     values: dict[str, Any] = json.loads(export.as_json(run, kept))
+    comparison = Comparison(run.settings["engines"], "same-start", run.settings["dropout"], every_step=False)
+    for row in kept:
+        if row.kind in ("epoch", "result"):
+            comparison.take(row.engine, events.MESSAGES[row.kind].validate_python(row.fields))
+    made = comparison.verdict()
+    fairness = next(row for row in values["rows"] if row["kind"] == "fairness")
+    fairness |= {name: getattr(made, name) for name in ("epochs", "loss_difference", "accuracy_difference")}
+    fairness["steps"] = 2 * 429
     return values
 
 
