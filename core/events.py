@@ -309,6 +309,8 @@ class Failed(Message):
     step: int = 0
     cause: str = ""
     """A likely cause in words, if one is known."""
+    diverged: bool = False
+    """The lane's own loss ended it, not its process or its machine."""
 
 
 MESSAGES: dict[str, TypeAdapter[Any]] = {

@@ -31,6 +31,8 @@ class LaneOutcome:
     engine: str
     state: str = "waiting"
     reason: str = ""
+    diverged: bool = False
+    """Its own loss ended it; False, too, in a run from before this was written."""
     epochs: list[dict[str, Any]] = field(default_factory=list)
     ready: dict[str, Any] = field(default_factory=dict)
     built: dict[str, Any] = field(default_factory=dict)
@@ -158,6 +160,8 @@ def gather(run: Run, rows: Sequence[Row]) -> Outcome:
             lane.epochs.append(row.fields)
         elif row.kind in ("ready", "built", "result"):
             setattr(lane, row.kind, row.fields)
+        elif row.kind == "lane":
+            lane.diverged = row.fields.get("diverged", False)
     return outcome
 
 

@@ -263,7 +263,7 @@ class RunInProgress:
                 self._end(lane, self._cut)
             case events.Failed():
                 where = f"in epoch {message.epoch}, step {message.step}" if message.step else lane.place
-                self._fail(lane, where, message.reason, message.cause)
+                self._fail(lane, where, message.reason, message.cause, message.diverged)
 
     def _watch(self) -> None:
         """Ends lanes whose process hangs."""
@@ -314,14 +314,14 @@ class RunInProgress:
             lane.state = state
             self._write(Entry(lane.engine, "lane", {"state": state, "epoch": lane.epoch}))
 
-    def _end(self, lane: RunLane, state: State, reason: str = "") -> None:
+    def _end(self, lane: RunLane, state: State, reason: str = "", **more: bool) -> None:
         lane.asked, lane.state, lane.reason = "", state, reason
-        self._write(Entry(lane.engine, "lane", {"state": state, "epoch": lane.epoch, "reason": reason}))
+        self._write(Entry(lane.engine, "lane", {"state": state, "epoch": lane.epoch, "reason": reason, **more}))
 
-    def _fail(self, lane: RunLane, where: str, why: str, cause: str = "") -> None:
+    def _fail(self, lane: RunLane, where: str, why: str, cause: str = "", diverged: bool = False) -> None:
         lane.where = where
         likely = f" Likely cause: {cause}." if cause else ""
-        self._end(lane, "failed", f"{where}{': ' if where else ''}{why.rstrip('.')}.{likely}")
+        self._end(lane, "failed", f"{where}{': ' if where else ''}{why.rstrip('.')}.{likely}", diverged=diverged)
 
     # --- the end ---------------------------------------------------------------------------------------
 

@@ -54,6 +54,7 @@ class _LaneRow(_Row):
     state: str
     epoch: int = 0
     reason: str = ""
+    diverged: bool = False
 
 
 @dataclass(frozen=True)

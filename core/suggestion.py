@@ -1,6 +1,5 @@
 """What to try after a run: one next run that follows from its outcome, and why."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +48,7 @@ def suggestion(outcome: Outcome) -> Suggestion | None:
 
 def _smaller_rate(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, Any], str, str] | None:
     rate, usual = settings.learning_rate, TrainSettings().learning_rate
-    away = [lane for lane in outcome.lanes if re.search("loss (became|grew)", lane.reason)]
+    away = [lane for lane in outcome.lanes if lane.diverged]
     guessing = [lane for lane in outcome.lanes if lane.result and lane.result["test_accuracy"] < CHANCE]
     if away:
         why = f"{away[0].title} diverged at {rate:g}."

@@ -222,7 +222,7 @@ class Worker:
 
     def _exploded(self, name: str, loss: float, epoch: int, step: int = 0) -> events.Failed:
         grown = "became NaN" if math.isnan(loss) else "became infinite" if math.isinf(loss) else f"grew to {loss:.0e}"
-        return events.Failed(f"the {name} {grown}", epoch, step, self._cause())
+        return events.Failed(f"the {name} {grown}", epoch, step, self._cause(), diverged=True)
 
     def _cause(self) -> str:
         # Adam's usual rates are 1e-4 to 1e-2; what explodes far above them explodes because of them.

@@ -17,9 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
-from core import datasets, store
+from core import datasets, outcome, store
 from core.ending import kept as said_kept
 from core.launcher import Launcher, LauncherUnavailable
+from core.soundness import fault
 from core.store import FILE, Row, Run, Store, StoreError
 from tests.processes.conftest import OpenLauncher, Spawn, settings, wait_for, worker, workers
 
@@ -69,6 +70,8 @@ def test_one_lane_fails_and_the_other_finishes(open_launcher: OpenLauncher, engi
     rows = launcher.store.rows(run_id)
     assert epochs(rows, engine) == [1]
     assert epochs(rows, "fake-a") == [1, 2, 3]
+    assert [lane.diverged for lane in outcome.gather(run, rows).lanes] == [engine == "fake-nan", False]
+    assert fault(run, rows) == ""
 
 
 def test_a_huge_learning_rate_is_named_as_the_likely_cause(open_launcher: OpenLauncher) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from core.fairness import TWIN_BOUNDS, Verdict
-from core.outcome import Outcome
+from core.outcome import Outcome, gather
 from core.settings import TrainSettings
+from core.store import Row
 from core.suggestion import suggestion
 from tests.unit.test_outcome import finished as ended
 from tests.unit.test_outcome import run
@@ -29,11 +30,13 @@ def held(state: str = "held", complete: bool = True, **settings: Any) -> Outcome
     return outcome
 
 
-def diverged(rate: float, reason: str = "in epoch 2, step 2: the loss became NaN.") -> Outcome:
-    outcome = finished(learning_rate=rate)
-    outcome.run = run("failed", learning_rate=rate)
-    outcome.lanes[1].state, outcome.lanes[1].reason, outcome.lanes[1].result = "failed", reason, {}
-    return outcome
+def failed(rate: float, reason: str, **ending: bool) -> Outcome:
+    rows = [Row(1, "torch", "lane", {"state": "failed", "epoch": 1, "reason": reason, **ending})]
+    return gather(run("failed", lanes=[("keras", "finished"), ("torch", "failed")], learning_rate=rate), rows)
+
+
+def diverged(rate: float) -> Outcome:
+    return failed(rate, "in epoch 2: whatever the words are.", diverged=True)
 
 
 def alone(**settings: Any) -> Outcome:
@@ -140,10 +143,11 @@ def test_what_is_suggested_follows_from_the_outcome(
         Outcome(run("running"), []),
         held(complete=False),
         finished(alignment="exact-twin"),
-        diverged(1e-3, "its process was ended by SIGKILL."),
+        failed(1e-3, "in epoch 2: RuntimeError: nobody knows what the loss became.", diverged=False),
+        failed(1e-3, "in epoch 2, step 2: the loss became NaN."),
         finished((100, 100), losses=(RISES, RISES), dropout=0.6, patience=3, alignment="exact-twin"),
     ],
-    ids=["stopped", "interrupted", "running", "held so far", "not compared", "killed", "nothing left"],
+    ids=["stopped", "interrupted", "running", "held so far", "not compared", "killed", "older", "nothing left"],
 )
 def test_nothing_is_suggested_where_nothing_follows(outcome: Outcome) -> None:
     assert suggestion(outcome) is None
