@@ -1,7 +1,7 @@
 """Runs that the command line asks for while a dashboard holds the data folder, where it alone may write.
 
 The folder `inbox` is there while somebody answers. `N.ask` holds a run's settings, `N.answer` the run's id or why there
-is none, and `RUN.stop` asks to stop a run.
+is none. `RUN.stop` asks to stop a run; so does `N.stop`, of whoever waits no longer for that answer.
 """
 
 import contextlib
@@ -16,17 +16,21 @@ from typing import Any
 
 from core.database import new_id
 from core.holder import left_by, who_holds
-from core.launcher import Launcher, LauncherUnavailable
+from core.launcher import Launcher, LauncherUnavailable, Refused
 from core.measurements import Measurements
 from core.outside import follow
 from core.settings import InvalidSettings, TrainSettings
-from core.store import Row, Store, StoreError
+from core.store import Row, Store, StoreError, UnknownRun
 
 log = logging.getLogger(__name__)
 FOLDER = "inbox"
 POLL_S = 0.2
 ANSWER_S = 15.0
-"""A dashboard that says nothing for so long does not answer any more."""
+"""A dashboard that takes nothing for so long does not answer any more."""
+TAKEN_S = 60.0
+"""So long it may take, after that, over settings that it has taken."""
+MOST_BYTES = 2**16
+"""Of one run's settings, which take less than 1,000."""
 
 
 class NotTaken(LauncherUnavailable):
@@ -47,6 +51,7 @@ class Inbox:
         self._launcher, self._folder = launcher, launcher.store.data_dir / FOLDER
         # Where visitors are told apart, the terminal is one of them.
         self._visitor = "the terminal" if launcher.limits.hosted else ""
+        self._runs: dict[str, str] = {}  # what became of each N
         self._closing = threading.Event()
         shutil.rmtree(self._folder, ignore_errors=True)  # what a killed one left
         with contextlib.suppress(OSError):  # the disk is full: the runs say so
@@ -68,22 +73,45 @@ class Inbox:
                 log.exception("inbox")
 
     def _look(self) -> None:
-        for path in sorted(self._folder.glob("*.ask")):
+        for path in self._files("*.ask"):
             try:
-                text = path.read_text()
+                with path.open("rb") as file:
+                    text = file.read(MOST_BYTES + 1)
             finally:
                 path.unlink()  # who takes it back finds it gone, and waits for the answer
-            put(path.with_suffix(".answer"), self._answer(text))
-        for path in self._folder.glob("*.stop"):
-            path.unlink()
-            self._launcher.stop(path.stem, self._visitor)
+            answer = self._answer(text)
+            if "run" in answer:
+                self._runs[path.stem] = answer["run"]
+            put(path.with_suffix(".answer"), answer)
+        for path in self._files("*.stop"):
+            self._stop(path)
 
-    def _answer(self, text: str) -> dict[str, Any]:
+    def _files(self, pattern: str) -> list[Path]:
+        """What somebody put there whole: no folder, no link, no pipe that would be waited for."""
+        return [path for path in sorted(self._folder.glob(pattern)) if path.is_file() and not path.is_symlink()]
+
+    def _stop(self, path: Path) -> None:
+        """Obeys, and only then forgets: what cannot be written now is tried again, until the run has ended."""
         try:
-            return {"run": self._launcher.submit(TrainSettings.parse(json.loads(text)), self._visitor)}
+            self._launcher.stop(self._runs.get(path.stem, path.stem), self._visitor)
+        except (UnknownRun, Refused) as error:
+            log.warning("%s: %s", path.name, error)
+        except StoreError as error:
+            log.warning("%s, to be tried again: %s", path.name, error)
+            return
+        path.with_suffix(".answer").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+    def _answer(self, text: bytes) -> dict[str, Any]:
+        if len(text) > MOST_BYTES:
+            return {"refused": f"A run's settings take at most {MOST_BYTES:,} bytes."}
+        try:
+            if not isinstance(values := json.loads(text), dict):
+                return {"refused": "A run's settings are a JSON object."}
+            return {"run": self._launcher.submit(TrainSettings.parse(values), self._visitor)}
         except InvalidSettings as error:
             return {"problems": error.problems}
-        except (LauncherUnavailable, StoreError, ValueError) as error:
+        except (LauncherUnavailable, StoreError, ValueError, RecursionError) as error:
             return {"refused": str(error)}
 
 
@@ -111,8 +139,7 @@ class Guest:
             answer = self._await(ask)
         except KeyboardInterrupt:
             if not _take_back(ask):
-                with contextlib.suppress(NotTaken):
-                    self.stop(str(self._await(ask).get("run")))
+                self.stop(ask.stem)
             raise
         except OSError as error:
             raise NotTaken(f"The dashboard cannot be asked ({error.strerror or error}).") from None
@@ -132,12 +159,18 @@ class Guest:
         return f"{owner} holds the data folder: this run is queued there{wait}. Ctrl-C stops it."
 
     def _await(self, ask: Path) -> dict[str, Any]:
+        """The answer, however late, to what was taken; what was not is taken back. Raises `NotTaken`."""
         answer, until = ask.with_suffix(".answer"), time.monotonic() + ANSWER_S
+        taken = False
         while not answer.exists():
-            gone = not self._folder.is_dir()
-            if gone or time.monotonic() > until:
-                _take_back(ask)
-                raise NotTaken("The dashboard was closed." if gone else "The dashboard does not answer: restart it.")
+            if not self._folder.is_dir():
+                raise NotTaken("The dashboard was closed.")
+            if time.monotonic() > until:
+                if taken:
+                    self.stop(ask.stem)  # should it answer yet, nobody follows the run
+                if taken or _take_back(ask):
+                    raise NotTaken("The dashboard does not answer: restart it.")
+                taken, until = True, time.monotonic() + TAKEN_S
             time.sleep(POLL_S / 4)
         values: dict[str, Any] = json.loads(answer.read_text())
         answer.unlink(missing_ok=True)

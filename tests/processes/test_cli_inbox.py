@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from core.inbox import FOLDER, Guest, Inbox, NotTaken, is_answered
 from core.launcher import Launcher
 from core.limits import HostedLimits
 from core.settings import DeploymentSettings, TrainSettings
+from core.store import Entry
 from core.web.lifespan import lifespan
 from tests.processes.conftest import Spawn, settings
 from tests.processes.test_cli import FAST, core, only_run
@@ -66,17 +66,21 @@ def test_a_run_that_waits_there_is_stopped_by_ctrl_c_alone(
     dashboard: OpenDashboard, spawn: Spawn, data_dir: Path
 ) -> None:
     launcher = dashboard(epochs=None)
-    before = launcher.submit(settings("fake-slow", epochs=9), "somebody")
+    before = launcher.submit(settings("fake-slow", epochs=100), "somebody")
     process = spawn("core", *LONG)
     assert process.stderr is not None
     assert process.stderr.readline().endswith("this run is queued there, behind 1 other. Ctrl-C stops it.\n")
     (_, mine) = launcher.active()
-    time.sleep(0.3)  # nobody presses while the sentence is still being written
+    # Nobody presses while the sentence is still being written: it is when a row is shown.
+    launcher.store.append(mine, [Entry("", "certificate", {"passed": True})])
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["event"] == "certificate"
     process.send_signal(signal.SIGINT)
-    _, complaint = process.communicate(timeout=10)
+    _, complaint = process.communicate(timeout=30)
     assert (process.returncode, complaint) == (130, "Its visitor stopped this run before it began.\n")
     assert launcher.store.run(mine).state == "stopped"
     assert launcher.active() == [before]
+    launcher.stop(before, "somebody")
 
 
 def test_who_follows_is_told_when_the_dashboard_goes(dashboard: OpenDashboard, spawn: Spawn, data_dir: Path) -> None:
