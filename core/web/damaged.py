@@ -17,7 +17,7 @@ from core.web.visitor import visitor
 log = logging.getLogger(__name__)
 
 
-OUR_FAULT = "This cannot be shown: there is a fault in this program, none in what is stored. Its log says more."
+OUR_FAULT = "This cannot be shown because of a fault in this program. Its log says more."
 
 
 def say(run: Damaged, active: Launcher | None) -> None:
