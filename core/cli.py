@@ -291,6 +291,8 @@ def _print_run(run: Run, rows: list[Row]) -> None:
             accuracy = metrics.percent(lane.test_accuracy, images.test_images)
             result = f"test loss {metrics.loss(lane.test_loss)}, test accuracy {accuracy}"
         say(f"{engine_title(lane.engine)}: {result}")
+    if run.busy:
+        say("The machine was busy, so the lanes' times cannot be compared.")
     if said := badge_of(run):
         say(f"{said[0][:1].upper()}{said[0][1:]}. {words_of(run)}")
 

@@ -30,7 +30,7 @@ def words_of(run: Run) -> str:
 
 def not_comparable(verdict: Verdict | None) -> bool:
     """Whether a run that was aligned turned out not to be."""
-    return verdict is not None and verdict.state in ("parted", "failed")
+    return verdict is not None and verdict.parted
 
 
 def badge_words(verdict: Verdict, alignment: str) -> str:
@@ -133,8 +133,8 @@ def _drifted(verdict: Verdict) -> str:
 def _without_bounds(verdict: Verdict) -> str:
     return (
         "The start held: same weights, same first steps without dropout. With dropout each framework drops other "
-        f"activations, so the lanes then differ by design, here by up to {digits(verdict.step_loss_difference)} in a "
-        "step's loss: that is no fault, and it proves nothing either."
+        f"activations, so the lanes then differ by design, here by up to {digits(verdict.step_loss_difference)} of a "
+        "loss. Whether anything else differs cannot be seen beside that: an exact twin shows it."
     )
 
 
@@ -165,6 +165,7 @@ FIGURE_WORDS = {
     "val_accuracy": "the validation accuracy",
     "test_loss": "the test loss",
     "test_accuracy": "the test accuracy",
+    "confusion": "what the test images were read as",
 }
 
 

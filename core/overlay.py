@@ -155,7 +155,7 @@ def results(outcomes: Sequence[Outcome]) -> tuple[tuple[str, ...], list[tuple[st
                     metrics.percent(lane.result.get("test_accuracy"), outcome.dataset.test_images),
                     metrics.loss(lane.result.get("test_loss")),
                     metrics.throughput(lane.throughput) if outcome.times_compare else metrics.NOT_KNOWN,
-                    metrics.duration(lane.train_s or None),
+                    metrics.NOT_KNOWN if outcome.busy else metrics.duration(lane.train_s or None),
                     metrics.mebibytes(lane.result.get("rss_mib")),
                 )
             )

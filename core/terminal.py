@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+import unicodedata
 from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
@@ -23,7 +24,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 def say(text: str, console: Console = out) -> None:
-    """Prints one paragraph: between words it is broken for a terminal alone, since a program reads lines."""
+    """Prints one paragraph: between words it is broken for a terminal alone, since a program reads lines.
+
+    What a terminal would obey is left out: a reason or a name may come from a file.
+    """
+    text = "".join(letter for letter in text if letter == "\n" or unicodedata.category(letter) != "Cc")
     if console.is_terminal:
         text = _wrapped(text, console.width)
     console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -68,7 +68,7 @@ def card(outcome: Outcome, lane: LaneOutcome) -> tuple[str, str, str]:
     if lane.result:
         value = metrics.percent(lane.result["test_accuracy"], outcome.dataset.test_images)
         caption = f"loss {metrics.loss(lane.result['test_loss'])}"
-        if lane.throughput is not None:
+        if lane.throughput is not None and not outcome.busy:
             caption += f" · {metrics.throughput(lane.throughput)}"
         return "Test accuracy", value, caption
     label = "Test accuracy" if lane.state in ENDED else "Accuracy"

@@ -128,3 +128,9 @@ def test_swapped_models_say_whose_weights_they_read_with() -> None:
     words = in_words([answer("keras", d7=0.972), answer("torch", d7=0.884)], DIGITS, names)
     assert plain(words.detail) == "Keras with PyTorch's weights is 97.2 % sure, PyTorch with Keras' weights 88.4 %."
     assert possessive("Keras eager") == "Keras eager's"
+
+
+def test_what_an_imported_run_says_of_itself_makes_it_no_best_run() -> None:
+    ours, theirs = a_run(1, keras=0.9), replace(a_run(2, keras=1.0), source="imported")
+    assert best_run([theirs, ours]) is ours
+    assert best_run([theirs]) is theirs

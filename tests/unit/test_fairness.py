@@ -1,7 +1,7 @@
 """The verdict of an aligned run: what two lanes report is compared, and only a run that held is called so."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -134,6 +134,18 @@ def test_the_first_difference_above_its_bound_is_where_they_parted(
         assert "does not compare the two" in sentences(found, "exact-twin")
 
 
+def test_another_confusion_table_alone_parts() -> None:
+    """A worker that mixes up its answers after the test leaves losses, accuracies and weights as they are."""
+    tables = [[8, 2], [1, 9]], [[8, 1], [2, 9]]
+    lanes = [[replace(m, confusion=t) if isinstance(m, events.Result) else m for m in reports()] for t in tables]
+    found = verdict(*lanes)
+    assert found.parting is not None
+    assert (found.parting.where, found.parting.figure) == ("test", "confusion")
+    assert found.parting.difference == pytest.approx(0.05)
+    assert "what the test images were read as differs by 0.05" in sentences(found, "exact-twin")
+    assert verdict(lanes[0], lanes[0]).state == "held"
+
+
 def test_other_weights_alone_part_and_the_layer_is_named() -> None:
     other = WEIGHTS | {"dense.weight": WEIGHTS["dense.weight"][::-1]}
     found = verdict(reports(), reports(), weights=(WEIGHTS, other))
@@ -175,7 +187,7 @@ def test_a_same_start_may_drift_as_float32_does_but_not_in_its_first_steps() -> 
     words = sentences(found, "same-start")
     assert words.startswith("Both lanes started alike: the first ten steps' losses differ by at most ")
     assert "same numbers" not in words
-    assert verdict(reports(), reports(e1s2=loss(1, 2) + 1e-2), "same-start", 0).state == "parted"
+    assert verdict(reports(), reports(e1s2=loss(1, 2) + 0.2), "same-start", 0).state == "parted"
     later = [events.Step(5, STEPS, [[1, 1.0]])], [events.Step(5, STEPS, [[1, 1.01]])]
     found = verdict(*later, "same-start", 0, complete=False)
     assert (found.state, found.first_losses_difference) == ("held", 0)
@@ -209,6 +221,18 @@ def test_a_verdict_survives_json(changed: dict[str, float]) -> None:
         {"first_losses_difference": 1e-11},
         {"weight_difference": 2 * TWIN_BOUNDS.weight},
         {"state": "parted"},
+        {
+            "state": "parted",
+            "parting": {
+                "where": "step",
+                "figure": "loss",
+                "epoch": 1,
+                "step": 1,
+                "run_step": 1,
+                "difference": 1e-20,
+                "bound": 1e-12,
+            },
+        },
         {"steps": -1},
         {"loss_difference": -1e-15},
         {"state": "perfect"},

@@ -1,13 +1,13 @@
 """What a run's rows add up to: gathering, the progress sentences, the time left, and the conclusion's every branch."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.fairness import TWIN_BOUNDS, Verdict
+from core.fairness import TWIN_BOUNDS, Parting, Verdict
 from core.figures import figures
 from core.metrics import NO_BREAK
 from core.outcome import ENDED, LaneOutcome, Outcome, conclusion, gather, progress, time_left_s
@@ -365,7 +365,7 @@ def test_a_twin_that_held_says_what_is_left_of_the_difference() -> None:
     assert "anecdote" not in words
 
 
-@pytest.mark.parametrize("said", [None, Verdict("failed"), Verdict("not compared"), Verdict("held", 5)])
+@pytest.mark.parametrize("said", [None, Verdict("not compared"), Verdict("held", 5)])
 def test_a_twin_that_did_not_hold_to_its_end_claims_nothing(said: Verdict | None) -> None:
     """Least of all by the certificate before epoch 1 alone."""
     outcome = finished((950, 950), alignment="exact-twin")
@@ -414,6 +414,21 @@ def test_a_busy_machine_says_what_others_took_and_compares_no_speed() -> None:
     assert "their times cannot be compared" in words
     assert "images a second" not in words
     assert "the result in speed" not in words
+
+
+def test_a_load_that_comes_after_a_long_first_epoch_is_seen_where_the_throughput_is_taken() -> None:
+    outcome = beside((0.0, 0.5))
+    outcome.lanes[1].epochs[0] |= {"others_share": 0.0, "train_s": 600.0}
+    assert (outcome.lanes[1].taken_share or 0) < 0.01
+    assert outcome.busy
+
+
+@pytest.mark.parametrize("state", ["parted", "failed"])
+def test_lanes_that_parted_are_not_compared(state: Literal["parted", "failed"]) -> None:
+    outcome = finished((950, 900), (30000.0, 3000.0), alignment="exact-twin")
+    parting = Parting("step", "loss", 1, 1, 1, 0.5, 1e-12) if state == "parted" else None
+    outcome.fairness = Verdict(state, parting=parting)
+    assert conclusion(outcome) == ""
 
 
 def test_one_long_epoch_weighs_more_than_a_short_one() -> None:

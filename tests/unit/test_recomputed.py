@@ -121,7 +121,7 @@ def test_a_run_that_was_cut_off_compared_no_more_steps_than_both_lanes_made(how:
         ("parted at a step", {"epoch": 0}, "at step 20 of epoch 0, where this run cannot part"),
         ("parted at a step", {"step": STEPS + 1}, "at step 107 of epoch 1, where this run cannot part"),
         ("parted at a step", {"run_step": 999}, "at step 20 of epoch 1, where this run cannot part"),
-        ("parted at a step", {"difference": 0.0}, "where this run cannot part"),
+        ("parted at a step", {"difference": 0.0}, "lanes part where a difference is above its bound"),
         ("parted at a step", {"where": "epochs", "step": 0, "run_step": 0}, "by 0.746667), and its rows do not part"),
         ("parted at a kept step", {"step": 23, "run_step": 23}, "and its rows part at step 21 of epoch 1"),
         ("parted in an epoch", {"epoch": 2}, "in epoch 2 (val_loss, by 0.861111), and its rows part in epoch 1 (val"),

@@ -90,3 +90,9 @@ def test_a_power_of_ten_is_readable_in_every_terminal(
         text = f"{digits(4.4e-16)} of {digits(1e6)}"
         assert out.write(text) == len(text)
         assert raw.getvalue().decode(encoding).replace("\u00a0", " ") == written
+
+
+def test_what_a_terminal_would_obey_is_not_printed() -> None:
+    file = io.StringIO()
+    terminal.say("stopped\x1b[2J\x1b]52;c;aGk=\x07 by\r hand", Console(file=file, width=80))
+    assert file.getvalue() == "stopped[2J]52;c;aGk= by hand\n"

@@ -194,7 +194,6 @@ export class Figure {
     this.element = element;
     this.chart = element.dataset.chart;
     this.waiting = element.parentElement.querySelector(".live-chart-waiting");
-    this.waitingText = this.waiting.textContent;
     this.hidden = new Set(); // engines that the reader has switched off
     this.resizing = new ResizeObserver(() => this.resize());
   }
@@ -204,7 +203,7 @@ export class Figure {
     this.pending = new Map();
     this.filled = false;
     this.waiting.hidden = false;
-    this.waiting.textContent = this.waitingText;
+    this.waiting.textContent = data.ended ? "Loading." : this.waiting.dataset.waiting;
     const traces = this.parts.map((part) => ({ ...traceOf(this.chart, part, data), visible: this.visible(part) }));
     const layout = layoutOf(this.chart, data, getComputedStyle(this.element).fontFamily);
     this.Plotly.react(this.element, traces, layout, CONFIG);

@@ -94,8 +94,8 @@ def _figure(chart: str, title: str, waiting: str) -> str:
   <div class="live-chart-box live-chart-box-{chart}">
     <h3 class="live-chart-title">{title}</h3>
     <div class="live-chart-figure">
-      <div class="live-chart-plot" data-chart="{chart}" role="img" aria-label="{title}. {waiting}"></div>
-      <p class="live-chart-waiting">{waiting}</p>
+      <div class="live-chart-plot" data-chart="{chart}" role="img" aria-label="{title}. Loading."></div>
+      <p class="live-chart-waiting" data-waiting="{waiting}">Loading.</p>
     </div>{caption}
   </div>"""
 
