@@ -19,7 +19,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from core import events
 from core.database import ENDED_STATES, OPEN_STATES, StoreError
-from core.datasets import CLASSES, DATASETS, Dataset
+from core.datasets import CLASSES, DATASETS, Dataset, Progress
 from core.fairness import Verdict
 from core.parity import Certificate
 from core.recomputed import certificate_fault, verdict_fault
@@ -81,6 +81,7 @@ RUNS_KINDS: dict[str, TypeAdapter[Any]] = {
     "certificate": TypeAdapter(Certificate),
     "fairness": TypeAdapter(Verdict),
     "beside": TypeAdapter(_Row),
+    "data": TypeAdapter(Progress),
 }
 """The rows that pages read, of a lane and of the run itself, each with the type of its fields."""
 KINDS = frozenset((*LANES_KINDS, *RUNS_KINDS))

@@ -9,7 +9,7 @@ from core.machine import this_machine
 from core.settings import TrainSettings
 from core.store import Entry, Store
 from tests.processes.conftest import OpenLauncher
-from tests.processes.test_cli import core
+from tests.processes.test_cli import FAST, core, only_run
 
 UNKNOWN = "20250101-000000-00000009"
 
@@ -93,3 +93,13 @@ def test_a_run_that_its_owner_left_open_can_be_deleted(tmp_path: Path) -> None:
     run_id = made(tmp_path, "running")
     assert core("delete", run_id, folder=tmp_path)[0] == 0
     assert here(tmp_path) == []
+
+
+def test_a_run_that_fetched_its_data_is_not_called_damaged_for_an_output_that_is_full(data_dir: Path) -> None:
+    (data_dir / "datasets").unlink()  # so that the run prepares its data, and says how far it is
+    assert core("train", "--engines", "fake-a", *FAST, folder=data_dir)[0] == 0
+    kinds = {row.kind for row in Store(data_dir).rows(only_run(data_dir).id)}
+    assert "data" in kinds
+    status, _, complaint = core("export", "latest", "-o", "/nonexistent/x.html", folder=data_dir)
+    assert status == 1
+    assert "damaged" not in complaint
