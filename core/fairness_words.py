@@ -69,7 +69,7 @@ def sentences(verdict: Verdict, alignment: str) -> str:
         case "held" if verdict.bounds is not None:
             return " ".join([_started_alike(verdict), _compared(verdict), _drifted(verdict)])
         case "held":
-            return " ".join([_without_bounds(verdict), _compared(verdict)])
+            return _without_bounds(verdict)
         case "parted":
             return " ".join([_where(verdict), _compared(verdict), _apart(verdict), NO_COMPARISON])
         case "failed":
