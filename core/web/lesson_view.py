@@ -48,7 +48,12 @@ def code(lesson: Lesson, value: Any) -> None:
 
 
 def run(active: Launcher, lesson: Lesson) -> None:
-    """Queues the lesson's scripts with the value that its control has now."""
+    """Queues the lesson's scripts with the value that its control has now.
+
+    Streamlit calls this for a forged state of any kind, too: only a press makes the button `True`.
+    """
+    if st.session_state.get(f"run_{lesson.slug}") is not True:
+        return
     value = st.session_state.get(f"control_{lesson.slug}", lesson.control.default) if lesson.control else None
     attempt(lesson.subject, lambda: active.measure(order(lesson, value), visitor()))
 

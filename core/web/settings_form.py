@@ -76,7 +76,9 @@ def allowed(limits: Limits) -> dict[str, str]:
     """What each number may be, in two or three words, for the data set and the alignment that are chosen."""
     spans = {name: field.span for name, field in NUMBERS.items()}
     low, high = limits.batch_span(st.session_state["alignment"] == Alignment.EXACT_TWIN)
-    most = min(DATASETS[st.session_state["dataset"]].training_split, int(NUMBERS["batch_size"].high))
+    most = int(NUMBERS["batch_size"].high)
+    if chosen := DATASETS.get(st.session_state["dataset"]):  # a forged message may name none
+        most = min(chosen.training_split, most)
     spans["batch_size"] = f"{low:,} to {min(most, high or most):,}"
     if limits.epochs is not None:
         spans["epochs"] = f"1 to {min(limits.epochs, int(NUMBERS['epochs'].high)):,}"

@@ -38,7 +38,7 @@ def test_a_probe_runs_for_real_and_its_result_stands_beside_the_recorded_one(
 def test_a_measurement_waits_for_a_lesson_and_can_be_stopped(visit: OpenVisitor, server: Server) -> None:
     learn, compare = visit().open("learn", lesson="tuning"), visit().open("compare", claim=4)
     learn.get_by_role("button", name="Run", exact=True).click()
-    expect(learn.get_by_role("button", name="Stop")).to_be_visible()
+    expect(learn.get_by_role("button", name="Stop", exact=True)).to_be_visible()
     compare.get_by_role("button", name="Measure here").click()
     expect(compare.get_by_text("Waits for its turn: a lesson is running.")).to_be_visible()
     expect(compare.get_by_role("link", name="Lesson: Tuning")).to_be_visible()

@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_read_is_a_sentence_and_the_others_are_read(
     [
         ("20261104-081500-1a2b3c4d", "There is no run"),
         ("../../etc/passwd", "This is not a run's id"),
-        ("latest", "There is no run yet."),
+        ("latest", "No run here has weights to read with: train one first."),
     ],
 )
 def test_a_run_that_is_not_there_is_bad_input(seven: str, data_dir: Path, run: str, sentence: str) -> None:

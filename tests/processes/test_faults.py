@@ -118,7 +118,7 @@ def test_a_suspended_worker_is_stopped_within_two_seconds(open_launcher: OpenLau
     launcher.stop(run_id)
     assert wait_for("the run is stopped", lambda: not launcher.store.run(run_id).live) < 2.3
     run = finished(launcher, run_id)
-    assert run.reason == "You stopped this run in epoch 2. Epoch 1 is kept."
+    assert run.reason == "You stopped this run in epoch 2. Epochs 1 of fake-slow and 1 and 2 of fake-a are kept."
     assert [lane.state for lane in run.lanes] == ["stopped", "stopped"]
 
 

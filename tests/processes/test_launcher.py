@@ -274,7 +274,7 @@ def test_engines_for_tests_are_nobodys_choice(data_dir: Path) -> None:
     try:
         with pytest.raises(InvalidSettings, match=r"There is no engine fake-a\. Engines: keras, torch, "):
             launcher.submit(settings())
-        assert launcher.store.runs() == launcher.store.recorded()[::-1]
+        assert launcher.store.runs() == sorted(launcher.store.recorded(), key=lambda run: run.created_at, reverse=True)
     finally:
         launcher.close()
 
