@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from core.web.guard import middleware
-from core.web.lifespan import lifespan
-from core.web.routes import routes
+from core.web.server.guard import middleware
+from core.web.server.lifespan import lifespan
+from core.web.server.routes import routes
 
 app = st.App("core/web/navigation.py", lifespan=lifespan, routes=routes(), middleware=middleware())

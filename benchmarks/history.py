@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from benchmarks.result import Result, quantile
 from benchmarks.server import Dashboard, dashboard
 from benchmarks.visitor import WAIT_MS, chromium, open_page
-from core.machine import this_machine
-from core.settings import TrainSettings
-from core.store import Store
+from core.experiment.machine import this_machine
+from core.experiment.settings import TrainSettings
+from core.storage.runs import Store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -13,7 +13,7 @@ from benchmarks.pen import LOADED, draw
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import Dashboard, dashboard
 from benchmarks.visitor import WAIT_MS, chromium, link, open_page, press_start
-from core.settings import TrainSettings
+from core.experiment.settings import TrainSettings
 
 HOW = """
 `DUEL_PROFILE=hosted` on an empty data folder, a fresh server each time. The sum over the web process and everything

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.result import BenchmarkError, Result, quantile
-from core import datasets
+from core.data import datasets
 from tests.processes.killing import Lives, lives, order, stepping, wait_for
 
 HOW = """

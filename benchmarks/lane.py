@@ -14,9 +14,9 @@ from statistics import median
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import RUN_S, Dashboard, RowsClient, clean_environment, dashboard
 from benchmarks.visitor import start_and_leave
-from core.listings import listing
-from core.names import engine_title
-from core.settings import SPARE_ENGINES, Device, TrainSettings
+from core.experiment.names import engine_title
+from core.experiment.settings import SPARE_ENGINES, Device, TrainSettings
+from core.results.listings import listing
 
 HOW = """
 A = the bare script: the listing of the Train page, run as a file in a clean process without a line changed, the

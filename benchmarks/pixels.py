@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import dashboard
 from benchmarks.visitor import chromium, link, open_page, press_start
-from core.settings import TrainSettings
+from core.experiment.settings import TrainSettings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 HOW = """
-One run of Keras and PyTorch in turns, watched in Chromium from its start to its end, everything on one machine. The
-worker's clock: the Unix time at which an `epoch` event is about to be written, training and validation behind it; a
-wrapper around `core.events.encode` notes it (`benchmarks/clock`). The browser's clock: the performance mark that
-the live chart sets after the frame with that epoch was painted, `performance.timeOrigin` added. The two clocks are
-compared at the end, and must agree to 5 ms. One sample for each epoch of each lane.
+One run of Keras and PyTorch in turns, watched in Chromium from its start to its end, everything on one
+machine. The worker's clock: the Unix time at which an `epoch` event is about to be written, training and validation
+behind it; a wrapper around `core.protocol.messages.encode` notes it (`benchmarks/clock`). The browser's clock: the
+performance mark that the live chart sets after the frame with that epoch was painted, `performance.timeOrigin` added.
+The two clocks are compared at the end, and must agree to 5 ms. One sample for each epoch of each lane.
 """
 
 GOALS_S = {0.5: 0.25, 0.95: 0.5}

@@ -11,7 +11,7 @@ import psutil
 from rich.table import Table
 
 from benchmarks.result import Result
-from core.machine import this_machine
+from core.experiment.machine import this_machine
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("streamlit", "tensorflow", "keras", "torch", "numpy", "plotly")

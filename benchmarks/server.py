@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 
 from benchmarks.result import BenchmarkError
-from core.settings import SPARE_ENGINES
-from core.store import Run, Store
+from core.experiment.settings import SPARE_ENGINES
+from core.storage.runs import Run, Store
 
 ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = "127.0.0.1"

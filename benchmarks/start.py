@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import Dashboard, RowsClient, dashboard
 from benchmarks.visitor import WAIT_MS, chromium, link, open_page, press_start
-from core.settings import TrainSettings
+from core.experiment.settings import TrainSettings
 
 HOW = """
 A run as shipped (Keras and PyTorch in turns, every setting its default but one epoch), started by a click in Chromium

@@ -14,7 +14,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import Dashboard, Server, dashboard
 from benchmarks.viewer import Viewer, ViewerError
-from core.limits import HostedLimits
+from core.deployment.limits import HostedLimits
 
 HOW = """
 `DUEL_PROFILE=hosted`, a fresh server for each storm, protocol clients (`benchmarks/viewer.py`) in another process.

@@ -12,7 +12,7 @@ from statistics import median
 from benchmarks.lane import SCRIPT_TIMER
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import RUN_S, clean_environment
-from core.names import engine_title
+from core.experiment.names import engine_title
 
 HOW = """
 A = the usual script of the framework: in Keras the article's, in PyTorch a stock DataLoader with ToTensor

@@ -1,8 +1,8 @@
 """A protocol client of the dashboard: what a browser tab sends and takes, without drawing any of it.
 
 It speaks Streamlit's own messages over its WebSocket, reruns the fragments that the page wants rerun, and fetches a
-live run's rows as `core/web/assets/live_chart.js` does. Many of them share one asyncio loop, so one process can be
-thirty viewers; that process' CPU time is its own and never part of what is measured.
+live run's rows as `core/web/components/live_chart/live_chart.js` does. Many of them share one asyncio loop, so one
+process can be thirty viewers; that process' CPU time is its own and never part of what is measured.
 """
 
 import asyncio

@@ -18,7 +18,7 @@ import psutil
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import Dashboard, dashboard
 from benchmarks.viewer import Viewer
-from core.settings import TrainSettings
+from core.experiment.settings import TrainSettings
 
 HOW = """
 One run of Keras and PyTorch in turns. Viewers are protocol clients (`benchmarks/viewer.py`) in another process than the

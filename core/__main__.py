@@ -1,10 +1,10 @@
-"""`python -m core ...`: see `core.cli`."""
+"""`python -m core ...`: see `core.cli.app`."""
 
 import signal
 import sys
 from types import FrameType
 
-from core.streams import OutputGone, take_over
+from core.cli.streams import OutputGone, take_over
 
 
 def end_as_ctrl_c(number: int, frame: FrameType | None) -> None:
@@ -19,7 +19,7 @@ for number in (signal.SIGTERM, signal.SIGHUP):
 
 take_over()
 try:
-    from core.cli import app
+    from core.cli.app import app
 
     app(prog_name="python -m core")
 except KeyboardInterrupt:  # while all this is still being imported

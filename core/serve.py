@@ -61,7 +61,7 @@ def _reason(port: int, error: OSError) -> str:
 
 def run_streamlit(port: int) -> int:
     """Runs Streamlit's own command line until the server ends; returns the exit code, 2 for a wrong environment."""
-    from core.settings import InvalidSettings
+    from core.experiment.settings import InvalidSettings
 
     try:
         options = ["--server.port", str(port), *profile_options()]
@@ -84,8 +84,8 @@ def run_streamlit(port: int) -> int:
 
 def profile_options() -> list[str]:
     """What Streamlit is told beside `.streamlit/config.toml`. Raises `InvalidSettings` for a wrong environment."""
-    from core.limits import read_environment
-    from core.settings import Profile
+    from core.deployment.limits import read_environment
+    from core.deployment.settings import Profile
 
     deployment, limits = read_environment()
     # MB: a picture of a digit, and nothing larger.

@@ -2,14 +2,18 @@
 
 import streamlit as st
 
-from core import claims, launcher
-from core.claims_export import as_csv, as_markdown
-from core.measurements import Measurements
-from core.settings import DeploymentSettings
-from core.store import StoreError
-from core.web import address, claims_view, measure_view, turns_view
-from core.web.here import here, refused
-from core.web.markdown import literal
+from core.compare import claims
+from core.compare.export import as_csv, as_markdown
+from core.deployment.settings import DeploymentSettings
+from core.launcher import launcher
+from core.storage.measurements import Measurements
+from core.storage.runs import StoreError
+from core.web.compare import claims as claims_view
+from core.web.elements import address
+from core.web.elements import measuring as measure_view
+from core.web.elements import turns as turns_view
+from core.web.elements.here import here, refused
+from core.web.elements.markdown import literal
 
 measurements = Measurements(DeploymentSettings().data_dir)
 

@@ -4,16 +4,21 @@ import contextlib
 
 import streamlit as st
 
-from core import launcher
-from core.gallery import Gallery, GalleryError, open_gallery
-from core.outcome import Outcome, gather
-from core.predictor import Model, PredictorError, models_of, readable, swapped
-from core.settings import DeploymentSettings
-from core.store import Damaged, Run, Store, StoreError
-from core.web import damaged, draw_view, gallery_view, take_along, turns_view
+from core.deployment.settings import DeploymentSettings
+from core.launcher import launcher
+from core.launcher.predictors import PredictorError
+from core.results.gallery import Gallery, GalleryError, open_gallery
+from core.results.models import Model, models_of, readable, swapped
+from core.results.outcome import Outcome, gather
+from core.storage.runs import Damaged, Run, Store, StoreError
 from core.web.components.digit_pad import digit_pad
-from core.web.drawing import PAD, Drawing, newest_drawing, upload_button
-from core.web.markdown import literal
+from core.web.draw import gallery as gallery_view
+from core.web.draw import take_along
+from core.web.draw import view as draw_view
+from core.web.draw.drawing import PAD, Drawing, newest_drawing, upload_button
+from core.web.elements import turns as turns_view
+from core.web.elements.markdown import literal
+from core.web.run import damaged
 
 store = Store(DeploymentSettings().data_dir)
 MISSING = "link_to_no_run"

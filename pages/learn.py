@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from core import lessons
-from core.measurements import Measurements
-from core.settings import DeploymentSettings
-from core.store import StoreError
-from core.web import address, lesson_view
-from core.web.here import here, refused
-from core.web.markdown import literal
+from core.deployment.settings import DeploymentSettings
+from core.learn import lessons
+from core.storage.measurements import Measurements
+from core.storage.runs import StoreError
+from core.web.elements import address
+from core.web.elements.here import here, refused
+from core.web.elements.markdown import literal
+from core.web.learn import lesson as lesson_view
 
 measurements = Measurements(DeploymentSettings().data_dir)
 

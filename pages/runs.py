@@ -2,13 +2,17 @@
 
 import streamlit as st
 
-from core import launcher
-from core.settings import DeploymentSettings
-from core.store import Damaged, DamagedRun, Store, StoreError, UnknownRun
-from core.web import address, damaged, run_actions, run_page, runs_view
-from core.web.here import here
-from core.web.markdown import literal
-from core.web.visitor import visitor
+from core.deployment.settings import DeploymentSettings
+from core.launcher import launcher
+from core.storage.runs import Damaged, DamagedRun, Store, StoreError, UnknownRun
+from core.web.elements import address
+from core.web.elements.here import here
+from core.web.elements.markdown import literal
+from core.web.run import actions as run_actions
+from core.web.run import damaged
+from core.web.run import page as run_page
+from core.web.runs import view as runs_view
+from core.web.server.visitor import visitor
 
 store = Store(DeploymentSettings().data_dir)
 

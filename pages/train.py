@@ -4,17 +4,20 @@ import contextlib
 
 import streamlit as st
 
-from core import launcher
-from core.estimate import estimate
-from core.names import ALIGNMENT_TITLES
-from core.settings import DeploymentSettings, TrainSettings
-from core.store import DamagedRun, Run, Store, StoreError, UnknownRun
-from core.web import damaged, run_page, turns_view
+from core.deployment.settings import DeploymentSettings
+from core.experiment.names import ALIGNMENT_TITLES
+from core.experiment.settings import TrainSettings
+from core.launcher import launcher
+from core.results.estimate import estimate
+from core.storage.runs import DamagedRun, Run, Store, StoreError, UnknownRun
 from core.web.components.copy_link import copy_link
-from core.web.here import attempt, here, refused
-from core.web.markdown import literal
-from core.web.settings_form import beside_fields, form_problems, plan, read_as, settings_form, settings_path
-from core.web.visitor import visitor
+from core.web.elements import turns as turns_view
+from core.web.elements.here import attempt, here, refused
+from core.web.elements.markdown import literal
+from core.web.run import damaged
+from core.web.run import page as run_page
+from core.web.server.visitor import visitor
+from core.web.train.form import beside_fields, form_problems, plan, read_as, settings_form, settings_path
 
 store = Store(DeploymentSettings().data_dir)
 PRESSED = "start_pressed"

@@ -7,7 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from core import datasets
+from core.data import datasets
 
 # A busy machine is slow, not wrong: no time limit on a single example.
 hypothesis.settings.register_profile(
@@ -15,7 +15,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("busy")
 
-PREPARING = [Path("core/datasets.py"), Path("core/prepare.py")]
+PREPARING = [Path("core/data/datasets.py"), Path("core/data/prepare.py")]
 
 
 @pytest.fixture(scope="session")

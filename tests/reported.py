@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.store import ALL_ROWS, Lane, Row, Run, Store
+from core.storage.runs import ALL_ROWS, Lane, Row, Run, Store
 
 Reported = tuple[Run, list[Row]]
 

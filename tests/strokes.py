@@ -2,7 +2,7 @@
 
 import math
 
-from core.images import Drawing
+from core.data.images import Drawing
 
 Path = list[tuple[float, float]]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.web.footer import footer
+from core.web.elements.footer import footer
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 WIDTH_PX = 1120

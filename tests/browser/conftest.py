@@ -18,7 +18,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-from core.store import Store
+from core.storage.runs import Store
 from tests.browser.chromium import find_chromium
 
 ROOT = Path(__file__).resolve().parents[2]

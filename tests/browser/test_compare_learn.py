@@ -5,8 +5,8 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.claims import CLAIMS
-from core.measurements import Measurements
+from core.compare.claims import CLAIMS
+from core.storage.measurements import Measurements
 from tests.browser.conftest import STORY_S, OpenVisitor, Server, sideways, wait_for
 
 MEASURED = "measured on"

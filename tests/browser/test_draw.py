@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from core import images
-from core.store import Store
-from core.web.drawing import EMPTY
+from core.data import images
+from core.storage.runs import Store
+from core.web.draw.drawing import EMPTY
 from tests import strokes as hand
 from tests.browser.conftest import OpenVisitor, Server, sideways, wait_for
 from tests.strokes import OTHER_PATHS, PATHS, drawn

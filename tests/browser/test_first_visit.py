@@ -6,8 +6,8 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.machine import machine_words
-from core.store import Store
+from core.experiment.machine import machine_words
+from core.storage.runs import Store
 from tests.browser.conftest import (
     OpenVisitor,
     Server,

@@ -17,10 +17,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.server import free_port
-from core.logs import path_of
-from core.store import Store
-from core.web.drawing import EMPTY
-from core.web.visitor import COOKIE
+from core.deployment.logs import path_of
+from core.storage.runs import Store
+from core.web.draw.drawing import EMPTY
+from core.web.server.visitor import COOKIE
 from tests.browser.conftest import (
     CHARTS,
     ROOT,

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from core.ending import kept
-from core.names import engine_title
-from core.store import Store
+from core.experiment.names import engine_title
+from core.launcher.ending import kept
+from core.storage.runs import Store
 from tests.browser.conftest import (
     CHARTS,
     STORY_S,

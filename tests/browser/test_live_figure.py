@@ -8,7 +8,7 @@ import plotly
 import pytest
 from playwright.sync_api import Browser, Page
 
-from core import metrics
+from core.experiment import metrics
 from core.web.components.live_chart import ASSETS
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from core.metrics import NO_BREAK
-from core.report import as_html
+from core.experiment.metrics import NO_BREAK
+from core.results.report import as_html
 from tests.reported import CASES, lanes_of
 
 PAPER = 718

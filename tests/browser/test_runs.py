@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from core.export import as_json
-from core.store import Run, Store
+from core.results.export import as_json
+from core.storage.runs import Run, Store
 from tests.browser.conftest import OpenVisitor, Server, settled, wait_for
 
 NOWHERE = Path("nowhere")

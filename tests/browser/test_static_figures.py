@@ -9,11 +9,11 @@ import plotly.graph_objects as go
 import pytest
 from playwright.sync_api import Browser, Page
 
-from core import charts, overlay
-from core.claims import all_judged
-from core.measurements import EVIDENCE, read_evidence
-from core.outcome import gather
-from core.store import RECORDED
+from core.compare.claims import all_judged
+from core.results import charts, overlay
+from core.results.outcome import gather
+from core.storage.measurements import EVIDENCE, read_evidence
+from core.storage.runs import RECORDED
 from tests.reported import CASES
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from core.listings import listing
-from core.settings import TrainSettings
-from core.store import Run, Store
+from core.experiment.settings import TrainSettings
+from core.results.listings import listing
+from core.storage.runs import Run, Store
 from tests.browser.conftest import (
     CHARTS,
     STORY_S,

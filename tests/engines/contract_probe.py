@@ -22,11 +22,13 @@ from unittest import mock
 
 import numpy as np
 
-from core import datasets, events, metrics, parity
-from core.engines.base import Engine, EngineError, Floats, certificate_part, module_of
-from core.settings import Alignment, TrainSettings
-from core.weights import load_weights, save_weights
-from core.worker import Outbox, Worker
+from core.data import datasets
+from core.experiment import metrics, parity
+from core.experiment.settings import Alignment, TrainSettings
+from core.experiment.weights import load_weights, save_weights
+from core.protocol import messages
+from core.worker.__main__ import Outbox, Worker
+from core.worker.engines.base import Engine, EngineError, Floats, certificate_part, module_of
 
 Answer = dict[str, Any]
 CUT_IMAGES, CUT_BATCH, CUT_STEPS = 450, 126, 4
@@ -78,7 +80,7 @@ def planted(error: str) -> Iterator[None]:
         case "":
             patches = []
         case "plain dense transpose":
-            patches = [mock.patch("core.engines.torch.to_torch", plain_transpose)]
+            patches = [mock.patch("core.worker.engines.torch.to_torch", plain_transpose)]
         case "other epsilon":
             patches = [mock.patch.object(parity, "KERAS_EPSILON", 1e-8)]
         case "other epsilon in Keras":
@@ -108,15 +110,15 @@ def planted(error: str) -> Iterator[None]:
             full = lambda seed, epoch, n: order(seed, epoch, n)[: n - n % CUT_BATCH]  # noqa: E731
             patches = [mock.patch.object(parity, "batch_order", full)]
         case "dense layer transposed on the way out":
-            patches = [mock.patch("core.engines.torch.from_torch", transposed_out)]
+            patches = [mock.patch("core.worker.engines.torch.from_torch", transposed_out)]
         case "labels shifted":
             patches = [mock.patch.object(Engine, "feed", feed_shifted)]
         case "scaled by 256":
-            patches = [mock.patch("core.engines.keras_fit.scaled", scaled_by_256)]
+            patches = [mock.patch("core.worker.engines.keras_fit.scaled", scaled_by_256)]
         case "masks not reordered":
-            patches = [mock.patch("core.engines.torch.features_to_torch", lambda features: features)]
+            patches = [mock.patch("core.worker.engines.torch.features_to_torch", lambda features: features)]
         case "evaluation with dropout on":
-            patches = [mock.patch("core.engines.torch.TorchEngine.predict", predict_with_masks)]
+            patches = [mock.patch("core.worker.engines.torch.TorchEngine.predict", predict_with_masks)]
         case "dropout left on":
             patches = [mock.patch.object(parity, "dropout_mask", lambda *given: mask(*given[:-1], 0.3))]
         case _:
@@ -134,20 +136,20 @@ class Sent(Outbox):
     """Keeps what a worker sends."""
 
     def __init__(self) -> None:
-        self.messages: list[events.Message] = []
+        self.messages: list[messages.Message] = []
 
-    def send(self, message: events.Message) -> None:
+    def send(self, message: messages.Message) -> None:
         self.messages.append(message)
 
     @property
     def last_epoch(self) -> bool:
         """Whether no epoch follows."""
-        return any(isinstance(message, events.Epoch) and message.last for message in self.messages)
+        return any(isinstance(message, messages.Epoch) and message.last for message in self.messages)
 
     @property
     def failed(self) -> bool:
         """Whether the lane failed."""
-        return any(isinstance(message, events.Failed) for message in self.messages)
+        return any(isinstance(message, messages.Failed) for message in self.messages)
 
 
 class CutWorker(Worker):
@@ -345,16 +347,16 @@ class Probe:
         worker = CutWorker(self._class(self._name), out, self._arrays, images)
         parsed = TrainSettings.parse(settings)
         worker.engine.device = "cpu"
-        worker.order = events.Train("", parsed.as_json(), "", str(folder))
+        worker.order = messages.Train("", parsed.as_json(), "", str(folder))
         worker.settings, worker.device = parsed, "cpu"
         with planted(plant):
-            worker.take(events.Build())
+            worker.take(messages.Build())
             for epoch in range(1, parsed.epochs + 1):
-                if not worker.take(events.Go(epoch)) or out.last_epoch:
+                if not worker.take(messages.Go(epoch)) or out.last_epoch:
                     break
             if not out.failed:
-                worker.take(events.Finish())
-        return {"events": [events.encode(message) for message in out.messages], "folder": str(folder)}
+                worker.take(messages.Finish())
+        return {"events": [messages.encode(message) for message in out.messages], "folder": str(folder)}
 
     def moved_out(self, **settings: Any) -> Answer:
         """Trains, keeps the weights in a file, and reads all test images."""

@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core import datasets, parity
-from core.engines.base import Engine, module_of
-from core.settings import Alignment, TrainSettings
+from core.data import datasets
+from core.experiment import parity
+from core.experiment.settings import Alignment, TrainSettings
+from core.worker.engines.base import Engine, module_of
 
 
 def figures(engine: Engine, settings: TrainSettings, arrays: datasets.Arrays) -> dict[str, Any]:

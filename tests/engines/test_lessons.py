@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from core.lessons import LESSONS, SIDES
+from core.learn.lessons import LESSONS, SIDES
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHORTER = {

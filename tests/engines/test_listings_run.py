@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from core import datasets
-from core.listings import FILENAMES, listing
-from core.settings import Alignment, Device, TrainSettings
+from core.data import datasets
+from core.experiment.settings import Alignment, Device, TrainSettings
+from core.results.listings import FILENAMES, listing
 
 PROJECT = Path(__file__).resolve().parents[2]
 ENGINES = ("keras", "torch")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import parity
+from core.experiment import parity
 from tests.engines.conftest import Processes
 
 # A hundred float64 steps take half a minute on two quiet cores, and ten times that beside other work.

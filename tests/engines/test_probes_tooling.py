@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.evidence import shown
-from core.probes.backends import READ
+from core.compare.evidence import shown
+from core.compare.probes.backends import READ
 from tests.engines.probing import measured
 
 Result = dict[str, Any]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from core import events
-from core.evidence import shown
-from core.probes.api_level import SCRIPTS, WAYS, statements
+from core.compare.evidence import shown
+from core.compare.probes.api_level import SCRIPTS, WAYS, statements
+from core.protocol import messages
 from tests.engines.probing import events_of, measured
 
 pytestmark = pytest.mark.timeout(300)
@@ -22,25 +22,25 @@ SIZES = (1_000, 20_000)
 
 
 @pytest.fixture(scope="module")
-def api_level(prepared_data_dir: Path) -> list[events.Message]:
+def api_level(prepared_data_dir: Path) -> list[messages.Message]:
     return events_of("api_level", prepared_data_dir, epochs=2)
 
 
-def test_all_three_scripts_run_as_they_stand_and_learn(api_level: list[events.Message]) -> None:
-    assert isinstance(api_level[-1], events.Measured)
+def test_all_three_scripts_run_as_they_stand_and_learn(api_level: list[messages.Message]) -> None:
+    assert isinstance(api_level[-1], messages.Measured)
     ways = api_level[-1].result["ways"]
     assert [way["name"] for way in ways] == list(WAYS)
     assert all(way["reason"] is None and way["accuracy"] > 0.6 for way in ways), ways
     assert [way["script"] for way in ways] == [(SCRIPTS / f"{name}.py").read_text() for name in WAYS]
 
 
-def test_every_epoch_is_said_as_it_comes(api_level: list[events.Message]) -> None:
-    fractions = [event.fraction for event in api_level if isinstance(event, events.Progress)]
+def test_every_epoch_is_said_as_it_comes(api_level: list[messages.Message]) -> None:
+    fractions = [event.fraction for event in api_level if isinstance(event, messages.Progress)]
     assert fractions == sorted(fractions)
     assert 0 <= fractions[0] < fractions[-1] < 1
-    sentences = [event.sentence for event in api_level if isinstance(event, events.Progress)]
+    sentences = [event.sentence for event in api_level if isinstance(event, messages.Progress)]
     assert all(f"{title}: epoch 2 of 2" in sentences for title in WAYS.values())
-    printed = [event for event in api_level if isinstance(event, events.Printed)]
+    printed = [event for event in api_level if isinstance(event, messages.Printed)]
     assert {event.part for event in printed} == set(WAYS.values())
 
 

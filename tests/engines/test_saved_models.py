@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import datasets, parity
-from core.lane import WorkerProcess
-from core.predictor import Model, Predictors
-from core.settings import TrainSettings
-from core.web.take_along import LOADING_CODE
-from core.weights import save_weights
+from core.data import datasets
+from core.experiment import parity
+from core.experiment.settings import TrainSettings
+from core.experiment.weights import save_weights
+from core.launcher.predictors import Predictors
+from core.protocol.process import WorkerProcess
+from core.results.models import Model
+from core.web.draw.take_along import LOADING_CODE
 
 SHOWN = 50
 AFTER = {

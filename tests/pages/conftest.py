@@ -12,14 +12,15 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import launcher as launcher_module
-from core import outcome
-from core.lane import WorkerProcess
-from core.launcher import Launcher
-from core.limits import NO_LIMITS, Limits
-from core.measurements import Measurements
-from core.settings import NUMBERS, DeploymentSettings, TrainSettings
-from core.store import FILE, Run, Store
+from core.deployment.limits import NO_LIMITS, Limits
+from core.deployment.settings import DeploymentSettings
+from core.experiment.settings import NUMBERS, TrainSettings
+from core.launcher import launcher as launcher_module
+from core.launcher.launcher import Launcher
+from core.protocol.process import WorkerProcess
+from core.results import outcome
+from core.storage.measurements import Measurements
+from core.storage.runs import FILE, Run, Store
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {"epochs": "3", "batch_size": "600"}

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from core import claims
-from core.claims import CLAIMS, VERDICTS, all_judged, summary
-from core.claims_export import COLUMNS, as_csv, as_markdown
-from core.measurements import EVIDENCE, Measurements, read_evidence
-from core.settings import Order
-from core.store import RECORDED
+from core.compare import claims
+from core.compare.claims import CLAIMS, VERDICTS, all_judged, summary
+from core.compare.evidence import community
+from core.compare.export import COLUMNS, as_csv, as_markdown
+from core.experiment.settings import Order
+from core.storage.measurements import EVIDENCE, Measurements, read_evidence
+from core.storage.runs import RECORDED
 from tests.pages.conftest import StandInLauncher, TrainPage, read, wait_for
 
 PAGE = "../../pages/compare.py"
@@ -172,7 +173,8 @@ def test_measure_all_queues_every_row_that_has_a_probe(
     quick = tuple(replace(claim, probe=claim.probe and "fake") for claim in CLAIMS)
     monkeypatch.setattr(claims, "CLAIMS", quick)
     monkeypatch.setattr(
-        "core.claims.shown", lambda *_: __import__("core.evidence.community").evidence.community.show({})
+        "core.compare.claims.shown",
+        lambda *_: community.show({}),
     )
     ComparePage().press("Measure all")
     wait_for("all are measured", lambda: not launcher.measuring(), within_s=60)

@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import images
-from core.export import as_json
-from core.gallery import open_gallery
-from core.importing import read_json
-from core.launcher import set_current
-from core.names import engine_title
-from core.outcome import gather
-from core.predictor import TRAINING, PredictorError, models_of
-from core.settings import TrainSettings
-from core.web import take_along
+from core.data import images
+from core.experiment.names import engine_title
+from core.experiment.settings import TrainSettings
+from core.launcher.launcher import set_current
+from core.launcher.predictors import TRAINING, PredictorError
+from core.results.export import as_json
+from core.results.gallery import open_gallery
+from core.results.importing import read_json
+from core.results.models import models_of
+from core.results.outcome import gather
 from core.web.components.digit_pad import PadAnswer
-from core.web.draw_view import accuracy_words, best_run, per_cent
-from core.web.drawing import EMPTY, FILE, KEPT
+from core.web.draw import take_along
+from core.web.draw.drawing import EMPTY, FILE, KEPT
+from core.web.draw.view import accuracy_words, best_run, per_cent
 from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, read, wait_for
 from tests.strokes import drawn
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from core import launcher as launcher_module
-from core.launcher import Launcher
-from core.limits import HostedLimits
-from core.settings import Order, TrainSettings
+from core.deployment.limits import HostedLimits
+from core.experiment.settings import Order, TrainSettings
+from core.launcher import launcher as launcher_module
+from core.launcher.launcher import Launcher
 from tests.pages.conftest import SHORT, StandInLauncher, TrainPage, read, wait_for
 from tests.pages.test_compare_page import ComparePage
 from tests.pages.test_runs_page import RunsPage

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from core.lessons import LESSONS, Lesson, lesson, script
-from core.measurements import EVIDENCE, Measurements, read_evidence
-from core.settings import Order
-from core.store import RECORDED
+from core.experiment.settings import Order
+from core.learn.lessons import LESSONS, Lesson, lesson, script
+from core.storage.measurements import EVIDENCE, Measurements, read_evidence
+from core.storage.runs import RECORDED
 from tests.pages.conftest import StandInLauncher, TrainPage, read, wait_for
 
 PAGE = "../../pages/learn.py"

@@ -3,10 +3,10 @@
 import pytest
 import streamlit as st
 
-from core.launcher import LauncherUnavailable
-from core.settings import Order, TrainSettings
-from core.store import StoreError
-from core.web import here as here_module
+from core.experiment.settings import Order, TrainSettings
+from core.launcher.launcher import LauncherUnavailable
+from core.storage.runs import StoreError
+from core.web.elements import here as here_module
 from tests.pages.conftest import SHORT, StandInLauncher, TrainPage
 from tests.pages.test_compare_page import PROBED, ComparePage
 from tests.pages.test_learn_page import LearnPage

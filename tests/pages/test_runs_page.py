@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from core.export import as_csv, as_json
-from core.report import as_html
-from core.store import Store
-from core.web import damaged, run_page, runs_view
+from core.results.export import as_csv, as_json
+from core.results.report import as_html
+from core.storage.runs import Store
+from core.web.run import damaged
+from core.web.run import page as run_page
+from core.web.runs import view as runs_view
 from tests.pages.conftest import Ended, MakeRun, StandInLauncher, TrainPage, read, wait_for
 
 RUNS, TRAIN = "../../pages/runs.py", "../../pages/train.py"

@@ -12,17 +12,18 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from core import launcher as launcher_module
-from core import outcome, recording
-from core.launcher import LauncherUnavailable
-from core.limits import Limits
-from core.names import ALIGNMENT_MEANINGS, ALIGNMENT_TITLES, engine_title
-from core.records import read_recordings
-from core.settings import ENGINE_NAMES, NUMBERS, TrainSettings
-from core.store import FILE, MIGRATIONS, Store
-from core.web import settings_form
-from core.web.lifespan import lifespan
-from core.web.markdown import literal
+from core.cli import record
+from core.deployment.limits import Limits
+from core.experiment.names import ALIGNMENT_MEANINGS, ALIGNMENT_TITLES, engine_title
+from core.experiment.settings import ENGINE_NAMES, NUMBERS, TrainSettings
+from core.launcher import launcher as launcher_module
+from core.launcher.launcher import LauncherUnavailable
+from core.results import outcome
+from core.storage.records import read_recordings
+from core.storage.runs import FILE, MIGRATIONS, Store
+from core.web.elements.markdown import literal
+from core.web.server.lifespan import lifespan
+from core.web.train import form as settings_form
 from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, epochs_of, read, typed, wait_for
 
 OFFERED = ", ".join(ENGINE_NAMES)
@@ -760,7 +761,7 @@ def recorded(make_run: MakeRun, tmp_path: Path) -> Path:
             machine=made.run.machine | {"processor": "a recording machine", "cores": 3},
         )
         rows = Store(made.folder).rows(made.run.id, limit=10_000)
-        content = recording._content(run, rows, "A note on the data.")
+        content = record._content(run, rows, "A note on the data.")
         (folder / run.id).mkdir(parents=True)
         (folder / run.id / "run.json").write_text(json.dumps(content))
     read_recordings.cache_clear()

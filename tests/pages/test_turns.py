@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from core import launcher as launcher_module
-from core.claims import CLAIMS
-from core.limits import HostedLimits
-from core.settings import Order, TrainSettings
+from core.compare.claims import CLAIMS
+from core.deployment.limits import HostedLimits
+from core.experiment.settings import Order, TrainSettings
+from core.launcher import launcher as launcher_module
 from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, read, wait_for
 from tests.pages.test_compare_page import ComparePage
 from tests.pages.test_draw_page import DrawPage

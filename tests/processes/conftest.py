@@ -13,9 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core import outcome
-from core.launcher import Launcher
-from core.settings import DeploymentSettings, TrainSettings
+from core.deployment.settings import DeploymentSettings
+from core.experiment.settings import TrainSettings
+from core.launcher.launcher import Launcher
+from core.results import outcome
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 MARK, MARKED = "DUEL_TEST_SESSION", uuid.uuid4().hex

@@ -21,9 +21,10 @@ import psutil
 
 from benchmarks.result import BenchmarkError
 from benchmarks.server import ROOT, RowsClient, Server, free_port
-from core.launcher import Launcher
-from core.settings import DeploymentSettings, TrainSettings
-from core.store import ALL_ROWS, ENDED_STATES, FILE, Run, Store
+from core.deployment.settings import DeploymentSettings
+from core.experiment.settings import TrainSettings
+from core.launcher.launcher import Launcher
+from core.storage.runs import ALL_ROWS, ENDED_STATES, FILE, Run, Store
 
 GONE_WITHIN_S = 10.0
 """A worker ends within a second of its owner; a busy machine may need longer."""

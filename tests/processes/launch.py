@@ -13,9 +13,10 @@ import sys
 import time
 from typing import Any
 
-from core.launcher import Launcher, LauncherUnavailable
-from core.settings import DeploymentSettings, Order, TrainSettings
-from core.store import StoreError
+from core.deployment.settings import DeploymentSettings
+from core.experiment.settings import Order, TrainSettings
+from core.launcher.launcher import Launcher, LauncherUnavailable
+from core.storage.runs import StoreError
 
 
 def say(values: dict[str, Any]) -> None:

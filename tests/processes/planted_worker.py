@@ -7,9 +7,9 @@ plants one error in that lane: every training label is one too high.
 import os
 import sys
 
-from core import worker
-from core.engines.base import Images, Labels
-from core.engines.fake import FakeEngine
+from core.worker import __main__ as worker
+from core.worker.engines.base import Images, Labels
+from core.worker.engines.fake import FakeEngine
 
 
 class Planted(FakeEngine):

@@ -1,7 +1,7 @@
-"""core.prepare with torchvision pointed at a small server: `python -m tests.processes.prepare_from ...`.
+"""core.data.prepare with torchvision pointed at a small server: `python -m tests.processes.prepare_from ...`.
 
 The published checksums and counts do not fit fabricated files, so this program replaces torchvision's
-`mirrors` and `resources` and our catalogue's counts before it calls core.prepare. What is not an option of
+`mirrors` and `resources` and our catalogue's counts before it calls core.data.prepare. What is not an option of
 its own goes to that.
 """
 
@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from core import prepare
-from core.datasets import DATASETS
+from core.data import prepare
+from core.data.datasets import DATASETS
 
 SILENCE_LIMIT_S = 1.5
 

@@ -11,8 +11,8 @@ import threading
 import time
 
 from core import serve
-from core.launcher import Launcher, LauncherUnavailable, current
-from core.settings import TrainSettings
+from core.experiment.settings import TrainSettings
+from core.launcher.launcher import Launcher, LauncherUnavailable, current
 
 OPEN_WITHIN_S = 60.0
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.server import ADDRESS, ROOT, Server, free_port
-from core import settings
-from core.store import Store
+from core.experiment import settings
+from core.storage.runs import Store
 
 OURS = tuple(f"{ROOT / room}{os.sep}" for room in ("core", "pages"))
 PASSED = tuple(str(ROOT / "core" / name) for name in ("serve.py", "web/visitor.py"))
@@ -92,7 +92,7 @@ def drop_what_goes_out(event: str, arguments: tuple[Any, ...]) -> None:
 if __name__ == "__main__":
     settings.ENGINE_NAMES = (*settings.ENGINE_NAMES, *OFFERED)
     from core import serve
-    from core.web import run_view
+    from core.web.run import view as run_view
 
     sys.addaudithook(drop_what_goes_out)
     run_view.code = lambda outcome: None  # there is no script of an engine without a framework

@@ -14,9 +14,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from core.cli import app
-from core.settings import ENGINE_NAMES
-from core.store import Run, Store
+from core.cli.app import app
+from core.experiment.settings import ENGINE_NAMES
+from core.storage.runs import Run, Store
 from tests.processes.conftest import PROJECT_DIR, OpenLauncher, Spawn, settings, wait_for, workers
 
 OFFERED = ", ".join(ENGINE_NAMES)
@@ -305,7 +305,7 @@ def test_ctrl_c_during_the_imports_is_no_traceback(spawn: Spawn, here: Any) -> N
     signal.signal(signal.SIGINT, before)
     assert process.stderr is not None
     for line in process.stderr:
-        if "core/cli.py" in line:
+        if "core/cli/app.py" in line:
             break
     process.send_signal(signal.SIGINT)
     _, complaint = process.communicate(timeout=20)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.claims import CLAIMS, VERDICTS
+from core.compare.claims import CLAIMS, VERDICTS
 from tests.processes.conftest import OpenLauncher, Spawn
 from tests.processes.test_cli import core
 

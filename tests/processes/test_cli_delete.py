@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from core.machine import this_machine
-from core.settings import TrainSettings
-from core.store import Entry, Store
+from core.experiment.machine import this_machine
+from core.experiment.settings import TrainSettings
+from core.storage.runs import Entry, Store
 from tests.processes.conftest import OpenLauncher
 from tests.processes.test_cli import FAST, core, only_run
 

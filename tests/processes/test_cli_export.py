@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from core.export import as_json
-from core.importing import read_json
-from core.store import RECORDED, Row, Store
+from core.results.export import as_json
+from core.results.importing import read_json
+from core.storage.runs import RECORDED, Row, Store
 from tests.processes.conftest import OpenLauncher, settings, wait_for
 from tests.processes.test_cli import core
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from core import inbox
-from core.inbox import FOLDER, Guest, Inbox, NotTaken, is_answered
-from core.launcher import Launcher
-from core.limits import HostedLimits
-from core.settings import DeploymentSettings, TrainSettings
-from core.store import Entry
-from core.web.lifespan import lifespan
+from core.deployment.limits import HostedLimits
+from core.deployment.settings import DeploymentSettings
+from core.experiment.settings import TrainSettings
+from core.launcher import inbox
+from core.launcher.inbox import FOLDER, Guest, Inbox, NotTaken, is_answered
+from core.launcher.launcher import Launcher
+from core.storage.runs import Entry
+from core.web.server.lifespan import lifespan
 from tests.processes.conftest import Spawn, settings
 from tests.processes.test_cli import FAST, core, only_run
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core import images
+from core.data import images
 from tests.processes.conftest import OpenLauncher, settings, wait_for, workers
 from tests.processes.test_cli import core
 from tests.strokes import drawn

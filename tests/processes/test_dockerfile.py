@@ -24,8 +24,8 @@ from pathlib import Path
 import pytest
 
 from core import install
-from core.settings import TrainSettings
-from core.store import Store
+from core.experiment.settings import TrainSettings
+from core.storage.runs import Store
 from tests.processes.conftest import MARK, MARKED, PROJECT_DIR, wait_for
 
 FOLDERS = ("app", "data", "tmp")
@@ -191,8 +191,10 @@ def test_sources_come_after_the_installation_and_the_user_last() -> None:
 
 def test_the_image_gets_what_runs_and_nothing_else() -> None:
     files = context()
-    assert {"app.py", "pages/train.py", "core/web/assets/digit_pad.js", ".streamlit/config.toml"} <= set(files)
-    assert any(path.startswith("core/recorded/") for path in files)
+    assert {"app.py", "pages/train.py", "core/web/components/digit_pad/digit_pad.js", ".streamlit/config.toml"} <= set(
+        files
+    )
+    assert any(path.startswith("core/storage/recorded/") for path in files)
     tops = {path.split("/")[0] for path in files}
     assert tops == {".streamlit", "LICENSE", "app.py", "constraints.txt", "core", "pages", "requirements.txt"}
     assert not [path for path in files if "__pycache__" in path or "secret" in path]
@@ -201,7 +203,7 @@ def test_the_image_gets_what_runs_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("path", "out"),
     [
-        ("core/web/routes.py", False),
+        ("core/web/server/routes.py", False),
         ("core/web/__pycache__/routes.cpython-311.pyc", True),
         ("tests/conftest.py", True),
         (".streamlit/secrets.toml", True),

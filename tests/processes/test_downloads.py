@@ -20,9 +20,9 @@ import numpy as np
 import psutil
 import pytest
 
-from core import datasets
-from core.datasets import ARRAY_FILES, DATASETS, PROVENANCE_FILE, DatasetError, Progress
-from core.prepare import IDX_FILES
+from core.data import datasets
+from core.data.datasets import ARRAY_FILES, DATASETS, PROVENANCE_FILE, DatasetError, Progress
+from core.data.prepare import IDX_FILES
 from tests.processes.prepare_from import SMALL_MNIST, idx_files, tree
 
 PREPARE_FROM = (sys.executable, "-m", "tests.processes.prepare_from")
@@ -137,7 +137,7 @@ def test_torchvision_publishes_what_the_catalogue_says() -> None:
     script = """if True:
         import json
         import torchvision
-        from core import prepare
+        from core.data import prepare
         published = {n: getattr(torchvision.datasets, c) for n, c in prepare.TORCHVISION_CLASS.items()}
         print(json.dumps({n: [c.classes, [file for file, _ in c.resources]] for n, c in published.items()}))
         """
@@ -198,7 +198,7 @@ def test_the_child_ends_when_its_parent_dies(tmp_path: Path) -> None:
     script = """if True:
         import sys
         from pathlib import Path
-        from core.datasets import prepare
+        from core.data.datasets import prepare
         prepare("mnist5k", Path(sys.argv[1]), on_progress=lambda progress: print(progress.phase, flush=True))
         """
     argv = [sys.executable, "-c", script, str(tmp_path)]

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from core import outcome
-from core.export import as_json
-from core.importing import read_json
-from core.lane import WorkerProcess
-from core.outcome import FREE_SHARE, conclusion, gather
-from core.store import ALL_ROWS, Store
+from core.protocol.process import WorkerProcess
+from core.results import outcome
+from core.results.export import as_json
+from core.results.importing import read_json
+from core.results.outcome import FREE_SHARE, conclusion, gather
+from core.storage.runs import ALL_ROWS, Store
 from tests.processes.conftest import OpenLauncher, settings, wait_for
 from tests.processes.test_cli import core, only_run
 

@@ -17,11 +17,13 @@ from typing import Any
 import psutil
 import pytest
 
-from core import datasets, outcome, store
-from core.ending import kept as said_kept
-from core.launcher import Launcher, LauncherUnavailable
-from core.soundness import fault
-from core.store import FILE, Row, Run, Store, StoreError
+from core.data import datasets
+from core.launcher.ending import kept as said_kept
+from core.launcher.launcher import Launcher, LauncherUnavailable
+from core.results import outcome
+from core.storage import runs
+from core.storage.runs import FILE, Row, Run, Store, StoreError
+from core.storage.soundness import fault
 from tests.processes.conftest import OpenLauncher, Spawn, settings, wait_for, worker, workers
 
 NOBODY = 65534
@@ -238,7 +240,7 @@ def test_a_full_database_ends_the_run_which_says_so_once_it_can(
         connection.execute(f"PRAGMA max_page_count={most_pages[0]}")
         return connection
 
-    monkeypatch.setattr(store.sqlite3, "connect", limited)
+    monkeypatch.setattr(runs.sqlite3, "connect", limited)
     run_id = launcher.submit(settings("fake-a,fake-b", epochs=100))
     in_mid_epoch(launcher, run_id, "fake-b", 2)
     before = launcher.store.rows(run_id)
@@ -271,7 +273,7 @@ def as_nobody(code: str, folder: Path) -> tuple[int, str, str]:
     """Runs code in a child without root's rights."""
     drop = f"import os; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})" if os.getuid() == 0 else ""
     child = subprocess.run(
-        [sys.executable, "-c", f"from core.cli import app\n{drop}\n{code}"],
+        [sys.executable, "-c", f"from core.cli.app import app\n{drop}\n{code}"],
         env={**os.environ, "DUEL_DATA_DIR": str(folder), "DUEL_FAKE_ENGINES": "1"},
         capture_output=True,
         text=True,

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from core.launcher import Launcher, Refused
-from core.limits import HostedLimits, Limits
-from core.measuring import ALONE, MeasurementInProgress
-from core.predictor import Model, PredictorError
-from core.run import RunInProgress
-from core.settings import DeploymentSettings, InvalidSettings, Order, TrainSettings
-from core.store import Store
+from core.deployment.limits import HostedLimits, Limits
+from core.deployment.settings import DeploymentSettings
+from core.experiment.settings import InvalidSettings, Order, TrainSettings
+from core.launcher.launcher import Launcher, Refused
+from core.launcher.measuring import ALONE, MeasurementInProgress
+from core.launcher.predictors import PredictorError
+from core.launcher.run import RunInProgress
+from core.results.models import Model
+from core.storage.runs import Store
 from tests.processes.conftest import settings, wait_for, worker, workers
 
 OpenHosted = Callable[..., Launcher]

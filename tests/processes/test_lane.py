@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core import events, lane
-from core.lane import WorkerProcess
+from core.protocol import messages
+from core.protocol.process import WorkerProcess
 from tests.processes.conftest import wait_for
 
 
@@ -41,7 +41,7 @@ def test_a_silent_worker_hangs(ready: WorkerProcess) -> None:
     ready.process.send_signal(signal.SIGSTOP)
     wait_for("it is suspended", ready._suspended)
     ready._heard_at = time.monotonic()
-    later(ready, lane.SILENT_S - 2)
+    later(ready, process.SILENT_S - 2)
     assert ready.hung(waits_for_it=False) == ""
     later(ready, 3)
     assert ready.hung(waits_for_it=False) == "its process was suspended for 13 s"
@@ -69,7 +69,7 @@ def test_an_owner_that_was_itself_suspended_blames_no_worker(ready: WorkerProces
 
 
 def test_a_worker_that_beats_without_a_step_hangs_after_two_minutes(ready: WorkerProcess) -> None:
-    ready.send(events.Stop())
+    ready.send(messages.Stop())
     ready._progress_at -= 119
     assert ready.hung(waits_for_it=True) == ""
     ready._progress_at -= 2
@@ -81,9 +81,9 @@ def test_a_worker_that_beats_without_a_step_hangs_after_two_minutes(ready: Worke
 
 
 def test_a_late_owner_hears_of_a_ready_worker_and_of_a_dead_one(ready: WorkerProcess) -> None:
-    heard: list[events.Message | None] = []
+    heard: list[messages.Message | None] = []
     ready.assign(lambda _, message: heard.append(message))
-    assert isinstance(heard[0], events.Ready)
+    assert isinstance(heard[0], messages.Ready)
     ready.kill()
     wait_for("its end is told", lambda: None in heard)
     assert ready.ended_by() == "its process was ended by SIGKILL, perhaps because memory ran out"
@@ -94,7 +94,7 @@ def test_a_late_owner_hears_of_a_ready_worker_and_of_a_dead_one(ready: WorkerPro
 def test_a_worker_ends_when_its_pipe_closes(ready: WorkerProcess) -> None:
     ready.hang_up()
     assert wait_for("it is gone", lambda: not ready.alive) < 1
-    ready.send(events.Stop())
+    ready.send(messages.Stop())
     ready.close()
     ready.close()
 
@@ -110,7 +110,7 @@ def test_a_worker_that_talks_nonsense_is_ended(tmp_path: Path, monkeypatch: pyte
     program = tmp_path / "babbler"
     program.write_text("#!/bin/sh\necho no message\nexec sleep 60\n")
     program.chmod(0o755)
-    monkeypatch.setattr(lane.sys, "executable", str(program))
+    monkeypatch.setattr("core.protocol.process.sys.executable", str(program))
     process = WorkerProcess("fake", tmp_path / "log")
     wait_for("it is ended", lambda: not process.alive)
     wait_for("its end is told", lambda: "no message" in process.ended_by())

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from core import launcher as launcher_module
-from core.launcher import Launcher, LauncherUnavailable, current, set_current
-from core.run import RunInProgress
-from core.settings import DeploymentSettings, InvalidSettings
-from core.store import Row, Run, Store
+from core.deployment.settings import DeploymentSettings
+from core.experiment.settings import InvalidSettings
+from core.launcher import launcher as launcher_module
+from core.launcher.launcher import Launcher, LauncherUnavailable, current, set_current
+from core.launcher.run import RunInProgress
+from core.storage.runs import Row, Run, Store
 from tests.processes.conftest import OpenLauncher, settings, wait_for, worker, workers
 
 

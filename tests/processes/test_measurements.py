@@ -7,9 +7,9 @@ import signal
 import psutil
 import pytest
 
-from core.launcher import Launcher
-from core.measurements import Measurement
-from core.settings import Order
+from core.experiment.settings import Order
+from core.launcher.launcher import Launcher
+from core.storage.measurements import Measurement
 from tests.processes.conftest import OpenLauncher, Spawn, settings, wait_for
 
 
@@ -24,7 +24,7 @@ def ended(launcher: Launcher, measurement: str, within_s: float = 30.0) -> Measu
 
 def probes() -> list[psutil.Process]:
     """Processes of probes and their parts below this one, or orphaned."""
-    return [p for p in psutil.process_iter(["cmdline"]) if "core.probes" in " ".join(p.info["cmdline"] or [])]
+    return [p for p in psutil.process_iter(["cmdline"]) if "core.compare.probes" in " ".join(p.info["cmdline"] or [])]
 
 
 def test_a_result_is_stored_with_machine_versions_and_what_was_printed(open_launcher: OpenLauncher) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import predictor as predictor_module
-from core.launcher import Launcher
-from core.outcome import gather
-from core.predictor import Model, PredictorError, swapped
-from core.reading import MOST_MODELS
-from core.weights import load_weights
+from core.experiment.weights import load_weights
+from core.launcher import predictors as predictor_module
+from core.launcher.launcher import Launcher
+from core.launcher.predictors import PredictorError
+from core.results.models import Model, swapped
+from core.results.outcome import gather
+from core.worker.inference import MOST_MODELS
 from tests.processes.conftest import OpenLauncher, settings, wait_for, worker, workers
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (3, 28, 28), dtype=np.uint8)

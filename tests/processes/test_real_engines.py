@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from core.launcher import Launcher
-from core.outcome import conclusion, gather
+from core.launcher.launcher import Launcher
+from core.results.outcome import conclusion, gather
 from tests.processes.conftest import OpenLauncher, settings, wait_for, worker, workers
 
 BATCH = 36  # 100 steps an epoch

@@ -1,7 +1,7 @@
 """Whatever comes in: a value within its limits, or the parser's own error in one plain sentence, and soon.
 
 One set of properties, two profiles: `make test` tries a few dozen values of each, `make fuzz` thousands
-(tests/fuzz). tests/unit/bombs.py holds what is known to cost much.
+(tests/fuzz). tests/unit/data/bombs.py holds what is known to cost much.
 """
 
 import asyncio
@@ -28,16 +28,21 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.requests import Request
 
-from core import charts, events, export, images, importing, limits, report, serve, store
-from core.fairness import Comparison
-from core.figures import figures
-from core.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES
-from core.outcome import conclusion, gather
-from core.settings import ENGINE_NAMES, InvalidSettings, TrainSettings
-from core.store import Store, UnknownRun
-from core.web import routes
-from core.web.settings_form import DEFAULTS, MOST_LETTERS, _field_value
-from tests.unit.test_events import MESSAGES
+from core import serve
+from core.data import images
+from core.deployment import limits
+from core.experiment.fairness import Comparison
+from core.experiment.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES
+from core.experiment.settings import ENGINE_NAMES, InvalidSettings, TrainSettings
+from core.protocol import messages
+from core.results import charts, export, importing, report
+from core.results.figures import figures
+from core.results.outcome import conclusion, gather
+from core.storage import runs
+from core.storage.runs import Store, UnknownRun
+from core.web.server import routes
+from core.web.train.form import DEFAULTS, MOST_LETTERS, _field_value
+from tests.unit.protocol.test_messages import MESSAGES
 
 LETTERS = 500
 """No sentence is longer."""
@@ -232,19 +237,19 @@ PIECES = st.sampled_from(
 EDITS = st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 6), PIECES | st.text(max_size=3)), max_size=4)
 
 
-@given(MESSAGES.map(events.encode), EDITS)
+@given(MESSAGES.map(messages.encode), EDITS)
 def test_a_line_of_a_worker(line: str, edits: list[tuple[int, int, str]]) -> None:
-    found, refused = tried(events.ProtocolError, events.decode, edited(line, edits))
+    found, refused = tried(messages.ProtocolError, messages.decode, edited(line, edits))
     if refused is None:
-        events.encode(found)
+        messages.encode(found)
     else:
         assert len(str(refused).splitlines()) == 1
         assert len(str(refused)) < 2 * LETTERS
 
 
-@given(st.text() | st.binary(max_size=2000).map(lambda raw: events.packed(np.frombuffer(raw, "uint8"))))
+@given(st.text() | st.binary(max_size=2000).map(lambda raw: messages.packed(np.frombuffer(raw, "uint8"))))
 def test_packed_images(text: str) -> None:
-    found, refused = tried(ValueError, events.unpacked, text)
+    found, refused = tried(ValueError, messages.unpacked, text)
     assert found.shape[1:] == (28, 28) if refused is None else str(refused)
 
 
@@ -256,7 +261,7 @@ def small_export() -> dict[str, Any]:
     recorded = Store(Path("nowhere"))
     run = next(run for run in recorded.recorded() if run.settings["alignment"] == "same-start")
     kept, seen = [], set()
-    for row in recorded.rows(run.id, limit=store.ALL_ROWS):
+    for row in recorded.rows(run.id, limit=runs.ALL_ROWS):
         epoch, state = (row.fields.get(name) for name in ("epoch", "state"))
         key = (row.engine, row.kind, epoch if row.kind in ("step", "epoch") else state == "finished")
         if key not in seen and (state or (epoch or 0) <= 2):
@@ -266,7 +271,7 @@ def small_export() -> dict[str, Any]:
     comparison = Comparison(run.settings["engines"], "same-start", run.settings["dropout"], every_step=False)
     for row in kept:
         if row.kind in ("epoch", "result"):
-            comparison.take(row.engine, events.MESSAGES[row.kind].validate_python(row.fields))
+            comparison.take(row.engine, messages.MESSAGES[row.kind].validate_python(row.fields))
     made = comparison.verdict()
     fairness = next(row for row in values["rows"] if row["kind"] == "fairness")
     fairness |= {name: getattr(made, name) for name in ("epochs", "loss_difference", "accuracy_difference")}
@@ -503,7 +508,7 @@ A_RUN = "20261104-081500-1a2b3c4d"
 IDS = st.one_of(
     TEXTS,
     st.builds(edited, st.just(A_RUN), EDITS),
-    st.from_regex(store.RUN_ID, fullmatch=True),
+    st.from_regex(runs.RUN_ID, fullmatch=True),
     st.sampled_from(
         ["../../etc/passwd", A_RUN + "\n", A_RUN + "/..", "%2e%2e", "..\\", A_RUN.replace("2", "\uff12"), "con"]
     ),
@@ -512,7 +517,7 @@ IDS = st.one_of(
 
 @given(IDS | RAW)
 def test_a_runs_id(value: Any) -> None:
-    found, refused = tried(UnknownRun, store.checked_id, value)
+    found, refused = tried(UnknownRun, runs.checked_id, value)
     if refused is not None:
         one_sentence(str(refused))
         return
@@ -567,7 +572,7 @@ def test_the_address_of_an_asset(name: str) -> None:
 
 def answered(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
     """The cookies that a visitor with these headers is given."""
-    from core.web.visitor import VisitorCookie
+    from core.web.server.visitor import VisitorCookie
 
     given_back: list[bytes] = []
 

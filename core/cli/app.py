@@ -1,0 +1,386 @@
+"""The command line: the same Launcher and store as the dashboard's, without the web.
+
+Exit status: 0 finished, 1 failed, 2 bad input, 130 stopped by Ctrl-C, 141 nobody reads the output.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from core.cli import record as recording
+from core.cli.claims import claims, print_measurement
+from core.cli.delete import delete
+from core.cli.export import export, find, saying, take_in
+from core.cli.health import health
+from core.cli.streams import OutputGone
+from core.cli.terminal import AsJson, deployment, err, fail, line, listing, out, say
+from core.data import datasets, images
+from core.deployment.settings import DeploymentSettings
+from core.experiment import metrics
+from core.experiment.machine import machine_words
+from core.experiment.names import engine_title, run_title
+from core.experiment.settings import InvalidSettings, TrainSettings
+from core.launcher.inbox import Guest, is_answered
+from core.launcher.launcher import Launcher, LauncherUnavailable
+from core.launcher.outside import as_they_are, look
+from core.launcher.predictors import PredictorError, Predictors
+from core.protocol.process import WorkerProcess
+from core.results.fairness_words import badge_of, not_comparable, words_of
+from core.results.models import Model, models_of
+from core.results.outcome import gather
+from core.storage.runs import ALL_ROWS, Damaged, Row, Run, Store, StoreError, UnknownRun
+
+app = typer.Typer(
+    help="Keras vs PyTorch in the terminal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+RESULT_FIGURES = ("test_loss", "test_accuracy", "rss_mib")
+
+
+def default(field: str) -> str:
+    """A setting's default as it is typed on the command line."""
+    value = TrainSettings.model_fields[field].default
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+app.command()(claims)
+app.command()(delete)
+app.command()(export)
+app.command()(health)
+app.command("import")(take_in)
+
+
+# Every option is text: `TrainSettings` alone checks it, so a bad value gets the page's sentence.
+@app.command()
+def train(
+    engines: Annotated[str, typer.Option(help="Engines, one lane each.")] = default("engines"),
+    batch_size: Annotated[str, typer.Option(help="1 to 4,096.")] = default("batch_size"),
+    epochs: Annotated[str, typer.Option(help="1 to 100.")] = default("epochs"),
+    dropout: Annotated[str, typer.Option(help="0 to 0.9.")] = default("dropout"),
+    learning_rate: Annotated[str, typer.Option(help="Adam's.")] = default("learning_rate"),
+    seed: Annotated[str, typer.Option(help="For weights and shuffling.")] = default("seed"),
+    dataset: Annotated[str, typer.Option(help="mnist5k, mnist, fashion-mnist or kmnist.")] = default("dataset"),
+    alignment: Annotated[str, typer.Option(help="as-shipped, same-start or exact-twin.")] = default("alignment"),
+    schedule: Annotated[str, typer.Option(help="turns or together.")] = default("schedule"),
+    patience: Annotated[str, typer.Option(help="Early stopping in epochs; 0: never.")] = default("patience"),
+    device: Annotated[str, typer.Option(help="auto, cpu or best.")] = default("device"),
+    as_json: AsJson = False,
+) -> None:
+    """Trains one run and shows it while it goes on."""
+    raw = {name: value for name, value in locals().items() if name != "as_json"}
+    try:
+        settings = TrainSettings.parse(raw)
+        launcher = _launcher()
+    except InvalidSettings as error:
+        fail(str(error), 2)
+    except (LauncherUnavailable, StoreError) as error:
+        fail(str(error), 1)
+    try:
+        run = _train(launcher, settings, print_json if as_json else print_progress)
+        if not as_json:
+            _print_run(run, launcher.store.rows(run.id, limit=ALL_ROWS))
+    except InvalidSettings as error:
+        fail(str(error), 2)
+    except (StoreError, datasets.DatasetError, LauncherUnavailable) as error:
+        fail(str(error), 1)
+    finally:
+        launcher.close()
+    _leave(run, launcher.trouble, as_json)
+
+
+def _leave(run: Run, trouble: str, as_json: bool) -> None:
+    """Ends the command with what is wrong: nothing, a run that did not finish, or lanes that parted."""
+    parted = not_comparable(run.fairness)
+    if run.state == "finished" and not parted:
+        return
+    why = run.reason if run.state != "finished" else words_of(run)
+    if trouble or as_json:
+        say(trouble or why, err)
+    raise typer.Exit(130 if run.state == "stopped" else 1)
+
+
+def _launcher() -> Launcher | Guest:
+    """One of our own, else the dashboard's where it has the folder. Raises `LauncherUnavailable`, `StoreError`."""
+    found = deployment(spares=False)
+    try:
+        return Launcher(found, "the command line")
+    except LauncherUnavailable:
+        if is_answered(found.data_dir):
+            return Guest(found.data_dir, lambda sentence: say(sentence, err))
+        raise
+
+
+ShowRows = Callable[[Run, Iterator[Row]], None]
+
+
+def _train(launcher: Launcher | Guest, settings: TrainSettings, show: ShowRows) -> Run:
+    """Shows a run to its end. Ctrl-C or an output that takes no more stop it; a second Ctrl-C leaves at once."""
+    run_id = ""
+    try:
+        run_id = launcher.submit(settings)
+        show(launcher.store.run(run_id), launcher.follow(run_id))
+    except (KeyboardInterrupt, OutputGone) as error:
+        try:
+            for waiting in launcher.active():
+                launcher.stop(waiting)
+            while launcher.active():
+                time.sleep(0.05)
+        except KeyboardInterrupt:
+            # The workers end by themselves when our end of their pipes closes.
+            os._exit(130)
+        if not run_id or isinstance(error, OutputGone):
+            raise
+    return look(launcher.store, launcher.store.run(run_id))[0]
+
+
+def print_json(run: Run, rows: Iterator[Row]) -> None:
+    """One object a line: every epoch, then each lane's result."""
+    facts: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        known = facts.setdefault(row.engine, {})
+        if row.kind in ("ready", "epoch"):
+            known |= {name: row.fields[name] for name in ("import_s", "first_step_s") if row.fields.get(name)}
+        if row.kind == "epoch":
+            keep = ("epoch", *(name for name in metrics.FIGURES if name in row.fields and name != "first_step_s"))
+            fields = {name: row.fields[name] for name in keep}
+            line({"event": "epoch", "run": run.id, "engine": row.engine, **fields})
+        elif row.kind == "certificate":
+            line({"event": "certificate", "run": run.id, **row.fields})
+        elif row.kind == "fairness":
+            line({"event": "fairness", "run": run.id, **row.fields})
+        elif row.kind == "result":
+            known |= {name: row.fields[name] for name in RESULT_FIGURES}
+        elif row.kind == "lane" and row.fields["state"] in ("finished", "failed", "stopped", "interrupted"):
+            figures = {name: known.get(name) for name in (*RESULT_FIGURES, "import_s", "first_step_s")}
+            state = {"state": row.fields["state"], "reason": row.fields.get("reason", "")}
+            line({"event": "result", "run": run.id, "engine": row.engine, **state, **figures})
+
+
+def print_progress(run: Run, rows: Iterator[Row]) -> None:
+    """A bar for each lane, in epochs, and one for the data while it is fetched."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"), TimeElapsedColumn())
+    with Progress(*columns, console=err) as progress:
+        tasks: dict[str, TaskID] = {}
+        for row in rows:
+            fields = row.fields
+            if row.kind == "prepared" and "" in tasks:
+                progress.update(tasks[""], total=1, completed=1, words="ready")
+            if row.kind not in ("data", "lane", "step", "epoch"):
+                continue
+            if row.engine not in tasks:
+                title, total = (engine_title(row.engine), run.settings["epochs"]) if row.engine else ("Data", None)
+                tasks[row.engine] = progress.add_task(title, words="", total=total)
+            task = tasks[row.engine]
+            if row.kind == "data":
+                received, total = fields["received_bytes"], fields["total_bytes"] or None
+                progress.update(task, completed=received, total=total, words=fields["phase"])
+            elif row.kind == "lane":
+                progress.update(task, words=fields["state"])
+            elif row.kind == "epoch":
+                words = f"epoch {fields['epoch']}, validation {100 * fields['val_accuracy']:.1f} %"
+                progress.update(task, completed=fields["epoch"], words=words)
+            else:
+                done = fields["points"][-1][0] / fields["steps_per_epoch"]
+                progress.update(task, completed=fields["epoch"] - 1 + done)
+
+
+@app.command()
+def runs(as_json: AsJson = False) -> None:
+    """Lists the runs of the data folder, newest first, and those that came with the project."""
+    try:
+        store = Store(deployment().data_dir)
+        damaged: list[Damaged] = []
+        found, missing = as_they_are(store, store.runs(damaged=damaged)), store.missing
+    except StoreError as error:
+        fail(str(error), 1)
+    for sentence in (missing, *map(str, damaged)):
+        if sentence:
+            say(sentence, err)
+    if as_json:
+        for run in found:
+            line(_summary(run))
+        return
+    listed = []
+    for run in found:
+        state = run.state if run.source == "here" else f"{run.state}, {run.source} ({machine_words(run.machine)})"
+        state += f", {said[0]}" if (said := badge_of(run)) else ""
+        images = datasets.find(run.settings["dataset"]).test_images
+        tested = [lane for lane in run.lanes if lane.test_accuracy is not None]
+        results = [f"{engine_title(lane.engine)} {metrics.percent(lane.test_accuracy, images)}" for lane in tested]
+        begun = run.created_at[:16].replace("T", " ")
+        listed.append((run.id, run_title(run.name, run.settings), begun, state, ", ".join(results)))
+    listing(("run", "title", "begun", "state", "test accuracy"), listed)
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "name": run.name,
+        "note": run.note,
+        "created_at": run.created_at,
+        "state": run.state,
+        "reason": run.reason,
+        "source": run.source,
+        "fairness": None if run.fairness is None else asdict(run.fairness),
+        "busy": run.busy,
+        "dataset": run.settings["dataset"],
+        "engines": run.settings["engines"],
+        "settings": run.settings,
+        "machine": run.machine,
+        "lanes": [
+            {
+                "engine": lane.engine,
+                "state": lane.state,
+                "test_loss": lane.test_loss,
+                "test_accuracy": lane.test_accuracy,
+            }
+            for lane in run.lanes
+        ],
+    }
+
+
+@app.command()
+def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], as_json: AsJson = False) -> None:
+    """Shows one run: its settings, every epoch and the result."""
+    store = Store(deployment().data_dir)
+    try:
+        found, rows = look(store, find(store, run))
+    except UnknownRun as error:
+        fail(str(error), 2)
+    except StoreError as error:
+        fail(str(error), 1)
+    if as_json:
+        line({**_summary(found), "rows": [row.as_json() for row in rows]})
+    else:
+        with saying(found, rows):
+            _print_run(found, rows)
+
+
+def _print_run(run: Run, rows: list[Row]) -> None:
+    """Settings, a line an epoch, and the article's last two lines for each lane."""
+    words = ", ".join(f"{k} {','.join(v) if isinstance(v, list) else v}" for k, v in run.settings.items())
+    say(run_title(run.name, run.settings))
+    origin = "" if run.source == "here" else f", {run.source}"
+    say(f"Run {run.id}: {run.state}{origin}. {run.reason}".strip())
+    say(f"{words}. {machine_words(run.machine)}, {run.created_at[:10]}.")
+    images = datasets.find(run.settings["dataset"])
+    listed = [
+        (
+            str(row.fields["epoch"]),
+            engine_title(row.engine),
+            metrics.loss(row.fields["train_loss"]),
+            metrics.loss(row.fields["val_loss"]),
+            metrics.percent(row.fields["val_accuracy"], images.validation_images),
+            metrics.duration(row.fields["train_s"]),
+            metrics.throughput(row.fields["images_per_s"]),
+        )
+        for row in rows
+        if row.kind == "epoch"
+    ]
+    listing(
+        ("epoch", "lane", "training\nloss", "validation\nloss", "validation\naccuracy", "time", "throughput"), listed
+    )
+    for lane in run.lanes:
+        result = f"{lane.state}: {lane.reason}" if lane.reason else lane.state
+        if lane.test_accuracy is not None:
+            accuracy = metrics.percent(lane.test_accuracy, images.test_images)
+            result = f"test loss {metrics.loss(lane.test_loss)}, test accuracy {accuracy}"
+        say(f"{engine_title(lane.engine)}: {result}")
+    if run.busy:
+        say("The machine was busy, so the lanes' times cannot be compared.")
+    if said := badge_of(run):
+        say(f"{said[0][:1].upper()}{said[0][1:]}. {words_of(run)}")
+
+
+@app.command()
+def predict(
+    files: Annotated[list[str], typer.Argument(help="PNG or JPEG files, one digit each.")],
+    run: Annotated[str, typer.Option(help="A run's id, or `latest`.")] = "latest",
+    as_json: AsJson = False,
+) -> None:
+    """Reads pictures of digits with both models of a run."""
+    store = Store(deployment().data_dir)
+    try:
+        found = find(store, run, to_read=True)
+        rows = store.rows(found.id, steps=False, limit=ALL_ROWS)
+    except UnknownRun as error:
+        fail(str(error), 2)
+    except StoreError as error:
+        fail(str(error), 1)
+    with saying(found, rows):
+        outcome = gather(found, rows)
+        models = models_of(outcome, store)
+    if not models:
+        why = "was imported without them" if any(lane.result for lane in outcome.lanes) else "did not finish"
+        fail(f"Run {found.id} has no weights: it {why}.", 2)
+    with tempfile.TemporaryDirectory() as logs:
+        predictors = Predictors(
+            lambda engine: WorkerProcess(engine, Path(logs) / f"{engine}.log"),
+            training=lambda: "",
+            beside=lambda _: None,
+        )
+        try:
+            read = [_predict(file, predictors, models, outcome.dataset.class_names, as_json) for file in files]
+        except PredictorError as error:
+            fail(str(error), 1)
+        finally:
+            predictors.close()
+    raise typer.Exit(0 if all(read) else 2)
+
+
+def _predict(file: str, predictors: Predictors, models: list[Model], classes: Sequence[str], as_json: bool) -> bool:
+    """One file's answers, or the sentence that says why there are none; whether it could be read."""
+    try:
+        with Path(file).open("rb") as opened:
+            seen = images.prepare_digit(images.from_upload(opened.read(images.MAX_UPLOAD_BYTES + 1), file))
+    except OSError as error:
+        say(f"{file} cannot be read: {error.strerror}.", err)
+        return False
+    except images.ImageError as error:
+        say(str(error), err)
+        return False
+    for answer in predictors.ask(models, seen[None]):
+        shares = answer.probabilities[0]
+        name = classes[int(shares.argmax())]
+        if as_json:
+            values = {"file": file, "engine": answer.engine, "class": name, "probabilities": shares.tolist()}
+            line({**values, "compute_ms": answer.compute_ms})
+        else:
+            words = (
+                f"{engine_title(answer.engine)}: {name}, {100 * shares.max():.1f} % sure, {answer.compute_ms:.1f} ms"
+            )
+            say(f"{file}  {words}")
+    return True
+
+
+@app.command()
+def record(
+    data_note: Annotated[str, typer.Option(help="What is special about the data; shown with every figure.")] = "",
+    only: Annotated[str, typer.Option(help="duels or evidence; both where it is not given.")] = "",
+) -> None:
+    """Makes what comes with the project: three duels on full MNIST, every row's evidence, every lesson's output."""
+    if only not in ("", "duels", "evidence"):
+        fail("--only must be duels or evidence.", 2)
+    try:
+        launcher = Launcher(DeploymentSettings(spares=False), "the command line")
+    except (LauncherUnavailable, StoreError) as error:
+        fail(str(error), 1)
+    try:
+        for folder in recording.record(launcher, data_note, print_progress) if only != "evidence" else ():
+            out.print(f"Recorded {folder.name}.", highlight=False)
+        if only != "duels":
+            path = recording.record_evidence(launcher, print_measurement)
+            out.print(f"Recorded {path.name}.", highlight=False)
+    except (recording.RecordingError, StoreError, datasets.DatasetError) as error:
+        fail(str(error), 1)
+    finally:
+        launcher.close()

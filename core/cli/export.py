@@ -1,0 +1,104 @@
+"""`python -m core export` and `import`: a run as a file to take along, and one from elsewhere taken in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.terminal import deployment, fail, out, say
+from core.launcher.launcher import Launcher, LauncherUnavailable
+from core.launcher.outside import look
+from core.results import export as files
+from core.results.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
+from core.results.models import readable
+from core.results.report import as_html
+from core.storage.runs import DamagedRun, Row, Run, Store, StoreError, UnknownRun
+from core.storage.soundness import blaming
+
+FORMATS = ("html", "csv", "json", "tensorboard")
+
+
+def find(store: Store, name: str, to_read: bool = False) -> Run:
+    """A run by its id, or the `latest` that was trained in this folder, `to_read` with weights. Raises `StoreError`."""
+    if name != "latest":
+        try:
+            return store.run(name)
+        except UnknownRun as error:
+            raise UnknownRun(store.missing or str(error)) from None
+    # An import is the latest where nothing was trained.
+    found = [run for run in store.runs() if run.source != "recorded" and (not to_read or readable(run, store))]
+    if not found:
+        none = "No run here has weights to read with: train one first." if to_read else "There is no run yet."
+        raise UnknownRun(store.missing or none)
+    return next((run for run in found if run.source == "here"), found[0])
+
+
+@contextmanager
+def saying(run: Run, rows: list[Row]) -> Iterator[None]:
+    """Whatever a stored run holds, it ends with a sentence."""
+    try:
+        with blaming(lambda _: rows, run):
+            yield
+    except DamagedRun as error:
+        fail(str(error), 1)
+
+
+def export(
+    run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write; for tensorboard a folder.")],
+    form: Annotated[str, typer.Option("--format", help="html, csv, json or tensorboard.")] = "html",
+    with_weights: Annotated[bool, typer.Option("--with-weights", help="With json: weights, predictions.")] = False,
+) -> None:
+    """Writes a run as one HTML report, as CSV or JSON of all rows, or as TensorBoard's event files."""
+    if form not in FORMATS:
+        fail(f"--format must be one of {', '.join(FORMATS)}, not {form[:40]}.", 2)
+    if with_weights and form != "json":
+        fail(f"--with-weights goes with --format json, not {form}.", 2)
+    store = Store(deployment().data_dir)
+    try:
+        found, rows = look(store, find(store, run))
+        if with_weights and not readable(found, store):
+            fail(f"Run {found.id} has no weights to take along.", 2)
+        with saying(found, rows):
+            _write(found, rows, form, output, store.artifacts(found.id) if with_weights else None)
+    except UnknownRun as error:
+        fail(str(error), 2)
+    except StoreError as error:
+        fail(str(error), 1)
+    except OSError as error:
+        fail(f"{output} cannot be written: {error.strerror or error}.", 1)
+    say(f"Wrote {output}.")
+
+
+def _write(run: Run, rows: list[Row], form: str, output: Path, weights: Path | None) -> None:
+    if form == "tensorboard":
+        files.write_tensorboard(run, rows, output)
+        return
+    if form == "html":
+        text = as_html(run, rows)
+    else:
+        text = files.as_csv(run, rows) if form == "csv" else files.as_json(run, rows, weights)
+    output.write_text(text, encoding="utf-8")
+
+
+def take_in(file: Annotated[Path, typer.Argument(help="A run that was exported as JSON.")]) -> None:
+    """Takes in a run that was exported as JSON; it is marked as imported."""
+    try:
+        with file.open("rb") as opened:
+            taken = read_json(opened.read(MAX_IMPORT_BYTES + 1))
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror or error}.", 2)
+    except ImportRefused as error:
+        fail(str(error), 2)
+    try:
+        launcher = Launcher(deployment(spares=False), "the command line")
+    except (LauncherUnavailable, StoreError) as error:
+        fail(str(error), 1)
+    try:
+        out.print(f"Imported as {launcher.take_in(*taken)}.", highlight=False)
+    except StoreError as error:
+        fail(str(error), 1)
+    finally:
+        launcher.close()

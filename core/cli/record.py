@@ -1,0 +1,131 @@
+"""`make record`: the duels, the evidence and the lessons' output that come with the project, never made by hand.
+
+The duels are real runs on full MNIST. Each becomes a folder in `core/storage/recorded`: `run.json` (run, lanes, rows),
+the weights and test predictions of each lane, and `images.npz` with the pixels of every test image that a lane misread
+or on which the lanes disagree, and of 20 samples (the first two of each class). The full test set is too large to come
+along. Evidence and output are real measurements, all in `core/storage/recorded/evidence.json`.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.compare.claims import CLAIMS
+from core.data import datasets
+from core.experiment.settings import Alignment, Order, TrainSettings
+from core.launcher.launcher import Launcher
+from core.learn import lessons
+from core.results.export import content
+from core.results.fairness_words import words_of
+from core.storage.measurements import EVIDENCE, Measurement, write_evidence
+from core.storage.runs import RECORDED, Row, Run
+
+ShowRows = Callable[[Run, Iterator[Row]], None]
+Await = Callable[[Launcher, str], Measurement]
+"""Shows a measurement until it has ended, and returns it."""
+
+SAMPLES_PER_CLASS = 2
+
+
+class RecordingError(Exception):
+    """A recording cannot be made, in one plain sentence."""
+
+
+def record(launcher: Launcher, note: str, show: ShowRows, folder: Path = RECORDED) -> list[Path]:
+    """Runs the three duels and keeps each; replaces the ones kept before. Raises `RecordingError`.
+
+    `note` says what is special about the data, where something is: it is shown with every figure.
+    """
+    kept = []
+    for alignment in Alignment:
+        run_id = launcher.submit(TrainSettings(dataset="mnist", alignment=alignment))
+        show(launcher.store.run(run_id), launcher.follow(run_id))
+        run = launcher.store.run(run_id)
+        if run.state != "finished":
+            raise RecordingError(f"The {alignment} duel ended {run.state}: {run.reason}")
+        kept.append(keep(launcher, run, note, folder))
+    for old in folder.glob("*/run.json"):
+        if old.parent not in kept:
+            shutil.rmtree(old.parent)
+    return kept
+
+
+def record_evidence(launcher: Launcher, show: Await, folder: Path = RECORDED) -> Path:
+    """Measures every row that has a probe, runs every lesson, and keeps all of it; replaces what was kept before.
+
+    Raises `RecordingError` where one of them has no result.
+    """
+    orders = [claim.order for claim in CLAIMS if claim.probe] + [lesson_order(lesson) for lesson in lessons.LESSONS]
+    measured = []
+    for order in orders:
+        found = show(launcher, launcher.measure(order))
+        if found.state != "finished":
+            raise RecordingError(f"{order.subject} ended {found.state}: {found.reason}")
+        measured.append(found)
+    write_evidence(folder / EVIDENCE, measured)
+    return folder / EVIDENCE
+
+
+def lesson_order(lesson: lessons.Lesson) -> Order:
+    """A lesson with its control where it stands at first."""
+    return lessons.order(lesson, lesson.control.default if lesson.control else None)
+
+
+def keep(launcher: Launcher, run: Run, note: str, folder: Path) -> Path:
+    """Writes one finished run as a recording and returns its folder; whole or not at all."""
+    rows = launcher.store.rows(run.id, limit=1_000_000)
+    certificates = [row.fields for row in rows if row.kind == "certificate"]
+    if not all(certificate["passed"] for certificate in certificates):
+        raise RecordingError(f"The fairness certificate of run {run.id} failed: nothing is recorded.")
+    if run.fairness is not None and run.fairness.state != "held":
+        raise RecordingError(f"The lanes of run {run.id} did not hold: {words_of(run)} Nothing is recorded.")
+    if run.busy:
+        raise RecordingError(f"The machine was busy while run {run.id} trained: nothing is recorded.")
+    target, beside = folder / run.id, folder / f".{run.id}.part"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    source = launcher.store.artifacts(run.id)
+    for lane in run.lanes:
+        for kind in ("safetensors", "npz"):
+            shutil.copyfile(source / f"{lane.engine}.{kind}", beside / f"{lane.engine}.{kind}")
+    np.savez_compressed(beside / "images.npz", **kept_images(launcher, run, source))  # type: ignore[arg-type]
+    (beside / "run.json").write_text(json.dumps(_content(run, rows, note), indent=1) + "\n")
+    beside.replace(target)
+    return target
+
+
+def _content(run: Run, rows: list[Row], note: str) -> dict[str, Any]:
+    """The export's own format, without the progress of a download; the note stands with the data."""
+    values = content(run, [row for row in rows if row.kind != "data"])
+    for row in values["rows"]:
+        if row["kind"] == "prepared":
+            row["note"] = note
+    return values
+
+
+def kept_images(launcher: Launcher, run: Run, source: Path) -> dict[str, npt.NDArray[np.generic]]:
+    """What a recording brings of the test set: `index` int32 [K] and `images` uint8 [K, 28, 28] of the images that
+    are worth a look, and `test_labels` uint8 [N] of all.
+    """
+    prepared = datasets.prepared(run.settings["dataset"], launcher.store.data_dir)
+    if prepared is None:
+        raise RecordingError("The prepared data set is gone: record again.")
+    arrays = prepared.load()
+    labels = np.array(arrays.test_labels)
+    read = [np.load(source / f"{lane.engine}.npz")["classes"] for lane in run.lanes]
+    wanted = np.zeros(len(labels), bool)
+    for classes in read:
+        wanted |= (classes != labels) | (classes != read[0])
+    samples = np.concatenate([np.flatnonzero(labels == digit)[:SAMPLES_PER_CLASS] for digit in range(10)])
+    wanted[samples] = True
+    index = np.flatnonzero(wanted)
+    return {
+        "index": index.astype("int32"),
+        "images": np.array(arrays.test_images[index]),
+        "test_labels": labels,
+    }

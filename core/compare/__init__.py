@@ -1,0 +1,1 @@
+"""The article's claims, what measures them and what their evidence says."""

@@ -1,0 +1,80 @@
+"""A measurement's process: `python -m core.compare.probes PROBE`. One `Measure` in on stdin, events out on stdout.
+
+The same pipes and the same beat as a lane's worker. When stdin closes the process ends at once, and with it every
+part that it has started: their stdins close, too.
+"""
+
+import importlib
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from importlib import metadata
+from pathlib import Path
+
+from core.compare.probes.base import PartFailed
+from core.protocol import messages
+from core.protocol.messages import Message
+from core.worker.__main__ import Outbox, beat, one_line, read_commands
+
+PACKAGES = ("keras", "tensorflow", "torch", "jax", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """What is installed of that which is measured."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+class PipeReport:
+    """A probe's report (`core.compare.probes.base.Report`) as events."""
+
+    def __init__(self, outbox: Outbox, data_dir: Path) -> None:
+        self._outbox, self.data_dir = outbox, data_dir
+
+    def progress(self, fraction: float, sentence: str) -> None:
+        """Sends it."""
+        self._outbox.send(messages.Progress(fraction, sentence))
+
+    def printed(self, part: str, text: str) -> None:
+        """Sends it."""
+        self._outbox.send(messages.Printed(part, text))
+
+
+def work(name: str, outbox: Outbox, inbox: "queue.Queue[Message]") -> None:
+    """Imports the probe, says so, measures once."""
+    began = time.perf_counter()
+    try:
+        measure = importlib.import_module(f"core.compare.probes.{name}").measure
+        outbox.send(messages.Ready(name, time.perf_counter() - began, versions(), []))
+        command = inbox.get()
+        assert isinstance(command, messages.Measure)
+        result = measure(PipeReport(outbox, Path(command.data_dir)), **command.arguments)
+        outbox.send(messages.Measured(result, versions()))
+    except Exception as error:
+        traceback.print_exc()
+        outbox.send(messages.Failed(str(error) if isinstance(error, PartFailed) else one_line(error)))
+
+
+def main() -> None:
+    """Sets up the pipes before anything else can print, then works."""
+    out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)
+    outbox = Outbox(out)
+    inbox: queue.Queue[Message] = queue.Queue()
+    threading.Thread(target=read_commands, args=(inbox, threading.Event()), daemon=True).start()
+    threading.Thread(target=beat, args=(outbox,), daemon=True).start()
+    work(sys.argv[1], outbox, inbox)
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Data sets: the catalogue, their preparation, and pictures that become network inputs."""

@@ -1,0 +1,374 @@
+"""The data sets: what there is to train on, and the prepared files that every process maps.
+
+`DATASETS` is the catalogue. `prepare` makes a data set's folder once, in a process of its own
+(core/data/prepare.py, the only place that downloads and converts); `prepared` finds that folder again.
+The web process imports this file, so it stays with the standard library and numpy.
+"""
+
+import contextlib
+import json
+import logging
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8Array = npt.NDArray[np.uint8]
+Phase = Literal["wait", "download", "verify", "convert"]
+
+IMAGE_SIZE = 28
+CLASSES = 10
+ARRAY_FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy")
+PROVENANCE_FILE = "provenance.json"
+
+_PROJECT_DIR = Path(__file__).resolve().parents[2]
+_POLL_S = 0.1
+_GRACE_S = 3.0
+_LOG_TAIL_BYTES = 4000
+_DIGITS = tuple("0123456789")
+
+log = logging.getLogger(__name__)
+
+
+class DatasetError(Exception):
+    """A data set cannot be had; the message is one plain sentence: what happened, and what to do."""
+
+
+class PreparationCancelled(DatasetError):
+    """The caller's `cancelled` turned true; nothing half prepared is left in the data set's folder."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One data set of the catalogue: 28x28 grey images in ten classes.
+
+    `download_bytes` is what a preparation fetches (the published .gz files together); None for the embedded
+    set.
+    """
+
+    name: str
+    title: str
+    description: str
+    train_images: int
+    test_images: int
+    class_names: tuple[str, ...]
+    download_bytes: int | None = None
+
+    @property
+    def validation_images(self) -> int:
+        """Images held out for validation: the last 10 % of the training images, before any shuffle."""
+        return self.train_images // 10
+
+    @property
+    def training_split(self) -> int:
+        """Images that are trained on: what the validation split leaves."""
+        return self.train_images - self.validation_images
+
+    @property
+    def split_words(self) -> str:
+        """How many of its images do what, as part of a sentence."""
+        return (
+            f"{self.training_split:,} for training, {self.validation_images:,} for validation, "
+            f"{self.test_images:,} for testing"
+        )
+
+    @property
+    def array_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every prepared file by its name; all are uint8."""
+        size = (IMAGE_SIZE, IMAGE_SIZE)
+        return {
+            "train_images.npy": (self.train_images, *size),
+            "train_labels.npy": (self.train_images,),
+            "test_images.npy": (self.test_images, *size),
+            "test_labels.npy": (self.test_images,),
+        }
+
+
+_CATALOGUE = (
+    Dataset(
+        name="mnist5k",
+        title="MNIST, 5,000 images",
+        description=(
+            "5,000 handwritten digits, 500 a class, all from MNIST's training set; comes with the project, no download."
+        ),
+        train_images=4_000,
+        test_images=1_000,
+        class_names=_DIGITS,
+    ),
+    Dataset(
+        name="mnist",
+        title="MNIST",
+        description="70,000 handwritten digits: the data set of the article.",
+        train_images=60_000,
+        test_images=10_000,
+        class_names=_DIGITS,
+        download_bytes=9_912_422 + 28_881 + 1_648_877 + 4_542,
+    ),
+    Dataset(
+        name="fashion-mnist",
+        title="Fashion-MNIST",
+        description="70,000 pictures of clothes, in MNIST's format; harder than digits.",
+        train_images=60_000,
+        test_images=10_000,
+        class_names=(
+            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        ),
+        download_bytes=26_421_880 + 29_515 + 4_422_102 + 5_148,
+    ),
+    Dataset(
+        name="kmnist",
+        title="Kuzushiji-MNIST",
+        description="70,000 handwritten Japanese characters of ten kinds, in MNIST's format.",
+        train_images=60_000,
+        test_images=10_000,
+        class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+        download_bytes=18_165_135 + 29_497 + 3_041_136 + 5_120,
+    ),
+)
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _CATALOGUE}
+
+
+class Arrays(NamedTuple):
+    """A data set in memory-mapped uint8 arrays: images [N, 28, 28] in 0..255, labels [N] in 0..9."""
+
+    train_images: UInt8Array
+    train_labels: UInt8Array
+    validation_images: UInt8Array
+    validation_labels: UInt8Array
+    test_images: UInt8Array
+    test_labels: UInt8Array
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A complete prepared folder and what is written in it about where its data came from."""
+
+    dataset: Dataset
+    folder: Path
+    provenance: Mapping[str, Any]
+
+    def load(self) -> Arrays:
+        """Map the arrays, read-only; nothing is read before it is used.
+
+        Raises DatasetError if the folder was damaged or removed since it was found.
+        """
+        try:
+            arrays = _map_arrays(self.dataset, self.folder)
+        except (OSError, ValueError) as fault:
+            raise DatasetError(
+                f"The files of {self.dataset.title} in {self.folder} are damaged: delete that folder and try again."
+            ) from fault
+        train_images, train_labels, test_images, test_labels = arrays
+        split = self.dataset.training_split
+        return Arrays(
+            train_images=train_images[:split],
+            train_labels=train_labels[:split],
+            validation_images=train_images[split:],
+            validation_labels=train_labels[split:],
+            test_images=test_images,
+            test_labels=test_labels,
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a preparation is; `total_bytes` counts the download, 0 where nothing is downloaded.
+
+    The phase `wait` means that another process is preparing the same data set.
+    """
+
+    phase: Phase
+    received_bytes: int
+    total_bytes: int
+
+
+def find(name: str) -> Dataset:
+    """The data set called `name`; raises DatasetError, naming those there are."""
+    try:
+        return DATASETS[name]
+    except KeyError:
+        raise DatasetError(f"There is no data set {name!r}: choose one of {', '.join(DATASETS)}.") from None
+
+
+def folder_of(name: str, data_dir: Path) -> Path:
+    """Where the prepared files of data set `name` lie, whether or not they do yet."""
+    return data_dir / "datasets" / find(name).name
+
+
+def prepared(name: str, data_dir: Path) -> Prepared | None:
+    """The prepared folder of `name`, or None where there is none or it is torn.
+
+    Torn: a file is missing, or has a wrong shape. Reads four headers, not the data: about a millisecond.
+    """
+    dataset, folder = find(name), folder_of(name, data_dir)
+    try:
+        provenance = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))
+        _map_arrays(dataset, folder)
+    except (OSError, ValueError):
+        return None
+    return Prepared(dataset, folder, provenance) if isinstance(provenance, dict) else None
+
+
+def _map_arrays(dataset: Dataset, folder: Path) -> list[UInt8Array]:
+    """The four arrays in the order of ARRAY_FILES; raises OSError or ValueError if one is amiss."""
+    arrays = []
+    for file_name in ARRAY_FILES:
+        shape = dataset.array_shapes[file_name]
+        try:
+            array = np.load(folder / file_name, mmap_mode="r", allow_pickle=False)
+        except EOFError as fault:  # numpy's word for an empty file
+            raise ValueError(f"{file_name} is empty") from fault
+        if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != np.uint8:
+            raise ValueError(f"{file_name} is not uint8 {shape}")
+        arrays.append(array)
+    return arrays
+
+
+def prepare(
+    name: str,
+    data_dir: Path,
+    datasets_dir: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    command: Sequence[str] | None = None,
+) -> Prepared:
+    """Make the data set ready to map, once; blocks until it is, in at most 0.1 s if it already was.
+
+    `datasets_dir` holds IDX files in torchvision's layout, read instead of downloading. `on_progress` is
+    called in this thread, `cancelled` about ten times a second. `command` replaces `python -m core.data.prepare`
+    in tests. Raises DatasetError, or PreparationCancelled. However this ends, no process is left.
+    """
+    dataset = find(name)
+    ready = prepared(name, data_dir)
+    if ready is not None:
+        return ready
+    arguments = [name, "--data-dir", str(data_dir.resolve()), "--until-stdin-closes"]
+    if datasets_dir is not None:
+        arguments += ["--datasets-dir", str(datasets_dir.resolve())]
+    with _child([*(command or (sys.executable, "-m", "core.data.prepare")), *arguments]) as (child, stderr):
+        if not _follow(child, on_progress, cancelled):
+            raise DatasetError(_death_sentence(dataset, child, stderr))
+    ready = prepared(name, data_dir)
+    if ready is None:
+        raise DatasetError(f"The prepared files of {dataset.title} have vanished from {data_dir}: try again.")
+    return ready
+
+
+@contextlib.contextmanager
+def _child(argv: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], IO[bytes]]]:
+    """Run `argv` beside us with its stderr in a nameless file; it is gone when the block is left.
+
+    Its own session keeps a Ctrl-C at the terminal away from it. Our end of its stdin closes when we die: it
+    then ends itself. Raises DatasetError if it cannot be started.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stderr = stack.enter_context(tempfile.TemporaryFile())
+            child = _start(argv, stderr)
+        except OSError as fault:
+            raise DatasetError(
+                f"The preparing process could not be started ({fault.strerror or fault}): "
+                "look at this machine's memory and temporary folder, then try again."
+            ) from fault
+        try:
+            yield child, stderr
+        finally:
+            child.terminate()  # unlike a kill or a closed stdin, lets it remove its temporary folder
+            try:
+                child.wait(_GRACE_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+            cast(IO[str], child.stdin).close()
+
+
+def _start(argv: Sequence[str], stderr: IO[bytes]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        argv,
+        cwd=_PROJECT_DIR,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _follow(
+    child: subprocess.Popen[str],
+    on_progress: Callable[[Progress], None] | None,
+    cancelled: Callable[[], bool] | None,
+) -> bool:
+    """Relay the child's events; True once it is done, False if it ended without a word.
+
+    Raises DatasetError with the sentence that the child sent, or PreparationCancelled.
+    """
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    threading.Thread(target=_read_lines, args=(child, lines), daemon=True).start()
+    while True:
+        if cancelled is not None and cancelled():
+            raise PreparationCancelled("The preparation was cancelled: start it again at any time.")
+        try:
+            line = lines.get(timeout=_POLL_S)
+        except queue.Empty:
+            continue
+        if line is None:
+            return False
+        event = json.loads(line)
+        if event["event"] == "done":
+            return True
+        if event["event"] == "error":
+            raise DatasetError(event["message"])
+        if on_progress is not None:
+            on_progress(Progress(event["phase"], event["received_bytes"], event["total_bytes"]))
+
+
+def _read_lines(child: subprocess.Popen[str], lines: "queue.SimpleQueue[str | None]") -> None:
+    """Put each complete line of the child's stdout into `lines`, then None; a killed child's last is torn."""
+    with cast(IO[str], child.stdout) as stdout:
+        for line in stdout:
+            if line.endswith("\n"):
+                lines.put(line)
+    lines.put(None)
+
+
+def _death_sentence(dataset: Dataset, child: subprocess.Popen[str], stderr: IO[bytes]) -> str:
+    """One sentence for a child that ended without a word; what it wrote to stderr goes to our log."""
+    deadline = time.monotonic() + _GRACE_S
+    while child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)  # its stdout closes a moment before its exit status is there
+    status = child.poll()
+    stderr.seek(max(0, stderr.seek(0, 2) - _LOG_TAIL_BYTES))
+    log.error(
+        "The preparation of %s ended with status %s:\n%s",
+        dataset.name,
+        status,
+        stderr.read().decode(errors="replace"),
+    )
+    if status is not None and status < 0:
+        return (
+            f"The preparation of {dataset.title} was ended from outside by {_signal_name(-status)}, "
+            "perhaps because memory ran out: try again."
+        )
+    return (
+        f"The preparation of {dataset.title} broke down (exit status {status}): "
+        "look into the server's log, then try again."
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

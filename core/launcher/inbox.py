@@ -1,0 +1,205 @@
+"""Runs that the command line asks for while a dashboard holds the data folder, where it alone may write.
+
+The folder `inbox` is there while somebody answers. `N.ask` holds a run's settings, `N.answer` the run's id or why there
+is none. `RUN.stop` asks to stop a run; so does `N.stop`, of whoever waits no longer for that answer.
+"""
+
+import contextlib
+import json
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from core.experiment.settings import InvalidSettings, TrainSettings
+from core.launcher.launcher import Launcher, LauncherUnavailable, Refused
+from core.launcher.outside import follow
+from core.storage.database import new_id
+from core.storage.holder import left_by, who_holds
+from core.storage.measurements import Measurements
+from core.storage.runs import Row, Store, StoreError, UnknownRun
+
+log = logging.getLogger(__name__)
+FOLDER = "inbox"
+POLL_S = 0.2
+ANSWER_S = 15.0
+"""A dashboard that takes nothing for so long does not answer any more."""
+TAKEN_S = 60.0
+"""So long it may take, after that, over settings that it has taken."""
+MOST_BYTES = 2**16
+"""Of one run's settings, which take less than 1,000."""
+
+
+class NotTaken(LauncherUnavailable):
+    """The dashboard took no run, in one plain sentence."""
+
+
+def put(path: Path, values: Any) -> None:
+    """Writes JSON so that whoever sees the file sees all of it. Raises `OSError`."""
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(values))
+    beside.replace(path)
+
+
+class Inbox:
+    """The dashboard's side: a thread that answers, from its making until `close`."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher, self._folder = launcher, launcher.store.data_dir / FOLDER
+        # Where visitors are told apart, the terminal is one of them.
+        self._visitor = "the terminal" if launcher.limits.hosted else ""
+        self._runs: dict[str, str] = {}  # what became of each N
+        self._closing = threading.Event()
+        shutil.rmtree(self._folder, ignore_errors=True)  # what a killed one left
+        with contextlib.suppress(OSError):  # the disk is full: the runs say so
+            self._folder.mkdir()
+        self._thread = threading.Thread(target=self._work, name="inbox", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Answers nobody from now on."""
+        self._closing.set()
+        self._thread.join(timeout=5)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _work(self) -> None:
+        while not self._closing.wait(POLL_S):
+            try:
+                self._look()
+            except Exception:  # whatever lies there, the next one is answered
+                log.exception("inbox")
+
+    def _look(self) -> None:
+        for path in self._files("*.ask"):
+            try:
+                with path.open("rb") as file:
+                    text = file.read(MOST_BYTES + 1)
+            finally:
+                path.unlink()  # who takes it back finds it gone, and waits for the answer
+            answer = self._answer(text)
+            if "run" in answer:
+                self._runs[path.stem] = answer["run"]
+            put(path.with_suffix(".answer"), answer)
+        for path in self._files("*.stop"):
+            self._stop(path)
+
+    def _files(self, pattern: str) -> list[Path]:
+        """What somebody put there whole: no folder, no link, no pipe that would be waited for."""
+        return [path for path in sorted(self._folder.glob(pattern)) if path.is_file() and not path.is_symlink()]
+
+    def _stop(self, path: Path) -> None:
+        """Obeys, and only then forgets: what cannot be written now is tried again, until the run has ended."""
+        try:
+            self._launcher.stop(self._runs.get(path.stem, path.stem), self._visitor)
+        except (UnknownRun, Refused) as error:
+            log.warning("%s: %s", path.name, error)
+        except StoreError as error:
+            log.warning("%s, to be tried again: %s", path.name, error)
+            return
+        path.with_suffix(".answer").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+    def _answer(self, text: bytes) -> dict[str, Any]:
+        if len(text) > MOST_BYTES:
+            return {"refused": f"A run's settings take at most {MOST_BYTES:,} bytes."}
+        try:
+            if not isinstance(values := json.loads(text), dict):
+                return {"refused": "A run's settings are a JSON object."}
+            return {"run": self._launcher.submit(TrainSettings.parse(values), self._visitor)}
+        except InvalidSettings as error:
+            return {"problems": error.problems}
+        except (LauncherUnavailable, StoreError, ValueError, RecursionError) as error:
+            return {"refused": str(error)}
+
+
+def is_answered(data_dir: Path) -> bool:
+    """Whether who holds a folder takes runs of others: a dashboard does."""
+    who = who_holds(data_dir)
+    return (who is None or who.owner == "the dashboard") and (data_dir / FOLDER).is_dir()
+
+
+class Guest:
+    """The command line's side: like a `Launcher`, for one run that another process executes."""
+
+    def __init__(self, data_dir: Path, say: Callable[[str], None]) -> None:
+        """`say` gets a sentence before the first row."""
+        self.store, self._say = Store(data_dir), say
+        self.trouble = ""
+        self._folder = self.store.data_dir / FOLDER
+        self._run = ""
+
+    def submit(self, settings: TrainSettings) -> str:
+        """Has a run queued; returns its id. Raises `InvalidSettings`, `NotTaken`."""
+        ask = self._folder / f"{new_id()}.ask"
+        try:
+            put(ask, settings.as_json())
+            answer = self._await(ask)
+        except KeyboardInterrupt:
+            if not _take_back(ask):
+                self.stop(ask.stem)
+            raise
+        except OSError as error:
+            raise NotTaken(f"The dashboard cannot be asked ({error.strerror or error}).") from None
+        if problems := answer.get("problems"):
+            raise InvalidSettings(problems)
+        if refused := answer.get("refused"):
+            raise NotTaken(refused)
+        self._run = str(answer["run"])
+        return self._run
+
+    def _words(self) -> str:
+        who = who_holds(self.store.data_dir)
+        owner = f"The dashboard (process {who.pid}, since {who.since})" if who else "The dashboard"
+        runs, measurements = self.store.open_runs(), Measurements(self.store.data_dir).open_ones()
+        before = sum(run.id < self._run for run in runs) + sum(one.id < self._run for one in measurements)
+        wait = f", behind {before} other{'s' * (before != 1)}" if before else ""
+        return f"{owner} holds the data folder: this run is queued there{wait}. Ctrl-C stops it."
+
+    def _await(self, ask: Path) -> dict[str, Any]:
+        """The answer, however late, to what was taken; what was not is taken back. Raises `NotTaken`."""
+        answer, until = ask.with_suffix(".answer"), time.monotonic() + ANSWER_S
+        taken = False
+        while not answer.exists():
+            if not self._folder.is_dir():
+                raise NotTaken("The dashboard was closed.")
+            if time.monotonic() > until:
+                if taken:
+                    self.stop(ask.stem)  # should it answer yet, nobody follows the run
+                if taken or _take_back(ask):
+                    raise NotTaken("The dashboard does not answer: restart it.")
+                taken, until = True, time.monotonic() + TAKEN_S
+            time.sleep(POLL_S / 4)
+        values: dict[str, Any] = json.loads(answer.read_text())
+        answer.unlink(missing_ok=True)
+        return values
+
+    def follow(self, run_id: str) -> Iterator[Row]:
+        """Every row of a run as it is committed, until it has ended or its owner is gone."""
+        self._say(self._words())
+        yield from follow(self.store, run_id, lambda: bool(self.active()))
+
+    def active(self) -> list[str]:
+        """The run, while it waits or goes on."""
+        with contextlib.suppress(StoreError):
+            if self._run and self.store.run(self._run).live and not left_by(self.store.data_dir):
+                return [self._run]
+        return []
+
+    def stop(self, wanted: str) -> None:
+        """Asks for the run's stop."""
+        with contextlib.suppress(OSError):
+            (self._folder / f"{wanted}.stop").touch()
+
+    def close(self) -> None:
+        """The holder stays."""
+
+
+def _take_back(ask: Path) -> bool:
+    try:
+        ask.unlink()
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,148 @@
+"""One measurement, from its process to its result: progress, printed lines, stop, time limit.
+
+Lives in the Launcher's thread, in turn with the runs: nothing is measured while a run trains.
+"""
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from core.data import datasets
+from core.experiment.settings import Order
+from core.learn.lessons import is_lesson
+from core.protocol import messages
+from core.protocol.messages import Message
+from core.protocol.process import WorkerProcess
+from core.storage.database import State
+from core.storage.measurements import Measurements
+
+FLUSH_S = 0.25
+PROGRAM = "core.compare.probes"
+ALONE = "Nobody had looked at this lesson for a minute, so it was stopped."
+
+
+class MeasurementInProgress:
+    """Executes one queued measurement. `stop` may be set from any thread, `closing` when the owner shuts down."""
+
+    def __init__(
+        self,
+        measurement: str,
+        order: Order,
+        store: Measurements,
+        datasets_dir: Path | None,
+        owner: str,
+        stopper: str = "You",
+        alone: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`alone` says whether it shall end by itself, because nobody looks at it any more."""
+        self._alone = alone
+        self.id, self.order, self.store, self.owner = measurement, order, store, owner
+        self.stopper = stopper
+        self.datasets_dir = datasets_dir
+        self.stop, self.closing, self.drawn_beside = threading.Event(), threading.Event(), threading.Event()
+        self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._lines: list[tuple[str, str]] = []
+        self._flushed_at = 0.0
+
+    def execute(self) -> None:
+        """Measures to the end and writes how it ended. Raises `StoreError` where the end cannot be written."""
+        self.store.begin(self.id)
+        if self._ending():
+            self._end_by_wish()
+            return
+        try:
+            datasets.prepare("mnist5k", self.store.data_dir, self.datasets_dir, cancelled=self._ending)
+            log = self.store.data_dir / "probes" / f"{self.order.subject}.log"
+            worker = WorkerProcess(self.order.program, log, program=PROGRAM)
+        except datasets.PreparationCancelled:
+            self._end_by_wish()
+        except datasets.DatasetError as error:
+            self.store.end(self.id, "failed", str(error))
+        except OSError as error:
+            self.store.end(self.id, "failed", f"Nothing could be started ({error.strerror or error}).")
+        else:
+            try:
+                self._measure(worker)
+            finally:
+                worker.hang_up()
+                worker.close()
+
+    def _measure(self, worker: WorkerProcess) -> None:
+        worker.assign(lambda _, message: self._inbox.put(message))
+        worker.send(messages.Measure(dict(self.order.arguments), str(self.store.data_dir)))
+        until = time.monotonic() + self.order.limit_s
+        while True:
+            with contextlib.suppress(queue.Empty):
+                if self._take(worker, self._inbox.get(timeout=0.1)):
+                    return
+            if time.monotonic() - self._flushed_at >= FLUSH_S:
+                self._flush()
+            if self._ending():
+                self._end_by_wish()
+                return
+            if why := self._overdue(worker, until):
+                worker.kill()
+                self._end("failed", f"It failed: {why}.")
+                return
+
+    def _take(self, worker: WorkerProcess, message: Message | None) -> bool:
+        """Takes one event; whether it was the last."""
+        match message:
+            case messages.Progress(fraction, sentence):
+                self.store.progress(self.id, min(max(fraction, 0.0), 1.0), sentence)
+            case messages.Printed(part, text):
+                self._lines.append((part, text))
+            case messages.Measured(result, versions):
+                self._flush()
+                self.store.finish(self.id, result, versions, self.drawn_beside.is_set())
+                return True
+            case messages.Failed(reason):
+                self._end("failed", f"It failed: {reason.rstrip('.')}.")
+                return True
+            case None:
+                self._end("failed", f"It failed: {worker.ended_by()}.")
+                return True
+        return False
+
+    def _overdue(self, worker: WorkerProcess, until: float) -> str:
+        """Why it goes on no longer, as the rest of a sentence; empty where it may."""
+        if time.monotonic() > until:
+            return f"it took longer than its limit of {self.order.limit_s:.0f} s"
+        # Its own steps have no beat of ours; only a process without any sign of life hangs.
+        return worker.hung(waits_for_it=False)
+
+    def _ending(self) -> bool:
+        return self.stop.is_set() or self.closing.is_set() or self._alone()
+
+    def _end_by_wish(self) -> None:
+        if self.stop.is_set():
+            self._end("stopped", stopped_words(self.stopper, self.order.subject))
+        elif self.closing.is_set():
+            self._end("interrupted", closed_while(self.owner, self.order.subject))
+        else:
+            self._end("stopped", ALONE)
+
+    def _end(self, state: State, reason: str) -> None:
+        self._flush()
+        self.store.end(self.id, state, reason)
+
+    def _flush(self) -> None:
+        """Commits the lines that wait."""
+        if self._lines:
+            self.store.print(self.id, self._lines)
+            self._lines.clear()
+        self._flushed_at = time.monotonic()
+
+
+def closed_while(owner: str, subject: str) -> str:
+    """Why a measurement or lesson is interrupted whose owner went away, as a sentence."""
+    what = "this lesson ran" if is_lesson(subject) else "this was measured"
+    return f"{owner[:1].upper()}{owner[1:]} was closed while {what}."
+
+
+def stopped_words(stopper: str, subject: str) -> str:
+    """Why a measurement or lesson has no result that somebody stopped, as a sentence."""
+    return f"{stopper} stopped this {'lesson' if is_lesson(subject) else 'measurement'}."

@@ -1,0 +1,57 @@
+"""A data folder seen by who may not hold it: what is open there has ended where its owner is gone.
+
+Nothing is written: the next owner does that, in the same words.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from core.launcher.ending import cut_off
+from core.storage.holder import left_by
+from core.storage.runs import ALL_ROWS, DamagedRun, Row, Run, Store
+
+
+def look(store: Store, run: Run) -> tuple[Run, list[Row]]:
+    """A run that was just read, and all its rows. Raises `StoreError`."""
+    return _as_it_is(run, store.rows(run.id, limit=ALL_ROWS), left_by(store.data_dir) if run.live else "")
+
+
+def as_they_are(store: Store, runs: Sequence[Run]) -> list[Run]:
+    """Runs that were just read. Raises `StoreError`."""
+    # Asked after they were read: who begins meanwhile has none of them.
+    owner = left_by(store.data_dir) if any(run.live for run in runs) else ""
+    return [_as_it_is(run, rows_to_end(store, run.id), owner)[0] if run.live else run for run in runs]
+
+
+def rows_to_end(store: Store, run_id: str) -> list[Row]:
+    """The rows from which a run's end follows; none where they are damaged: it ends all the same."""
+    try:
+        return store.rows(run_id, steps=False, limit=ALL_ROWS)
+    except DamagedRun:
+        return []
+
+
+def _as_it_is(run: Run, rows: list[Row], owner: str) -> tuple[Run, list[Row]]:
+    """`owner` is who left the folder, empty where somebody holds it."""
+    if not (run.live and owner):
+        return run, rows
+    last = rows[-1].seq if rows else 0
+    added = [Row(seq, e.engine, e.kind, dict(e.fields)) for seq, e in enumerate(cut_off(run, rows, owner), last + 1)]
+    cut = {row.engine: row.fields for row in added}
+    lanes = (replace(lane, **cut.get(lane.engine, {})) for lane in run.lanes)
+    return replace(run, **cut[""], lanes=tuple(lanes)), [*rows, *added]
+
+
+def follow(store: Store, run_id: str, goes_on: Callable[[], bool], poll_s: float = 0.1) -> Iterator[Row]:
+    """Every row of a run, from its first, as it is committed, until it has ended or goes on no longer."""
+    after = 0
+    while True:
+        live = store.run(run_id).live and goes_on()
+        rows = store.rows(run_id, after)
+        yield from rows
+        after = rows[-1].seq if rows else after
+        if not live and not rows:
+            return
+        if not rows:
+            time.sleep(poll_s)

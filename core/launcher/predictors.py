@@ -1,0 +1,325 @@
+"""Predictors: one worker per framework, kept open, that reads drawings with a run's weights.
+
+Started at first use and never while a run trains; ended when idle; restarted once when it dies or hangs.
+"""
+
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.experiment.logits import probabilities
+from core.experiment.metrics import roughly
+from core.experiment.names import engine_title
+from core.protocol import messages
+from core.protocol.process import WorkerProcess
+from core.results.models import Model
+
+IDLE_S = 600.0
+START_S = 60.0
+ANSWER_S = 20.0
+RETRY_S = 10.0
+"""A model that could not be loaded is not tried again before."""
+TRAINING = "A run, a measurement or a lesson is under way: the models load when nothing runs or waits."
+CLOSING = "The dashboard is shutting down."
+
+Images = npt.NDArray[np.uint8]
+TakeWorker = Callable[[str], WorkerProcess]
+
+
+class PredictorError(Exception):
+    """A model cannot answer, in one plain sentence."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A model's answer: logits float64 [N, 10], their softmax, and the milliseconds of the model's call alone."""
+
+    engine: str
+    logits: npt.NDArray[np.float64]
+    compute_ms: float
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float64]:
+        """Softmax of the logits, [N, 10]."""
+        return probabilities(self.logits).astype(np.float64, copy=False)
+
+
+class Predictor:
+    """One framework's open worker. Calls may come from any thread; one at a time is in flight."""
+
+    def __init__(self, engine: str, take_worker: TakeWorker) -> None:
+        self.engine = engine
+        self.guard = threading.Lock()
+        self.used_at = time.monotonic()
+        self._take_worker = take_worker
+        self._worker: WorkerProcess | None = None
+        self._slots: set[str] = set()
+        self._inbox: queue.SimpleQueue[messages.Message | None] = queue.SimpleQueue()
+        self._serials = itertools.count(1)
+
+    def open(self) -> None:
+        """Takes a worker and waits until its framework is imported. Raises `PredictorError`."""
+        self._inbox = queue.SimpleQueue()
+        self._slots = set()
+        inbox = self._inbox
+        self._worker = self._take_worker(self.engine)
+        self._worker.assign(lambda _, message: inbox.put(message))
+        self._await(lambda message: isinstance(message, messages.Ready), START_S)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the worker is there."""
+        worker = self._worker
+        return worker is not None and worker.alive
+
+    def holds(self, model: Model) -> bool:
+        """Whether this model answers at once."""
+        return self.loaded and model.slot in self._slots
+
+    def _await(self, wanted: Callable[[messages.Message], bool], limit_s: float) -> messages.Message:
+        until = time.monotonic() + limit_s
+        while True:
+            try:
+                message = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                self.close(kill=True)
+                raise PredictorError(f"{engine_title(self.engine)} did not answer for {limit_s:.0f} s.") from None
+            if message is None or isinstance(message, messages.Failed):
+                self.close(kill=True)
+                why = message.reason if isinstance(message, messages.Failed) else "its process ended"
+                raise PredictorError(f"{engine_title(self.engine)} cannot answer: {why}.")
+            if isinstance(message, messages.Refused):
+                raise PredictorError(f"{engine_title(self.engine)} cannot answer: {message.reason}.")
+            if wanted(message):
+                return message
+
+    def _call(self, command: Any, limit_s: float) -> messages.Message:
+        assert self._worker is not None
+        self._worker.send(command)
+        return self._await(lambda message: getattr(message, "serial", None) == command.serial, limit_s)
+
+    def load(self, model: Model) -> None:
+        """Makes sure that the worker holds this model."""
+        if model.slot not in self._slots:
+            command = messages.Load(
+                next(self._serials), model.slot, model.settings, str(model.weights_file), model.sha256
+            )
+            answer = self._call(command, START_S)
+            assert isinstance(answer, messages.Loaded)
+            self._slots = set(answer.slots)
+
+    def predict(self, model: Model, images: Images) -> Prediction:
+        """Reads uint8 images [N, 28, 28]."""
+        self.load(model)
+        answer = self._call(messages.Predict(next(self._serials), model.slot, messages.packed(images)), ANSWER_S)
+        assert isinstance(answer, messages.Predicted)
+        return Prediction(self.engine, np.array(answer.logits), answer.compute_ms)
+
+    def save(self, model: Model, path: Path) -> None:
+        """Writes the model in its framework's own format."""
+        self.load(model)
+        self._call(messages.Save(next(self._serials), model.slot, str(path)), START_S)
+
+    def interrupt(self) -> None:
+        """Kills the worker from any thread, so that whoever waits for its answer waits no longer."""
+        if worker := self._worker:
+            worker.kill()
+
+    def close(self, kill: bool = False) -> None:
+        """Ends the worker; only for who holds the guard."""
+        worker, self._worker = self._worker, None
+        self._slots = set()
+        if worker is not None:
+            if kill:
+                worker.kill()
+            worker.close()
+
+
+class Predictors:
+    """Every framework's predictor; the Launcher owns one of these."""
+
+    def __init__(
+        self,
+        take_worker: TakeWorker,
+        training: Callable[[], str],
+        beside: Callable[[str], None],
+        wait_s: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        """`training` gives the id of the run that trains now, or an empty string; `beside` marks such a run.
+
+        `wait_s` gives the seconds until nothing runs or waits, where somebody knows.
+        """
+        self._take_worker, self._training, self._beside, self._wait_s = take_worker, training, beside, wait_s
+        self._predictors: dict[str, Predictor] = {}
+        self._guard = threading.Lock()
+        self._closed = False
+        self._working = 0
+        self._faults: dict[tuple[str, str], tuple[PredictorError, float]] = {}
+        self._loading: set[tuple[str, str]] = set()
+
+    def _of(self, engine: str) -> Predictor:
+        with self._guard:
+            if engine not in self._predictors:
+                self._predictors[engine] = Predictor(engine, self._take_worker)
+            return self._predictors[engine]
+
+    def prepare(self, models: Sequence[Model]) -> bool:
+        """Begins to load what is not there yet, without waiting; whether all of them answer at once.
+
+        Raises `PredictorError` while a run trains, and for a while after a model could not be loaded.
+        """
+        ready = True
+        for model in models:
+            predictor = self._of(model.engine)
+            if predictor.holds(model):
+                continue
+            if not predictor.loaded and self._training():
+                raise PredictorError(self._busy_words())
+            key = model.engine, model.slot
+            with self._guard:
+                fault, since = self._faults.get(key, (None, 0.0))
+                if fault is not None and time.monotonic() - since < RETRY_S:
+                    raise fault
+                begins = key not in self._loading
+                self._loading.add(key)
+            ready = False
+            if begins:
+                threading.Thread(target=self._load, args=(model,), daemon=True).start()
+        return ready
+
+    def _load(self, model: Model) -> None:
+        key = model.engine, model.slot
+        try:
+            self._with(model.engine, lambda predictor: predictor.load(model))
+            with self._guard:
+                self._faults.pop(key, None)
+        except PredictorError as error:
+            with self._guard:
+                self._faults[key] = error, time.monotonic()
+        finally:
+            with self._guard:
+                self._loading.discard(key)
+
+    def ask(self, models: Sequence[Model], images: Images) -> list[Prediction]:
+        """All models' answers to the same images, computed at the same time. Raises `PredictorError`."""
+        answers: list[Prediction | PredictorError | None] = [None] * len(models)
+
+        def answer(i: int) -> None:
+            try:
+                answers[i] = self._with(models[i].engine, lambda predictor: predictor.predict(models[i], images))
+            except PredictorError as error:
+                answers[i] = error
+
+        threads = [threading.Thread(target=answer, args=(i,)) for i in range(1, len(models))]
+        for thread in threads:
+            thread.start()
+        answer(0)
+        for thread in threads:
+            thread.join()
+        for found in answers:
+            if isinstance(found, PredictorError):
+                raise found
+        return [found for found in answers if isinstance(found, Prediction)]
+
+    def save(self, model: Model, path: Path) -> None:
+        """Writes a model's weights in its engine's own file format. Raises `PredictorError`."""
+        self._with(model.engine, lambda predictor: predictor.save(model, path))
+
+    def _with(self, engine: str, act: Callable[[Predictor], Any]) -> Any:
+        """Acts on an engine's predictor; a dead or silent one is restarted once."""
+        predictor = self._of(engine)
+        with predictor.guard:
+            for attempt in (1, 2):
+                try:
+                    if not predictor.loaded:
+                        self._open(predictor)
+                    with self._at_work():
+                        result = act(predictor)
+                    predictor.used_at = time.monotonic()
+                    return result
+                except PredictorError:
+                    if self._closed:
+                        raise PredictorError(CLOSING) from None
+                    if predictor.loaded or attempt == 2 or self._training():
+                        raise
+
+    def _open(self, predictor: Predictor) -> None:
+        if self._closed:
+            raise PredictorError(CLOSING)
+        if self._training():
+            raise PredictorError(self._busy_words())
+        try:
+            with self._at_work():
+                predictor.open()
+        except OSError as error:
+            raise PredictorError(f"{engine_title(predictor.engine)} cannot be started: {error.strerror}.") from None
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """While a predictor starts, loads, answers or saves: a run beside it is marked, for its times are too long.
+
+        A run that begins meanwhile asks `at_work` itself.
+        """
+        with self._guard:
+            self._working += 1
+        try:
+            if run_id := self._training():
+                self._beside(run_id)
+            yield
+        finally:
+            with self._guard:
+                self._working -= 1
+
+    def at_work(self) -> bool:
+        """Whether one of them starts, loads, answers or saves now."""
+        return self._working > 0
+
+    def cannot_save(self, engine: str) -> str:
+        """Why an engine's file cannot be written now, as a sentence; empty where it can."""
+        return self._busy_words() if self._training() and not self._of(engine).loaded else ""
+
+    def _busy_words(self) -> str:
+        """Why no model loads now, and when it should."""
+        wait_s = self._wait_s()
+        return TRAINING if wait_s is None else f"{TRAINING} That should be in about {roughly(max(10.0, wait_s))}."
+
+    def end_idle(self) -> None:
+        """Ends predictors that nobody asked for ten minutes; the Launcher calls it now and then."""
+        with self._guard:
+            idle = [p for p in self._predictors.values() if p.loaded and time.monotonic() - p.used_at > IDLE_S]
+        for predictor in idle:
+            if predictor.guard.acquire(blocking=False):
+                try:
+                    predictor.close()
+                finally:
+                    predictor.guard.release()
+
+    def rest(self) -> None:
+        """Ends all of them until somebody draws again, each once it has given the answer that it is at."""
+        with self._guard:
+            predictors = list(self._predictors.values())
+        for predictor in predictors:
+            with predictor.guard:
+                predictor.close()
+
+    def close(self) -> None:
+        """Ends all of them, and whoever waits for an answer is told so."""
+        self._closed = True
+        with self._guard:
+            predictors = list(self._predictors.values())
+        for predictor in predictors:
+            while not predictor.guard.acquire(timeout=0.05):
+                predictor.interrupt()
+            try:
+                predictor.close()
+            finally:
+                predictor.guard.release()

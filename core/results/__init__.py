@@ -1,0 +1,1 @@
+"""What a run adds up to: figures, charts, words, reports, exports."""

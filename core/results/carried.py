@@ -1,0 +1,98 @@
+"""Weights and predictions inside an exported run, as text: packed, and unpacked with nothing of them believed.
+
+Weights travel as the safetensors file that they are, predictions as plain arrays: no archive of a stranger is opened.
+"""
+
+import base64
+import binascii
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.data.datasets import CLASSES
+from core.experiment.settings import shown
+from core.experiment.weights import WeightsError, parse_weights
+from core.results.gallery import GalleryError, read_predictions
+from core.storage.records import Row
+from core.storage.soundness import Unsound
+
+MOST_WEIGHTS, MOST_PREDICTIONS = 400_000, 60_000
+"""Letters of base64: a float64 network takes 350,000, and 10,000 test images 53,000 and 13,000."""
+
+
+class Carried(BaseModel):
+    """One lane's files: the weights' own bytes, the class (uint8) and its probability (float32) of each test image."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    weights: Annotated[str, Field(max_length=MOST_WEIGHTS)]
+    classes: Annotated[str, Field(max_length=MOST_PREDICTIONS)]
+    probabilities: Annotated[str, Field(max_length=MOST_PREDICTIONS)]
+
+
+def pack(rows: Sequence[Row], folder: Path) -> dict[str, Any]:
+    """The files of every lane with a result, by engine; a lane whose files are gone or damaged is left out."""
+    found: dict[str, Any] = {}
+    for row in rows:
+        if row.kind != "result":
+            continue
+        try:
+            weights = (folder / row.fields["weights_file"]).read_bytes()
+            parse_weights(weights, row.fields["weights_sha256"], row.fields["weights_file"])
+            read = read_predictions(row.engine, folder / row.fields["predictions_file"])
+        except (OSError, WeightsError, GalleryError):
+            continue
+        classes, probabilities = read.classes.astype("uint8"), read.probabilities.astype("<f4")
+        parts = (weights, classes.tobytes(), probabilities.tobytes())
+        texts = [base64.b64encode(part).decode("ascii") for part in parts]
+        found[row.engine] = dict(zip(("weights", "classes", "probabilities"), texts, strict=True))
+    return found
+
+
+def unpack(carried: dict[str, Carried], rows: Sequence[Row]) -> dict[str, bytes]:
+    """Files by name, as a run's folder holds them. Raises `Unsound` where one is not what the rows say."""
+    results = {row.engine: row for row in rows if row.kind == "result"}
+    files: dict[str, bytes] = {}
+    for engine, texts in carried.items():
+        if engine not in results:
+            raise Unsound(f"it has files of {shown(engine)}, which has no result")
+        fields = results[engine].fields
+        name, beside = fields["weights_file"], fields["predictions_file"]
+        if {name, beside} & files.keys():
+            raise Unsound(f"two lanes call their files {name}")
+        weights = _decoded("weights", engine, texts.weights)
+        try:
+            parse_weights(weights, fields["weights_sha256"], name)
+        except WeightsError as error:
+            raise Unsound(str(error).rstrip(".")) from None
+        files |= {name: weights, beside: _predictions(engine, texts, np.array(fields["confusion"]))}
+    return files
+
+
+def _decoded(what: str, engine: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Unsound(f"the {what} of {shown(engine)} are no base64") from None
+
+
+def _predictions(engine: str, texts: Carried, confusion: npt.NDArray[np.int64]) -> bytes:
+    """The predictions' file, whose classes must be those that the confusion table counts."""
+    classes = np.frombuffer(_decoded("classes", engine, texts.classes), np.uint8)
+    raw = _decoded("probabilities", engine, texts.probabilities)
+    if len(classes) != confusion.sum() or len(raw) != 4 * len(classes):
+        raise Unsound(f"the predictions of {shown(engine)} are not one for each test image")
+    probabilities = np.frombuffer(raw, "<f4")
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():  # NaN is neither
+        raise Unsound(f"the predictions of {shown(engine)} hold a probability that is none")
+    counts = np.bincount(classes, minlength=CLASSES)
+    if len(counts) != CLASSES or (counts != confusion.sum(0)).any():
+        raise Unsound(f"the predictions of {shown(engine)} are not those that confusion counts")
+    packed = io.BytesIO()
+    np.savez_compressed(packed, classes=classes, probabilities=probabilities)
+    return packed.getvalue()

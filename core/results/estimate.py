@@ -1,0 +1,55 @@
+"""How long a run will take here, from the newest one whose epochs cost the same, whatever their number."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import mean
+from typing import Any
+
+from core.experiment import metrics
+from core.experiment.settings import Schedule
+from core.results.outcome import LaneOutcome, gather
+from core.storage.runs import ALL_ROWS, Store
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds from start to end, and the length in epochs of the run that they come from."""
+
+    seconds: float
+    epochs: int
+    measured: bool
+    """Whether that run was just as long, so that nothing had to be scaled."""
+
+    @property
+    def words(self) -> str:
+        """The estimate as a sentence that says where it comes from."""
+        if self.measured:
+            return f"The last such run took {metrics.duration(self.seconds)} here."
+        epochs = f"{self.epochs} epoch{'s' if self.epochs > 1 else ''}"
+        return f"About {metrics.roughly(self.seconds)} here, going by the last such run of {epochs}."
+
+
+def estimate(store: Store, settings: Mapping[str, Any]) -> Estimate | None:
+    """What `store.last_like` took, plus or minus the epochs that it had fewer or more; None where there is no such run.
+
+    So imports, certificate, tracing and the test count once, whatever the number of epochs.
+    """
+    run = store.last_like(settings)
+    if run is None or run.elapsed_s is None:
+        return None
+    lanes = [lane for lane in gather(run, store.rows(run.id, steps=False, limit=ALL_ROWS)).lanes if lane.epochs]
+    missing = [(settings["epochs"] - len(lane.epochs)) * epoch_s(lane) for lane in lanes]
+    if not missing:
+        return None
+    more_s = sum(missing) if settings["schedule"] == Schedule.TURNS else max(missing, key=abs)
+    done = max(len(lane.epochs) for lane in lanes)
+    return Estimate(max(0.0, run.elapsed_s + more_s), done, all(seconds == 0 for seconds in missing))
+
+
+def epoch_s(lane: LaneOutcome) -> float:
+    """Seconds of a lane's epoch, training and validation; of the first, which traces and compiles, what is steady."""
+    later = lane.epochs[1:]
+    if later:
+        return float(mean(epoch["train_s"] + epoch["val_s"] for epoch in later))
+    only = lane.epochs[0]
+    return max(0.0, float(only["train_s"] - (only.get("first_step_s") or 0.0) + only["val_s"]))

@@ -1,0 +1,76 @@
+"""A run as files to take along: JSON (the recordings' own format), CSV, one HTML report, TensorBoard's event files.
+
+Only the JSON is read again, by `core.results.importing`.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from core.experiment.names import automatic_title
+from core.results.carried import pack
+from core.storage.runs import Row, Run
+
+FORMAT = 1
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes a cell that begins so for a formula."""
+
+
+def content(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
+    """A run and all its rows as JSON values; what only this folder knows (source, pin, visitor) stays here."""
+    values = asdict(run)
+    lanes = values.pop("lanes")
+    for own in ("source", "pinned", "visitor", "fairness", "busy"):  # the last two are said by rows, too
+        values.pop(own)
+    return {"format": FORMAT, "run": values, "lanes": lanes, "rows": [row.as_json() for row in rows]}
+
+
+def as_json(run: Run, rows: Sequence[Row], folder: Path | None = None) -> str:
+    """The whole run as one JSON object, with the weights and predictions of `folder` where it is given."""
+    files = {"files": pack(rows, folder)} if folder is not None else {}
+    return json.dumps(content(run, rows) | files, indent=1) + "\n"
+
+
+def harmless(cell: object) -> object:
+    """A cell that no spreadsheet runs: text that begins like a formula gets an apostrophe before it."""
+    if not isinstance(cell, str):
+        return cell
+    return f"'{cell}" if cell.lstrip().startswith(DANGEROUS) or cell.startswith(DANGEROUS) else cell
+
+
+def as_csv(run: Run, rows: Sequence[Row]) -> str:
+    """Every row on a line; the columns are all fields that any row has, values that are lists as JSON."""
+    flat = [row.as_json() for row in rows]
+    whose = {"run": run.id, "title": run.name or automatic_title(run.settings)}
+    columns = list(dict.fromkeys(["run", "title", *(name for row in flat for name in row)]))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in flat:
+        cells = [{**row, **whose}.get(column, "") for column in columns]
+        writer.writerow([harmless(json.dumps(c) if isinstance(c, list | dict) else c) for c in cells])
+    return out.getvalue()
+
+
+def write_tensorboard(run: Run, rows: Sequence[Row], folder: Path) -> None:
+    """One folder a lane with its curves by step: losses, accuracies, images/s. Raises `OSError`."""
+    from tensorboardX import SummaryWriter  # only here: the web process need not hold it
+
+    steps_per_epoch = {row.engine: row.fields["steps_per_epoch"] for row in rows if row.kind == "step"}
+    for lane in run.lanes:
+        with SummaryWriter(logdir=str(folder / lane.engine), write_to_disk=True) as writer:
+            writer.add_text("run", run.name or automatic_title(run.settings))
+            for row in rows:
+                if row.engine != lane.engine:
+                    continue
+                steps = steps_per_epoch.get(lane.engine, 1)
+                if row.kind == "step":
+                    for step, loss in row.fields["points"]:
+                        writer.add_scalar("batch_loss", loss, (row.fields["epoch"] - 1) * steps + int(step))
+                elif row.kind == "epoch":
+                    for name in ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "images_per_s"):
+                        writer.add_scalar(name, row.fields[name], row.fields["epoch"] * steps)

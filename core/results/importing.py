@@ -1,0 +1,141 @@
+"""A run that was exported elsewhere as JSON, taken in: nothing of it is believed before it is checked.
+
+What is wrong is said in one sentence. `core.storage.soundness` knows what a run can be; here is what a file can be.
+"""
+
+import json
+from collections import Counter
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.experiment.settings import InvalidSettings, TrainSettings, shown
+from core.results.carried import Carried, unpack
+from core.results.export import FORMAT
+from core.storage.database import ENDED_STATES, State
+from core.storage.records import NAME_LETTERS, NOTE_LETTERS, Lane, Row, Run
+from core.storage.soundness import KINDS, Unsound, check_listed, check_rows, check_times, in_words
+
+MAX_IMPORT_BYTES = 20_000_000
+MAX_ROWS = 200_000
+MAX_VALUES = 1_000_000
+"""Roughly, values and what holds them: 20 MB of JSON can be ten million, and each takes 70 bytes in memory."""
+
+
+class ImportRefused(Exception):
+    """A file cannot be taken in, in one plain sentence."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+
+Text = Annotated[str, Field(max_length=2000)]
+Time = Annotated[str, Field(max_length=40)]
+
+
+class _Lane(_Strict):
+    engine: Annotated[str, Field(max_length=40)]
+    state: State
+    reason: Text = ""
+    test_loss: Annotated[float, Field(ge=0, le=1e30)] | None = None
+    test_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class _Machine(_Strict):
+    name: Text
+    system: Text
+    processor: Text
+    cores: Annotated[int, Field(ge=1, le=100_000)]
+    memory_gib: Annotated[float, Field(ge=0, le=1e9)]
+    python: Text
+
+
+class _Run(_Strict):
+    id: Annotated[str, Field(max_length=40)]
+    created_at: Time
+    started_at: Time | None
+    ended_at: Time | None
+    state: State
+    reason: Text = ""
+    settings: dict[str, Any]
+    machine: _Machine
+    name: Annotated[str, Field(max_length=NAME_LETTERS)] = ""
+    note: Annotated[str, Field(max_length=NOTE_LETTERS)] = ""
+
+
+class _Content(_Strict):
+    format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
+    run: _Run
+    lanes: Annotated[list[_Lane], Field(min_length=1, max_length=10)]
+    rows: Annotated[list[dict[str, Any]], Field(max_length=MAX_ROWS)]
+    files: Annotated[dict[str, Carried], Field(max_length=10)] = Field(default_factory=dict)
+
+
+class Taken(NamedTuple):
+    """A run from elsewhere that was checked: `files` by name, as its folder shall hold them."""
+
+    run: Run
+    rows: list[Row]
+    files: dict[str, bytes]
+
+
+def read_json(data: bytes) -> Taken:
+    """An exported run with the files that it brings, all of it checked. Raises `ImportRefused` with a sentence."""
+    if len(data) > MAX_IMPORT_BYTES:
+        raise ImportRefused(f"The file is larger than {MAX_IMPORT_BYTES // 10**6} MB, which is the most.")
+    if sum(map(data.count, (b"[", b"{", b","))) > MAX_VALUES:
+        raise ImportRefused(f"The file holds more than {MAX_VALUES:,} values, which is the most.")
+    try:
+        found = _Content.model_validate(json.loads(data, object_pairs_hook=_once))
+        return _sound(found)
+    except ValidationError as error:
+        raise ImportRefused(_words(error)) from None
+    except InvalidSettings as error:
+        raise ImportRefused(f"The file's settings cannot be: {error}") from None
+    except Unsound as unsound:
+        raise ImportRefused(f"The file is no exported run: {unsound}.") from None
+    except (ValueError, RecursionError):  # Python refuses a whole number of thousands of digits as a mere ValueError
+        raise ImportRefused("The file is no JSON: choose one that was exported here as JSON.") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, each of whose names may stand in it once: readers differ in which of two they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise Unsound(f"{shown(name)} stands twice in one object")
+    return found
+
+
+def _words(error: ValidationError) -> str:
+    wrong = error.errors()[0]
+    if not wrong["loc"]:
+        return "The file is no exported run: it is no JSON object."
+    if wrong["loc"] == ("format",) and isinstance(wrong["input"], int) and wrong["input"] > FORMAT:
+        return f"The file is of format {shown(wrong['input'])}, and this version reads {FORMAT}: update the program."
+    return f"The file is no exported run: {in_words(error)}."
+
+
+def _sound(found: _Content) -> Taken:
+    """The run with its rows and files. Raises `Unsound`, `InvalidSettings`."""
+    settings = TrainSettings.parse(found.run.settings)
+    lanes = tuple(Lane(**lane.model_dump()) for lane in found.lanes)
+    told = found.run.model_dump() | {"settings": settings.as_json()}
+    run = Run(**told, source="imported", lanes=lanes)
+    kinds = [str(raw.get("kind")) for raw in found.rows]  # a kind that no page reads is left out
+    rows = [_row(n, kinds[n - 1], raw) for n, raw in enumerate(found.rows, start=1) if kinds[n - 1] in KINDS]
+    for what, state in [("the run", run.state), *((f"the lane {lane.engine}", lane.state) for lane in lanes)]:
+        if state not in ENDED_STATES:
+            raise Unsound(f"{what} is {state}, and only one that has ended can be taken in")
+    check_listed(run)
+    check_times(run)
+    check_rows(run, rows)
+    return Taken(run, rows, unpack(found.files, rows))
+
+
+def _row(number: int, kind: str, raw: dict[str, Any]) -> Row:
+    seq, engine = raw.get("seq"), raw.get("engine")
+    if not isinstance(seq, int) or isinstance(seq, bool) or not isinstance(engine, str):
+        raise Unsound(f"row {number} has no number (seq) or no engine")
+    return Row(seq, engine, kind, {k: v for k, v in raw.items() if k not in ("seq", "engine", "kind")})

@@ -1,0 +1,60 @@
+"""A run's trained models: which of its lanes can read an image, and with whose weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.experiment.names import framework, is_variant
+from core.results.outcome import Outcome
+from core.storage.runs import Run, Store
+
+
+@dataclass(frozen=True)
+class Model:
+    """What to read with: an engine, and whose weights it shall hold."""
+
+    engine: str
+    slot: str
+    settings: dict[str, Any]
+    weights_file: Path
+    sha256: str
+
+
+def readable(run: Run, store: Store) -> bool:
+    """Whether a run has weights to read with: an imported one may have come without."""
+    done = any(lane.test_accuracy is not None for lane in run.lanes)
+    return done and any(store.artifacts(run.id).glob("*.safetensors"))
+
+
+def readers(engines: Sequence[str]) -> list[str]:
+    """Which of a run's finished engines read: one of each framework, as shipped where there is one, else the first."""
+    chosen: dict[str, str] = {}
+    for engine in sorted(engines, key=is_variant):
+        chosen.setdefault(framework(engine), engine)
+    return [engine for engine in engines if engine in chosen.values()]
+
+
+def models_of(outcome: Outcome, store: Store) -> list[Model]:
+    """The finished lanes that read, with their own weights; a lane that came without any does not."""
+    folder = store.artifacts(outcome.run.id)
+    lanes = [lane for lane in outcome.lanes if lane.result and (folder / lane.result["weights_file"]).is_file()]
+    done = {lane.engine: lane for lane in lanes}
+    return [
+        Model(
+            engine=lane.engine,
+            slot=f"{outcome.run.id} {lane.engine}",
+            settings=outcome.run.settings,
+            weights_file=folder / lane.result["weights_file"],
+            sha256=lane.result["weights_sha256"],
+        )
+        for lane in map(done.__getitem__, readers(list(done)))
+    ]
+
+
+def swapped(models: Sequence[Model]) -> list[Model]:
+    """The same engines, each with the other's weights."""
+    return [
+        Model(model.engine, other.slot, other.settings, other.weights_file, other.sha256)
+        for model, other in zip(models, reversed(models), strict=True)
+    ]

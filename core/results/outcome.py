@@ -1,0 +1,352 @@
+"""What a run's rows add up to: each lane's figures, how far the run is, and what may be concluded from it.
+
+Pure: rows in, figures and sentences out. Pages, the command line and reports all read a run through this.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import mean
+from typing import Any
+
+from core.data.datasets import DATASETS, Dataset
+from core.experiment import metrics
+from core.experiment.fairness import Verdict, from_fields
+from core.experiment.names import engine_title, joined
+from core.experiment.settings import Alignment, Schedule
+from core.storage.runs import Row, Run
+
+STARVED_SHARE = 0.2
+"""A lane beside which others took this fraction of all processors got too little to be compared."""
+UNEQUAL_SHARE = 0.1
+"""So did one that lost this much more than another lane; see docs/fairness.md for both."""
+FREE_SHARE = 0.25
+"""Where this fraction of the processors stood idle on average, others took nothing that a lane wanted."""
+ENDED = ("finished", "stopped", "failed", "interrupted")
+
+
+@dataclass
+class LaneOutcome:
+    """One lane's rows, gathered: `epochs` in order, `built`, `ready` and `result` as they were reported."""
+
+    engine: str
+    state: str = "waiting"
+    reason: str = ""
+    diverged: bool = False
+    """Its own loss ended it; False, too, in a run from before this was written."""
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    ready: dict[str, Any] = field(default_factory=dict)
+    built: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The lane's name in sentences."""
+        return engine_title(self.engine)
+
+    @property
+    def train_s(self) -> float:
+        """Training time over all epochs."""
+        return float(sum(epoch["train_s"] for epoch in self.epochs))
+
+    @property
+    def start_s(self) -> float:
+        """Import, data and build."""
+        return float(self.ready.get("import_s", 0) + self.built.get("data_s", 0) + self.built.get("build_s", 0))
+
+    @property
+    def rest_s(self) -> float:
+        """Validation and test."""
+        return float(sum(epoch["val_s"] for epoch in self.epochs) + self.result.get("test_s", 0))
+
+    @property
+    def throughput(self) -> float | None:
+        """Steady images/s: median over the epochs after the first."""
+        return metrics.steady_throughput([epoch["images_per_s"] for epoch in self.epochs])
+
+    @property
+    def processors_used(self) -> float | None:
+        """How many processors it kept busy while it trained, on average; None where no epoch tells."""
+        if not self.train_s or any(epoch.get("cpu_s") is None for epoch in self.epochs):
+            return None
+        return float(sum(epoch["cpu_s"] for epoch in self.epochs)) / self.train_s
+
+    @property
+    def processors(self) -> int | None:
+        """How many processors it could run on; None where no epoch tells."""
+        return next((int(epoch["processors"]) for epoch in self.epochs if epoch.get("processors")), None)
+
+    def mean_share(self, *names: str, first: int = 0) -> float | None:
+        """The mean sum of these shares of its processors over the training time; None where no epoch tells.
+
+        `first` leaves out so many epochs at the begin, as the throughput does.
+        """
+        told = [epoch for epoch in self.epochs[first:] if all(epoch.get(name) is not None for name in names)]
+        trained_s = sum(epoch["train_s"] for epoch in told)
+        if not trained_s:
+            return None
+        return float(sum(epoch[name] * epoch["train_s"] for epoch in told for name in names) / trained_s)
+
+    @property
+    def taken_share(self) -> float | None:
+        """Fraction of all processors' time that other programs and other machines took while it trained."""
+        return self.mean_share("others_share", "stolen_share")
+
+    def lacked(self, share: float) -> bool:
+        """Whether others took at least this share and left hardly anything unused: of all epochs, or of the later ones.
+
+        A first epoch that compiles for a minute hides what came after it, which alone makes the throughput.
+        """
+        for first in (0, 1):
+            taken = self.mean_share("others_share", "stolen_share", first=first)
+            idle = self.mean_share("idle_share", first=first)
+            if taken is not None and idle is not None and taken >= share and idle < FREE_SHARE:
+                return True
+        return False
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Name to version of what computed."""
+        return dict(self.ready.get("versions", {}))
+
+
+@dataclass
+class Outcome:
+    """A run and its lanes, and the certificate where the run has one."""
+
+    run: Run
+    lanes: list[LaneOutcome]
+    certificate: dict[str, Any] | None = None
+    fairness: Verdict | None = None
+    """What an aligned run itself said at its end."""
+    data: dict[str, Any] | None = None
+    """The newest progress of a data set that is being fetched."""
+    beside: dict[str, Any] | None = None
+    """Not None where predictors read drawings while this run trained."""
+    prepared: dict[str, Any] | None = None
+    """Where the prepared data came from: its source in words, and SHA-256 by file."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """The run's data set."""
+        return DATASETS[self.run.settings["dataset"]]
+
+    @property
+    def times_compare(self) -> bool:
+        """Whether the lanes' times may be compared: in turns, on the same device, on a machine left to them."""
+        return self.same_device and self.run.settings["schedule"] == Schedule.TURNS and not self.busy
+
+    @property
+    def same_device(self) -> bool:
+        """Whether all lanes trained on one device."""
+        return len({lane.built.get("device") for lane in self.lanes}) == 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether others took so much of the processors, or so unequally, that the lanes' times say little.
+
+        Lanes that ran at once took the processors from each other: their times do not compare anyway.
+        """
+        if self.run.settings["schedule"] == Schedule.TOGETHER:
+            return False
+        least = min((lane.taken_share or 0.0 for lane in self.lanes), default=0.0)
+        return any(lane.lacked(min(STARVED_SHARE, least + UNEQUAL_SHARE)) for lane in self.lanes)
+
+
+def gather(run: Run, rows: Sequence[Row]) -> Outcome:
+    """The outcome of a run so far."""
+    lanes = {lane.engine: LaneOutcome(lane.engine, lane.state, lane.reason) for lane in run.lanes}
+    outcome = Outcome(run, list(lanes.values()))
+    for row in rows:
+        lane = lanes.get(row.engine)
+        if row.kind == "certificate":
+            outcome.certificate = row.fields
+        elif row.kind == "fairness":
+            outcome.fairness = from_fields(row.fields)
+        elif row.kind in ("data", "prepared", "beside"):
+            setattr(outcome, row.kind, row.fields)
+        elif lane is None:
+            continue
+        elif row.kind == "epoch":
+            lane.epochs.append(row.fields)
+        elif row.kind in ("ready", "built", "result"):
+            setattr(lane, row.kind, row.fields)
+        elif row.kind == "lane":
+            lane.diverged = row.fields.get("diverged", False)
+    return outcome
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far a run is: a fraction from 0 to 1, and a sentence."""
+
+    fraction: float
+    sentence: str
+
+
+DOING = {
+    "starting": "starts",
+    "certifying": "is checked before epoch 1",
+    "building": "builds the network",
+    "training": "trains",
+    "testing": "reads the test images",
+}
+
+
+def progress(outcome: Outcome, estimate: str = "") -> RunProgress:
+    """How far a live run is. `estimate`: how long it will take, as a sentence, until its own epochs say it."""
+    run, epochs = outcome.run, int(outcome.run.settings["epochs"])
+    if run.state == "queued":
+        return RunProgress(0, "Waits for its turn.")
+    busy = [lane for lane in outcome.lanes if lane.state in DOING]
+    if not busy and outcome.data is not None and not any(lane.ready for lane in outcome.lanes):
+        return RunProgress(0, _data_sentence(outcome))
+    total = epochs * len(outcome.lanes)
+    done = sum(epochs if lane.state in ENDED else len(lane.epochs) for lane in outcome.lanes)
+    left_s = time_left_s(outcome)
+    words = [_whose_turn(outcome, busy)]
+    if left_s is not None:
+        left = max(1, round(left_s))
+        about = f"{left}{metrics.NO_BREAK}s" if left < 60 else metrics.duration(left)
+        words.append(f"About {about} left.")
+    elif estimate:
+        words.append(estimate)
+    return RunProgress(done / total, " ".join(words))
+
+
+def _data_sentence(outcome: Outcome) -> str:
+    data = outcome.data or {}
+    what = {"download": "Downloads", "verify": "Checks", "convert": "Prepares", "wait": "Waits for"}
+    verb = what.get(str(data.get("phase")), "Prepares")
+    total, received = data.get("total_bytes") or 0, data.get("received_bytes") or 0
+    share = f": {received / 2**20:.1f} of {total / 2**20:.1f}{metrics.NO_BREAK}MiB" if total else ""
+    return f"{verb} {outcome.dataset.title}{share}."
+
+
+def _whose_turn(outcome: Outcome, busy: list[LaneOutcome]) -> str:
+    if not busy:
+        return "Getting ready."
+    epoch = min(max(len(lane.epochs) for lane in busy) + 1, int(outcome.run.settings["epochs"]))
+    waiting = [lane.title for lane in outcome.lanes if lane.state == "waiting"]
+    doing = joined([f"{lane.title} {DOING[lane.state]}" for lane in busy])
+    rest = ""
+    if waiting:
+        verb = "waits for its turn" if len(waiting) == 1 else "wait for their turns"
+        rest = f", {joined(waiting)} {verb}"
+    training = any(lane.state in ("training", "building") for lane in busy)
+    return (f"Epoch {epoch} of {outcome.run.settings['epochs']}. " if training else "") + f"{doing}{rest}."
+
+
+def time_left_s(outcome: Outcome) -> float | None:
+    """Seconds until every lane has trained its epochs, from the epochs so far; None before each lane has one."""
+    epochs = int(outcome.run.settings["epochs"])
+    left = []
+    for lane in outcome.lanes:
+        if lane.state in ENDED:
+            continue
+        if not lane.epochs:
+            return None
+        # The first epoch traces and compiles; once there are others, they say more.
+        steady = lane.epochs[1:] or lane.epochs
+        left.append((epochs - len(lane.epochs)) * mean(epoch["train_s"] + epoch["val_s"] for epoch in steady))
+    if not left:
+        return None
+    return float(sum(left)) if outcome.run.settings["schedule"] == Schedule.TURNS else float(max(left))
+
+
+def conclusion(outcome: Outcome) -> str:
+    """What one finished run shows, in plain words; Markdown, one paragraph."""
+    done = [lane for lane in outcome.lanes if lane.result]
+    if outcome.fairness is not None and outcome.fairness.parted:
+        return ""  # what the lanes read and how fast says nothing of the frameworks then
+    if len(done) < 2:
+        return "One lane alone is no comparison." if len(outcome.lanes) == 1 else ""
+    if len(done) > 2:
+        return f"In this run {_accuracies(outcome, done)}, and {_speeds(outcome, done)}. {_caution(outcome)}"
+    first, second = done[0], done[1]
+    better, accuracy = _accuracy_words(outcome, first, second)
+    faster, time = _time_words(outcome, first, second)
+    # "Keras got more right and trained faster" where one lane leads in both; else the second part names its own.
+    joint = " and " if better and better == faster else f", and {faster} " if faster else ", and "
+    return f"In this run {better or 'both'} {accuracy}{joint}{time}. {_caution(outcome)}"
+
+
+def _accuracy_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tuple[str, str]:
+    """Which lane got more right, if one did, and the rest of the sentence."""
+    images = outcome.dataset.test_images
+    right = [round(lane.result["test_accuracy"] * images) for lane in (first, second)]
+    if right[0] == right[1]:
+        return "", f"got {right[0]:,} of the {images:,} test images right"
+    better = first if right[0] > right[1] else second
+    return better.title, f"got {abs(right[0] - right[1]):,} more of the {images:,} test images right"
+
+
+def _accuracies(outcome: Outcome, lanes: list[LaneOutcome]) -> str:
+    """Of three lanes and more: which got most right, which fewest."""
+    images = outcome.dataset.test_images
+    right = {lane.title: round(lane.result["test_accuracy"] * images) for lane in lanes}
+    most, fewest = max(right.values()), min(right.values())
+    if most == fewest:
+        return f"all {len(lanes)} lanes got {most:,} of the {images:,} test images right"
+    first, last = (joined([title for title, count in right.items() if count == end]) for end in (most, fewest))
+    return f"{first} got the most of the {images:,} test images right, {most:,}, {last} the fewest, {fewest:,}"
+
+
+IMAGES = "images a second"
+
+
+def _speeds(outcome: Outcome, lanes: list[LaneOutcome]) -> str:
+    """Of three lanes and more: which trained fastest, and how much faster than the slowest, if times compare."""
+    if why := _no_comparison(outcome, lanes, "all"):
+        return why
+    slowest, *_, fastest = sorted(lanes, key=lambda lane: lane.throughput or 0)
+    ratio = (fastest.throughput or 0) / (slowest.throughput or 1)
+    if ratio < 1.01:
+        return f"all trained at the same speed within 1{metrics.NO_BREAK}%"
+    return f"{fastest.title} trained fastest, {metrics.more_than(ratio, IMAGES, slowest.title)}"
+
+
+def _no_comparison(outcome: Outcome, lanes: Sequence[LaneOutcome], all_of_them: str) -> str:
+    """Why the lanes' speeds may not be compared; empty where they may."""
+    if outcome.run.settings["schedule"] == Schedule.TOGETHER:
+        return f"since {all_of_them} ran at once, their times cannot be compared"
+    if not outcome.same_device:
+        return "since they ran on different devices, their times cannot be compared"
+    if outcome.busy:
+        return f"since {_took(lanes)}, their times cannot be compared"
+    if any(lane.throughput is None for lane in lanes):
+        return "one epoch is too short to compare speed"
+    return ""
+
+
+def _took(lanes: Sequence[LaneOutcome]) -> str:
+    """Other programs took 62 % of the processors while Keras trained and 8 % while PyTorch did."""
+    told = [(metrics.percent(lane.taken_share, 100), lane.title) for lane in lanes if lane.taken_share is not None]
+    whiles = [
+        f"{share} while {title} did" if i else f"{share} of the processors while {title} trained"
+        for i, (share, title) in enumerate(told)
+    ]
+    return f"other programs took {joined(whiles)}"
+
+
+def _time_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tuple[str, str]:
+    """Which lane trained faster, if times compare and one did, and the rest of the sentence."""
+    if why := _no_comparison(outcome, (first, second), "both"):
+        return "", why
+    faster, slower = sorted((first, second), key=lambda lane: -(lane.throughput or 0))
+    ratio = (faster.throughput or 0) / (slower.throughput or 1)
+    if ratio < 1.01:
+        return "", f"both trained at the same speed within 1{metrics.NO_BREAK}%"
+    return faster.title, f"trained {metrics.more_than(ratio, IMAGES, slower.title)}"
+
+
+def _caution(outcome: Outcome) -> str:
+    held = outcome.fairness is not None and outcome.fairness.state == "held" and outcome.fairness.complete
+    if held and outcome.run.settings["alignment"] == Alignment.EXACT_TWIN:
+        return (
+            "**The framework is not the model:** with everything aligned both compute the same numbers; "
+            "only speed and memory are the frameworks' own."
+        )
+    speed = "; another machine, or a busier one, the result in speed"
+    done = [lane for lane in outcome.lanes if lane.result]
+    turns = "" if _no_comparison(outcome, done, "all") else speed
+    return f"**One run is an anecdote:** another seed can reverse the result in accuracy{turns}."

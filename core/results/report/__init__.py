@@ -1,0 +1,160 @@
+"""One self-contained HTML report of a run: what its page shows, in a file that opens offline, on a phone and on paper.
+
+Nothing in it runs: charts are SVG whose epochs answer the pointer by CSS alone. So it is small, prints as it stands,
+and is shown where scripts are not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from core.experiment import metrics
+from core.experiment.names import framework, is_variant, run_title
+from core.experiment.settings import InvalidSettings, TrainSettings
+from core.results import axes, wording
+from core.results import charts as figures_of
+from core.results.fairness_words import badge_of, not_comparable, words_of
+from core.results.figures import figures
+from core.results.listings import FILENAMES, PURPOSES, TITLES, listing
+from core.results.outcome import LaneOutcome, Outcome, conclusion, gather
+from core.results.report import curves
+from core.storage.runs import Row, Run
+
+STATE_TONES = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    autoescape=True,  # names, notes and messages come from people: they are text
+)
+_TEMPLATES.filters["framework"] = framework
+_TEMPLATES.filters["wears"] = lambda engine: framework(engine) + (" open" if is_variant(engine) else "")
+
+
+def as_html(run: Run, rows: Sequence[Row]) -> str:
+    """The report of a run with all its rows, the steps' too; a hundred kilobytes or two."""
+    outcome = gather(run, rows)
+    return _TEMPLATES.get_template("report.html.j2").render(
+        run=run,
+        title=run_title(run.name, run.settings),
+        badges=_badges(outcome),
+        fairness=words_of(run),
+        compares_nothing=not_comparable(run.fairness),
+        settings_words=wording.settings_words(run),
+        lanes=outcome.lanes,
+        cards=[(lane, wording.card(outcome, lane)) for lane in outcome.lanes],
+        conclusion=words.split("**") if (words := conclusion(outcome)) else [],
+        **_curves(outcome, rows),
+        **_result(outcome),
+        certificate=_certificate(outcome),
+        settings=wording.settings_lines(run),
+        machine=wording.machine_line(run),
+        versions=[(lane, wording.versions_line(lane)) for lane in outcome.lanes],
+        data=wording.data_line(outcome),
+        sums=(outcome.prepared or {}).get("source_sha256"),
+        code=_code(outcome),
+        summaries=[lane for lane in outcome.lanes if lane.built],
+        colours=figures_of.COLOURS,
+    )
+
+
+def _badges(outcome: Outcome) -> list[tuple[str, str]]:
+    """What is seen first, each in words and a tone: the run's state, its fairness, a busy machine, where it is from."""
+    run = outcome.run
+    badges = [(run.state, STATE_TONES.get(run.state, "gray")), badge_of(run)]
+    badges += [("machine was busy", "yellow")] if outcome.busy else []
+    return [*filter(None, badges), (wording.origin(run), "gray")]
+
+
+def _curves(outcome: Outcome, rows: Sequence[Row]) -> dict[str, Any]:
+    difference = curves.largest_difference(outcome, rows)
+    return {
+        "charts": curves.charts(outcome, rows),
+        "twin": curves.is_twin(outcome),
+        "drawn_lanes": curves.in_drawing_order(outcome.lanes),
+        "difference": difference is not None and (metrics.digits(difference), metrics.rounding(difference, "float64")),
+    }
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a lane's time: its share of the axis in per cent."""
+
+    name: str
+    words: str
+    share: float
+    opacity: float
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    done = [lane for lane in outcome.lanes if lane.epochs]
+    tested = [lane for lane in done if lane.result]
+    most = figures_of.most_mistakes(tested)
+    return {
+        "figures": figures(outcome),
+        "split": _split(done) if done else None,
+        "time_caption": wording.time_caption(outcome),
+        "confusion": [(lane, f", {figures_of.mistakes(lane):,} mistakes", _matrix(lane, most)) for lane in tested],
+        "confusion_caption": wording.confusion_caption(outcome),
+        "classes": outcome.dataset.class_names,
+        "named": max(map(len, outcome.dataset.class_names)) > 2,
+    }
+
+
+def _split(lanes: Sequence[LaneOutcome]) -> dict[str, Any]:
+    """Every lane's parts, and the ticks in seconds."""
+    times = {lane.engine: figures_of.time_parts(lane) for lane in lanes}
+    axis = axes.linear([sum(seconds for _, seconds, _ in parts) for parts in times.values()], from_zero=True)
+    drawn = [
+        (
+            lane,
+            [
+                _Part(name, metrics.duration(seconds), 100 * axis.share(seconds), opacity)
+                for name, seconds, opacity in times[lane.engine]
+            ],
+        )
+        for lane in lanes
+    ]
+    return {"lanes": drawn, "ticks": [(100 * axis.share(tick), label) for tick, label in axis.ticks]}
+
+
+def _matrix(lane: LaneOutcome, most: int) -> list[list[tuple[str, str]]]:
+    """Every cell's count, and its colour where it is a mistake; no zeros."""
+    counts = lane.result["confusion"]
+    return [
+        [
+            (f"{count:,}" if count else "", figures_of.mistake_colour(lane, count / (2 * max(most, 1))))
+            if count and row != column
+            else (f"{count:,}" if count else "", "")
+            for column, count in enumerate(line)
+        ]
+        for row, line in enumerate(counts)
+    ]
+
+
+def _certificate(outcome: Outcome) -> dict[str, Any] | None:
+    if outcome.certificate is None:
+        return None
+    return {
+        "passed": outcome.certificate["passed"],
+        "words": wording.certificate_words(outcome.certificate),
+        "lines": wording.certificate_lines(outcome.certificate),
+        "meaning": wording.certificate_meaning(outcome),
+    }
+
+
+def _code(outcome: Outcome) -> list[tuple[str, list[tuple[LaneOutcome, str]]]]:
+    """Every purpose with each lane's part of its script."""
+    try:
+        settings = TrainSettings.parse(outcome.run.settings)
+    except InvalidSettings:
+        return []
+    scripts = [(lane, listing(lane.engine, settings)) for lane in outcome.lanes if lane.engine in FILENAMES]
+    if not scripts:
+        return []
+    return [(TITLES[purpose], [(lane, script.sections[purpose]) for lane, script in scripts]) for purpose in PURPOSES]

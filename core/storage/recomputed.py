@@ -1,0 +1,165 @@
+"""What a file says of its lanes' fairness, recomputed from its own settings and rows: nothing of it is believed.
+
+What no row holds can only be limited: the losses of steps between those that are kept, and the weights.
+"""
+
+from collections.abc import Sequence
+from typing import get_args
+
+from core.data.datasets import DATASETS
+from core.experiment import parity
+from core.experiment.fairness import Comparison, Parting, Verdict, Where, from_fields, state_of
+from core.experiment.metrics import POINTS_PER_EPOCH
+from core.experiment.network import weight_specs
+from core.experiment.parity import Certificate
+from core.experiment.settings import Alignment, shown
+from core.protocol import messages
+from core.storage.records import Row, Run
+
+PLACES: tuple[Where, ...] = get_args(Where)
+"""Where lanes part, in the order in which it is looked at."""
+FROM_ROWS = ("epoch", "epochs", "test")
+"""The places of which the rows hold everything."""
+NO_EPOCH = 10**9
+
+
+def certificate_fault(run: Run, certificate: Certificate) -> str:
+    """What a run's settings do not make so in its certificate, as the rest of a sentence; empty where all is so."""
+    settings = run.settings
+    if settings["alignment"] == Alignment.AS_SHIPPED:
+        return "its lanes were not aligned, and nothing can be certified"
+    bounds = parity.CERTIFICATE_BOUNDS[settings["alignment"] == Alignment.EXACT_TWIN]
+    batch = min(settings["batch_size"], parity.CERTIFICATE_BATCH)
+    made = {"logit_bound": bounds[0], "loss_bound": bounds[1], "steps": parity.CERTIFICATE_STEPS, "batch_size": batch}
+    for name, value in made.items():
+        if (said := getattr(certificate, name)) != value:
+            return f"{name} is {shown(said)}, and its settings make it {value}"
+    return ""
+
+
+def verdict_fault(run: Run, rows: Sequence[Row]) -> str:
+    """What a run's rows and settings do not make so in its verdict, as the rest of a sentence; empty where all is so.
+
+    The rows are sound, each for itself; where none says anything of fairness, nothing is wrong.
+    """
+    fields = next((row.fields for row in rows if row.kind == "fairness"), None)
+    said = from_fields(fields)
+    if fields is None or said is None:
+        return ""
+    if run.settings["alignment"] == Alignment.AS_SHIPPED:
+        return "its lanes were not aligned, and it says that they were compared"
+    if len(run.lanes) != 2:
+        return f"its lanes are {len(run.lanes)}, and it says that two were compared"
+    found = _recompute(run, rows)
+    if why := _parting_fault(run, said.parting, found):
+        return why
+    for name in ("bounds", "epochs", "tested", "complete", "certified", "loss_difference", "accuracy_difference"):
+        if (value := getattr(said, name)) != (made := getattr(found, name)):
+            return _other(name, value, made)
+    for name in ("first_losses_difference", "step_loss_difference"):  # older files do not have the first
+        if name in fields and not getattr(said, name) >= (least := getattr(found, name)):
+            return _other(name, getattr(said, name), f"{least} or more")
+    return _steps_fault(run, rows, said, found) or _weights_fault(said) or _state_fault(said)
+
+
+def _recompute(run: Run, rows: Sequence[Row]) -> Verdict:
+    """The verdict on the rows alone: without weights, and with the steps that are kept."""
+    settings = run.settings
+    comparison = Comparison(settings["engines"], settings["alignment"], settings["dropout"], every_step=False)
+    for row in rows:
+        if row.kind in ("step", "epoch", "result"):
+            comparison.take(row.engine, messages.MESSAGES[row.kind].validate_python(row.fields))
+    complete = all(lane.state == "finished" for lane in run.lanes)
+    certified = next((row.fields["passed"] for row in rows if row.kind == "certificate"), None)
+    return comparison.verdict((), complete, certified)
+
+
+def _other(name: str, said: object, made: object) -> str:
+    if name == "bounds":
+        return "the bounds of its fairness are not those of its settings"
+    return f"{name} of its fairness is {shown(said)}, and its rows make it {shown(made)}"
+
+
+# --- where the lanes parted ------------------------------------------------------------------------------
+
+
+def _parting_fault(run: Run, said: Parting | None, found: Verdict) -> str:
+    rows = found.parting
+    if said is None:
+        return f"its lanes are said not to have parted, and its rows part {_where(rows)}" if rows else ""
+    if not _within(run, said, found.epochs) or not said.difference > said.bound:
+        return f"its lanes are said to have parted {_where(said)}, where this run cannot part"
+    if said.where in FROM_ROWS and rows is None:
+        return f"its lanes are said to have parted {_where(said)}, and its rows do not part"
+    if rows is not None and (_order(rows) < _order(said) or (said.where in FROM_ROWS and rows != said)):
+        return f"its lanes are said to have parted {_where(said)}, and its rows part {_where(rows)}"
+    return ""
+
+
+def _within(run: Run, said: Parting, epochs: int) -> bool:
+    """Whether there is such a place in a run both of whose lanes trained so many epochs."""
+    if said.where in ("test", "weights"):
+        return (said.epoch, said.step, said.run_step) == (0, 0, 0)
+    steps = _steps_per_epoch(run)
+    if said.where == "step":
+        at = 1 <= said.step <= steps and said.run_step == (said.epoch - 1) * steps + said.step
+    else:
+        at = (said.step, said.run_step) == (0, 0)
+    return at and 1 <= said.epoch <= min(epochs + 1, run.settings["epochs"])
+
+
+def _order(parting: Parting) -> tuple[int, int, int]:
+    return parting.epoch or NO_EPOCH, PLACES.index(parting.where), parting.step
+
+
+def _where(parting: Parting) -> str:
+    if parting.where == "step":
+        return f"at step {parting.step} of epoch {parting.epoch}"
+    place = f"epoch {parting.epoch}" if parting.epoch else f"the {parting.where}"
+    return f"in {place} ({shown(parting.figure)}, by {parting.difference:g})"
+
+
+# --- what only limits can be known of --------------------------------------------------------------------
+
+
+def _steps_fault(run: Run, rows: Sequence[Row], said: Verdict, found: Verdict) -> str:
+    """A step counts once for both lanes. A run that came to its end without a parting compared all of them."""
+    most = _most_steps(run, rows, found.epochs)
+    if said.complete and (said.parting is None or not said.parting.epoch) and said.steps != most:
+        return _other("steps", said.steps, most)
+    if not found.steps <= said.steps <= most:
+        return _other("steps", said.steps, f"{found.steps} to {most}")
+    return ""
+
+
+def _most_steps(run: Run, rows: Sequence[Row], epochs: int) -> int:
+    """As many as both lanes can have reported: those of `epochs`, and what both did of the one after them."""
+    steps = _steps_per_epoch(run)
+    between = -(-steps // POINTS_PER_EPOCH) - 1
+    done = dict.fromkeys(run.settings["engines"], 0)
+    for row in rows:
+        if row.kind in ("step", "epoch") and row.fields["epoch"] == epochs + 1:
+            # After the last step that is kept there may have been others, but not the next that is.
+            last = steps if row.kind == "epoch" else int(row.fields["points"][-1][0]) if row.fields["points"] else 0
+            done[row.engine] = min(steps, last + between)
+    return steps * epochs + min(done.values())
+
+
+def _steps_per_epoch(run: Run) -> int:
+    return -(-DATASETS[run.settings["dataset"]].training_split // int(run.settings["batch_size"]))
+
+
+def _weights_fault(said: Verdict) -> str:
+    if said.weighed and not said.complete:
+        return "its lanes did not both finish, and it says that their weights were compared"
+    if not said.weighed and (said.apart or said.weight_difference):
+        return "its weights were not compared, and it says how they differ"
+    if said.weighed and said.apart not in {spec.name for spec in weight_specs()}:
+        return f"its lanes are said to differ most in {shown(said.apart)}, which is no array of weights"
+    return ""
+
+
+def _state_fault(said: Verdict) -> str:
+    unweighed = said.complete and not said.weighed
+    made = state_of(said.parting is not None, said.certified, unweighed, said.bounds is not None, said.steps)
+    return "" if said.state == made else f"its lanes are said to be {said.state}, and its rows make them {made}"

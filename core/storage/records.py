@@ -1,0 +1,201 @@
+"""What the store holds, as values: a run, its lanes and rows, those that came with the project, and what is sought."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from core.experiment.fairness import Verdict, from_fields
+from core.experiment.names import moment, sought_in_settings
+from core.experiment.settings import Alignment
+from core.storage.database import OPEN_STATES, State, StoreError
+
+RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
+"""Checks a run id wherever one enters: sortable by time, safe in a URL and as a file name."""
+NAME_LETTERS, NOTE_LETTERS = 500, 2000
+"""The most that a run's name and note hold."""
+
+
+class UnknownRun(StoreError):
+    """No run has this id."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that happened in a run: `seq` counts from 1 in the run; `engine` is empty for the run itself."""
+
+    seq: int
+    engine: str
+    kind: str
+    fields: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as one flat JSON object."""
+        own = {"seq": self.seq, "engine": self.engine, "kind": self.kind}
+        return own | self.fields | own  # in this order, and a field of the same name does not hide it
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One engine's training in a run: its state, and its test result once there is one."""
+
+    engine: str
+    state: str
+    reason: str = ""
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One press of Start: what was asked, where, and how it ended. Times are ISO 8601 in UTC."""
+
+    id: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    state: State
+    reason: str
+    settings: dict[str, Any]
+    machine: dict[str, Any]
+    source: Literal["here", "recorded", "imported"] = "here"
+    lanes: tuple[Lane, ...] = ()
+    name: str = ""
+    """What its owner calls it; text, never Markdown or HTML."""
+    note: str = ""
+    pinned: bool = False
+    visitor: str = ""
+    """Who started it, where visitors are told apart: a hash that says nothing else."""
+    fairness: Verdict | None = None
+    """What an aligned run itself said at its end."""
+    busy: bool = False
+    """Whether others took so much of the processors that its times say little."""
+
+    @property
+    def live(self) -> bool:
+        """Whether rows may still come."""
+        return self.state in OPEN_STATES
+
+    @property
+    def stays_because(self) -> str:
+        """Why it cannot be deleted, as the rest of a sentence; empty where it can."""
+        if self.source == "recorded":
+            return "came with the project: it cannot be deleted"
+        return "has not ended: stop it first" if self.live else ""
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Wall time from start to end."""
+        if not (self.started_at and self.ended_at):
+            return None
+        return (datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)).total_seconds()
+
+    def lane(self, engine: str) -> Lane:
+        """The lane of an engine; raises `KeyError`."""
+        return {lane.engine: lane for lane in self.lanes}[engine]
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A run of which the store holds something that cannot be; `why` is the rest of a sentence."""
+
+    id: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"Run {self.id} is damaged and cannot be shown: {self.why}."
+
+
+class DamagedRun(StoreError):
+    """What the store holds of a run, or of some, cannot be; the others can be read."""
+
+    def __init__(self, *damaged: Damaged) -> None:
+        super().__init__(" ".join(map(str, damaged)))
+        self.damaged = damaged
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which runs a listing shows: `text` is looked for in all that a list shows of a run; an empty field takes all.
+
+    What stands between commas in `text` is looked for part by part, so that a title finds its run.
+    """
+
+    text: str = ""
+    dataset: str = ""
+    engine: str = ""
+    state: str = ""
+
+    def takes(self, run: Run) -> bool:
+        """Whether a run is one of them."""
+        words = (run.name, run.note, run.id, run.state, run.source, run.created_at)
+        return (
+            self.says(json.dumps(run.settings), *words)
+            and self.dataset in ("", run.settings["dataset"])
+            and (not self.engine or any(lane.engine == self.engine for lane in run.lanes))
+            and self.state in ("", run.state)
+        )
+
+    def says(self, settings: str, *words: str) -> bool:
+        """Whether the text is found: `settings` as JSON, `words` as they stand, the last of them when it was made."""
+        if not self._parts:
+            return True
+        sought = "\n".join((*words[:-1], moment(words[-1]))).casefold()
+        return all(part in sought or part in sought_in_settings(settings) for part in self._parts)
+
+    @cached_property
+    def _parts(self) -> list[str]:
+        return [part.strip() for part in self.text.casefold().split(",") if part.strip()]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row before it has a number."""
+
+    engine: str
+    kind: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def checked_id(run_id: str) -> str:
+    """The id if it could be one. Raises `UnknownRun`."""
+    if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
+        raise UnknownRun("This is not a run's id: an id looks like 20261104-081500-1a2b3c4d.")
+    return run_id
+
+
+def check_words(name: str, note: str) -> None:
+    """Raises `StoreError` with a sentence where a run's name or note is too long."""
+    for what, text, most in (("name", name, NAME_LETTERS), ("note", note, NOTE_LETTERS)):
+        if len(text) > most:
+            raise StoreError(f"A {what} has at most {most:,} letters; this one has {len(text):,}.")
+
+
+def said_at_the_end(rows: Sequence[Row]) -> tuple[dict[str, Any] | None, bool]:
+    """What a run's rows say of its fairness, as JSON fields, and whether its machine was busy."""
+    said = next((row.fields for row in rows if row.kind == "fairness"), None)
+    return said, any(row.kind == "run" and row.fields.get("busy", False) for row in rows)
+
+
+class Recording:
+    """A run that came with the project: the export's own format, `<run>/run.json` beside weights and predictions."""
+
+    def __init__(self, path: Path) -> None:
+        content = json.loads(path.read_text())
+        lanes = tuple(Lane(**lane) for lane in content["lanes"])
+        self.rows = [Row(row.pop("seq"), row.pop("engine"), row.pop("kind"), row) for row in content["rows"]]
+        said, busy = said_at_the_end(self.rows)
+        own = {"source": "recorded", "lanes": lanes, "fairness": from_fields(said), "busy": busy}
+        self.run = Run(**{**content["run"], **own})
+
+
+@cache
+def read_recordings(folder: Path) -> dict[str, Recording]:
+    """The recordings in a folder by run id, as shipped first, the twin last; read once a process: they never change."""
+    found = [Recording(path) for path in sorted(folder.glob("*/run.json"))]
+    found.sort(key=lambda recording: [*Alignment].index(recording.run.settings["alignment"]))
+    return {recording.run.id: recording for recording in found}

@@ -1,0 +1,388 @@
+"""The store: every run, lane and row of a data folder, and the recorded runs that came with the project.
+
+One writer (the Launcher), many readers. Recorded runs lie in `core/storage/recorded`, read-only, and are merged into
+what is read here.
+"""
+
+import contextlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.experiment.fairness import from_fields
+from core.experiment.settings import TrainSettings
+from core.storage import records
+from core.storage.database import (
+    COSTS_ALIKE,
+    ENDED_STATES,
+    FILE,
+    MIGRATIONS,
+    OPEN_STATES,
+    Database,
+    State,
+    StoreError,
+    new_id,
+    now,
+)
+from core.storage.records import (
+    RUN_ID,
+    Damaged,
+    DamagedRun,
+    Entry,
+    Lane,
+    Recording,
+    Row,
+    Run,
+    UnknownRun,
+    Wanted,
+    checked_id,
+    read_recordings,
+    said_at_the_end,
+)
+from core.storage.soundness import Unsound, check_listed
+
+# fmt: off
+__all__ = [
+    "ENDED_STATES", "FILE", "MIGRATIONS", "OPEN_STATES", "RUN_ID", "Damaged", "DamagedRun", "Entry",
+    "Lane", "Row", "Run", "State", "Store",
+    "StoreError", "UnknownRun", "Wanted", "checked_id",
+]
+# fmt: on
+
+ALL_ROWS = 10**9
+"""A limit that no run reaches."""
+USUAL = {name: value for name, value in TrainSettings().as_json().items() if name != "engines"}
+RECORDED = Path(__file__).parent / "recorded"
+
+
+def folder_bytes(folder: Path) -> int:
+    """The sizes of all files below a folder; what vanishes meanwhile counts nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.lstat().st_size
+    return total
+
+
+class Store(Database):
+    """Reads and writes runs, and merges the recorded ones into what is read."""
+
+    def __init__(self, data_dir: Path, recorded: Path = RECORDED) -> None:
+        super().__init__(data_dir)
+        self._recorded = recorded
+
+    # --- writing ---------------------------------------------------------------------------------------
+
+    def create(self, settings: Mapping[str, Any], machine: Mapping[str, Any], visitor: str = "") -> str:
+        """A new queued run; returns its id."""
+        run_id = new_id()
+        with self.writing() as connection:
+            connection.execute(
+                "INSERT INTO runs (id, created_at, state, settings, machine, visitor) VALUES (?, ?, 'queued', ?, ?, ?)",
+                (run_id, now(), json.dumps(settings), json.dumps(machine), visitor),
+            )
+            connection.executemany(
+                "INSERT INTO lanes (run, engine, position, state) VALUES (?, ?, ?, 'waiting')",
+                [(run_id, engine, i) for i, engine in enumerate(settings["engines"])],
+            )
+        return run_id
+
+    def append(self, run_id: str, entries: Sequence[Entry]) -> int:
+        """Writes rows, and what follows from them for run and lanes, in one commit; returns the last `seq`."""
+        with self.writing() as connection:
+            query = "SELECT IFNULL(MAX(seq), 0) FROM rows WHERE run = ?"
+            last: int = connection.execute(query, (run_id,)).fetchone()[0]
+            for seq, entry in enumerate(entries, start=last + 1):
+                connection.execute(
+                    "INSERT INTO rows (run, seq, engine, kind, fields) VALUES (?, ?, ?, ?, ?)",
+                    (run_id, seq, entry.engine, entry.kind, json.dumps(entry.fields, allow_nan=False)),
+                )
+                self._follow(connection, run_id, entry)
+        return last + len(entries)
+
+    @staticmethod
+    def _follow(connection: sqlite3.Connection, run_id: str, entry: Entry) -> None:
+        """Keeps the listing's columns in step with the row."""
+        fields = entry.fields
+        if entry.kind == "run":
+            column = "started_at" if fields["state"] == "running" else "ended_at"
+            connection.execute(
+                f"UPDATE runs SET state = ?, reason = ?, busy = ?, {column} = ? WHERE id = ?",
+                (fields["state"], fields.get("reason", ""), fields.get("busy", False), now(), run_id),
+            )
+        elif entry.kind == "fairness":
+            connection.execute("UPDATE runs SET fairness = ? WHERE id = ?", (json.dumps(fields), run_id))
+        elif entry.kind == "lane":
+            connection.execute(
+                "UPDATE lanes SET state = ?, reason = ? WHERE run = ? AND engine = ?",
+                (fields["state"], fields.get("reason", ""), run_id, entry.engine),
+            )
+        elif entry.kind == "result":
+            connection.execute(
+                "UPDATE lanes SET test_loss = ?, test_accuracy = ? WHERE run = ? AND engine = ?",
+                (fields["test_loss"], fields["test_accuracy"], run_id, entry.engine),
+            )
+
+    def annotate(self, run_id: str, name: str, note: str, pinned: bool) -> None:
+        """Sets what a run's owner says of it. Raises `StoreError` where it is too long."""
+        records.check_words(name, note)
+        with self.writing() as connection:
+            query = "UPDATE runs SET name = ?, note = ?, pinned = ? WHERE id = ?"
+            connection.execute(query, (name, note, pinned, checked_id(run_id)))
+
+    def delete(self, run_id: str) -> None:
+        """Removes a run that may go: its rows in one commit, then its files. Raises `UnknownRun`."""
+        if self.held(run_id)[1]:
+            return
+        with self.writing() as connection:
+            connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+        shutil.rmtree(self.data_dir / "runs" / run_id, ignore_errors=True)
+
+    def held(self, run_id: str) -> tuple[str, str]:
+        """Whose a run is, and why it cannot be deleted: empty where it can, as a damaged one. Raises `UnknownRun`."""
+        try:
+            run = self.run(run_id)
+        except DamagedRun:
+            return "", ""
+        return run.visitor, run.stays_because
+
+    def remove_oldest(self, kept: int | None, kept_bytes: int | None) -> list[str]:
+        """Removes ended runs, the oldest first, until at most `kept` are left and all take `kept_bytes`; their ids.
+
+        A pinned run stays and does not count among the `kept`.
+        """
+        if kept is None and kept_bytes is None:
+            return []
+        with self.reading() as connection:
+            query = f"SELECT id FROM runs WHERE state NOT IN ({_marks(OPEN_STATES)}) AND NOT pinned ORDER BY id DESC"
+            left = [str(line["id"]) for line in connection.execute(query, OPEN_STATES)] if connection else []
+        gone: list[str] = []
+        while kept is not None and len(left) > kept:
+            gone.append(left.pop())
+            self.delete(gone[-1])
+        if kept_bytes is not None and left:
+            # One walk through all files, however many runs go.
+            sizes = {folder.name: folder_bytes(folder) for folder in (self.data_dir / "runs").glob("*")}
+            while left and self._pages_bytes() + sum(sizes.values()) > kept_bytes:
+                gone.append(left.pop())
+                self.delete(gone[-1])
+                sizes.pop(gone[-1], None)
+        return gone
+
+    def size_bytes(self) -> int:
+        """What all runs of this folder take: the database less its free pages, and the files of the runs."""
+        return self._pages_bytes() + folder_bytes(self.data_dir / "runs")
+
+    def _pages_bytes(self) -> int:
+        with self.reading() as connection:
+            size = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, "
+            return int(connection.execute(f"{size} pragma_page_size").fetchone()[0]) if connection else 0
+
+    def take_in(self, run: Run, rows: Sequence[Row], files: Mapping[str, bytes] = {}, visitor: str = "") -> str:
+        """Keeps a run from elsewhere, its `files` by name in its folder, marked as imported; returns its new id."""
+        run_id = new_id()
+        folder = self.data_dir / "runs" / run_id
+        try:
+            with self._words():
+                for name, content in files.items():
+                    folder.mkdir(parents=True, exist_ok=True)
+                    (folder / name).write_bytes(content)
+            self._insert(run_id, run, rows, visitor)
+        except StoreError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return run_id
+
+    def _insert(self, run_id: str, run: Run, rows: Sequence[Row], visitor: str) -> None:
+        columns = ("created_at", "started_at", "ended_at", "state", "reason", "name", "note")
+        values = [getattr(run, column) for column in columns]
+        said, busy = said_at_the_end(rows)
+        with self.writing() as connection:
+            connection.execute(
+                f"INSERT INTO runs (id, visitor, settings, machine, source, fairness, busy, {', '.join(columns)}) "
+                f"VALUES (?, ?, ?, ?, 'imported', ?, ?, {', '.join('?' * len(columns))})",
+                (run_id, visitor, json.dumps(run.settings), json.dumps(run.machine), json.dumps(said), busy, *values),
+            )
+            connection.executemany(
+                "INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (run_id, lane.engine, i, lane.state, lane.reason, lane.test_loss, lane.test_accuracy)
+                    for i, lane in enumerate(run.lanes)
+                ],
+            )
+            connection.executemany(
+                "INSERT INTO rows (run, seq, engine, kind, fields) VALUES (?, ?, ?, ?, ?)",
+                [
+                    (run_id, seq, row.engine, row.kind, json.dumps(row.fields, allow_nan=False))
+                    for seq, row in enumerate(rows, start=1)
+                ],
+            )
+
+    def open_runs(self) -> list[Run]:
+        """Runs that an owner left queued or running, oldest first."""
+        return self._select("WHERE state IN ('queued', 'running') ORDER BY id")
+
+    # --- reading ---------------------------------------------------------------------------------------
+
+    def runs(self, limit: int = 1000, offset: int = 0, damaged: list[Damaged] | None = None) -> list[Run]:
+        """Runs of this folder and those that came with the project, newest first; `damaged` receives those left out."""
+        return self._page(self._order(Wanted(), by_pin=False)[offset : offset + limit], damaged)
+
+    def search(
+        self, wanted: Wanted, limit: int, offset: int = 0, damaged: list[Damaged] | None = None
+    ) -> tuple[list[Run], int]:
+        """One page of the runs that are wanted, and how many there are: pinned ones first, then newest first.
+
+        `damaged` receives those of the page that are left out since they cannot be shown.
+        """
+        order = self._order(wanted)
+        return self._page(order[offset : offset + limit], damaged), len(order)
+
+    def _order(self, wanted: Wanted, by_pin: bool = True) -> list[str]:
+        """The ids of all runs that are wanted, in the order of a list."""
+        where, values = _where(wanted)
+        sought = ("settings", "name", "note", "id", "state", "source", "created_at")
+        query = f"SELECT pinned, {', '.join(sought)} FROM runs {where}"
+        with self.reading() as connection:
+            found = connection.execute(query, values).fetchall() if connection else []
+        keys = [
+            (bool(line["pinned"]) and by_pin, str(line["created_at"]), str(line["id"]))
+            for line in found
+            if wanted.says(*(str(line[name]) for name in sought))
+        ]
+        keys += [(False, run.created_at, run.id) for run in self.recorded() if wanted.takes(run)]
+        return [run_id for *_, run_id in sorted(keys, reverse=True)]
+
+    def _page(self, ids: Sequence[str], damaged: list[Damaged] | None) -> list[Run]:
+        """The runs with these ids, in their order."""
+        here = self._select(f"WHERE id IN ({_marks(ids)})", *ids, damaged=damaged)
+        found = {run.id: run for run in here}
+        found |= {run_id: recording.run for run_id, recording in self._recordings.items()}
+        return [found[run_id] for run_id in ids if run_id in found]
+
+    def run(self, run_id: str) -> Run:
+        """One run with its lanes. Raises `UnknownRun`, `DamagedRun`."""
+        if checked_id(run_id) in self._recordings:
+            return self._recordings[run_id].run
+        damaged: list[Damaged] = []
+        found = self._select("WHERE id = ?", run_id, damaged=damaged)
+        if damaged:
+            raise DamagedRun(damaged[0])
+        if not found:
+            raise UnknownRun(f"There is no run {run_id}: it was deleted, or belongs to another data folder.")
+        return found[0]
+
+    def latest(self) -> Run | None:
+        """The newest run that was trained here; what came from elsewhere is none of them."""
+        found = self._select("WHERE source = 'here' ORDER BY id DESC LIMIT 20")
+        return found[0] if found else None
+
+    def _select(self, where: str, *values: object, damaged: list[Damaged] | None = None) -> list[Run]:
+        """The runs that can be shown; `damaged` receives the others."""
+        # Runs and lanes are two statements: the read transaction makes them agree.
+        with self.reading() as connection:
+            if connection is None:
+                return []
+            found = connection.execute(f"SELECT * FROM runs {where}", values).fetchall()
+            lanes: dict[str, list[Lane]] = {run["id"]: [] for run in found}
+            for some in (found[i : i + 500] for i in range(0, len(found), 500)):
+                query = (
+                    "SELECT run, engine, state, reason, test_loss, test_accuracy FROM lanes "
+                    f"WHERE run IN ({_marks(some)}) ORDER BY run, position"
+                )
+                for run_id, *lane in connection.execute(query, [run["id"] for run in some]):
+                    lanes[run_id].append(Lane(*lane))
+        sound = []
+        for line in found:
+            try:
+                sound.append(self._run(line, tuple(lanes[line["id"]])))
+            except Unsound as unsound:
+                if damaged is not None:
+                    damaged.append(Damaged(str(line["id"]), str(unsound)))
+        return sound
+
+    @staticmethod
+    def _run(run: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
+        """A line of `runs`, whose columns are called like the fields. Raises `Unsound`."""
+        try:
+            parsed = {name: json.loads(run[name]) for name in ("settings", "machine")}
+            fairness = from_fields(json.loads(run["fairness"]))
+        except (ValueError, TypeError, LookupError, RecursionError):
+            raise Unsound("its settings, its machine or its verdict cannot be read") from None
+        if isinstance(parsed["settings"], dict):  # a setting that came later was as its default before
+            parsed["settings"] = {**USUAL, **parsed["settings"]}
+        parsed |= {name: bool(run[name]) for name in ("pinned", "busy")}
+        found = Run(**{**dict(run), **parsed, "lanes": lanes, "fairness": fairness})
+        check_listed(found)
+        return found
+
+    def rows(self, run_id: str, after: int = 0, limit: int = 5000, steps: bool = True) -> list[Row]:
+        """A run's rows with `seq` above `after`, in order; without the many `step` rows where `steps` is false.
+
+        Raises `UnknownRun` for an id that cannot be one.
+        """
+        if recording := self._recordings.get(checked_id(run_id)):
+            return [row for row in recording.rows if row.seq > after and (steps or row.kind != "step")][:limit]
+        wanted = "run = ? AND seq > ?" + ("" if steps else " AND kind <> 'step'")
+        query = f"SELECT seq, engine, kind, fields FROM rows WHERE {wanted} ORDER BY seq LIMIT ?"
+        with self.reading() as connection:
+            # All at once: a statement that an error leaves half read would hold its lock on.
+            found = connection.execute(query, (run_id, after, limit)).fetchall() if connection else ()
+        return [self._row(run_id, row) for row in found]
+
+    @staticmethod
+    def _row(run_id: str, row: sqlite3.Row) -> Row:
+        try:
+            fields = json.loads(row["fields"])
+        except (ValueError, TypeError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            raise DamagedRun(Damaged(run_id, f"row {row['seq']} holds no JSON object"))
+        return Row(row["seq"], row["engine"], row["kind"], fields)
+
+    def last_like(self, settings: Mapping[str, Any]) -> Run | None:
+        """The newest run that finished here, on a machine left to it, and whose epochs cost the same.
+
+        That is: same data, batch and engines.
+        """
+        given = f"(SELECT {COSTS_ALIKE} FROM (SELECT ? AS settings))"
+        where = f"WHERE state = 'finished' AND source = 'here' AND NOT busy AND {COSTS_ALIKE} = {given}"
+        found = self._select(f"{where} ORDER BY id DESC LIMIT 1", json.dumps(settings))
+        return found[0] if found else None
+
+    def artifacts(self, run_id: str) -> Path:
+        """The folder with a run's weights, predictions and logs."""
+        if checked_id(run_id) in self._recordings:
+            return self._recorded / run_id
+        return self.data_dir / "runs" / run_id
+
+    @property
+    def _recordings(self) -> "dict[str, Recording]":
+        return read_recordings(self._recorded)
+
+    def recorded(self) -> list[Run]:
+        """The runs that came with the project, in the order in which they are shown."""
+        return [recording.run for recording in self._recordings.values()]
+
+
+def _marks(values: Sequence[object]) -> str:
+    """Their places in SQL."""
+    return ",".join("?" * len(values))
+
+
+def _where(wanted: Wanted) -> tuple[str, list[object]]:
+    """`Wanted` as SQL over the table of runs, and its values."""
+    parts, values = [], []
+    if wanted.dataset:
+        parts.append("CASE WHEN json_valid(settings) THEN json_extract(settings, '$.dataset') END = ?")
+        values.append(wanted.dataset)
+    if wanted.engine:
+        parts.append("EXISTS (SELECT 1 FROM lanes WHERE run = runs.id AND engine = ?)")
+        values.append(wanted.engine)
+    if wanted.state:
+        parts.append("state = ?")
+        values.append(wanted.state)
+    return (f"WHERE {' AND '.join(parts)}" if parts else ""), list(values)

@@ -1,0 +1,163 @@
+"""The article's rows as the Compare page shows them: verdicts, quotes, why, evidence with its sources, Measure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.compare.claims import SIDES, VERDICTS, Claim, Evidence, Judged
+from core.compare.evidence import Shown, Table
+from core.compare.evidence.speed import RULE
+from core.experiment import metrics
+from core.launcher.launcher import Launcher
+from core.storage.measurements import Measurement
+from core.web.elements import measuring as measure_view
+from core.web.elements.here import attempt, refused
+from core.web.elements.markdown import literal
+from core.web.run.view import MARKS, PLOT
+from core.web.server.visitor import visitor
+
+BADGES: dict[str, tuple[Any, str]] = {
+    "true": ("green", ":material/check:"),
+    "partly true": ("yellow", ":material/contrast:"),
+    "misleading": ("yellow", ":material/alt_route:"),
+    "outdated": ("gray", ":material/event_busy:"),
+    "false": ("red", ":material/close:"),
+    "no difference seen": ("gray", ":material/equal:"),
+    "measured": ("violet", ":material/speed:"),
+}
+assert set(BADGES) == set(VERDICTS)
+QUOTE_MARKS = {"keras": MARKS["keras"], "pytorch": MARKS["torch"]}
+
+
+def row(judged: Judged, newest: Measurement | None, active: Launcher | None, going: list[str], alone: bool) -> None:
+    """One bordered row; its evidence is made only when it is opened. `alone`: it is the only one on the page."""
+    claim = judged.claim
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{claim.number}. {claim.topic}**", width="content")
+            for verdict, label in judged.words:
+                colour, icon = BADGES[verdict]
+                st.badge(label, icon=icon, color=colour)
+        for side, column in zip(SIDES, st.columns(2, wrap=False), strict=True):
+            column.markdown(f"{QUOTE_MARKS[side]} “{claim.says[side]}”")
+        st.markdown(claim.why, width=720)
+        if judged.evidence and claim.number == 7 and not alone:  # its verdict is what was measured
+            st.markdown(literal(judged.evidence.shown.finding), width=720)
+        if newest is not None and newest.live:
+            _going_on(judged, newest, active, going, alone)
+        elif failure := measure_view.ended_words(newest):
+            st.markdown(f":red[{literal(failure)}]" if newest and newest.state == "failed" else literal(failure))
+        folded = st.expander(
+            "Evidence and sources", expanded=alone, type="compact", key=f"open_{claim.number}", on_change="rerun"
+        )
+        if folded.open:
+            with folded:
+                evidence(judged, newest, active)
+
+
+def _going_on(judged: Judged, newest: Measurement, active: Launcher | None, going: list[str], alone: bool) -> None:
+    """The running row looks every second; rows that wait stand still, for the line above all rows looks for them."""
+    if active is None:
+        return
+    if alone or going[:1] == [newest.id]:
+        measure_view.while_it_runs(active, newest.subject, took_s(judged), going)
+    else:
+        measure_view.progress(active, newest, took_s(judged), key=f"stop_{newest.subject}", names=False)
+
+
+def took_s(judged: Judged) -> float:
+    """How long the row's measurement took, here or where it was recorded; else its limit."""
+    for found in (judged.here, judged.recorded):
+        if found and found.measurement and found.measurement.elapsed_s:
+            return found.measurement.elapsed_s
+    return judged.claim.limit_s
+
+
+def evidence(judged: Judged, newest: Measurement | None, active: Launcher | None) -> None:
+    """What was measured here beside what came with the project, the button, and the sources."""
+    claim = judged.claim
+    if claim.number == 7:
+        st.markdown(f"The rule: {RULE}", width=720)
+    for found in (judged.here, judged.recorded):
+        if found is not None:
+            one(found, claim.number)
+    if judged.evidence is None:
+        st.markdown("Nothing has been measured yet.")
+    if claim.probe:
+        measure_button(claim, newest, active, took_s(judged))
+    st.markdown("Sources")
+    st.markdown("\n".join(f"- [{s.title}]({s.url}), {s.date}" for s in claim.sources))
+    st.page_link(
+        "../../pages/compare.py",
+        label=f"Link to claim {claim.number}",
+        icon=":material/link:",
+        query_params={"claim": str(claim.number)},
+    )
+
+
+def one(found: Evidence, number: int) -> None:
+    """One measurement: where and when, the finding, charts, tables, versions."""
+    if found.measurement is not None:
+        recorded = found.measurement.source == "recorded"
+        icon = ":material/history:" if recorded else ":material/speed:"
+        st.badge(literal(measure_view.where_and_when(found.measurement)), icon=icon, color="gray")
+    st.markdown(literal(found.shown.finding), width=720)
+    if not found.shown.supports:
+        st.warning("This measurement does not support our verdict: trust what was measured.")
+    source = found.measurement.source if found.measurement else "snapshot"
+    pictures(found.shown, key=f"{number}_{source}")
+    if found.measurement is not None:
+        st.caption(literal(measure_view.versions_words(found.measurement)))
+
+
+def pictures(shown: Shown, key: str) -> None:
+    """The charts and tables of a result."""
+    for number, picture in enumerate(shown.pictures):
+        st.plotly_chart(picture.figure, config=PLOT, theme=None, alt=picture.alt, key=f"evidence_{key}_{number}")
+        if picture.caption:
+            st.caption(picture.caption)
+    for table in shown.tables:
+        _table(table)
+
+
+def _table(table: Table) -> None:
+    cells = [[literal(cell) for cell in line] for line in table.rows]
+    frame = pd.DataFrame(cells, columns=[_marked(column) for column in table.columns])
+    st.table(frame.set_index(frame.columns[0]), border="horizontal")
+    if table.caption:
+        st.caption(table.caption)
+
+
+def _marked(column: str) -> str:
+    """A column's name, with its framework's mark where it is one's."""
+    marks = {title: QUOTE_MARKS[side] for side, title in SIDES.items()}
+    return f"{marks[column]} {column}" if column in marks else literal(column)
+
+
+def measure_button(claim: Claim, newest: Measurement | None, active: Launcher | None, took: float) -> None:
+    """What the probe does and how long it takes, and the button that queues it."""
+    busy = bool(newest and newest.live)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        key = f"measure_{claim.number}"
+        st.button(
+            "Measure here",
+            icon=":material/speed:",
+            key=key,
+            disabled=busy or active is None,
+            on_click=order,
+            args=(active, [claim], key),
+        )
+        st.caption(f"{claim.measures} About {metrics.duration(took)}.", width="content")
+    refused(key)
+
+
+def order(active: Launcher, claims: Sequence[Claim], where: str) -> None:
+    """Queues measurements; `where` is the button that asks for them."""
+    attempt(where, lambda: [active.measure(claim.order, visitor()) for claim in claims])
+
+
+def going_before(rows: list[Judged]) -> Mapping[str, float]:
+    """How long each row's measurement takes, by subject."""
+    return {judged.claim.subject: took_s(judged) for judged in rows}

@@ -1,0 +1,149 @@
+"""The live charts of one run: a Streamlit component that fetches its own rows, without a rerun of the page.
+
+This file owns what crosses to the browser and back; `core/web/components/live_chart/live_chart.js` owns everything that
+happens there, `live_figure.js` how it looks. The markup and the CSS come with the component, so that the
+charts have their room from the first paint; the code is imported from a route, since inline code travels
+with every update.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import streamlit as st
+
+Framework = Literal["keras", "torch", "other"]
+Route = Literal["open", "blocked", "no-assets"]
+
+ASSETS = Path(__file__).parent
+SCRIPTS = ("live_chart.js", "live_figure.js")
+"""Served files; the first imports the second with its own version."""
+SCRIPTS_HASH = hashlib.sha256(b"".join((ASSETS / name).read_bytes() for name in SCRIPTS)).hexdigest()[:12]
+SCRIPT_URL = f"assets/{SCRIPTS[0]}?v={SCRIPTS_HASH}"
+PLOTLY_URL = f"assets/plotly.min.js?v={version('plotly')}"
+
+
+@dataclass(frozen=True)
+class ChartLane:
+    """One lane's line in every chart."""
+
+    engine: str
+    name: str
+    framework: Framework
+    """Gives colour, symbol and dash."""
+    open: bool = False
+    """A variant: open symbols and thinner lines."""
+
+
+@dataclass(frozen=True)
+class FedRows:
+    """Rows from the page itself, where the host does not pass the route: all, or only the new ones."""
+
+    rows: Sequence[Mapping[str, object]]
+    next: int
+    state: str
+
+
+@dataclass(frozen=True)
+class ChartView:
+    """What the charts show. Another `run` restarts them in place; everything else is an update."""
+
+    run: str
+    epochs: int
+    lanes: tuple[ChartLane, ...]
+    twin: bool = False
+    ended: bool = False
+    """The page shows the run as ended already: no trigger when the rows say so."""
+    accuracy_digits: int = 1
+    """Decimals of an accuracy in per cent: no finer than one validation image."""
+    fed: FedRows | None = None
+
+    def to_data(self) -> dict[str, Any]:
+        """The component's `data`: these fields and the addresses, relative to the page's base."""
+        return asdict(self) | {"rows_url": f"api/runs/{self.run}/rows", "plotly_url": PLOTLY_URL}
+
+
+@dataclass(frozen=True)
+class ChartAnswer:
+    """What the charts report.
+
+    `ended` is the run's final state in the one page run that its end has caused, else None. `route` is
+    "blocked" where the host does not pass `api/`: set `ChartView.fed` then. It is "no-assets" where not even
+    the code arrives: the component has hidden itself, so draw static figures below it and go on calling it.
+    """
+
+    ended: str | None
+    route: Route
+
+
+CHARTS = (
+    ("val_accuracy", "Validation accuracy", "Waiting for the first epoch."),
+    ("loss", "Loss", "Waiting for the first step."),
+    ("seconds", "Seconds per epoch", "Waiting for the first epoch."),
+    ("throughput", "Images per second", "Waiting for the first epoch."),
+)
+
+
+def _figure(chart: str, title: str, waiting: str) -> str:
+    words = "Thick with markers: validation. Thin: training. Faint: every step."
+    caption = f'<p class="live-chart-caption">{words}</p>' if chart == "loss" else ""
+    return f"""
+  <div class="live-chart-box live-chart-box-{chart}">
+    <h3 class="live-chart-title">{title}</h3>
+    <div class="live-chart-figure">
+      <div class="live-chart-plot" data-chart="{chart}" role="img" aria-label="{title}. Loading."></div>
+      <p class="live-chart-waiting" data-waiting="{waiting}">Loading.</p>
+    </div>{caption}
+  </div>"""
+
+
+HTML = f"""
+<div class="live-chart" data-testid="live-chart" data-rows="0" data-state="loading">
+  <p class="live-chart-spoken" role="status"></p>
+  <p class="live-chart-lost" role="status"></p>
+  <p class="live-chart-twin" hidden></p>
+  <div class="live-chart-grid">{"".join(_figure(*chart) for chart in CHARTS)}
+  </div>
+</div>
+"""
+
+# Tried twice: a browser may come here while the dashboard restarts.
+JS = f"""
+const load = (again) => import(new URL("{SCRIPT_URL}" + again, document.baseURI));
+export default async (component) => {{
+  const code = await load("").catch(() => load("&again")).catch(() => null);
+  if (code) return code.default(component);
+  component.parentElement.style.display = "none";
+  component.setStateValue("route", "no-assets");
+}};
+"""
+
+_component = st.components.v2.component(
+    "live_chart",
+    html=HTML,
+    css=(ASSETS / "live_chart.css").read_text(encoding="utf-8"),
+    js=JS,
+    isolate_styles=False,  # in a shadow root Plotly's own style does not reach its figures
+)
+
+
+def _rerun_only() -> None:
+    """A callback makes its name part of the result; the rerun itself is all that is wanted."""
+
+
+def live_chart(view: ChartView, key: str) -> ChartAnswer:
+    """Shows the charts of a run, which follow it without a rerun until it has ended.
+
+    `key` is what keeps the charts on the page: the same key is the same DOM, whatever `view` says.
+    """
+    result = _component(
+        key=key,
+        data=view.to_data(),
+        default={"route": "open"},
+        on_route_change=_rerun_only,
+        on_ended_change=_rerun_only,
+    )
+    return ChartAnswer(ended=result.get("ended"), route=result.get("route") or "open")

@@ -1,0 +1,90 @@
+"""The drawing on the Draw page: what the pad, a test image or an upload holds now, kept over page switches."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from core.data import images
+from core.results.gallery import Gallery, GalleryError
+from core.web.components.digit_pad import NOTHING_DRAWN, PadAnswer, drawing_of
+from core.web.elements.markdown import literal
+
+PAD, KEPT, FILE, UPLOAD = "pad", "kept_drawing", "upload_file", "upload"
+EMPTY = "Draw a digit, take a test image or upload a picture."
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The newest drawing, and the network input that it gives: `seen` uint8 [28, 28], or None and a `hint`."""
+
+    answer: PadAnswer
+    strokes: list[list[int]]
+    seen: npt.NDArray[np.uint8] | None
+    hint: str = ""
+    picture: npt.NDArray[np.uint8] | None = None
+    """An upload as the models see it, which the pad shows in place of strokes."""
+    fault: bool = False
+    """Whether the hint says what was wrong with it."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The newest file: the drawing's number that it has, and its picture as the models see it, or what is wrong."""
+
+    serial: int
+    seen: npt.NDArray[np.uint8] | None
+    fault: str = ""
+
+
+def newest_drawing(gallery: Gallery | None) -> Drawing:
+    """What was drawn, chosen or uploaded last. A bad one gives a hint, never an error."""
+    newest = st.session_state[KEPT] = _newest_answer()
+    upload: Upload | None = st.session_state.get(UPLOAD)
+    if upload is not None and upload.serial == newest.serial:
+        return Drawing(newest, [], upload.seen, upload.fault, upload.seen, fault=bool(upload.fault))
+    try:
+        strokes = images.checked_strokes(newest.strokes)
+        if newest.sample is not None:
+            if gallery is None:
+                return Drawing(newest, strokes, None, EMPTY)
+            return Drawing(newest, strokes, gallery.pixels([newest.sample])[0])
+        if not strokes:
+            return Drawing(newest, strokes, None, EMPTY)
+        return Drawing(newest, strokes, images.from_strokes(strokes))
+    except (images.ImageError, GalleryError) as error:
+        return Drawing(newest, [], None, str(error), fault=True)
+
+
+def _newest_answer() -> PadAnswer:
+    """The component's own state is gone after a page switch; ours is not."""
+    fresh = drawing_of(st.session_state.get(PAD))
+    kept: PadAnswer = st.session_state.get(KEPT, NOTHING_DRAWN)
+    return fresh if fresh.serial >= kept.serial else kept
+
+
+def upload_button() -> None:
+    """An upload of a PNG or JPEG; it takes the pad's place until something else is drawn."""
+    with st.popover("Upload", icon=":material/upload:"):
+        file = st.file_uploader("A PNG or JPEG of one digit", key=FILE, max_upload_size=1, on_change=_take)
+        upload: Upload | None = st.session_state.get(UPLOAD)
+        if file is not None and upload is not None and upload.fault:
+            st.markdown(f":red[{literal(upload.fault)}]")
+
+
+def _take() -> None:
+    """Puts a new file in the drawing's place, a bad one too: no answer to an earlier drawing stays beside it."""
+    file = st.session_state.get(FILE)
+    upload: Upload | None = st.session_state.get(UPLOAD)
+    if file is None:
+        if upload is not None and upload.fault:
+            del st.session_state[UPLOAD]
+        return
+    # A higher number than the browser's own: it takes this over.
+    newest = PadAnswer(strokes=[], sample=None, serial=_newest_answer().serial + 1)
+    try:
+        taken = Upload(newest.serial, images.prepare_digit(images.from_upload(file.getvalue(), file.name)))
+    except images.ImageError as error:
+        taken = Upload(newest.serial, None, str(error))
+    st.session_state[KEPT], st.session_state[UPLOAD] = newest, taken

@@ -1,0 +1,208 @@
+"""What the Draw page shows: which models read, their answers in words and bars, and what can be taken along."""
+
+import base64
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from core.data.datasets import DATASETS
+from core.experiment.machine import machine_words
+from core.experiment.metrics import NO_BREAK, percent
+from core.experiment.names import distinct_titles, engine_title, framework, joined
+from core.launcher.predictors import Prediction, PredictorError, Predictors
+from core.results.gallery import Gallery
+from core.results.models import Model, readers
+from core.results.outcome import Outcome
+from core.storage.runs import Run
+from core.web.components.digit_pad import PadLane, PadSample, PadView
+from core.web.draw.drawing import Drawing
+
+Images = npt.NDArray[np.uint8]
+Shares = npt.NDArray[np.float64]
+WHERE = {"here": "trained here", "imported": "imported"}
+
+
+def run_labels(runs: Sequence[Run]) -> dict[str, str]:
+    """Each run in a list of runs, by its id: what it is called, no two the same, and where it was trained."""
+    titles = distinct_titles(runs)
+    return {
+        run.id: f"{titles[run.id]}, {WHERE.get(run.source) or f'recorded on {machine_words(run.machine)}'}: "
+        f"{accuracy_words(run)}"
+        for run in runs
+    }
+
+
+def accuracies(run: Run) -> dict[str, float]:
+    """The test accuracy of each engine that reads, from 0 to 1."""
+    found = {lane.engine: lane.test_accuracy for lane in run.lanes if lane.test_accuracy is not None}
+    return {engine: found[engine] for engine in readers(list(found))}
+
+
+def accuracy_words(run: Run) -> str:
+    """Keras 97.6 %, PyTorch 98.1 %."""
+    images = DATASETS[run.settings["dataset"]].test_images
+    return ", ".join(f"{engine_title(engine)} {percent(share, images)}" for engine, share in accuracies(run).items())
+
+
+def best_run(runs: Sequence[Run]) -> Run:
+    """The run whose better model has the highest test accuracy, of those that read digits, else of all.
+
+    Of two that are equal the first. What an imported run says of itself was not measured here: it is the last choice.
+    """
+    ours = [run for run in runs if run.source != "imported"] or list(runs)
+    digits = [run for run in ours if all(map(str.isdigit, DATASETS[run.settings["dataset"]].class_names))]
+    return max(digits or ours, key=lambda run: max(accuracies(run).values()))
+
+
+def chosen_words(run: Run, of: int) -> str:
+    """How well the chosen one of the offered runs reads, and which one is chosen before anybody chooses."""
+    rule = "The run with the highest test accuracy on digits is preselected."
+    return f"Test accuracy: {accuracy_words(run)}." + (f" {rule}" if of > 1 else "")
+
+
+def left_out(outcome: Outcome, engines: Sequence[str]) -> str:
+    """Which finished lanes of the run read nothing here beside `engines`, as a sentence; empty where all do."""
+    others = [lane.title for lane in outcome.lanes if lane.result and lane.engine not in engines]
+    if not others:
+        return ""
+    return f"One model of each framework reads here: {joined(others)} {'is' if len(others) == 1 else 'are'} left out."
+
+
+@dataclass(frozen=True)
+class Words:
+    """Two models' answers to one image, in words."""
+
+    headline: str
+    detail: str
+    tops: tuple[str, ...]
+
+
+def per_cent(share: float) -> str:
+    """A probability with one decimal."""
+    return f"{100 * share:.1f}{NO_BREAK}%"
+
+
+def a_class(name: str) -> str:
+    """A class with its article, where it is a digit: a 7, an 8."""
+    return f"{'an' if name == '8' else 'a'} {name}" if name.isdigit() else name
+
+
+def possessive(title: str) -> str:
+    """Keras' and PyTorch's."""
+    return title + ("'" if title.endswith("s") else "'s")
+
+
+def reader_names(models: Sequence[Model], swap: bool) -> list[str]:
+    """What the models are called, and with `swap` whose weights each reads with; `models` are those with their own."""
+    titles = [engine_title(model.engine) for model in models]
+    if not swap:
+        return titles
+    return [f"{title} with {possessive(other)} weights" for title, other in zip(titles, reversed(titles), strict=True)]
+
+
+def in_words(answers: Sequence[Prediction], classes: Sequence[str], titles: Sequence[str] = ()) -> Words:
+    """What the models say, how sure they are, and whether they agree. `titles`: their names, where not the engines'."""
+    shares = [answer.probabilities[0] for answer in answers]
+    titles = titles or [engine_title(answer.engine) for answer in answers]
+    read = [a_class(classes[int(share.argmax())]) for share in shares]
+    sure = [per_cent(share.max()) for share in shares]
+    if len(answers) > 1 and len(set(read)) == 1:
+        headline = f"Both read {read[0]}."
+        detail = f"{titles[0]} is {sure[0]} sure, {titles[1]} {sure[1]}."
+    elif len(answers) > 1:
+        headline = "They disagree."
+        parts = [f"{title} reads {what} ({p})" for title, what, p in zip(titles, read, sure, strict=True)]
+        detail = joined(parts) + "."
+    else:
+        headline, detail = f"{titles[0]} reads {read[0]}.", f"It is {sure[0]} sure."
+    return Words(headline, detail, tuple(top_three(share, classes) for share in shares))
+
+
+def top_three(share: Shares, classes: Sequence[str]) -> str:
+    """The three likeliest classes: 7 97.2 %, 1 1.2 %, 2 0.6 %."""
+    order = np.argsort(-share, kind="stable")[:3]
+    return ", ".join(f"{classes[i]} {per_cent(share[i])}" for i in order)
+
+
+def pad_lanes(
+    models: Sequence[Model], names: Sequence[str], answers: Sequence[Prediction], words: Words | None
+) -> tuple[PadLane, ...]:
+    """Two bars' worth of answers under the models' `names`; without answers the lanes alone, for the legend."""
+    tops = words.tops if words else ("",) * len(models)
+    shares = [answer.probabilities[0].tolist() for answer in answers] or [None] * len(models)
+    return tuple(
+        PadLane(model.engine, name, framework(model.engine), share, top)
+        for model, name, share, top in zip(models, names, shares, tops, strict=True)
+    )
+
+
+def pad_view(
+    gallery: Gallery | None,
+    drawing: Drawing,
+    classes: tuple[str, ...],
+    lanes: tuple[PadLane, ...],
+    words: Words | None,
+    hint: str,
+) -> PadView:
+    """What the component shows: the answers to the newest drawing, or a hint in their place."""
+    return PadView(
+        strokes=drawing.strokes,
+        sample=drawing.answer.sample,
+        serial=drawing.answer.serial,
+        lanes=lanes,
+        classes=classes,
+        samples=pad_samples(gallery),
+        headline=words.headline if words else "",
+        detail=words.detail if words else "",
+        seen=None if drawing.seen is None else packed(drawing.seen),
+        picture=None if drawing.picture is None else packed(drawing.picture),
+        hint="" if words else hint,
+        fault=drawing.fault and hint == drawing.hint,
+    )
+
+
+def pad_samples(gallery: Gallery | None) -> tuple[PadSample, ...]:
+    """One of the run's own test images of each class, to be taken instead of drawing."""
+    if gallery is None:
+        return ()
+    index = gallery.samples()
+    return tuple(
+        PadSample(int(i), int(gallery.labels[i]), packed(image))
+        for i, image in zip(index, gallery.pixels(index), strict=True)
+    )
+
+
+def packed(image: Images) -> str:
+    """A 28 x 28 picture as base64 of its bytes."""
+    return base64.b64encode(np.ascontiguousarray(image, np.uint8).tobytes()).decode("ascii")
+
+
+def largest_difference(first: Prediction, second: Prediction) -> tuple[float, float]:
+    """The largest difference of two models' logits to one image, and the largest logit."""
+    a, b = first.logits[0], second.logits[0]
+    return float(np.abs(a - b).max()), float(max(np.abs(a).max(), np.abs(b).max()))
+
+
+def framework_file(
+    predictors: Predictors, model: Model, suffix: str, failed: Callable[[PredictorError], None]
+) -> Callable[[], bytes]:
+    """The bytes of a model in its engine's own format, made when somebody presses the button.
+
+    Why they cannot be made goes to `failed`, too: the browser is told no more than that it failed.
+    """
+
+    def make() -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"model{suffix}"
+            try:
+                predictors.save(model, path)
+            except PredictorError as error:
+                failed(error)
+                raise
+            return path.read_bytes()
+
+    return make

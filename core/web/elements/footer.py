@@ -1,0 +1,47 @@
+"""The foot of each page: what goes on, what it takes, when something last went wrong, with which versions."""
+
+from datetime import datetime
+
+import streamlit as st
+
+from core.deployment.settings import DeploymentSettings
+from core.experiment.metrics import NO_BREAK
+from core.launcher import launcher
+from core.storage.health import Health, look, queue_words
+from core.web.elements.markdown import literal
+
+
+@st.cache_data(ttl=30, show_spinner=False)
+def looked(deployment: str) -> Health:
+    """The installation's health, at most half a minute old."""
+    return look(DeploymentSettings.model_validate_json(deployment))
+
+
+def footer() -> None:
+    """One caption; nothing where there is no Launcher, for then the page has said why."""
+    try:
+        active = launcher.current()
+    except launcher.LauncherUnavailable:
+        return
+    found = looked(active.deployment.model_dump_json())
+    waiting = active.waiting()
+    running = len(active.active()) + len(active.measuring()) - waiting
+    memory = sum(process.rss_mib for process in found.processes)
+    processes = f"{len(found.processes)} process{'es' if len(found.processes) != 1 else ''}"
+    facts = [
+        queue_words(running, waiting),
+        f"{processes}, {memory:,}{NO_BREAK}MiB.",
+        f"Data folder {found.data_mb:,.1f}{NO_BREAK}MB.",
+        f"Last problem {moment(found.troubles[0]['at'])}." if found.troubles else "No problems.",
+        ", ".join(f"{title}{NO_BREAK}{number}" for title, number in found.versions.items()) + ".",
+    ]
+    st.caption(literal(" ".join(facts)))
+
+
+def moment(at: str) -> str:
+    """24 Nov, 14:02, from the log's own time."""
+    try:
+        when = datetime.fromisoformat(at.replace(",", "."))
+    except ValueError:
+        return at
+    return f"{when.day} {when:%b, %H:%M}"

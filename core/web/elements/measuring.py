@@ -1,0 +1,88 @@
+"""A measurement that goes on, as Compare and Learn show it: whose turn it is, how far it is, time left, Stop."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from core.experiment import metrics
+from core.experiment.machine import machine_words
+from core.launcher.launcher import Launcher
+from core.storage.measurements import Measurement, Measurements
+from core.web.elements import turns as turns_view
+from core.web.elements.markdown import literal
+from core.web.server.visitor import visitor
+
+ABOUT_FROM = 0.15
+"""Before this share is done, how long it took before says more about the time left than the share itself."""
+
+
+def left_s(measurement: Measurement, before_s: float | None) -> float | None:
+    """Seconds until a running one is done; `before_s`: how long one like it took. None where nothing is known."""
+    if measurement.started_at is None:
+        return before_s
+    gone = (datetime.now(UTC) - datetime.fromisoformat(measurement.started_at)).total_seconds()
+    if measurement.fraction >= ABOUT_FROM:
+        return gone * (1 - measurement.fraction) / measurement.fraction
+    return None if before_s is None or gone > before_s else max(1.0, before_s - gone)
+
+
+def about(seconds: float | None) -> str:
+    """`About 40 s left.`, or nothing."""
+    if seconds is None:
+        return ""
+    return f"About {metrics.roughly(seconds)} left."
+
+
+def progress(active: Launcher, measurement: Measurement, before_s: float | None, key: str, names: bool = True) -> None:
+    """Bar, sentence and Stop of one measurement; while it waits, what goes on before it, unless not `names`."""
+    waits = measurement.state == "queued"
+    if waits:
+        sentence = turns_view.waiting(active, measurement.id)
+    else:
+        doing = f"{literal(measurement.sentence)}." if measurement.sentence else "Starts its processes."
+        sentence = f"{doing} {about(left_s(measurement, before_s))}"
+    st.progress(measurement.fraction, text=sentence)
+    # As a callback: a rerun that comes first would else swallow the press.
+    if active.may_change(measurement.visitor, visitor()):
+        its = active, [measurement.id]
+        st.button("Stop", icon=":material/stop:", key=key, on_click=turns_view.stop, args=its)
+    if waits and names:
+        turns_view.goes_on(active, key)
+
+
+@st.fragment(run_every=1)
+def while_it_runs(active: Launcher, subject: str, before_s: float | None, going: list[str]) -> None:
+    """One running measurement, once a second; the whole page again when another one's turn begins."""
+    measurement = active.measurements.newest(subject)
+    if measurement is None or not measurement.live or active.measuring(lessons=False) != going:
+        st.rerun()
+    progress(active, measurement, before_s, key=f"stop_{subject}")
+
+
+def total_left_s(measurements: Measurements, before: Mapping[str, float], unknown_s: float) -> float:
+    """Seconds until all that run or wait are done; what never ran before counts as `unknown_s`."""
+    found = [(one, before.get(one.subject, unknown_s)) for one in measurements.open_ones()]
+    return sum(left_s(one, took) or took for one, took in found)
+
+
+def ended_words(measurement: Measurement | None) -> str:
+    """Why the newest one has no result, as a sentence; empty where it has one or goes on."""
+    if measurement is None or measurement.live or measurement.state == "finished":
+        return ""
+    return measurement.reason
+
+
+def where_and_when(measurement: Measurement) -> str:
+    """`measured on MACHINE, 4 Nov 2026`."""
+    verb = "recorded" if measurement.source == "recorded" else "measured"
+    when = datetime.fromisoformat(measurement.measured_at)
+    return f"{verb} on {machine_words(measurement.machine)}, {when.day} {when:%b %Y}"
+
+
+def versions_words(measurement: Measurement) -> str:
+    """Versions, the machine's name and Python, how long it took."""
+    versions = ", ".join(f"{name} {version}" for name, version in measurement.versions.items())
+    took = f", in {metrics.duration(measurement.elapsed_s)}" if measurement.elapsed_s is not None else ""
+    beside = " Somebody drew meanwhile, so its times are a little too long." if measurement.beside else ""
+    return f"{versions}, Python {measurement.machine['python']}{took}.{beside}"

@@ -1,0 +1,100 @@
+"""Whose turn it is, as every page shows it: what goes on, by name and link, how long still, and Stop where one may."""
+
+import contextlib
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.compare.claims import CLAIMS
+from core.experiment.metrics import roughly
+from core.experiment.names import run_title
+from core.experiment.settings import TrainSettings
+from core.launcher.launcher import Launcher, LauncherUnavailable
+from core.launcher.turns import Job
+from core.learn.lessons import LESSONS
+from core.storage.runs import StoreError
+from core.web.elements.markdown import literal
+from core.web.server.visitor import visitor
+
+
+def waiting(active: Launcher, wanted: str) -> str:
+    """What a queued run or measurement waits for, and when it should begin, as sentences."""
+    why = active.waits_for(wanted)
+    if not why:
+        return "Begins at once."
+    wait_s = active.wait_s(wanted)
+    when = "" if wait_s is None else f" It begins in about {roughly(wait_s)}."
+    return f"Waits for its turn: {why}.{when}"
+
+
+def queue_words(active: Launcher) -> str:
+    """Who is before a run that would be started now, as a sentence; empty where nobody is."""
+    now = active.now()
+    if not now:
+        return ""
+    ahead, wait_s = active.waiting(), active.wait_s()
+    wait = f", {ahead} waiting" if ahead else ""
+    when = "" if wait_s is None else f": yours would begin in about {roughly(wait_s)}"
+    return f" {now.capitalize()} now{wait}{when}."
+
+
+def goes_on(active: Launcher, place: str) -> None:
+    """What others wait for: its name as a link, Stop where one may, whether it is late, whether it shall go on.
+
+    To be drawn again and again, in a fragment; `place` tells it from the same one elsewhere on a page.
+    """
+    job = active.running()
+    if job is None:
+        return
+    mine = active.may_change(job.visitor, visitor())
+    # Where strangers visit it ends by itself: nobody is there to be asked.
+    asks = mine and job.alone and not active.limits.hosted
+    if job.late and job.takes_s is not None:
+        so_far = f"{roughly(job.gone_s)} so far, not about {roughly(job.takes_s)}"
+        st.markdown(f"This {job.kind} takes longer than expected: {so_far}.")
+    if asks:
+        st.markdown("Nobody has looked at this lesson for a minute. Shall it go on?")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        link(active, job)
+        # As callbacks: a rerun that comes first would else swallow the press.
+        if asks:
+            st.button("Let it go on", key=f"go_on_{place}_{job.id}", on_click=active.look, args=(job.id,))
+        if mine:
+            key, its = f"stop_{place}_{job.id}", (active, [job.id])
+            st.button(f"Stop that {job.kind}", icon=":material/stop:", key=key, on_click=stop, args=its)
+
+
+def link(active: Launcher, job: Job) -> None:
+    """A link to a run, a claim's measurement or a lesson, called by its name."""
+    page, name, query = "", "", {}
+    if isinstance(job.what, TrainSettings):
+        with contextlib.suppress(StoreError):
+            run = active.store.run(job.id)
+            page, name, query = "runs", f"Run: {run_title(run.name, run.settings)}", {"run": run.id}
+    else:
+        for claim in CLAIMS:
+            if claim.subject == job.what.subject:
+                page, name, query = "compare", f"Claim {claim.number}: {claim.topic}", {"claim": str(claim.number)}
+        for lesson in LESSONS:
+            if lesson.subject == job.what.subject:
+                page, name, query = "learn", f"Lesson: {lesson.title}", {"lesson": lesson.slug}
+    if page:
+        icon = ":material/arrow_forward:"
+        st.page_link(f"../../pages/{page}.py", label=literal(name), icon=icon, query_params=query)
+
+
+@st.fragment(run_every=2)
+def meanwhile(active: Launcher, job_id: str) -> None:
+    """What goes on before a run that would be started now; the whole page again when something else does."""
+    job = active.running()
+    if job is None or job.id != job_id:
+        st.rerun()
+    goes_on(active, "meanwhile")
+
+
+def stop(active: Launcher, wanted: Sequence[str]) -> None:
+    """Stops runs, measurements and lessons, the last in the queue first, so that none of them begins meanwhile."""
+    for one in reversed(wanted):
+        # The page says what is wrong with the data folder; what is somebody else's has no button.
+        with contextlib.suppress(StoreError, LauncherUnavailable):
+            active.stop(one, visitor())

@@ -1,0 +1,105 @@
+"""A lesson as the Learn page shows it: its control, the code of both frameworks, and what it printed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.launcher.launcher import Launcher
+from core.learn.lessons import SIDES, Lesson, order, script
+from core.storage.measurements import Measurement, Measurements
+from core.web.elements import measuring as measure_view
+from core.web.elements.here import attempt
+from core.web.elements.markdown import literal
+from core.web.run.view import marked, printout
+from core.web.server.visitor import visitor
+
+CODE_PX = 340
+"""What tables are drawn with in a terminal."""
+
+
+def control(lesson: Lesson, disabled: bool) -> Any:
+    """The lesson's one control; None where it has none."""
+    found = lesson.control
+    if found is None:
+        return None
+    key = f"control_{lesson.slug}"
+    if found.kind == "toggle":
+        return st.toggle(found.label, value=bool(found.default), key=key, disabled=disabled, persist_state="session")
+    options = list(found.options)
+    return st.segmented_control(
+        found.label,
+        options,
+        default=None if key in st.session_state else found.default,
+        required=True,
+        format_func=str,
+        key=key,
+        disabled=disabled,
+        persist_state="session",
+    )
+
+
+def code(lesson: Lesson, value: Any) -> None:
+    """Each side's complete script with the control's value in it."""
+    for column, side in zip(st.columns(len(lesson.sides), gap="medium"), lesson.sides, strict=True):
+        with column:
+            st.markdown(marked(side))
+            st.code(script(lesson, side, value), language="python", height=CODE_PX, wrap_lines=True)
+
+
+def run(active: Launcher, lesson: Lesson) -> None:
+    """Queues the lesson's scripts with the value that its control has now.
+
+    Streamlit calls this for a forged state of any kind, too: only a press makes the button `True`.
+    """
+    if st.session_state.get(f"run_{lesson.slug}") is not True:
+        return
+    value = st.session_state.get(f"control_{lesson.slug}", lesson.control.default) if lesson.control else None
+    attempt(lesson.subject, lambda: active.measure(order(lesson, value), visitor()))
+
+
+@st.fragment(run_every=1)
+def while_it_runs(active: Launcher, measurement: Measurement, going: list[str]) -> None:
+    """Progress, Stop and what has been printed so far, once a second; the whole page again at the end."""
+    now = active.measurements.get(measurement.id)
+    if not now.live or active.measuring() != going:
+        st.rerun()
+    # Who looks is known from here alone: a page that is closed or left draws this no more.
+    active.look(now.id)
+    results = active.measurements.results().get(now.subject) or active.measurements.recorded().get(now.subject)
+    measure_view.progress(active, now, results.elapsed_s if results else None, key=f"stop_{now.subject}")
+    printed: dict[str, list[str]] = {}
+    for line in active.measurements.lines(now.id):
+        printed.setdefault(line.part, []).append(line.text)
+    output(printed)
+
+
+def ended(lesson: Lesson, measurements: Measurements) -> None:
+    """The newest output: this machine's own, else the recorded one; and why the last try has none."""
+    name = lesson.subject
+    newest = measurements.newest(name)
+    if failure := measure_view.ended_words(newest):
+        st.markdown(f":red[{literal(failure)}]" if newest and newest.state == "failed" else literal(failure))
+    shown = measurements.results().get(name) or measurements.recorded().get(name)
+    if shown is None or shown.result is None:
+        return
+    recorded = shown.source == "recorded"
+    st.badge(
+        literal(measure_view.where_and_when(shown).replace("measured", "run")),
+        icon=":material/history:" if recorded else ":material/play_arrow:",
+        color="gray",
+    )
+    if lesson.control is not None:
+        st.caption(f"With `{lesson.control.constant} = {shown.arguments.get('value')!r}`.")
+    output({side: values["lines"] for side, values in shown.result["sides"].items()})
+    st.caption(literal(measure_view.versions_words(shown)))
+
+
+def output(printed: Mapping[str, Sequence[str]]) -> None:
+    """What each side printed, as it printed it."""
+    if not printed:
+        return
+    for column, (side, lines) in zip(st.columns(len(printed), gap="medium"), printed.items(), strict=True):
+        with column:
+            st.markdown(f"{marked(side)} printed" if side in SIDES else literal(side))
+            printout("\n".join(lines))

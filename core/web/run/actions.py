@@ -1,0 +1,147 @@
+"""What can be done with a run on its own page: run again, name, note, pin, take along, delete; and taking one in."""
+
+import io
+import tempfile
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from core.experiment.names import TITLE_LETTERS
+from core.launcher.launcher import Launcher, LauncherUnavailable
+from core.results import export
+from core.results.importing import ImportRefused, read_json
+from core.results.models import readable
+from core.results.report import as_html
+from core.storage.runs import ALL_ROWS, Row, Run, Store, StoreError
+from core.web.elements import turns as turns_view
+from core.web.elements.here import attempt, refused
+from core.web.elements.markdown import literal
+from core.web.server.visitor import visitor
+from core.web.train.form import link_to
+
+
+def bar(run: Run, store: Store, active: Launcher | None) -> None:
+    """The row of buttons under a run's title."""
+    refused(place(run.id))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        mine = active is not None and active.may_change(run.visitor, visitor())
+        if run.live and active is not None:
+            if mine:
+                stop, its = turns_view.stop, (active, [run.id])
+                st.button("Stop", icon=":material/stop:", width=120, key="stop_run", on_click=stop, args=its)
+            return
+        st.page_link(
+            "../../pages/train.py",
+            label="Run again",
+            icon=":material/replay:",
+            query_params=link_to(run.settings),
+        )
+        with st.popover("Take along", icon=":material/download:"):
+            take_along(run, store)
+        if run.source == "recorded" or active is None or not mine:
+            return
+        with st.popover("Name and note", icon=":material/edit:"):
+            annotate(run, active)
+        # A list that is everybody's has no pins.
+        if not active.limits.only_own:
+            label = "Unpin" if run.pinned else "Pin"
+            st.button(label, icon=":material/push_pin:", key="pin", on_click=_pin, args=(run, active))
+        if st.button("Delete", icon=":material/delete:", key="delete"):
+            confirm(run.id, active)
+
+
+def place(run_id: str) -> str:
+    """Where it is said why something could not be done with a run."""
+    return f"run_{run_id}"
+
+
+def _pin(run: Run, active: Launcher) -> None:
+    attempt(place(run.id), lambda: active.annotate(run.id, run.name, run.note, not run.pinned, visitor()))
+
+
+def annotate(run: Run, active: Launcher) -> None:
+    """Name and note, kept with one press; a limit of the fields themselves would drop a long paste without a word."""
+    name = st.text_input("Name", run.name, key=f"name_{run.id}")
+    st.text_area("Note", run.note, key=f"note_{run.id}")
+    if len(name) > TITLE_LETTERS:
+        st.caption(f"Kept whole; lists show its first {TITLE_LETTERS} letters.")
+    st.button("Keep", key="keep", on_click=_keep, args=(run, active))
+
+
+def _keep(run: Run, active: Launcher) -> None:
+    name, note = (st.session_state[f"{field}_{run.id}"].strip() for field in ("name", "note"))
+    attempt(place(run.id), lambda: active.annotate(run.id, name, note, run.pinned, visitor()))
+
+
+@st.dialog("Delete this run?")
+def confirm(run_id: str, active: Launcher) -> None:
+    """Asks once."""
+    st.markdown("Its curves, weights and logs are removed for good.")
+    if st.button("Delete", type="primary", key="delete_for_good", on_click=_delete, args=(run_id, active)):
+        st.rerun()
+
+
+def _delete(run_id: str, active: Launcher) -> None:
+    if attempt(place(run_id), lambda: active.delete(run_id, visitor())):
+        st.query_params.clear()
+
+
+def take_along(run: Run, store: Store) -> None:
+    """The run as files, each made at the click."""
+
+    def rows() -> list[Row]:
+        return store.rows(run.id, limit=ALL_ROWS)
+
+    folder = store.artifacts(run.id)
+    made: list[tuple[str, Callable[[], str | bytes], str, str]] = [
+        ("Report (HTML)", lambda: as_html(run, rows()), "html", "text/html"),
+        ("All rows (CSV)", lambda: export.as_csv(run, rows()), "csv", "text/csv"),
+        ("Everything (JSON)", lambda: export.as_json(run, rows()), "json", "application/json"),
+        ("TensorBoard", partial(_tensorboard, run, rows), "tensorboard.zip", "application/zip"),
+    ]
+    if readable(run, store):
+        label = "Everything, with weights (JSON)"
+        made.insert(3, (label, lambda: export.as_json(run, rows(), folder), "with-weights.json", "application/json"))
+    for label, make, ending, mime in made:
+        st.download_button(label, make, f"{run.id}.{ending}", mime, on_click="ignore", key=f"take_{ending}")
+    for lane in run.lanes:
+        path = folder / f"{lane.engine}.safetensors"
+        if path.is_file():
+            st.download_button(
+                f"Weights of {lane.engine}",
+                path.read_bytes,
+                f"{run.id}-{lane.engine}.safetensors",
+                "application/octet-stream",
+                on_click="ignore",
+                key=f"take_{lane.engine}",
+            )
+
+
+def _tensorboard(run: Run, rows: Callable[[], list[Row]]) -> bytes:
+    packed = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        export.write_tensorboard(run, rows(), Path(folder))
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder))
+    return packed.getvalue()
+
+
+def take_in(active: Launcher) -> None:
+    """A run that was exported elsewhere as JSON becomes one of this history, marked as imported."""
+    if not active.limits.imports:
+        return
+    with st.popover("Import", icon=":material/upload:"):
+        given = st.file_uploader("A run exported as JSON", type="json", key="import_run")
+        if given is None or st.session_state.get("imported") == given.file_id:
+            return
+        st.session_state["imported"] = given.file_id
+        try:
+            active.take_in(*read_json(given.getvalue()), visitor())
+        except (StoreError, LauncherUnavailable, ImportRefused) as error:
+            st.markdown(f":red[{literal(error)}]")
+        else:
+            st.rerun()

@@ -1,0 +1,71 @@
+"""A run whole, as the Train page and a run's own link show it: live, or with its end."""
+
+import streamlit as st
+
+from core.launcher.launcher import Launcher
+from core.results.estimate import estimate
+from core.results.outcome import Outcome, gather
+from core.storage.runs import Run, Store
+from core.web.elements import turns as turns_view
+from core.web.elements.markdown import literal
+from core.web.run import view as run_view
+from core.web.server.live import pace_s
+
+
+def show(run: Run, store: Store, active: Launcher | None) -> None:
+    """A live run grows by itself; an ended one stands."""
+    if not run.live:
+        ended(run, store, active)
+        return
+    expected = estimate(store, run.settings)
+    feed = st.session_state.get("route", "open") != "open"
+    pace = pace_s(run.id)
+    words = st.fragment(while_it_runs, run_every=pace)
+    words(run.id, store, active, expected.words if expected else "", feed, pace)
+    if not feed:
+        charts(gather(run, []), store)
+
+
+def while_it_runs(run_id: str, store: Store, active: Launcher | None, expected: str, feed: bool, pace: int) -> None:
+    """Words, bar and cards of a live run, once in `pace` seconds; its charts need no rerun unless they must be fed."""
+    run = store.run(run_id)
+    if not run.live or pace_s(run_id, pace) != pace:
+        st.rerun()
+    outcome = gather(run, store.rows(run_id, steps=False))
+    if active and active.waits_for(run_id):
+        st.progress(0.0, text=turns_view.waiting(active, run_id))
+        turns_view.goes_on(active, "before")
+    else:
+        run_view.progress_bar(outcome, expected)
+    run_view.heading(outcome)
+    run_view.lane_cards(outcome)
+    if feed:
+        charts(outcome, store)
+
+
+def ended(run: Run, store: Store, active: Launcher | None) -> None:
+    """A run with its end: cards, one paragraph, charts, figures, code."""
+    outcome = gather(run, store.rows(run.id, steps=False))
+    if run.state == "failed":
+        st.error(literal(run.reason), icon=":material/error:")
+    elif run.reason:
+        st.markdown(literal(run.reason))
+    run_view.heading(outcome)
+    run_view.lane_cards(outcome)
+    run_view.fairness(run)
+    run_view.paragraph(outcome)
+    run_view.next_run(outcome, active)
+    if any(lane.built for lane in outcome.lanes):
+        charts(outcome, store)
+    run_view.result(outcome)
+    run_view.code(outcome)
+    run_view.folded(outcome)
+
+
+def charts(outcome: Outcome, store: Store) -> None:
+    """The charts of a run; what the host passes of their routes is learnt once a session."""
+    known = st.session_state.get("route", "open")
+    route = run_view.live_charts(outcome, store, known)
+    if route != known:
+        st.session_state["route"] = route
+        st.rerun()

@@ -1,0 +1,274 @@
+"""A run as the pages show it: lane cards, live charts, and once it has ended the result, piece by piece."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import pandas as pd
+import streamlit as st
+
+from core.experiment import metrics
+from core.experiment.machine import machine_words
+from core.experiment.names import cut, engine_title, framework, is_variant
+from core.experiment.settings import Alignment, InvalidSettings, TrainSettings
+from core.launcher.launcher import Launcher
+from core.results import charts, wording
+from core.results.fairness_words import badge_of, not_comparable, words_of
+from core.results.figures import figures
+from core.results.listings import FILENAMES, PURPOSES, TITLES, listing
+from core.results.outcome import LaneOutcome, Outcome, conclusion, progress
+from core.results.suggestion import suggestion
+from core.storage.runs import Run, Store
+from core.web.components.copy_link import copy_link
+from core.web.components.live_chart import ChartLane, ChartView, FedRows, Route, live_chart
+from core.web.elements.markdown import literal
+from core.web.train.form import link_to
+
+MARKS = {"keras": ":blue[●]", "torch": ":orange[◆]", "other": ":gray[■]"}
+VARIANT_MARKS = {"keras": ":blue[○]", "torch": ":orange[◇]"}
+CARDS_IN_A_ROW, WIDE_IN_A_ROW = 4, 2
+"""Of more than two lanes: cards, and what needs room (matrices, summaries, code)."""
+STATE_COLOURS = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
+PLOT = {"displayModeBar": False}
+RULES = frozenset("│┃─━")
+"""What a printed table is drawn with."""
+T = TypeVar("T")
+
+
+def marked(engine: str) -> str:
+    """An engine's name with its framework's mark, open for a variant, as Markdown."""
+    mark = (VARIANT_MARKS if is_variant(engine) else MARKS)[framework(engine)]
+    return f"{mark} {literal(engine_title(engine))}"
+
+
+def side_by_side(items: Sequence[T], most: int = WIDE_IN_A_ROW, **columns: Any) -> Iterator[tuple[Any, T]]:
+    """Each item with its column: rows of at most `most`, one `st.columns` a row, so that neighbours stay neighbours."""
+    for first in range(0, len(items), most):
+        row = items[first : first + most]
+        # A last, shorter row keeps the others' widths.
+        yield from zip(st.columns(min(len(items), most), **columns), row, strict=False)
+
+
+def badge(run: Run) -> None:
+    """The run's state, and where one from elsewhere comes from."""
+    if run.source != "here":
+        icon = ":material/history:" if run.source == "recorded" else ":material/upload:"
+        verb = "recorded" if run.source == "recorded" else "imported, trained"
+        st.badge(f"{verb} on {literal(machine_words(run.machine))}, {wording.day(run)}", icon=icon, color="gray")
+    if run.source != "recorded" and run.state in STATE_COLOURS:
+        st.badge(run.state, color=STATE_COLOURS[run.state])  # type: ignore[arg-type]
+
+
+def fairness_badge(run: Run) -> None:
+    """What an aligned run itself said of its fairness."""
+    if found := badge_of(run):
+        words, colour = found
+        st.badge(words, color=colour)  # type: ignore[arg-type]
+
+
+def fairness(run: Run) -> None:
+    """What was compared between the lanes of an aligned run, and what was found."""
+    if not (words := words_of(run)):
+        return
+    if not_comparable(run.fairness):
+        st.error(words, icon=":material/error:")
+    else:
+        st.markdown(words, width=720)
+
+
+def heading(outcome: Outcome) -> None:
+    """This run, its state or origin, and its settings."""
+    st.space("small")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        name = f": {literal(cut(outcome.run.name))}" if outcome.run.name else ""
+        what = {"recorded": "A recorded duel", "imported": f"An imported run{name}"}.get(
+            outcome.run.source, f"This run{name}"
+        )
+        st.header(what, anchor=False, width="content")
+        badge(outcome.run)
+        fairness_badge(outcome.run)
+        if outcome.busy:
+            st.badge("machine was busy", color="yellow")
+        copy_link(f"./runs?run={outcome.run.id}", "to this run", key="copy_run")
+    st.caption(wording.settings_words(outcome.run))
+
+
+def lane_cards(outcome: Outcome) -> None:
+    """A card for each lane: two stay side by side on a phone, more wrap."""
+    wrap = len(outcome.lanes) > 2
+    for column, lane in side_by_side(outcome.lanes, CARDS_IN_A_ROW, wrap=wrap):
+        with column, st.container(border=True, height="stretch"):
+            # Which device a lane trains on is always in sight: lanes on different ones do not compare.
+            device = f" :small[{literal(lane.built['device'])}]" if lane.built else ""
+            st.markdown(f"**{marked(lane.engine)}**{device}")
+            label, value, caption = wording.card(outcome, lane)
+            st.metric(label, value)
+            st.caption(caption)
+
+
+def progress_bar(outcome: Outcome, estimate: str) -> None:
+    """How far the run is, in the place of the plan."""
+    now = progress(outcome, estimate)
+    st.progress(now.fraction, text=now.sentence)
+
+
+def live_charts(outcome: Outcome, store: Store, route: Route) -> Route:
+    """The charts, which follow a live run by themselves; returns what the host passes of our routes.
+
+    Where it passes no rows, the page feeds them; where not even the charts' code arrives, the figures are static.
+    """
+    run, images = outcome.run, outcome.dataset.validation_images
+    fed = None
+    if route == "blocked":
+        rows = store.rows(run.id, limit=100_000)
+        fed = FedRows([row.as_json() for row in rows], rows[-1].seq if rows else 0, run.state)
+    view = ChartView(
+        run=run.id,
+        epochs=run.settings["epochs"],
+        lanes=tuple(
+            ChartLane(lane.engine, lane.title, framework(lane.engine), is_variant(lane.engine))
+            for lane in outcome.lanes
+        ),
+        twin=run.settings["alignment"] == Alignment.EXACT_TWIN,
+        ended=not run.live,
+        accuracy_digits=metrics.percent_decimals(images),
+        fed=fed,
+    )
+    route = live_chart(view, key="live_chart").route
+    if route == "no-assets":
+        for column, (title, figure, finding) in zip(st.columns(2), charts.curves(outcome.lanes), strict=True):
+            with column:
+                st.subheader(title, anchor=False)
+                st.plotly_chart(figure, config=PLOT, theme=None, alt=finding, key=f"curves_{title}")
+    return route
+
+
+def result(outcome: Outcome) -> None:
+    """The figures beside the time split, then what the lanes confuse."""
+    done = [lane for lane in outcome.lanes if lane.epochs]
+    if not done:
+        return
+    st.space("small")
+    # The figures of three lanes and more need the whole width.
+    left, right = st.columns(2, gap="medium") if len(outcome.lanes) <= 2 else (st.container(), st.container())
+    with left:
+        st.header("Result in figures", anchor=False)
+        lanes = [marked(lane.engine) for lane in outcome.lanes]
+        rows = {name: [literal(value) for value in values] for name, values in figures(outcome).items()}
+        st.table(pd.DataFrame.from_dict(rows, orient="index", columns=lanes), border="horizontal")
+    with right:
+        st.header("Where the time went", anchor=False)
+        figure, finding = charts.time_split(done)
+        st.plotly_chart(figure, config=PLOT, theme=None, alt=finding, key="time_split")
+        st.caption(wording.time_caption(outcome))
+    confusion([lane for lane in outcome.lanes if lane.result], outcome)
+
+
+def confusion(lanes: list[LaneOutcome], outcome: Outcome) -> None:
+    """A confusion matrix for each lane, in one scale."""
+    if not lanes:
+        return
+    st.space("small")
+    st.header("What they confuse", anchor=False)
+    st.caption(wording.confusion_caption(outcome))
+    most = charts.most_mistakes(lanes)
+    for column, lane in side_by_side(lanes, gap="medium"):
+        with column:
+            st.markdown(f"**{marked(lane.engine)}**, {charts.mistakes(lane):,} mistakes")
+            figure, finding = charts.confusion(lane, most, outcome.dataset.class_names)
+            st.plotly_chart(figure, config=PLOT, theme=None, alt=finding, key=f"confusion_{lane.engine}")
+
+
+def code(outcome: Outcome) -> None:
+    """Each lane's complete script beside the other, in rows of the same purpose."""
+    try:
+        settings = TrainSettings.parse(outcome.run.settings)
+    except InvalidSettings:
+        return
+    listings = [listing(lane.engine, settings) for lane in outcome.lanes if lane.engine in FILENAMES]
+    if not listings:
+        return
+    st.space("small")
+    st.header("Code", anchor=False)
+    st.caption("Complete scripts with this run's settings; lines beside each other do the same thing.")
+    with st.container(horizontal=True):
+        for item in listings:
+            # Made at the click: a file that Streamlit holds ready can be gone when the browser looks for it.
+            st.download_button(
+                f"Download {item.filename}",
+                partial(str, item.script),
+                item.filename,
+                "text/x-python",
+                on_click="ignore",
+            )
+    for purpose in PURPOSES:
+        st.subheader(TITLES[purpose], anchor=False)
+        for column, item in side_by_side(listings, gap="medium"):
+            with column:
+                st.markdown(marked(item.engine))
+                st.code(item.sections[purpose], language="python", wrap_lines=True)
+
+
+def printout(text: str) -> None:
+    """What a program printed. A table wrapped is no table; any other long line scrolled is no line."""
+    st.code(text, language=None, wrap_lines=not RULES.intersection(text))
+
+
+def folded(outcome: Outcome) -> None:
+    """Model summaries, certificate, machine and versions."""
+    if built := [lane for lane in outcome.lanes if lane.built]:
+        with st.expander("Model summaries"):
+            for lane in built:  # one below the other: Keras' table needs the width
+                st.markdown(marked(lane.engine))
+                printout(lane.built["summary"])
+    if outcome.certificate is not None:
+        with st.expander(f"Certificate before epoch 1: {'passed' if outcome.certificate['passed'] else 'failed'}"):
+            certificate(outcome)
+    with st.expander("Machine and versions"):
+        machine(outcome)
+
+
+def certificate(outcome: Outcome) -> None:
+    """What was measured before epoch 1, with its bounds, pass or fail."""
+    c = outcome.certificate or {}
+    passed = bool(c["passed"])
+    st.badge("passed" if passed else "failed", color="green" if passed else "red")
+    st.markdown(wording.certificate_words(c))
+    table = pd.DataFrame.from_dict(wording.certificate_lines(c), orient="index", columns=["measured", "allowed"])
+    st.table(table, border="horizontal")
+    st.markdown(wording.certificate_meaning(outcome))
+
+
+def machine(outcome: Outcome) -> None:
+    """Where and when the figures were measured, and with which versions."""
+    st.markdown(f"{literal(wording.machine_line(outcome.run))}`{outcome.run.id}`.")
+    for lane in outcome.lanes:
+        st.markdown(f"{marked(lane.engine)}: {literal(wording.versions_line(lane))}")
+    st.markdown(literal(wording.data_line(outcome)))
+    if sums := (outcome.prepared or {}).get("source_sha256"):
+        printout("\n".join(f"{sha256}  {name}" for name, sha256 in sums.items()))
+
+
+def next_run(outcome: Outcome, active: Launcher | None) -> None:
+    """One run to try next, where one follows from this and may be started here: a link that fills in the fields."""
+    found = suggestion(outcome)
+    if found is None or active is None:
+        return
+    try:
+        active.check(found.settings)
+    except InvalidSettings:
+        return
+    with st.container(gap=None):
+        st.page_link(
+            "../../pages/train.py",
+            label=f"Try next: {found.what}",
+            icon=":material/arrow_forward:",
+            query_params=link_to(found.settings.as_json()),
+        )
+        st.caption(literal(found.why), width=720)
+
+
+def paragraph(outcome: Outcome) -> None:
+    """What can and cannot be concluded from one run."""
+    if words := conclusion(outcome):
+        st.markdown(words, width=720)

@@ -1,0 +1,174 @@
+"""The history as the Runs page shows it: search, rows, pages, and ticked runs laid over each other."""
+
+import contextlib
+
+import pandas as pd
+import streamlit as st
+
+from core.data.datasets import DATASETS
+from core.experiment import metrics
+from core.experiment.names import distinct_titles, engine_title, moment, run_title
+from core.experiment.settings import ENGINE_NAMES
+from core.launcher.launcher import Launcher
+from core.results.outcome import Outcome, gather
+from core.results.overlay import MOST, differences, legend, overlay, results
+from core.storage.runs import ENDED_STATES, Run, Store, StoreError, Wanted
+from core.web.elements.markdown import literal
+from core.web.run import damaged
+from core.web.run import view as run_view
+from core.web.run.actions import take_in
+
+PAGE = 20
+TICKED, OFFSET, SOUGHT = "ticked_runs", "runs_offset", "runs_sought"
+
+
+def title(run: Run) -> str:
+    """What its owner calls a run, or what sets its settings apart."""
+    return run_title(run.name, run.settings)
+
+
+def search(active: Launcher | None) -> Wanted:
+    """The search field, the filter, and the way for a run from elsewhere into this history."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Search",
+            placeholder="Name, title, engine, data set",
+            key="runs_text",
+            label_visibility="collapsed",
+            width=220,
+        )
+        with st.popover("Filter", icon=":material/filter_list:"):
+            dataset = _filter("Data set", {name: found.title for name, found in DATASETS.items()}, "dataset")
+            engine = _filter("Engine", {name: engine_title(name) for name in ENGINE_NAMES}, "engine")
+            state = _filter("State", {name: name for name in ("queued", "running", *ENDED_STATES)}, "state")
+        if active is not None:
+            take_in(active)
+    return Wanted(text.strip(), dataset, engine, state)
+
+
+def _filter(label: str, titles: dict[str, str], name: str) -> str:
+    choice = st.selectbox(label, ["", *titles], format_func=lambda value: titles.get(value, "All"), key=f"runs_{name}")
+    return choice or ""
+
+
+def offset(wanted: Wanted) -> int:
+    """How many runs stand before the page that is shown; another search begins at the first."""
+    if st.session_state.get(SOUGHT) != wanted:
+        st.session_state[SOUGHT], st.session_state[OFFSET] = wanted, 0
+    return int(st.session_state.get(OFFSET, 0))
+
+
+def count(total: int, wanted: Wanted) -> None:
+    """How many runs there are, and what can be done with them."""
+    if not total:
+        st.markdown("No run is like that." if wanted != Wanted() else "Nothing has run here yet: press Start on Train.")
+        return
+    runs = f"{total:,} run{'s' if total != 1 else ''}, newest first."
+    st.caption(f"{runs} Tick two or more to lay them over each other.")
+
+
+def row(run: Run, mine: bool = False) -> None:
+    """One run: tick, link, date, both accuracies, state. `mine`: this visitor's, where visitors are told apart."""
+    # Two groups in one line; on a phone the second one stands whole below the first.
+    with st.container(border=True), st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
+            tick(run)
+            pin = ":material/push_pin: " if run.pinned else ""
+            label = f"{pin}{literal(title(run))}"
+            st.page_link("../../pages/runs.py", label=label, query_params={"run": run.id}, width="stretch")
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+            figures(run)
+            badges(run, mine)
+
+
+def tick(run: Run) -> None:
+    """The box that lays a run over others."""
+    ticked = st.session_state.setdefault(TICKED, [])
+    st.checkbox(
+        f"Lay {literal(title(run))} of {moment(run.created_at)} over others",
+        value=run.id in ticked,
+        key=f"tick_{run.id}",
+        label_visibility="collapsed",
+        on_change=_tick,
+        args=(run.id,),
+        disabled=len(ticked) >= MOST and run.id not in ticked,
+        width="content",
+    )
+
+
+def figures(run: Run) -> None:
+    """When it was, and the first two lanes' test accuracies."""
+    st.markdown(f":small[{literal(moment(run.created_at))}]", width="content")
+    images = DATASETS[run.settings["dataset"]].test_images
+    for lane in run.lanes[:2]:
+        accuracy = metrics.percent(lane.test_accuracy, images)
+        st.markdown(f"{run_view.marked(lane.engine).split()[0]} {accuracy}", width=72)
+    if len(run.lanes) > 2:
+        st.markdown(f":small[{len(run.lanes) - 2} more]", width="content")
+
+
+def _tick(run_id: str) -> None:
+    ticked = st.session_state.setdefault(TICKED, [])
+    if run_id in ticked:
+        ticked.remove(run_id)
+    elif len(ticked) < MOST:  # a browser disables the box, a forged message does not
+        ticked.append(run_id)
+
+
+def badges(run: Run, mine: bool) -> None:
+    """Whose it is where visitors are told apart, its state or where it is from, its fairness; they wrap together."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+        if mine:
+            st.badge("yours", color="gray")
+        if run.source != "here":
+            st.badge(run.source, color="gray")
+        else:
+            st.badge(run.state, color=run_view.STATE_COLOURS.get(run.state, "gray"))  # type: ignore[arg-type]
+        run_view.fairness_badge(run)
+
+
+def pager(offset: int, total: int) -> None:
+    """Newer, which page of how many, Older."""
+    pages = -(-total // PAGE)
+    if pages < 2:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Newer", disabled=offset == 0, type="tertiary"):
+            _turn(offset - PAGE)
+        st.markdown(f"{offset // PAGE + 1:,} of {pages:,}", width="content")
+        if st.button("Older", disabled=offset + PAGE >= total, type="tertiary"):
+            _turn(offset + PAGE)
+
+
+def _turn(offset: int) -> None:
+    st.session_state[OFFSET] = max(0, offset)
+    st.rerun()
+
+
+def laid_over(store: Store, active: Launcher | None) -> None:
+    """The ticked runs in one chart."""
+    outcomes = []
+    for run_id in st.session_state.get(TICKED, []):
+        with contextlib.suppress(StoreError):  # deleted meanwhile, or damaged
+            run = store.run(run_id)
+            outcomes.append(gather(run, store.rows(run.id, steps=False)))
+    if len(outcomes) > 1:
+        with damaged.or_said(store, active, *(outcome.run for outcome in outcomes)):
+            one_chart(outcomes)
+
+
+def one_chart(outcomes: list[Outcome]) -> None:
+    """Curves, what differs, results in one table."""
+    st.space("small")
+    st.header(f"{('Two', 'Three', 'Four')[len(outcomes) - 2]} runs, one chart", anchor=False)
+    titles = distinct_titles([outcome.run for outcome in outcomes])
+    # A backslash at a line's end is Markdown's new line.
+    named = [f"{legend(outcome, i)} {literal(titles[outcome.run.id])}" for i, outcome in enumerate(outcomes)]
+    st.markdown("\\\n".join(named))
+    st.markdown(literal(differences([outcome.run.settings for outcome in outcomes])))
+    figure, finding = overlay(outcomes)
+    st.plotly_chart(figure, config=run_view.PLOT, theme=None, alt=finding, key="laid_over")
+    st.caption("Validation accuracy by epoch. Each run has its own mark; the first one is drawn thick.")
+    columns, rows = results(outcomes)
+    frame = pd.DataFrame(rows, columns=list(columns)).set_index("Run")
+    st.table(frame, border="horizontal")

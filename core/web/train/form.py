@@ -1,0 +1,258 @@
+"""The settings on the Train page: fields, the URL that restores them, and a sentence for each that is wrong.
+
+The URL holds every field that differs from its default, under the field's own name. It is read before the
+first widget and only fills the fields; it never starts anything. A number's field holds text: whatever is typed or
+linked stays in it as it is and goes to `TrainSettings.parse`, which reads it or says what is wrong.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from core.data.datasets import DATASETS
+from core.deployment.limits import NO_LIMITS, Limits
+from core.experiment.names import ALIGNMENT_MEANINGS, ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES, engine_title
+from core.experiment.settings import (
+    ENGINE_NAMES,
+    MOST_UNKNOWN,
+    NUMBERS,
+    Alignment,
+    InvalidSettings,
+    Schedule,
+    TrainSettings,
+    no_setting,
+)
+from core.launcher.launcher import Launcher
+from core.results.estimate import Estimate
+
+FIELD_PX = 108
+SPAN_PX = 23
+"""The line under a field."""
+MOST_LETTERS = 1000
+"""Of a text that is no number, in a link."""
+WRITTEN, BEFORE, LINK_PROBLEMS = "settings_in_url", "settings_before", "link_problems"
+ARRIVES_S = 3.0
+"""A browser has a new address after so long, and sends it from then on."""
+LEFT_OUT = "The link's value was left out."
+
+PATIENCE_WORDS = "epochs without a better validation loss, then a lane stops early. 0: never."
+
+DEFAULTS: dict[str, Any] = TrainSettings().as_json()
+
+
+def settings_form(disabled: bool, active: Launcher | None = None) -> TrainSettings | None:
+    """Draws the fields in a row; None, after the sentences, where they do not make a run or one not allowed here."""
+    read_link()
+    spans = allowed(active.limits if active else NO_LIMITS)
+    for name in ("batch_size", "epochs", "dropout"):
+        _number(name, spans[name], disabled, width=FIELD_PX)
+    with beside_fields(), st.popover("More settings", disabled=disabled):
+        _folded_fields(spans, disabled)
+    write_link()
+    try:
+        raw = {name: st.session_state[name] for name in DEFAULTS}
+        settings = TrainSettings.parse(raw, DATASETS[raw["dataset"]].training_split)
+        if active is not None:
+            active.check(settings)
+        return settings
+    except InvalidSettings as error:
+        st.session_state["problems"] = error.problems
+        return None
+
+
+@contextmanager
+def beside_fields() -> Iterator[None]:
+    """Room for a button in the row of the fields, in line with them and not with what stands under them."""
+    with st.container(width="content", gap=None):
+        yield
+        st.space(SPAN_PX)
+
+
+def allowed(limits: Limits) -> dict[str, str]:
+    """What each number may be, in two or three words, for the data set and the alignment that are chosen."""
+    spans = {name: field.span for name, field in NUMBERS.items()}
+    low, high = limits.batch_span(st.session_state["alignment"] == Alignment.EXACT_TWIN)
+    most = int(NUMBERS["batch_size"].high)
+    if chosen := DATASETS.get(st.session_state["dataset"]):  # a forged message may name none
+        most = min(chosen.training_split, most)
+    spans["batch_size"] = f"{low:,} to {min(most, high or most):,}"
+    if limits.epochs is not None:
+        spans["epochs"] = f"1 to {min(limits.epochs, int(NUMBERS['epochs'].high)):,}"
+    return spans
+
+
+def _number(name: str, span: str, disabled: bool, width: int | str = "stretch") -> None:
+    """A number's field as text, with what is allowed under it: a browser's own number field loses what is typed."""
+    field = NUMBERS[name]
+    with st.container(width=width, gap=None):  # type: ignore[arg-type]
+        st.text_input(
+            field.label,
+            key=name,
+            disabled=disabled,
+            # A phone then shows its digits; a decimal needs the comma or point that this keyboard may lack.
+            type="phone" if field.whole else "default",
+            icon="",
+            placeholder="",
+            autocomplete="off",
+            persist_state="session",
+        )
+        st.caption(span)
+
+
+def _choice(label: str, titles: Mapping[str, str], name: str, disabled: bool) -> None:
+    st.selectbox(
+        label,
+        list(titles),
+        format_func=lambda value: titles[value],
+        key=name,
+        disabled=disabled,
+        persist_state="session",
+    )
+
+
+def _folded_fields(spans: Mapping[str, str], disabled: bool) -> None:
+    st.radio(
+        "Alignment",
+        list(ALIGNMENT_TITLES),
+        format_func=lambda value: ALIGNMENT_TITLES[value],
+        captions=[ALIGNMENT_MEANINGS[name] for name in ALIGNMENT_TITLES],
+        key="alignment",
+        disabled=disabled,
+        persist_state="session",
+    )
+    _choice("Lanes train", SCHEDULE_TITLES, "schedule", disabled)
+    _choice("Data set", {name: dataset.title for name, dataset in DATASETS.items()}, "dataset", disabled)
+    st.caption(dataset_words(st.session_state["dataset"]))
+    st.multiselect(
+        "Engines",
+        ENGINE_NAMES,
+        format_func=engine_title,
+        key="engines",
+        disabled=disabled,
+        persist_state="session",
+    )
+    _number("learning_rate", spans["learning_rate"], disabled)
+    _number("seed", spans["seed"], disabled)
+    _number("patience", f"{spans['patience']} {PATIENCE_WORDS}", disabled)
+    _choice("Device", DEVICE_TITLES, "device", disabled)
+
+
+def dataset_words(name: str) -> str:
+    """What a data set is, how it is divided, and what it costs to get."""
+    dataset = DATASETS[name]
+    size = dataset.download_bytes
+    download = f" Downloads {size / 2**20:.0f} MiB at the first start." if size else ""
+    held_out = f"The last {dataset.validation_images:,} of its {dataset.train_images:,} training images only validate"
+    return f"{dataset.description} {held_out}: {dataset.split_words}.{download}"
+
+
+def read_link() -> None:
+    """Fills the fields from the URL where it changed since we wrote it: a link, or the browser's back button."""
+    link = {name: st.query_params[name] for name in DEFAULTS if name in st.query_params}
+    fresh = WRITTEN not in st.session_state
+    if not fresh and (not link or link == st.session_state[WRITTEN] or _outdated(link)):
+        return
+    problems: dict[str, str] = {}
+    for name, default in DEFAULTS.items():
+        text = _text(name, default) if name in NUMBERS else default
+        st.session_state[name], problem = _field_value(name, link[name]) if name in link else (text, "")
+        if problem:
+            problems[name] = f"{problem} {LEFT_OUT}"
+    # What begins with two underscores is a host's own.
+    unknown = [name for name in st.query_params if name not in DEFAULTS and not name.startswith("__")]
+    problems |= {name: f"{no_setting(name)} {LEFT_OUT}" for name in unknown[:MOST_UNKNOWN]}
+    write_link()  # what the link had left out goes from it, and is said
+    st.session_state[LINK_PROBLEMS] = problems
+
+
+def _outdated(link: Mapping[str, str]) -> bool:
+    """Whether the browser sent the address that it had before ours arrived: what was typed meanwhile is the newer."""
+    typed = link_of({name: st.session_state[name] for name in DEFAULTS}) != st.session_state[WRITTEN]
+    since = time.monotonic() - ARRIVES_S
+    return typed or any(link == before and at > since for at, before in st.session_state.get(BEFORE, ()))
+
+
+def _field_value(name: str, text: str) -> tuple[Any, str]:
+    """What a field shows for the text of a link: the value, or the default and what is wrong with the text."""
+    if name in NUMBERS:
+        return text[:MOST_LETTERS].encode("utf-8", "replace").decode(), ""
+    try:
+        value = TrainSettings.parse({name: text}).as_json()[name]
+    except InvalidSettings as error:
+        if name == "alignment" and text in ALIGNMENT_TITLES:
+            return text, ""
+        return DEFAULTS[name], error.problems.get(name, str(error))
+    if name == "engines" and any(engine not in ENGINE_NAMES for engine in value):
+        return DEFAULTS[name], f"Engines must name some of {', '.join(ENGINE_NAMES)}."
+    return value, ""
+
+
+def write_link() -> None:
+    """Keeps the URL a link to what the fields hold; parameters that are no settings stay."""
+    link = link_of({name: st.session_state[name] for name in DEFAULTS})
+    if link == st.session_state.get(WRITTEN):
+        return
+    others = {name: value for name, value in st.query_params.items() if name not in DEFAULTS}
+    st.query_params.from_dict(others | link)
+    now, before = time.monotonic(), st.session_state.get(WRITTEN)
+    recent = [(at, older) for at, older in st.session_state.get(BEFORE, ()) if at > now - ARRIVES_S]
+    st.session_state[BEFORE] = [*recent, (now, before)]
+    st.session_state[WRITTEN] = link
+    st.session_state[LINK_PROBLEMS] = {}
+
+
+def link_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a link to settings: every field that differs from its default."""
+    texts = {name: _text(name, values[name]) for name in DEFAULTS}
+    return {name: text for name, text in texts.items() if text != _text(name, DEFAULTS[name])}
+
+
+def settings_path() -> str:
+    """Where the settings that are shown can be opened again, as it leads there from any of our pages."""
+    return f"./?{urlencode(link)}" if (link := st.session_state[WRITTEN]) else "./"
+
+
+def link_to(values: Mapping[str, Any]) -> dict[str, str]:
+    """The same, never empty: a link without a setting leaves the fields as they are."""
+    return {"epochs": _text("epochs", values["epochs"]), **link_of(values)}
+
+
+def _text(name: str, value: Any) -> str:
+    """A value as a link holds it: a number in its plain form, what is none as it was typed."""
+    if isinstance(value, list | tuple):
+        return ",".join(value)
+    if name not in NUMBERS:
+        return str(value)
+    try:
+        return f"{TrainSettings.parse({name: value}).as_json()[name]:.12g}"
+    except InvalidSettings:
+        return str(value)[:MOST_LETTERS]
+
+
+def form_problems() -> Mapping[str, str]:
+    """A sentence for each field that is wrong, the link's included."""
+    return {**st.session_state.get(LINK_PROBLEMS, {}), **st.session_state.pop("problems", {})}
+
+
+def read_as(settings: TrainSettings) -> str:
+    """How a number was understood that is not written in plain digits: sentences, each with a space after it."""
+    words = ""
+    for name, field in NUMBERS.items():
+        text = str(st.session_state[name]).strip()
+        if set(text.lower()) & set(",e"):
+            words += f"{field.label} {text} is read as {getattr(settings, name):.12g}. "
+    return words
+
+
+def plan(settings: TrainSettings, expected: Estimate | None) -> str:
+    """What Start will do, and how long it will take here."""
+    data = DATASETS[settings.dataset]
+    steps = -(-data.training_split // settings.batch_size)
+    epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
+    turns = "the lanes take turns" if settings.schedule == Schedule.TURNS else "all lanes at once"
+    words = f"{data.title}: {data.split_words}. {steps:,} step{'s' * (steps > 1)} an epoch, {epochs}, {turns}. "
+    return words + (expected.words if expected else "No estimate of the time yet.")

@@ -1,0 +1,1 @@
+"""One lane: the process that trains, tests and predicts in one framework."""

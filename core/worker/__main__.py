@@ -1,0 +1,331 @@
+"""One lane of one run: commands in on stdin, an engine in the middle, events out on stdout, JSON lines.
+
+Run as `python -m core.worker ENGINE`. The worker owns everything that is the same for all engines: the epoch,
+its times and figures, early stopping, stopping, and what is kept at the end. After its last event it ends
+without ceremony; when its stdin closes (its owner is gone) it ends at once, whatever it is doing.
+"""
+
+import importlib
+import math
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import numpy as np
+
+from core.data.datasets import DatasetError, prepared
+from core.experiment import metrics
+from core.experiment.logits import probabilities
+from core.experiment.machine import ProcessorClock, peak_rss_mib
+from core.experiment.parity import Floats, start_weights
+from core.experiment.settings import Alignment, TrainSettings
+from core.experiment.weights import save_weights
+from core.protocol import messages
+from core.protocol.messages import Message
+from core.worker.engines.base import EngineError, certificate_part, module_of
+from core.worker.inference import Reader
+
+if TYPE_CHECKING:
+    from core.worker.engines.base import Engine
+
+BEAT_S = 1.0
+STEP_S = 0.1
+
+
+class Outbox:
+    """Writes events as lines; several threads may send."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+
+    def send(self, message: Message) -> None:
+        """Sends one event. A closed pipe means that nobody is left to work for: the process ends."""
+        try:
+            with self._lock:
+                self._out.write(messages.encode(message) + "\n")
+        except OSError:
+            os._exit(1)
+
+
+class Stopping(Exception):
+    """Raised between commands, never inside a framework, when the lane was told to stop."""
+
+
+class EpochWatch:
+    """What happens after every step: times, points for the live chart, a loss that explodes, a wish to stop."""
+
+    def __init__(self, outbox: Outbox, stop: threading.Event, epoch: int, steps: int, every_step: bool) -> None:
+        """`every_step` reports all losses: an aligned run compares them; else those that are kept."""
+        self.outbox, self.stop, self.epoch, self.steps = outbox, stop, epoch, steps
+        self.every_step = every_step
+        self.points: list[list[float]] = []
+        self.step = 0
+        self.first_step_s = 0.0
+        self.exploded: float | None = None
+        self.began = self.sent = time.perf_counter()
+
+    def on_step(self, step: int, loss: float) -> bool:
+        """Takes one step's loss; False ends the epoch."""
+        now = time.perf_counter()
+        self.step = step
+        if step == 1:
+            self.first_step_s = now - self.began
+        if not math.isfinite(loss) or loss > metrics.DIVERGED_LOSS:
+            self.exploded = loss
+            return False
+        if self.every_step or metrics.step_is_kept(step, self.steps):
+            self.points.append([step, loss])
+        if now - self.sent >= STEP_S or step == 1:
+            self.flush(now)
+        return not self.stop.is_set()
+
+    def flush(self, now: float) -> None:
+        """Sends the points that wait."""
+        if self.points:
+            self.outbox.send(messages.Step(self.epoch, self.steps, self.points))
+            self.points = []
+        self.sent = now
+
+
+class Worker:
+    """Turns commands into engine calls and events."""
+
+    def __init__(self, engine: "Engine", outbox: Outbox, stop: threading.Event) -> None:
+        self.engine = engine
+        self.outbox, self.stop = outbox, stop
+        self.val_losses: list[float] = []
+        self.watch: EpochWatch | None = None
+        """The epoch that is trained, while it is."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Epoch and step under way; zeros where none is."""
+        if self.watch is None:
+            return 0, 0
+        return self.watch.epoch, self.watch.step + 1 if self.watch.step < self.watch.steps else 0
+
+    def take(self, command: Message) -> bool:
+        """Carries out one command; False after the lane's last event."""
+        if self.stop.is_set():
+            raise Stopping
+        match command:
+            case messages.Train():
+                self._order(command)
+            case messages.Certify():
+                self._certify()
+            case messages.Build():
+                self._build()
+            case messages.Go(epoch):
+                return self._epoch(epoch)
+            case messages.Finish():
+                self._finish()
+                return False
+            case messages.Load() | messages.Predict() | messages.Save():
+                self.outbox.send(self.reader.answer(command))
+        return True
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Makes this worker a predictor: it then reads with models of its own and trains none."""
+        return Reader(self.engine)
+
+    def _order(self, command: messages.Train) -> None:
+        self.order = command
+        self.settings = TrainSettings.parse(command.settings)
+        self.device = self.engine.use_device(command.device, command.threads)
+
+    def _start(self) -> dict[str, Floats] | None:
+        return None if self.settings.alignment == Alignment.AS_SHIPPED else start_weights(self.settings.seed)
+
+    def _load(self) -> None:
+        began = time.perf_counter()
+        found = prepared(self.settings.dataset, Path(self.order.data_dir))
+        if found is None:
+            raise DatasetError(f"the prepared files of {self.settings.dataset} are gone")
+        self.arrays = found.load()
+        self.data_s = time.perf_counter() - began
+
+    def _certify(self) -> None:
+        """Ten steps of an engine of its own, which is then dropped: the run's network stays untouched."""
+        self._load()
+        engine = type(self.engine)(self.engine.name)
+        engine.device = self.engine.device
+        images, labels = self.arrays.train_images, self.arrays.train_labels
+        logits, losses = certificate_part(engine, self.settings, images, labels, lambda *_: not self.stop.is_set())
+        if self.stop.is_set():
+            raise Stopping
+        self.outbox.send(messages.Certified(logits, losses))
+
+    def _build(self) -> None:
+        self._load()
+        began = time.perf_counter()
+        self.engine.feed(self.arrays.train_images, self.arrays.train_labels)
+        self.engine.build(self.settings, self._start())
+        built_s = time.perf_counter() - began
+        summary, parameters = self.engine.summary(), self.engine.parameters()
+        self.outbox.send(messages.Built(self.data_s, built_s, parameters, summary, self.device))
+
+    def _epoch(self, epoch: int) -> bool:
+        """Trains and validates one epoch; False where its loss exploded."""
+        images = len(self.arrays.train_images)
+        steps, aligned = -(-images // self.settings.batch_size), self.settings.alignment != Alignment.AS_SHIPPED
+        clock = ProcessorClock()
+        self.watch = watch = EpochWatch(self.outbox, self.stop, epoch, steps, aligned)
+        trained = self.engine.train_epoch(epoch, watch.on_step)
+        train_s = time.perf_counter() - watch.began
+        got = clock.read()
+        watch.flush(0)
+        if watch.exploded is not None:
+            self.outbox.send(self._exploded("loss", watch.exploded, epoch, watch.step))
+            return False
+        if self.stop.is_set():
+            raise Stopping
+        began = time.perf_counter()
+        validated = self.engine.evaluate(self.arrays.validation_images, self.arrays.validation_labels)
+        val_s = time.perf_counter() - began
+        if not math.isfinite(validated.loss):
+            self.outbox.send(self._exploded("validation loss", validated.loss, epoch))
+            return False
+        self.watch = None
+        self.val_losses.append(validated.loss)
+        row = messages.Epoch(
+            epoch,
+            train_loss=trained.loss,
+            train_accuracy=trained.accuracy,
+            val_loss=validated.loss,
+            val_accuracy=validated.accuracy,
+            train_s=train_s,
+            val_s=val_s,
+            images_per_s=images / train_s,
+            first_step_s=watch.first_step_s if epoch == 1 else None,
+            **asdict(got),
+        )
+        self.outbox.send(self._maybe_last(row))
+        return True
+
+    def _maybe_last(self, row: messages.Epoch) -> messages.Epoch:
+        """The row, marked where no epoch follows it."""
+        patience = self.settings.patience
+        if row.epoch == self.settings.epochs:
+            return replace(row, last=True)
+        if metrics.stops_early(self.val_losses, patience):
+            why = f"no better validation loss in {patience} epoch{'s' * (patience != 1)}"
+            return replace(row, last=True, reason=why)
+        return row
+
+    def _exploded(self, name: str, loss: float, epoch: int, step: int = 0) -> messages.Failed:
+        grown = "became NaN" if math.isnan(loss) else "became infinite" if math.isinf(loss) else f"grew to {loss:.0e}"
+        return messages.Failed(f"the {name} {grown}", epoch, step, self._cause(), diverged=True)
+
+    def _cause(self) -> str:
+        # Adam's usual rates are 1e-4 to 1e-2; what explodes far above them explodes because of them.
+        rate = self.settings.learning_rate
+        return f"a learning rate of {rate:,.10g}" if rate >= 0.1 else ""
+
+    def _finish(self) -> None:
+        images, labels = self.arrays.test_images, self.arrays.test_labels
+        began = time.perf_counter()
+        tested = self.engine.evaluate(images, labels)
+        logits = self.engine.predict(images).astype("float64")
+        test_s = time.perf_counter() - began
+        read = logits.argmax(1)
+        confusion = np.bincount(labels.astype(int) * 10 + read, minlength=100).reshape(10, 10)
+        folder = Path(self.order.artifacts)
+        name = self.engine.name
+        sha256 = save_weights(self.engine.weights(), folder / f"{name}.safetensors")
+        self._keep_predictions(folder / f"{name}.npz", logits)
+        self.outbox.send(
+            messages.Result(
+                tested.loss,
+                tested.accuracy,
+                test_s,
+                confusion.tolist(),
+                peak_rss_mib(),
+                f"{name}.safetensors",
+                sha256,
+                f"{name}.npz",
+            )
+        )
+
+    @staticmethod
+    def _keep_predictions(path: Path, logits: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> None:
+        """Class (uint8 [N]) and its probability (float32 [N]) for every test image."""
+        surest = probabilities(logits).max(1)
+        beside = path.with_suffix(".part")
+        with beside.open("wb") as file:
+            np.savez_compressed(file, classes=logits.argmax(1).astype("uint8"), probabilities=surest.astype("float32"))
+        beside.replace(path)
+
+
+def read_commands(inbox: "queue.Queue[Message]", stop: threading.Event) -> None:
+    """Runs in a thread from before the framework's import: the end of stdin ends the process at once."""
+    try:
+        for line in sys.stdin:
+            command = messages.decode(line)
+            if isinstance(command, messages.Stop):
+                stop.set()
+            inbox.put(command)
+    except ValueError:
+        traceback.print_exc()
+    # Also after a line that is no command: a worker that does not listen would outlive its owner.
+    os._exit(0)
+
+
+def beat(outbox: Outbox) -> None:
+    """Runs in a thread: a process that is alive says so every second."""
+    while True:
+        outbox.send(messages.Beat())
+        time.sleep(BEAT_S)
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as the rest of a sentence: its type and first line."""
+    text = (str(error).strip().splitlines() or [""])[0][:200]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def work(name: str, outbox: Outbox, inbox: "queue.Queue[Message]", stop: threading.Event) -> None:
+    """Imports the engine, says so, then takes commands until the lane ends."""
+    began = time.perf_counter()
+    worker = None
+    try:
+        engine = importlib.import_module(module_of(name)).ENGINE
+        engine = engine(name)
+        import_s = time.perf_counter() - began
+        outbox.send(messages.Ready(name, import_s, engine.versions(), engine.devices()))
+        worker = Worker(engine, outbox, stop)
+        while worker.take(inbox.get()):
+            pass
+    except Stopping:
+        outbox.send(messages.Stopped(*worker.place) if worker else messages.Stopped(0, 0))
+    except Exception as error:
+        traceback.print_exc()
+        place = worker.place if worker else (0, 0)
+        said = str(error) if isinstance(error, DatasetError | EngineError) else one_line(error)
+        outbox.send(messages.Failed(said, *place))
+
+
+def main() -> None:
+    """Sets up the pipes before anything else can print, then works."""
+    out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)
+    outbox, stop = Outbox(out), threading.Event()
+    inbox: queue.Queue[Message] = queue.Queue()
+    threading.Thread(target=read_commands, args=(inbox, stop), daemon=True).start()
+    threading.Thread(target=beat, args=(outbox,), daemon=True).start()
+    work(sys.argv[1], outbox, inbox, stop)
+    # A normal exit takes TensorFlow over a second; all lines are already written.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""The contract of an engine: how the worker trains the network without knowing the framework.
+
+An engine owns its framework's objects (model, optimizer) and nothing else: epochs, stopping, times and figures
+belong to the worker, so they exist once. Importing an engine's module imports its framework.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.experiment import parity
+from core.experiment.settings import TrainSettings
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.floating[Any]]
+
+OnStep = Callable[[int, float], bool]
+"""Called after every step with its number in the epoch (from 1) and its batch loss; False ends the epoch."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What an epoch of training gives: means over the images that were visited, each with the weights of its step."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Mean loss and accuracy (a fraction) over a set of images, dropout off."""
+
+    loss: float
+    accuracy: float
+
+
+class EngineError(Exception):
+    """An engine cannot compute on this machine: the rest of a sentence, for the lane that fails."""
+
+
+class Engine(ABC):
+    """One network in one framework. Methods are called in the order in which they stand here."""
+
+    device = "cpu"
+    """The framework's own name of where this engine computes; set by `use_device`."""
+
+    steps_at_once = 1
+    """Steps that the framework takes between two looks at what `on_step` says; set by `build`.
+
+    `on_step` still hears of each of them, up to the one at which it says False; those after it in the same group
+    have then been taken.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @staticmethod
+    @abstractmethod
+    def versions() -> dict[str, str]:
+        """Name to version of what computes: framework, backend, numpy."""
+
+    @staticmethod
+    @abstractmethod
+    def devices() -> list[str]:
+        """The devices that the framework sees, the CPU first and the best last."""
+
+    @abstractmethod
+    def use_device(self, device: str, threads: int) -> str:
+        """Chooses `cpu` or `gpu`, and how many CPU threads (0: the framework's choice); says the choice in words.
+
+        Must come before `build`; a worker calls it once.
+        """
+
+    def feed(self, images: Images, labels: Labels) -> None:
+        """Hands over the training images, uint8 [N, 28, 28], and labels, uint8 [N], before `build`."""
+        self.images, self.labels = images, labels
+
+    @abstractmethod
+    def build(self, settings: TrainSettings, start: Mapping[str, Floats] | None) -> None:
+        """Builds model and optimizer, seeded; `start` holds canonical start weights, or None for the engine's own."""
+
+    @abstractmethod
+    def train_epoch(self, epoch: int, on_step: OnStep) -> Trained:
+        """Trains one epoch (from 1) over the fed images, calling `on_step` after every step."""
+
+    @abstractmethod
+    def evaluate(self, images: Images, labels: Labels) -> Evaluated:
+        """Loss and accuracy over uint8 images [N, 28, 28]."""
+
+    @abstractmethod
+    def predict(self, images: Images) -> Floats:
+        """Logits [N, 10] of uint8 images [N, 28, 28], in the run's dtype."""
+
+    @abstractmethod
+    def weights(self) -> dict[str, Floats]:
+        """The weights as canonical arrays."""
+
+    @abstractmethod
+    def load(self, weights: Mapping[str, Floats]) -> None:
+        """Takes canonical weights; the optimizer keeps its state."""
+
+    @abstractmethod
+    def save(self, path: Path) -> None:
+        """Writes the model as the framework's users keep it: `.keras`, or a state dict as `.pt`."""
+
+    @abstractmethod
+    def summary(self) -> str:
+        """The framework's own printed summary of the model."""
+
+    @abstractmethod
+    def parameters(self) -> int:
+        """How many trainable numbers the framework counts in its model."""
+
+
+def module_of(engine: str) -> str:
+    """The module that holds an engine: a file of its own each, but one for all that are called fake-..."""
+    return f"core.worker.engines.{'fake' if engine.startswith('fake') else engine.replace('-', '_')}"
+
+
+def scaled(images: Images, dtype: str) -> Floats:
+    """Network inputs of uint8 images: the same numbers divided by 255, in `dtype`, same shape."""
+    inputs: Floats = images.astype(dtype) / np.asarray(255, dtype)
+    return inputs
+
+
+def certificate_part(
+    engine: Engine, settings: TrainSettings, images: Images, labels: Labels, on_step: OnStep
+) -> tuple[list[list[float]], list[float]]:
+    """One lane's part of the certificate of an aligned run: (start logits, loss of each step); see
+    `core.experiment.parity`.
+
+    `engine` is a fresh one, to be dropped afterwards, so that the run's own network and optimizer stay untouched.
+    `on_step` returning False cuts it short.
+    """
+    batch = min(settings.batch_size, parity.CERTIFICATE_BATCH)
+    update = {"batch_size": batch, "dropout": 0.0, "learning_rate": parity.CERTIFICATE_LEARNING_RATE}
+    images = images[: batch * parity.CERTIFICATE_STEPS]
+    engine.feed(images, labels[: len(images)])
+    engine.build(settings.model_copy(update=update), parity.start_weights(settings.seed))
+    logits = engine.predict(images[:batch])
+    losses: list[float] = []
+
+    def keep(step: int, loss: float) -> bool:
+        losses.append(loss)
+        return on_step(step, loss)
+
+    engine.train_epoch(1, keep)
+    return logits.astype(float).tolist(), losses
+
+
+EVALUATION_BATCH = 1000
+"""Images a batch when nothing is learnt; it changes memory and time, not results."""

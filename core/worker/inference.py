@@ -1,0 +1,80 @@
+"""The worker as a predictor: kept open, it holds a few models with their weights and reads images.
+
+A model is named by its `slot`: whose weights it holds. The framework's model is real, its weights come from a
+safetensors file that is checked by its SHA-256.
+"""
+
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.experiment.settings import TrainSettings
+from core.experiment.weights import WeightsError, load_weights
+from core.protocol import messages
+
+if TYPE_CHECKING:
+    from core.worker.engines.base import Engine
+
+MOST_MODELS = 6
+"""More slots than one page needs; the one that was used longest ago goes first."""
+
+
+Command = messages.Load | messages.Predict | messages.Save
+
+
+class Reader:
+    """Models by slot, in one framework."""
+
+    def __init__(self, engine: "Engine") -> None:
+        # One image is read faster than it is moved to a GPU.
+        engine.use_device("cpu", 0)
+        self._prototype = engine
+        self._models: dict[str, Engine] = {}
+
+    def answer(self, command: Command) -> messages.Message:
+        """Carries out one command; whatever goes wrong with one model is refused, and the others go on."""
+        try:
+            match command:
+                case messages.Load():
+                    return self._load(command)
+                case messages.Predict():
+                    return self._predict(command)
+                case messages.Save():
+                    self._models[command.slot].save(Path(command.path))
+                    return messages.Saved(command.serial)
+        except KeyError:
+            return messages.Refused(command.serial, "this model is not loaded")
+        except WeightsError as error:
+            return messages.Refused(command.serial, str(error).rstrip("."))
+        except Exception as error:
+            traceback.print_exc()
+            return messages.Refused(command.serial, f"{type(error).__name__}: {error}")
+
+    def _load(self, command: messages.Load) -> messages.Message:
+        """Builds a model and gives it the weights of a file; a slot that is there is used again."""
+        if command.slot not in self._models:
+            weights = load_weights(Path(command.weights_file), command.sha256)
+            engine = type(self._prototype)(self._prototype.name)
+            engine.feed(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8))
+            engine.build(TrainSettings.parse(command.settings), weights)
+            # The first calls trace; it must not be the first drawing that waits for them.
+            for _ in range(3):
+                engine.predict(np.zeros((1, 28, 28), np.uint8))
+            self._models[command.slot] = engine
+        while len(self._models) > MOST_MODELS:
+            self._models.pop(next(iter(self._models)))
+        return messages.Loaded(command.serial, list(self._models))
+
+    def _predict(self, command: messages.Predict) -> messages.Message:
+        """Logits of images, and the milliseconds of the model's call alone."""
+        model = self._models[command.slot]
+        # Whichever was used longest ago stands first and goes first.
+        self._models[command.slot] = self._models.pop(command.slot)
+        images = messages.unpacked(command.images)
+        began = time.perf_counter()
+        logits = model.predict(images)
+        compute_ms = 1000 * (time.perf_counter() - began)
+        return messages.Predicted(command.serial, logits.astype(float).tolist(), compute_ms)

@@ -1,0 +1,157 @@
+"""Predictors with a worker that is none: which runs are marked beside them, and how they are closed at work."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from core.launcher.predictors import PredictorError, Predictors
+from core.protocol import messages
+from core.protocol.process import WorkerProcess
+from core.results.models import Model
+from core.web.draw.view import framework_file
+
+MODEL = Model("keras", "a run keras", {}, Path("weights"), "sum")
+IMAGES = np.zeros((1, 28, 28), np.uint8)
+ANSWERS: dict[type, Callable[[Any], messages.Message]] = {
+    messages.Load: lambda asked: messages.Loaded(asked.serial, [asked.slot]),
+    messages.Predict: lambda asked: messages.Predicted(asked.serial, [[0.0] * 10], 1.0),
+    messages.Save: lambda asked: messages.Saved(asked.serial),
+}
+
+
+class Bench:
+    """Predictors, the run that trains beside them, and the runs that were marked."""
+
+    def __init__(self) -> None:
+        self.trains, self.marked = "", list[str]()
+        self.silent: type | None = None
+        """The command that gets no answer until it is set free; `Ready` for a start."""
+        self.asked = threading.Event()
+        self.predictors = Predictors(self.start, lambda: self.trains, self.marked.append)
+
+    def start(self, engine: str) -> WorkerProcess:
+        return cast(WorkerProcess, StandIn(self))
+
+
+class StandIn:
+    """A worker without a process."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.alive, self.deliver = bench, True, lambda *_: None
+
+    def assign(self, deliver: Any) -> None:
+        self.deliver = deliver
+        self.answer(messages.Ready, messages.Ready("keras", 0.0, {}, ["cpu"]))
+
+    def send(self, command: messages.Message) -> None:
+        self.answer(type(command), ANSWERS[type(command)](command))
+
+    def answer(self, to: type, message: messages.Message) -> None:
+        self.bench.asked.set()
+        if to is not self.bench.silent:
+            self.deliver(self, message)
+
+    def kill(self) -> None:
+        self.alive = False
+        self.deliver(self, None)
+
+    def close(self) -> None:
+        self.alive = False
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda predictors: predictors.ask([MODEL], IMAGES),
+        lambda predictors: predictors.save(MODEL, Path("file")),
+        lambda predictors: predictors.prepare([MODEL]),
+    ],
+    ids=["answers", "saves", "loads"],
+)
+def test_whatever_a_predictor_does_beside_a_run_marks_it(bench: Bench, act: Callable[[Predictors], Any]) -> None:
+    bench.predictors.ask([Model("keras", "another", {}, Path("weights"), "sum")], IMAGES)
+    assert bench.marked == []
+    bench.trains = "this run"
+    act(bench.predictors)
+    until = time.monotonic() + 5
+    while not bench.marked and time.monotonic() < until:
+        time.sleep(0.005)
+    assert set(bench.marked) == {"this run"}
+
+
+def test_a_run_is_not_marked_where_nothing_was_done(bench: Bench) -> None:
+    bench.trains = "this run"
+    with pytest.raises(PredictorError, match="under way"):
+        bench.predictors.ask([MODEL], IMAGES)
+    assert bench.marked == []
+
+
+@pytest.mark.parametrize("silent", [messages.Ready, messages.Load, messages.Predict])
+def test_a_run_that_begins_while_a_predictor_starts_or_loads_can_ask_whether_one_is_at_work(
+    bench: Bench, silent: type
+) -> None:
+    bench.silent = silent
+    thread, errors = asking(bench)
+    assert bench.predictors.at_work()
+    bench.predictors.close()
+    thread.join(timeout=5)
+    assert not bench.predictors.at_work()
+    assert errors
+
+
+def asking(bench: Bench) -> tuple[threading.Thread, list[str]]:
+    """A question that gets no answer, from a thread of its own, and what it is told."""
+    errors: list[str] = []
+
+    def ask() -> None:
+        try:
+            bench.predictors.ask([MODEL], IMAGES)
+        except PredictorError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert bench.asked.wait(timeout=5)
+    until = time.monotonic() + 5
+    while not bench.predictors.at_work() and time.monotonic() < until:
+        time.sleep(0.005)
+    return thread, errors
+
+
+@pytest.mark.parametrize("silent", [messages.Ready, messages.Load, messages.Predict])
+def test_closing_tells_whoever_waits_and_waits_for_them(bench: Bench, silent: type) -> None:
+    bench.silent = silent
+    thread, errors = asking(bench)
+    began = time.monotonic()
+    bench.predictors.close()
+    thread.join(timeout=5)
+    assert time.monotonic() - began < 3
+    assert errors == ["The dashboard is shutting down."]
+    with pytest.raises(PredictorError, match=r"^The dashboard is shutting down\.$"):
+        bench.predictors.ask([MODEL], IMAGES)
+
+
+def test_a_file_that_cannot_be_written_while_a_run_trains_says_why(bench: Bench) -> None:
+    told: list[PredictorError] = []
+    make = framework_file(bench.predictors, MODEL, ".keras", told.append)
+    assert bench.predictors.cannot_save("keras") == ""
+    bench.trains = "this run"
+    why = bench.predictors.cannot_save("keras")
+    assert "when nothing runs or waits" in why
+    with pytest.raises(PredictorError):
+        make()
+    assert [str(error) for error in told] == [why]
+    bench.trains = ""
+    bench.predictors.ask([MODEL], IMAGES)
+    bench.trains = "this run"
+    assert bench.predictors.cannot_save("keras") == ""

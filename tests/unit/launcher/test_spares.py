@@ -1,0 +1,86 @@
+"""Spares with a worker that is none: what other threads take meanwhile, and what cannot be started."""
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from core.experiment.settings import SPARE_ENGINES
+from core.launcher import spares as spares_module
+from core.launcher.spares import TRIES, Spares
+
+
+class StandIn:
+    """A worker without a process."""
+
+    def __init__(self, engine: str, log: Path) -> None:
+        self.engine, self.log, self.ready, self.closed = engine, log, object(), False
+
+    @property
+    def alive(self) -> bool:
+        return not self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def spares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spares:
+    monkeypatch.setattr(spares_module, "WorkerProcess", StandIn)
+    monkeypatch.setattr(spares_module.datasets, "prepare", lambda *_, **__: None)
+    monkeypatch.setattr(spares_module.psutil, "virtual_memory", lambda: SimpleNamespace(available=2**40))
+    return Spares(tmp_path)
+
+
+def test_a_spare_may_be_taken_while_others_are_looked_at(spares: Spares, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in SPARE_ENGINES:
+        spares.keep(lambda: False)
+    assert spares.warm()
+    taken: list[Any] = []
+
+    def alive(self: StandIn) -> bool:
+        # As a predictor's thread would, in the middle of the look.
+        if not taken:
+            taken.append(None)
+            taken[:] = [spares.worker(SPARE_ENGINES[-1], spares._data_dir)]
+        return not self.closed
+
+    monkeypatch.setattr(StandIn, "alive", property(alive))
+    spares.keep(lambda: False)
+    spares.keep(lambda: False)
+    assert taken[0].engine == SPARE_ENGINES[-1]
+    assert spares.warm(), "the taken one was replaced"
+    assert not taken[0].closed
+
+
+def test_a_spare_that_cannot_be_started_is_said_and_not_tried_for_ever(
+    spares: Spares, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[str] = []
+
+    def none(engine: str, log: Path) -> None:
+        tries.append(engine)
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(spares_module, "WorkerProcess", none)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(4 * TRIES):
+            spares.keep(lambda: False)
+    assert sorted(tries) == sorted(TRIES * list(SPARE_ENGINES))
+    assert f"No spare of {SPARE_ENGINES[0]} could be started: Too many open files." in caplog.messages
+
+
+def test_none_is_kept_once_they_are_closed(spares: Spares, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[StandIn] = []
+
+    def close_meanwhile(engine: str, log: Path) -> StandIn:
+        spares.close()
+        started.append(StandIn(engine, log))
+        return started[-1]
+
+    monkeypatch.setattr(spares_module, "WorkerProcess", close_meanwhile)
+    spares.keep(lambda: False)
+    assert started[0].closed
+    assert not spares.warm()

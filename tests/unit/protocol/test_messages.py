@@ -1,0 +1,136 @@
+"""The messages between Launcher and worker: each comes back as it went, and anything else is refused."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.protocol import messages
+from core.protocol.messages import ProtocolError, decode, encode
+
+CLASSES = [cls for cls in vars(messages).values() if isinstance(cls, type) and issubclass(cls, messages.Message)]
+KINDS = [cls for cls in CLASSES if cls is not messages.Message]
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+MESSAGES: st.SearchStrategy[Any] = st.one_of(
+    # No lone surrogates: what is sent was decoded from UTF-8.
+    st.builds(
+        messages.Train, settings=st.dictionaries(st.text(max_size=5), FINITE | st.integers() | st.text(max_size=5))
+    ),
+    st.builds(messages.Certified, logits=st.lists(st.lists(FINITE, max_size=3)), losses=st.lists(FINITE)),
+    st.builds(
+        messages.Epoch,
+        *[st.integers(1, 100), *[FINITE] * 7],
+        first_step_s=st.none() | FINITE,
+        last=st.booleans(),
+        reason=st.text(),
+    ),
+    st.builds(messages.Step, points=st.lists(st.tuples(st.integers(1, 9999), FINITE).map(list))),
+    st.builds(messages.Built, data_s=FINITE, build_s=FINITE),
+    st.builds(messages.Ready, import_s=FINITE),
+    st.builds(messages.Result, test_loss=FINITE, test_accuracy=FINITE, test_s=FINITE),
+    *[
+        st.builds(cls)
+        for cls in (messages.Certify, messages.Build, messages.Go, messages.Finish, messages.Stop, messages.Beat)
+    ],
+    *[st.builds(cls) for cls in (messages.Stopped, messages.Failed)],
+    st.builds(messages.Measure, arguments=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
+    st.builds(messages.Progress, fraction=FINITE),
+    st.builds(messages.Printed),
+    st.builds(messages.Measured, result=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
+    st.builds(messages.Load, settings=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
+    st.builds(messages.Predicted, logits=st.lists(st.lists(FINITE, max_size=3)), compute_ms=FINITE),
+    *[st.builds(cls) for cls in (messages.Predict, messages.Save, messages.Loaded, messages.Saved, messages.Refused)],
+)
+
+
+def test_every_message_has_its_kind_on_the_wire() -> None:
+    assert set(messages.MESSAGES) == {cls.kind for cls in KINDS}
+    assert len(messages.MESSAGES) == len(KINDS) == 26
+
+
+@given(MESSAGES)
+def test_a_message_comes_back_as_it_went(message: messages.Message) -> None:
+    line = encode(message)
+    assert "\n" not in line
+    assert decode(line) == message
+    assert type(decode(line)) is type(message)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_cannot_hold_is_not_sent(number: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        encode(messages.Step(1, 29, [[1, number]]))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_nor_is_it_taken(number: str) -> None:
+    with pytest.raises(ProtocolError):
+        decode(f'{{"kind":"step","epoch":1,"steps_per_epoch":29,"points":[[1,{number}]]}}')
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "null",
+        "[]",
+        '"go"',
+        "{}",
+        '{"kind":"go"}',
+        '{"kind":"gone","epoch":1}',
+        '{"kind":["go"],"epoch":1}',
+        '{"kind":"go","epoch":"one"}',
+        '{"kind":"go","epoch":1,"step":2}',
+        '{"kind":"go","epoch":1} trailing',
+        '{"kind":"go","epoch":1',
+        "[" * 100_000,
+        "1" * 5_000,
+        "2026-11-04 10:00:00 I tensorflow/core: a library that prints",
+    ],
+)
+def test_anything_else_is_refused_with_its_beginning(line: str) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        decode(line)
+    assert repr(line[:200]) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 700
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(
+    st.text(st.characters())
+    | JSON.map(json.dumps)
+    | st.builds(
+        lambda cls, values: json.dumps({"kind": cls.kind, **values}),
+        st.sampled_from(KINDS),
+        st.dictionaries(st.sampled_from(["epoch", "step", "points", "reason", "losses", "run", "logits"]), JSON),
+    )
+)
+def test_garbage_raises_nothing_but_a_protocol_error(line: str) -> None:
+    try:
+        message = decode(line)
+    except ProtocolError:
+        return
+    assert type(message) in KINDS
+    encode(message)
+
+
+def test_images_come_back_as_they_went() -> None:
+    images = np.arange(2 * 784, dtype=np.uint8).reshape(2, 28, 28)
+    assert (messages.unpacked(messages.packed(images)) == images).all()
+
+
+@pytest.mark.parametrize("text", ["AAAA", "not base64!", "é"])
+def test_what_are_no_images_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whichever library refuses it says why
+        messages.unpacked(text)

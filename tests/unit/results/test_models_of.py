@@ -1,0 +1,56 @@
+"""Which lanes of a run read drawings: one of each framework, as shipped where there is one."""
+
+from pathlib import Path
+
+import pytest
+
+from core.experiment.settings import TrainSettings
+from core.results.models import models_of
+from core.results.outcome import LaneOutcome, Outcome
+from core.storage.runs import Lane, Run, Store
+from core.web.draw.view import left_out
+
+
+def finished(*engines: str) -> Outcome:
+    settings = TrainSettings.parse({"engines": ",".join(engines)}).as_json()
+    run = Run(
+        id="20261104-081500-1a2b3c4d",
+        created_at="2026-11-04T08:15:00.000+00:00",
+        started_at=None,
+        ended_at=None,
+        state="finished",
+        reason="",
+        settings=settings,
+        machine={},
+        lanes=tuple(Lane(engine, "finished") for engine in engines),
+    )
+    result = {"weights_file": "w", "weights_sha256": "0"}
+    return Outcome(run, [LaneOutcome(engine, "finished", result=dict(result)) for engine in engines])
+
+
+@pytest.mark.parametrize(
+    ("engines", "reading", "sentence"),
+    [
+        (("keras", "torch"), ["keras", "torch"], ""),
+        (("keras-tuned", "torch-tuned"), ["keras-tuned", "torch-tuned"], ""),
+        (
+            ("keras-tuned", "keras", "torch"),
+            ["keras", "torch"],
+            "One model of each framework reads here: Keras tuned is left out.",
+        ),
+        (
+            ("torch-compile", "torch-tuned", "keras-eager", "keras-on-torch"),
+            ["torch-compile", "keras-eager"],
+            "One model of each framework reads here: PyTorch tuned and Keras on PyTorch are left out.",
+        ),
+    ],
+)
+def test_one_lane_of_each_framework_reads(
+    engines: tuple[str, ...], reading: list[str], sentence: str, tmp_path: Path
+) -> None:
+    outcome, store = finished(*engines), Store(tmp_path)
+    assert models_of(outcome, store) == [], "weights that did not come along are offered to nobody"
+    store.artifacts(outcome.run.id).mkdir(parents=True)
+    (store.artifacts(outcome.run.id) / "w").touch()
+    assert [model.engine for model in models_of(outcome, store)] == reading
+    assert left_out(outcome, reading) == sentence

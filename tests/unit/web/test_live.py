@@ -1,0 +1,120 @@
+"""What viewers share: rows read once for all, whatever each of them has seen, and a pace that follows their number."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from core.storage.runs import Entry, Store, UnknownRun
+from core.web.server.live import Audience, Tails, again_ms, pace_for
+
+
+class Counting(Store):
+    """A store that counts how often rows are read."""
+
+    reads = 0
+
+    def rows(self, *arguments: object, **named: object):  # type: ignore[no-untyped-def]
+        self.reads += 1
+        return super().rows(*arguments, **named)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Counting:
+    opened = Counting(tmp_path, tmp_path / "recorded")
+    opened.open_for_writing()
+    return opened
+
+
+def new_run(store: Store, rows: int) -> str:
+    run_id = store.create({"engines": ["keras"]}, {})
+    store.append(run_id, [Entry("keras", "step", {"points": [[n, 0.5]]}) for n in range(rows)])
+    return run_id
+
+
+def test_viewers_at_the_same_time_read_the_store_once(store: Counting) -> None:
+    run_id = new_run(store, 7)
+
+    async def thirty() -> list[list[str]]:
+        tails = Tails()
+        found = await asyncio.gather(*(tails.of(store, run_id) for _ in range(30)))
+        return [tail.after(0, 5000)[0] for tail in found]
+
+    answers = asyncio.run(thirty())
+    assert store.reads == 1
+    assert all([json.loads(text)["seq"] for text in answer] == list(range(1, 8)) for answer in answers)
+
+
+def test_each_viewer_gets_what_is_after_its_own_cursor_and_new_rows_come(store: Counting) -> None:
+    run_id = new_run(store, 5)
+
+    async def look() -> None:
+        tails = Tails()
+        tail = await tails.of(store, run_id)
+        assert [json.loads(text)["seq"] for text in tail.after(3, 5000)[0]] == [4, 5]
+        assert tail.after(5, 5000) == ([], 5, False)
+        assert tail.after(0, 2)[1:] == (2, True)
+        store.append(run_id, [Entry("keras", "step", {})])
+        await asyncio.sleep(0.15)
+        assert (await tails.of(store, run_id)).after(5, 5000)[1:] == (6, False)
+
+    asyncio.run(look())
+
+
+def test_a_deleted_run_is_gone_and_unknown_ones_keep_nothing(store: Counting) -> None:
+    run_id = new_run(store, 1)
+
+    async def look() -> None:
+        tails = Tails()
+        await tails.of(store, run_id)
+        store.append(run_id, [Entry("", "run", {"state": "stopped"})])
+        store.delete(run_id)
+        await asyncio.sleep(0.15)
+        for missing in (run_id, "20261104-081500-1a2b3c4d"):
+            with pytest.raises(UnknownRun):
+                await tails.of(store, missing)
+        assert not tails._tails
+
+    asyncio.run(look())
+
+
+def test_few_runs_are_kept(store: Counting) -> None:
+    runs = [new_run(store, 1) for _ in range(20)]
+
+    async def look() -> int:
+        tails = Tails()
+        for run_id in runs:
+            await tails.of(store, run_id)
+        return len(tails._tails)
+
+    assert asyncio.run(look()) == 8
+
+
+def test_words_are_drawn_more_slowly_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [pace_for(count) for count in (-1, 1, 6, 7, 12, 13, 30, 500, 10_000)] == [1, 1, 1, 2, 2, 5, 5, 120, 120]
+    now = [0.0]
+    monkeypatch.setattr("core.web.server.live.time.monotonic", lambda: now[0])
+    audience = Audience()
+    assert [audience.count("run", f"viewer-{n}") for n in range(30)] == list(range(1, 31))
+    assert audience.count("other", "viewer-0") == 1
+    now[0] = 20.0
+    assert audience.count("run", "viewer-1") == 1
+    assert list(audience._back_by) == ["run"]
+    audience.count("run", "viewer-2", pace=30)
+    now[0] = 80.0
+    assert audience.size("run") == 2, "who is drawn for every 30 s is not gone after 60"
+    assert audience.count("run", "viewer-2") == 1
+
+
+def test_rows_are_asked_for_more_seldom_by_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    audience = Audience()
+    monkeypatch.setattr("core.web.server.live.audience", audience)
+    assert again_ms("run") == 250
+    for number in range(30):
+        audience.count("run", f"viewer-{number}")
+    assert again_ms("run") == 250
+    for number in range(600):
+        audience.count("run", f"viewer-{number}")
+    assert again_ms("run") == 5000
+    assert again_ms("other") == 250

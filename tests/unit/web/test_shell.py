@@ -1,0 +1,98 @@
+"""The frame of every page, our page for unknown addresses, and the headers of every answer."""
+
+import asyncio
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+from streamlit import config
+
+from core.web.server.shell import ADDRESSES, HEADERS, SafeHeaders, Shell
+
+ROOT = Path(__file__).resolve().parents[3]
+STREAMLIT = HTMLResponse("<title>Streamlit</title>", headers={"x-content-type-options": "other"})
+
+
+def get(path: str, answer: Response = STREAMLIT, method: str = "GET") -> tuple[int, dict[str, str], str]:
+    """Status, headers and body of a request, where Streamlit would give `answer`."""
+    sent: list[Message] = []
+
+    async def streamlit(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(scope, receive, send)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": []}
+    asyncio.run(SafeHeaders(Shell(streamlit))(scope, receive, send))
+    start, *bodies = sent
+    headers = [(name.decode(), value.decode()) for name, value in start["headers"]]
+    assert len(dict(headers)) == len(headers), "each header once"
+    return start["status"], dict(headers), b"".join(body["body"] for body in bodies).decode()
+
+
+@pytest.fixture(params=["", "duel", "/a/b/"])
+def base(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the dashboard is served, with both slashes."""
+    monkeypatch.setattr(config, "get_option", {"server.baseUrlPath": request.param}.__getitem__)
+    return f"/{request.param.strip('/')}/".replace("//", "/")
+
+
+def test_every_page_gets_the_frame_that_knows_where_its_server_is(base: str) -> None:
+    pages = {path.stem for path in (ROOT / "pages").glob("*.py")}
+    assert pages == {title.lower() for title in ADDRESSES.values()}
+    assert pages == {address or "train" for address in ADDRESSES}
+    for address in ADDRESSES:
+        status, _, body = get(base + address)
+        assert status == 200
+        assert "BACKEND_BASE_URL: new URL('./', location.href)" in body
+        assert "<title>Keras vs PyTorch</title>" in body
+
+
+def test_an_unknown_address_is_not_found_and_its_page_leads_to_all_others(base: str) -> None:
+    for path in (base + "nothing", base + "draw/more", base + "train", "/<b>", base + "static/no.js"):
+        status, _, body = get(path)
+        assert status == 404
+        assert [link for link in links_in(body)] == [base + address for address in ADDRESSES]
+        assert "<b>" not in body
+
+
+def links_in(page: str) -> list[str]:
+    """Where the page's links lead."""
+    found: list[str] = []
+
+    class Links(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            found.extend(value or "" for name, value in attrs if tag == "a" and name == "href")
+
+    Links().feed(page)
+    return found
+
+
+def test_what_is_no_page_stays_as_it_was(base: str) -> None:
+    for path in ("media/report.html", "component/x/index.html", "_stcore/bidi-components/x.html"):
+        assert get(base + path)[::2] == (200, "<title>Streamlit</title>")
+    script = PlainTextResponse("let x", media_type="text/javascript")
+    assert get(base + "static/js/index.js", script)[::2] == (200, "let x")
+    assert get(base + "nothing", method="POST")[::2] == (200, "<title>Streamlit</title>")
+
+
+@pytest.mark.parametrize("make", [lambda: STREAMLIT, lambda: PlainTextResponse("no", 404), lambda: Response()])
+def test_every_answer_has_the_headers(make: Callable[[], Response]) -> None:
+    for path in ("/", "/nothing", "/media/x", "/_stcore/health"):
+        _, headers, _ = get(path, make())
+        for name, value in HEADERS.items():
+            assert headers[name.lower()] == value, path
+
+
+def test_a_space_s_page_may_show_the_demo_in_a_frame_and_no_other_site_may() -> None:
+    policy = dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
+    assert policy["frame-ancestors"] == "'self' https://huggingface.co"
+    assert "unsafe" not in policy["script-src"]
+    assert policy["script-src"].count("sha256-") == 3, "our two, and the one of Streamlit's frame"
