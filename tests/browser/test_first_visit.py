@@ -16,6 +16,7 @@ from tests.browser.conftest import (
     sideways,
     start_button,
     stop_button,
+    wait_for,
 )
 
 TRACEBACK = "[data-testid=stException]"
@@ -171,8 +172,9 @@ def test_a_phone_shows_start_at_once_and_scrolls_only_down(visit: OpenVisitor) -
 def test_on_a_phone_the_button_that_hides_the_pages_says_so(visit: OpenVisitor) -> None:
     page = visit(width=390, height=844).open()
     button = page.get_by_role("button", name="Pages", exact=True)
-    shown = button.evaluate("(button) => getComputedStyle(button, '::after').content")
-    assert shown == '"Pages"'
+    # The page's CSS may come after the button.
+    shown = "(button) => getComputedStyle(button, '::after').content"
+    wait_for("its word stands", lambda: button.evaluate(shown) == '"Pages"', page=page)
     button.click()
     page.get_by_test_id("stSidebar").get_by_role("link", name="Runs", exact=True).click()
     settled(page, "Runs")
