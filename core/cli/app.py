@@ -35,6 +35,7 @@ from core.protocol.process import WorkerProcess
 from core.results.fairness_words import badge_of, not_comparable, words_of
 from core.results.models import Model, models_of
 from core.results.outcome import gather
+from core.storage.holder import Owner
 from core.storage.runs import ALL_ROWS, Damaged, Row, Run, Store, StoreError, UnknownRun
 
 app = typer.Typer(
@@ -112,7 +113,7 @@ def _launcher() -> Launcher | Guest:
     """One of our own, else the dashboard's where it has the folder. Raises `LauncherUnavailable`, `StoreError`."""
     found = deployment(spares=False)
     try:
-        return Launcher(found, "the command line")
+        return Launcher(found, Owner.COMMAND_LINE)
     except LauncherUnavailable:
         if is_answered(found.data_dir):
             return Guest(found.data_dir, lambda sentence: say(sentence, err))
@@ -371,7 +372,7 @@ def record(
     if only not in ("", "duels", "evidence"):
         fail("--only must be duels or evidence.", 2)
     try:
-        launcher = Launcher(DeploymentSettings(spares=False), "the command line")
+        launcher = Launcher(DeploymentSettings(spares=False), Owner.COMMAND_LINE)
     except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     try:

@@ -11,6 +11,7 @@ from core.cli.terminal import AsJson, deployment, err, fail, line, listing, say
 from core.compare.claims import ARTICLE, ARTICLE_URL, CLAIMS, Claim, Judged, all_judged, as_json, claim, summary
 from core.experiment.machine import machine_words
 from core.launcher.launcher import Launcher, LauncherUnavailable
+from core.storage.holder import Owner
 from core.storage.measurements import Measurement, Measurements
 from core.storage.runs import StoreError
 
@@ -26,7 +27,7 @@ def claims(
     failures: list[str] = []
     if wanted:
         try:
-            launcher = Launcher(deployment(spares=False), "the command line")
+            launcher = Launcher(deployment(spares=False), Owner.COMMAND_LINE)
         except (LauncherUnavailable, StoreError) as error:
             fail(str(error), 1)
         try:

@@ -6,13 +6,14 @@ import typer
 
 from core.cli.terminal import deployment, err, fail, out
 from core.launcher.launcher import Launcher, LauncherUnavailable, Refused
+from core.storage.holder import Owner
 from core.storage.runs import StoreError, UnknownRun
 
 
 def delete(runs: Annotated[list[str], typer.Argument(help="Ids of ended runs.", metavar="ID...")]) -> None:
     """Deletes runs for good: their curves, weights and logs. Where one of them cannot be, none is."""
     try:
-        launcher = Launcher(deployment(spares=False), "the command line")
+        launcher = Launcher(deployment(spares=False), Owner.COMMAND_LINE)
     except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     try:

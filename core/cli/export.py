@@ -14,6 +14,7 @@ from core.results import export as files
 from core.results.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
 from core.results.models import readable
 from core.results.report import as_html
+from core.storage.holder import Owner
 from core.storage.runs import DamagedRun, Row, Run, Store, StoreError, UnknownRun
 from core.storage.soundness import blaming
 
@@ -93,7 +94,7 @@ def take_in(file: Annotated[Path, typer.Argument(help="A run that was exported a
     except ImportRefused as error:
         fail(str(error), 2)
     try:
-        launcher = Launcher(deployment(spares=False), "the command line")
+        launcher = Launcher(deployment(spares=False), Owner.COMMAND_LINE)
     except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     try:

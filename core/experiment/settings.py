@@ -312,3 +312,5 @@ class Order:
     arguments: Mapping[str, Any]
     limit_s: float
     """After this long it counts as failed."""
+    lesson: bool = False
+    """Whether it is a lesson that somebody reads, else a measurement for the comparison."""

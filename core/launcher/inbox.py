@@ -18,7 +18,7 @@ from core.experiment.settings import InvalidSettings, TrainSettings
 from core.launcher.launcher import Launcher, LauncherUnavailable, Refused
 from core.launcher.outside import follow
 from core.storage.database import new_id
-from core.storage.holder import left_by, who_holds
+from core.storage.holder import Owner, left_by, who_holds
 from core.storage.measurements import Measurements
 from core.storage.runs import Row, Store, StoreError, UnknownRun
 
@@ -118,7 +118,7 @@ class Inbox:
 def is_answered(data_dir: Path) -> bool:
     """Whether who holds a folder takes runs of others: a dashboard does."""
     who = who_holds(data_dir)
-    return (who is None or who.owner == "the dashboard") and (data_dir / FOLDER).is_dir()
+    return (who is None or who.owner == Owner.DASHBOARD) and (data_dir / FOLDER).is_dir()
 
 
 class Guest:

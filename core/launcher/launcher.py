@@ -27,7 +27,7 @@ from core.launcher.spares import Spares
 from core.launcher.turns import Clock, Job, left_s
 from core.protocol.process import WorkerProcess
 from core.results.estimate import estimate
-from core.storage.holder import FolderHeld, Holder
+from core.storage.holder import FolderHeld, Holder, Owner
 from core.storage.measurements import Measurement, Measurements
 from core.storage.runs import ENDED_STATES, Row, Run, Store, StoreError
 
@@ -62,8 +62,8 @@ class Refused(LauncherUnavailable):
 class Launcher:
     """Queue, turns and stop for one data folder."""
 
-    def __init__(self, deployment: DeploymentSettings, owner: str, limits: Limits = NO_LIMITS) -> None:
-        """Takes the data folder. `owner` says who this is: `the dashboard`, `the command line`.
+    def __init__(self, deployment: DeploymentSettings, owner: Owner, limits: Limits = NO_LIMITS) -> None:
+        """Takes the data folder.
 
         Raises `LauncherUnavailable` where another process holds the folder, and `StoreError`.
         """
@@ -107,7 +107,7 @@ class Launcher:
         for run in self.store.open_runs():
             self.store.append(run.id, cut_off(run, rows_to_end(self.store, run.id), owner))
         for measurement in self.measurements.open_ones():
-            self.measurements.end(measurement.id, "interrupted", closed_while(owner, measurement.subject))
+            self.measurements.end(measurement.id, "interrupted", closed_while(owner, measurement.lesson))
 
     # --- what pages and the command line call; `visitor` is who asks, empty on one's own machine ---------
 
@@ -183,7 +183,7 @@ class Launcher:
                 if job is self._job and self._run is not None:
                     self._run.stop.set()
                 elif isinstance(job.what, Order):
-                    self.measurements.end(wanted, "stopped", stopped_words(stopper(visitor), job.what.subject))
+                    self.measurements.end(wanted, "stopped", stopped_words(stopper(visitor), job.what.lesson))
                 else:
                     reason = f"{stopper(visitor)} stopped this run before it began."
                     self.store.append(wanted, last_rows(job.what.engines, "stopped", reason))

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from core.data import datasets
 from core.experiment.settings import Order
-from core.learn.lessons import is_lesson
 from core.protocol import messages
 from core.protocol.messages import Message
 from core.protocol.process import WorkerProcess
@@ -119,9 +118,9 @@ class MeasurementInProgress:
 
     def _end_by_wish(self) -> None:
         if self.stop.is_set():
-            self._end("stopped", stopped_words(self.stopper, self.order.subject))
+            self._end("stopped", stopped_words(self.stopper, self.order.lesson))
         elif self.closing.is_set():
-            self._end("interrupted", closed_while(self.owner, self.order.subject))
+            self._end("interrupted", closed_while(self.owner, self.order.lesson))
         else:
             self._end("stopped", ALONE)
 
@@ -137,12 +136,12 @@ class MeasurementInProgress:
         self._flushed_at = time.monotonic()
 
 
-def closed_while(owner: str, subject: str) -> str:
+def closed_while(owner: str, lesson: bool) -> str:
     """Why a measurement or lesson is interrupted whose owner went away, as a sentence."""
-    what = "this lesson ran" if is_lesson(subject) else "this was measured"
+    what = "this lesson ran" if lesson else "this was measured"
     return f"{owner[:1].upper()}{owner[1:]} was closed while {what}."
 
 
-def stopped_words(stopper: str, subject: str) -> str:
+def stopped_words(stopper: str, lesson: bool) -> str:
     """Why a measurement or lesson has no result that somebody stopped, as a sentence."""
-    return f"{stopper} stopped this {'lesson' if is_lesson(subject) else 'measurement'}."
+    return f"{stopper} stopped this {'lesson' if lesson else 'measurement'}."

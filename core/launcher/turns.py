@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from core.experiment.settings import Order, TrainSettings
-from core.learn.lessons import is_lesson
 
 Clock = Callable[[], float]
 
@@ -43,7 +42,7 @@ class Job:
         """`run`, `measurement` or `lesson`."""
         if isinstance(self.what, TrainSettings):
             return "run"
-        return "lesson" if is_lesson(self.what.subject) else "measurement"
+        return "lesson" if self.what.lesson else "measurement"
 
     @property
     def doing(self) -> str:

@@ -106,6 +106,10 @@ MIGRATIONS = (
     ALTER TABLE runs ADD COLUMN fairness TEXT NOT NULL DEFAULT 'null';
     ALTER TABLE runs ADD COLUMN busy INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    ALTER TABLE measurements ADD COLUMN lesson INTEGER NOT NULL DEFAULT 0;
+    UPDATE measurements SET lesson = 1 WHERE subject LIKE 'lesson-%';
+    """,
 )
 """Each brings the file from version i to i + 1; the version is SQLite's own `user_version`."""
 

@@ -8,6 +8,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,13 @@ from core.storage.database import Database, StoreError
 FILE, LOCK = "holder.json", "lock"
 PATIENCE_S = 0.3
 """A reader has the lock for an instant (`left_by`): that keeps nobody from taking the folder."""
-NOBODY_KNOWN = "the dashboard"
+
+
+class Owner(StrEnum):
+    """Whose process holds a folder, in the words of a sentence."""
+
+    DASHBOARD = "the dashboard"
+    COMMAND_LINE = "the command line"
 
 
 class FolderHeld(Exception):
@@ -28,7 +35,7 @@ class FolderHeld(Exception):
 
 @dataclass(frozen=True)
 class Who:
-    """A process that holds a folder: `owner` is `the dashboard` or `the command line`, `since` an hour and minute."""
+    """A process that holds a folder: `owner` as it called itself, mostly an `Owner`, `since` an hour and minute."""
 
     owner: str
     pid: int
@@ -60,7 +67,7 @@ def left_by(data_dir: Path) -> str:
 
 
 def _last_owner(data_dir: Path) -> str:
-    return str(_read(data_dir).get("owner", NOBODY_KNOWN))
+    return str(_read(data_dir).get("owner", Owner.DASHBOARD))
 
 
 def _read(data_dir: Path) -> dict[str, Any]:
@@ -89,7 +96,7 @@ class Holder:
         self.before = _last_owner(self.data_dir)
         """Who held it last, for what they left open."""
 
-    def say(self, owner: str) -> None:
+    def say(self, owner: Owner) -> None:
         """Writes down who holds it now. Raises `StoreError`."""
         process = {"pid": os.getpid(), "started": psutil.Process().create_time()}
         beside = self.data_dir / f"{FILE}.part"

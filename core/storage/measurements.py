@@ -45,6 +45,8 @@ class Measurement:
     visitor: str = ""
     """Who asked for it, as `Run.visitor`."""
     source: Literal["here", "recorded"] = "here"
+    lesson: bool = False
+    """As `Order.lesson`."""
 
     @property
     def live(self) -> bool:
@@ -85,12 +87,14 @@ class Measurements(Database):
     def create(self, order: Order, machine: Mapping[str, Any], visitor: str = "") -> str:
         """A new queued measurement; returns its id. Old ones of the same subject make room."""
         found = new_id()
+        columns = {
+            **{"id": found, "created_at": now(), "state": "queued", "visitor": visitor, "machine": json.dumps(machine)},
+            **{"subject": order.subject, "program": order.program, "arguments": json.dumps(order.arguments)},
+            "lesson": order.lesson,
+        }
+        query = f"INSERT INTO measurements ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
         with self.writing() as connection:
-            connection.execute(
-                "INSERT INTO measurements (id, subject, program, created_at, visitor, arguments, machine, state) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, 'queued')",
-                (found, order.subject, order.program, now(), visitor, json.dumps(order.arguments), json.dumps(machine)),
-            )
+            connection.execute(query, tuple(columns.values()))
             connection.execute(
                 "DELETE FROM measurements WHERE subject = ? AND state IN (?, ?, ?, ?) AND id NOT IN "
                 "(SELECT id FROM measurements WHERE subject = ? ORDER BY id DESC LIMIT ?)",
@@ -178,7 +182,8 @@ class Measurements(Database):
     def _measurement(row: sqlite3.Row) -> Measurement:
         """A line of the table, whose columns are called like the fields."""
         parsed = {name: json.loads(row[name]) for name in ("arguments", "machine", "versions", "result")}
-        return Measurement(**{**dict(row), **parsed, "beside": bool(row["beside"])})
+        parsed |= {name: bool(row[name]) for name in ("beside", "lesson")}
+        return Measurement(**{**dict(row), **parsed})
 
 
 @cache

@@ -48,7 +48,7 @@ def begun(launcher: StandInLauncher, order: Order, visitor: str = "") -> str:
 
 
 def lesson_runs(launcher: StandInLauncher, visitor: str = "") -> str:
-    return begun(launcher, Order("lesson-mse", "fake", {"seconds": 60}, 90.0), visitor)
+    return begun(launcher, Order("lesson-mse", "fake", {"seconds": 60}, 90.0, True), visitor)
 
 
 def test_a_waiting_run_names_and_links_a_lesson_and_can_stop_it(launcher: StandInLauncher, clock: Clock) -> None:
@@ -68,7 +68,7 @@ def test_a_waiting_lesson_names_and_links_a_run_by_the_name_that_somebody_gave_i
     run = launcher.submit(TrainSettings.parse({**SHORT, "epochs": "100", "dataset": "mnist5k"}))
     wait_for("it trains", lambda: launcher.store.run(run).state == "running")
     launcher.annotate(run, "*My* run", "", False)
-    launcher.measure(Order("lesson-mse", "fake", {}, 90.0))
+    launcher.measure(Order("lesson-mse", "fake", {}, 90.0, True))
     page = LearnPage(lesson="mse")
     assert page.progress.startswith("Waits for its turn: a run is training.")
     assert ("Run: *My* run", f"runs?run={run}") in links(page)

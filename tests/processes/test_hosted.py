@@ -211,9 +211,9 @@ def test_closing_does_not_wait_for_a_model_that_does_not_answer(hosted: OpenHost
 def test_a_lesson_that_nobody_looks_at_ends_by_itself_and_says_why(hosted: OpenHosted) -> None:
     launcher, now = hosted(visitor_at_once=3), [0.0]
     launcher.clock = lambda: now[0]
-    lesson = launcher.measure(Order("lesson-mse", "fake", {"seconds": 60}, 90.0), "a")
+    lesson = launcher.measure(Order("lesson-mse", "fake", {"seconds": 60}, 90.0, True), "a")
     measured = launcher.measure(Order("claim-1", "fake", {"seconds": 60}, 90.0), "a")
-    waits = launcher.measure(Order("lesson-summary", "fake", {"seconds": 60}, 90.0), "a")
+    waits = launcher.measure(Order("lesson-summary", "fake", {"seconds": 60}, 90.0, True), "a")
     wait_for("it runs", lambda: launcher.measurements.get(lesson).sentence)
     now[0] = 59.0
     launcher.look(lesson)

@@ -207,11 +207,6 @@ LESSONS: tuple[Lesson, ...] = (
 )
 
 
-def is_lesson(subject: str) -> bool:
-    """Whether what is kept under a name is a lesson's, else a measurement's."""
-    return subject.startswith(_SUBJECT)
-
-
 def lesson(slug: str) -> Lesson:
     """The lesson of that folder. Raises `KeyError`, with a sentence, for any other."""
     for found in LESSONS:
@@ -225,7 +220,7 @@ def order(lesson: Lesson, value: Value | None) -> Order:
     """What the Launcher takes to run the lesson with its control set to `value`."""
     limit_s = SIDE_LIMIT_S * len(lesson.sides)
     return Order(
-        lesson.subject, "lesson", {"slug": lesson.slug, "value": value}, limit_s
+        lesson.subject, "lesson", {"slug": lesson.slug, "value": value}, limit_s, True
     )
 
 

@@ -13,6 +13,7 @@ from core.deployment.logs import open_log
 from core.experiment.settings import InvalidSettings
 from core.launcher.inbox import Inbox
 from core.launcher.launcher import Launcher, LauncherUnavailable, set_current
+from core.storage.holder import Owner
 from core.storage.runs import StoreError
 
 COLLECT_EACH_S = 30.0
@@ -41,7 +42,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     try:
         deployment, limits = read_environment()
         close_log = begin_to_log(deployment.data_dir)
-        launcher = Launcher(deployment, "the dashboard", limits)
+        launcher = Launcher(deployment, Owner.DASHBOARD, limits)
         inbox = Inbox(launcher)
     except (LauncherUnavailable, StoreError, InvalidSettings) as error:
         launcher = LauncherUnavailable(str(error))

@@ -15,7 +15,7 @@ class Clock:
 
 
 def job(clock: Clock, subject: str = "", takes_s: float | None = 40.0) -> Job:
-    what = Order(subject, "fake", {}, 60.0) if subject else TrainSettings()
+    what = Order(subject, "fake", {}, 60.0, subject.startswith("lesson-")) if subject else TrainSettings()
     return Job("an id", what, "", takes_s, clock)
 
 
