@@ -8,7 +8,9 @@ import hypothesis
 import pytest
 
 from core.data import datasets
+from tests.shell import make_the_same
 
+make_the_same()
 # A busy machine is slow, not wrong: no time limit on a single example.
 hypothesis.settings.register_profile(
     "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True

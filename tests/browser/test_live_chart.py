@@ -150,6 +150,7 @@ def test_a_running_run_on_a_phone_scrolls_only_down_and_shows_stop(visit: OpenVi
     assert box["y"] + box["height"] <= 844
 
 
+@pytest.mark.alone
 def test_stop_ends_the_run_within_two_seconds_and_keeps_what_there_is(
     visit: OpenVisitor, starter: Visitor, run_id: str
 ) -> None:

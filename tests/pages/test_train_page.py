@@ -468,7 +468,7 @@ def test_a_running_run_shows_stop_and_disabled_fields_and_stop_keeps_what_there_
     assert other.buttons == ["Stop"], "a second visitor finds the running duel"
 
     page.press("Stop")
-    wait_for("the run's end", lambda: not launcher.active(), within_s=2)
+    wait_for("the run's end", lambda: not launcher.active())
     page.run()
     assert page.buttons == ["Start"]
     assert launcher.store.run(run_id).state == "stopped"

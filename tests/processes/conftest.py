@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -94,36 +93,21 @@ def open_launcher(data_dir: Path, no_process_left: None) -> Iterator[OpenLaunche
         launcher.close()
 
 
-@contextlib.contextmanager
-def signals_taken() -> Iterator[None]:
-    """What is started here takes Ctrl-C and a hangup as in a terminal, even where this session ignores them.
-
-    A script's background command inherits SIGINT ignored, `nohup` gives SIGHUP so, and programs rightly keep that.
-    """
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 @pytest.fixture
 def spawn(data_dir: Path, no_process_left: None) -> Iterator[Spawn]:
     """Starts `python -m ARGUMENTS` on `data_dir` with pipes; whatever still runs after the test is killed."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, folder: Path = data_dir, **environment: str) -> "subprocess.Popen[str]":
-        with signals_taken():
-            process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
-                cwd=PROJECT_DIR,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env={**os.environ, "DUEL_DATA_DIR": str(folder), "DUEL_FAKE_ENGINES": "1", **environment},
-                start_new_session=True,
-            )
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=PROJECT_DIR,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "DUEL_DATA_DIR": str(folder), "DUEL_FAKE_ENGINES": "1", **environment},
+            start_new_session=True,
+        )
         started.append(process)
         return process
 

@@ -275,6 +275,7 @@ def test_what_an_owner_left_open_is_interrupted_wherever_it_is_read(
     assert only_run(data_dir).live  # a reader writes nothing
 
 
+@pytest.mark.alone
 def test_ctrl_c_twice_ends_at_once_and_the_next_start_says_how(
     spawn: Spawn, data_dir: Path, open_launcher: OpenLauncher
 ) -> None:

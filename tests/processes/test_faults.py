@@ -96,6 +96,7 @@ def test_a_worker_killed_in_mid_epoch(open_launcher: OpenLauncher) -> None:
     )
 
 
+@pytest.mark.alone
 def test_a_hanging_worker_is_noticed_within_15_s_while_the_other_lane_is_busy(open_launcher: OpenLauncher) -> None:
     launcher = open_launcher()
     run_id = launcher.submit(settings("fake-hang,fake-slow", epochs=12, batch_size=126, schedule="together"))
@@ -112,6 +113,7 @@ def test_a_hanging_worker_is_noticed_within_15_s_while_the_other_lane_is_busy(op
     assert f"fake-hang failed {hung} Epoch 1 is kept." in run.reason
 
 
+@pytest.mark.alone
 def test_a_suspended_worker_is_stopped_within_two_seconds(open_launcher: OpenLauncher) -> None:
     launcher = open_launcher()
     run_id = launcher.submit(settings("fake-slow,fake-a", epochs=9))

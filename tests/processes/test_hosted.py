@@ -122,6 +122,7 @@ def test_only_its_own_visitor_changes_a_run(hosted: OpenHosted) -> None:
     assert mine not in [run.id for run in launcher.store.runs()]
 
 
+@pytest.mark.alone
 def test_a_run_is_stopped_at_its_time_limit_and_keeps_its_epochs(hosted: OpenHosted) -> None:
     launcher = hosted(run_s=2.0)
     run_id = launcher.submit(settings("fake-slow,fake-a", epochs=10, batch_size=126), "a")

@@ -91,6 +91,7 @@ def test_a_late_owner_hears_of_a_ready_worker_and_of_a_dead_one(ready: WorkerPro
     assert heard[-1] is None
 
 
+@pytest.mark.alone
 def test_a_worker_ends_when_its_pipe_closes(ready: WorkerProcess) -> None:
     ready.hang_up()
     assert wait_for("it is gone", lambda: not ready.alive) < 1
@@ -99,6 +100,7 @@ def test_a_worker_ends_when_its_pipe_closes(ready: WorkerProcess) -> None:
     ready.close()
 
 
+@pytest.mark.alone
 def test_a_line_that_is_no_command_ends_the_worker(ready: WorkerProcess) -> None:
     assert ready.process.stdin is not None
     ready.process.stdin.write("no message\n")

@@ -132,6 +132,7 @@ def test_two_starts_at_one_instant_are_two_runs_one_after_the_other(open_launche
     assert (second.started_at or "") >= (first.ended_at or "never")
 
 
+@pytest.mark.alone
 def test_stop_in_mid_epoch_ends_within_two_seconds_and_keeps_the_epochs(open_launcher: OpenLauncher) -> None:
     launcher = open_launcher()
     run_id = launcher.submit(settings("fake-a,fake-slow", epochs=9, batch_size=100))
@@ -160,6 +161,7 @@ def test_a_queued_run_stops_before_it_began(open_launcher: OpenLauncher) -> None
     assert finish(launcher, first)[-1].fields["state"] == "finished"
 
 
+@pytest.mark.alone
 def test_stop_while_the_data_is_prepared(open_launcher: OpenLauncher, tmp_path: Path) -> None:
     launcher = open_launcher(tmp_path / "bare")
     run_id = launcher.submit(settings("fake-a"))

@@ -70,6 +70,7 @@ def test_a_hung_one_ends_at_its_limit_and_leaves_nothing(open_launcher: OpenLaun
     wait_for("no probe is left", lambda: not probes())
 
 
+@pytest.mark.alone
 def test_stop_ends_it_within_two_seconds_with_all_its_processes(open_launcher: OpenLauncher) -> None:
     launcher = open_launcher()
     measurement = launcher.measure(order(seconds=60))

@@ -36,6 +36,7 @@ def pids() -> dict[str, int]:
     return {process.cmdline()[-1]: process.pid for process in workers()}
 
 
+@pytest.mark.alone
 def test_spares_kill_and_stop_with_both_frameworks(launcher: Launcher) -> None:
     """One story instead of four tests: every new start of a framework costs many seconds."""
     spares = pids()
@@ -95,6 +96,7 @@ def test_three_lanes_take_turns_forwards_and_backwards(open_launcher: OpenLaunch
     assert "trained fastest" in conclusion(outcome)
 
 
+@pytest.mark.alone
 def test_a_tuned_keras_stops_between_two_executions(open_launcher: OpenLauncher) -> None:
     launcher = open_launcher()
     run_id = launcher.submit(settings("keras-tuned", epochs=50, batch_size=BATCH))

@@ -397,6 +397,7 @@ def test_the_cookie_is_given_once_and_no_script_can_read_it(house: House) -> Non
 # --- many at once -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_a_client_that_reads_nothing_holds_nobody_up(attack: Callable[[Attack], None]) -> None:
     async def beside(house: House) -> None:
         before, slow = storm.held_mb(house.server), storm.NeverReads(house.server.port)
@@ -429,6 +430,7 @@ def test_of_30_submissions_at_once_10_wait_and_20_are_told_why_not(attack: Calla
     attack(submit)
 
 
+@pytest.mark.alone
 def test_a_flood_that_waits_for_no_answer_is_held_back(attack: Callable[[Attack], None]) -> None:
     async def flood(house: House) -> None:
         before = storm.held_mb(house.server)

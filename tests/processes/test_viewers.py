@@ -22,6 +22,7 @@ def server(tmp_path: Path, prepared_data_dir: Path) -> Iterator[FakeDashboard]:
         yield opened
 
 
+@pytest.mark.alone
 def test_every_viewer_gets_every_row_in_order_while_training_goes_on(server: FakeDashboard) -> None:
     asyncio.run(watch(server))
 

@@ -129,6 +129,7 @@ def asking(bench: Bench) -> tuple[threading.Thread, list[str]]:
 
 
 @pytest.mark.parametrize("silent", [messages.Ready, messages.Load, messages.Predict])
+@pytest.mark.alone
 def test_closing_tells_whoever_waits_and_waits_for_them(bench: Bench, silent: type) -> None:
     bench.silent = silent
     thread, errors = asking(bench)

@@ -192,6 +192,7 @@ def test_a_run_taken_in_is_marked_and_whole(store: Store) -> None:
     assert [(row.seq, row.kind) for row in store.rows(run_id)] == [(1, "epoch"), (2, "run")]
 
 
+@pytest.mark.alone
 def test_a_page_of_ten_thousand_runs_is_found_within_a_fraction_of_a_second(store: Store) -> None:
     one = made(store)
     with sqlite3.connect(store.path) as connection:
