@@ -74,7 +74,7 @@ def controls(active: launcher.Launcher | None, run: Run | None) -> None:
     if not busy and settings:
         st.caption(
             literal(read_as(settings))
-            + plan(settings, estimate(store, settings.as_json()))
+            + plan(settings, estimate(store, settings))
             + (turns_view.queue_words(active) if active else "")
         )
     if active and (job := active.running()) and not (run and run.live):
@@ -103,7 +103,7 @@ def start(active: launcher.Launcher | None, settings: TrainSettings | None) -> N
 
 def recorded() -> Run | None:
     """One of the three duels that came with the project."""
-    runs = {ALIGNMENT_TITLES[run.settings["alignment"]]: run for run in store.recorded()}
+    runs = {ALIGNMENT_TITLES[run.settings.alignment]: run for run in store.recorded()}
     if not runs:
         return None
     st.markdown(

@@ -13,7 +13,7 @@ STORE = Store(Path("nowhere"))
 
 def recorded(alignment: str = "as-shipped") -> Reported:
     """The recorded run of an alignment, with all its rows."""
-    run = next(run for run in STORE.recorded() if run.settings["alignment"] == alignment)
+    run = next(run for run in STORE.recorded() if run.settings.alignment == alignment)
     return run, STORE.rows(run.id, limit=ALL_ROWS)
 
 
@@ -24,7 +24,7 @@ def with_lanes(*engines: str, dataset: str = "mnist") -> Reported:
     of = {lane.engine: lane for lane in run.lanes}
     lanes = tuple(replace(of[source], engine=engine) for engine, source in sources.items())
     copied = [replace(row, engine=engine) for engine, source in sources.items() for row in rows if row.engine == source]
-    settings = {**run.settings, "engines": list(engines), "dataset": dataset}
+    settings = run.settings.model_copy(update={"engines": engines, "dataset": dataset})
     return replace(run, lanes=lanes, settings=settings), [row for row in rows if not row.engine] + copied
 
 
@@ -33,7 +33,7 @@ def cut_off(epochs: int, state: str, reason: str, planned: int | None = None) ->
     run, rows = recorded()
     kept = [row for row in rows if row.kind != "result" and row.fields.get("epoch", 0) <= epochs]
     lanes = tuple(Lane(lane.engine, state, "", None, None) for lane in run.lanes)
-    settings = {**run.settings, "epochs": planned or run.settings["epochs"]}
+    settings = run.settings.model_copy(update={"epochs": planned or run.settings.epochs})
     return replace(run, state=state, reason=reason, lanes=lanes, settings=settings), kept
 
 
@@ -41,7 +41,7 @@ def one_epoch() -> Reported:
     """A run of one epoch, with its result."""
     run, rows = recorded()
     kept = [row for row in rows if row.fields.get("epoch", 0) <= 1]
-    return replace(run, settings={**run.settings, "epochs": 1}), kept
+    return replace(run, settings=run.settings.model_copy(update={"epochs": 1})), kept
 
 
 def imported() -> Reported:

@@ -178,7 +178,7 @@ def print_progress(run: Run, rows: Iterator[Row]) -> None:
             if row.kind not in ("data", "lane", "step", "epoch"):
                 continue
             if row.engine not in tasks:
-                title, total = (engine_title(row.engine), run.settings["epochs"]) if row.engine else ("Data", None)
+                title, total = (engine_title(row.engine), run.settings.epochs) if row.engine else ("Data", None)
                 tasks[row.engine] = progress.add_task(title, words="", total=total)
             task = tasks[row.engine]
             if row.kind == "data":
@@ -214,7 +214,7 @@ def runs(as_json: AsJson = False) -> None:
     for run in found:
         state = run.state if run.source == "here" else f"{run.state}, {run.source} ({machine_words(run.machine)})"
         state += f", {said[0]}" if (said := badge_of(run)) else ""
-        images = datasets.find(run.settings["dataset"]).test_images
+        images = datasets.find(run.settings.dataset).test_images
         tested = [lane for lane in run.lanes if lane.test_accuracy is not None]
         results = [f"{engine_title(lane.engine)} {metrics.percent(lane.test_accuracy, images)}" for lane in tested]
         begun = run.created_at[:16].replace("T", " ")
@@ -233,9 +233,9 @@ def _summary(run: Run) -> dict[str, Any]:
         "source": run.source,
         "fairness": None if run.fairness is None else asdict(run.fairness),
         "busy": run.busy,
-        "dataset": run.settings["dataset"],
-        "engines": run.settings["engines"],
-        "settings": run.settings,
+        "dataset": run.settings.dataset,
+        "engines": list(run.settings.engines),
+        "settings": run.settings.as_json(),
         "machine": run.machine,
         "lanes": [
             {
@@ -268,12 +268,12 @@ def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], a
 
 def _print_run(run: Run, rows: list[Row]) -> None:
     """Settings, a line an epoch, and the article's last two lines for each lane."""
-    words = ", ".join(f"{k} {','.join(v) if isinstance(v, list) else v}" for k, v in run.settings.items())
+    words = ", ".join(f"{k} {','.join(v) if isinstance(v, list) else v}" for k, v in run.settings.as_json().items())
     say(run_title(run.name, run.settings))
     origin = "" if run.source == "here" else f", {run.source}"
     say(f"Run {run.id}: {run.state}{origin}. {run.reason}".strip())
     say(f"{words}. {machine_words(run.machine)}, {run.created_at[:10]}.")
-    images = datasets.find(run.settings["dataset"])
+    images = datasets.find(run.settings.dataset)
     listed = [
         (
             str(row.fields["epoch"]),

@@ -112,7 +112,7 @@ def kept_images(launcher: Launcher, run: Run, source: Path) -> dict[str, npt.NDA
     """What a recording brings of the test set: `index` int32 [K] and `images` uint8 [K, 28, 28] of the images that
     are worth a look, and `test_labels` uint8 [N] of all.
     """
-    prepared = datasets.prepared(run.settings["dataset"], launcher.store.data_dir)
+    prepared = datasets.prepared(run.settings.dataset, launcher.store.data_dir)
     if prepared is None:
         raise RecordingError("The prepared data set is gone: record again.")
     arrays = prepared.load()

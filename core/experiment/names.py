@@ -4,7 +4,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal, Protocol
@@ -128,17 +128,18 @@ def _joins(letter: str) -> bool:
     return letter == JOINER or ord(letter) in SKIN_TONES or unicodedata.category(letter) in ("Mn", "Mc", "Me")
 
 
-def run_title(name: str, settings: Mapping[str, Any]) -> str:
+def run_title(name: str, settings: TrainSettings) -> str:
     """What a run is called: its owner's name for it, else what sets its settings apart; plain text, cut."""
     return cut(name) or cut(automatic_title(settings))
 
 
-def automatic_title(settings: Mapping[str, Any]) -> str:
+def automatic_title(settings: TrainSettings) -> str:
     """What a run is, by its settings: which differ from the usual ones, and how alike its lanes began."""
+    values = settings.as_json()
     phrases = [
-        setting_phrase(field, settings[field])
+        setting_phrase(field, values[field])
         for field in TITLE_ORDER
-        if field in settings and (field == "alignment" or settings[field] != USUAL[field])
+        if field == "alignment" or values[field] != USUAL[field]
     ]
     title = ", ".join(phrases)
     return title[:1].upper() + title[1:]
@@ -152,14 +153,13 @@ ALWAYS_SAID = ("batch_size", "epochs", "dropout", "learning_rate", "engines", "a
 def sought_in_settings(text: str) -> str:
     """Where a search looks for a run by its settings (as JSON): title, titles and codes, case-folded, a line each."""
     try:
-        settings = json.loads(text)
-        words = [automatic_title(settings)]
-        for field in ALWAYS_SAID:
-            words.append(setting_phrase(field, settings[field]))
-            codes = settings[field]
-            words += map(str, codes if isinstance(codes, list) else [codes])
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):  # damaged: by its name, then
+        settings = TrainSettings.of_store(json.loads(text))
+    except (ValueError, TypeError, AttributeError, RecursionError):  # damaged: by its name, then
         return ""
+    words, values = [automatic_title(settings)], settings.as_json()
+    for field in ALWAYS_SAID:
+        codes = values[field]
+        words += [setting_phrase(field, codes), *map(str, codes if isinstance(codes, list) else [codes])]
     return "\n".join(words).casefold()
 
 
@@ -181,7 +181,7 @@ class Titled(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def settings(self) -> dict[str, Any]: ...
+    def settings(self) -> TrainSettings: ...
     @property
     def created_at(self) -> str: ...
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 
@@ -46,13 +46,14 @@ ENGINE_NAMES = (
     "torch",
     "keras-eager",
     "keras-on-torch",
-    # JAX is no requirement: where it is not installed its engine is not offered.
-    *(("keras-on-jax",) if importlib.util.find_spec("jax") else ()),
+    "keras-on-jax",
     "keras-tuned",
     "torch-compile",
     "torch-tuned",
 )
-"""What a user may choose as a lane: the two frameworks as shipped, then their variants."""
+"""What a lane can be: the two frameworks as shipped, then their variants, whether they are installed here or not."""
+NEEDS = {"keras-on-jax": "jax"}
+"""Engines that need a module which is no requirement of this project."""
 SPARE_ENGINES = ("keras", "torch")
 """The engines that a run has unless its user chooses others: one imported worker of each is kept warm."""
 MAX_LANES = 10
@@ -199,6 +200,17 @@ def _engines(value: object) -> tuple[str, ...]:
     return tuple(names)
 
 
+def missing_module(engine: str) -> str:
+    """The module that an engine needs and that is not installed here; empty where it can train here."""
+    module = NEEDS.get(engine, "")
+    return module if module and importlib.util.find_spec(module) is None else ""
+
+
+def installed_engines() -> list[str]:
+    """The engines that can train here."""
+    return [engine for engine in ENGINE_NAMES if not missing_module(engine)]
+
+
 LETTERS_LOOKED_AT = 1000
 
 
@@ -242,6 +254,16 @@ class TrainSettings(BaseModel):
     patience: Annotated[int, BeforeValidator(NUMBERS["patience"].check)] = 0
     device: Annotated[Device, _choice("Device", tuple(Device))] = Device.AUTO
 
+    @field_validator("alignment")
+    @classmethod
+    def _aligns_the_pair(cls, alignment: Alignment, info: ValidationInfo) -> Alignment:
+        """`engines` stands before `alignment` among the fields; where it is wrong itself, it alone is named."""
+        engines = info.data.get("engines", ALIGNED_PAIR)
+        if alignment != Alignment.AS_SHIPPED and sorted(engines) != sorted(ALIGNED_PAIR):
+            message = f"{alignment} compares exactly keras and torch, not {', '.join(engines)}."
+            raise PydanticCustomError("alignment", "{message}", {"message": message})
+        return alignment
+
     @classmethod
     def parse(cls, raw: Mapping[str, Any], training_split: int | None = None) -> Self:
         """Checks raw values from widgets, a URL or a command line; absent fields take their defaults.
@@ -260,14 +282,23 @@ class TrainSettings(BaseModel):
             raise InvalidSettings(problems) from None
         if problems:
             raise InvalidSettings(problems)
-        if settings.alignment != Alignment.AS_SHIPPED and sorted(settings.engines) != sorted(ALIGNED_PAIR):
-            engines = ", ".join(settings.engines)
-            raise InvalidSettings(
-                {"alignment": f"{settings.alignment} compares exactly keras and torch, not {engines}."}
-            )
         if training_split is not None:
             settings.check_batch(training_split)
         return settings
+
+    @classmethod
+    def of_store(cls, stored: Mapping[str, Any]) -> Self:
+        """The settings of a run as they were written down: a setting that came later has its default.
+
+        Names that are no settings of this version are left out. Raises `InvalidSettings`.
+        """
+        return cls.parse({name: value for name, value in stored.items() if name in cls.model_fields})
+
+    def check_installed(self) -> None:
+        """Raises `InvalidSettings` where an engine cannot train here."""
+        for engine in self.engines:
+            if module := missing_module(engine):
+                raise InvalidSettings({"engines": f"{engine} cannot train here: {module} is not installed."})
 
     def check_batch(self, training_split: int) -> None:
         """Raises `InvalidSettings` where one batch would be larger than the run's training split."""

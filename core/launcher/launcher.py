@@ -116,6 +116,7 @@ class Launcher:
         for engine in settings.engines:
             if engine not in ENGINE_NAMES and not self.deployment.fake_engines:
                 raise InvalidSettings({"engines": f"There is no engine {engine}. Engines: {', '.join(ENGINE_NAMES)}."})
+        settings.check_installed()
         dataset = datasets.find(settings.dataset)
         here = not dataset.download_bytes or self.deployment.datasets_dir is not None
         self.limits.check(settings, here or datasets.prepared(settings.dataset, self.store.data_dir) is not None)
@@ -124,10 +125,10 @@ class Launcher:
     def submit(self, settings: TrainSettings, visitor: str = "") -> str:
         """Queues a run; returns its id. Raises `InvalidSettings`, `Refused`, `StoreError`."""
         self.check(settings)
-        expected = estimate(self.store, settings.as_json())
+        expected = estimate(self.store, settings)
         with self._guard:
             self._admit(visitor)
-            run_id = self.store.create(settings.as_json(), this_machine(), visitor)
+            run_id = self.store.create(settings, this_machine(), visitor)
             takes_s = expected.seconds if expected else self.limits.run_s
             self._enqueue(Job(run_id, settings, visitor, takes_s, self.clock))
         return run_id

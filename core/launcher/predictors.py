@@ -111,7 +111,7 @@ class Predictor:
         """Makes sure that the worker holds this model."""
         if model.slot not in self._slots:
             command = messages.Load(
-                next(self._serials), model.slot, model.settings, str(model.weights_file), model.sha256
+                next(self._serials), model.slot, model.settings.as_json(), str(model.weights_file), model.sha256
             )
             answer = self._call(command, START_S)
             assert isinstance(answer, messages.Loaded)

@@ -1,12 +1,10 @@
 """How long a run will take here, from the newest one whose epochs cost the same, whatever their number."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import mean
-from typing import Any
 
 from core.experiment import metrics
-from core.experiment.settings import Schedule
+from core.experiment.settings import Schedule, TrainSettings
 from core.results.outcome import LaneOutcome, gather
 from core.storage.runs import ALL_ROWS, Store
 
@@ -29,7 +27,7 @@ class Estimate:
         return f"About {metrics.roughly(self.seconds)} here, going by the last such run of {epochs}."
 
 
-def estimate(store: Store, settings: Mapping[str, Any]) -> Estimate | None:
+def estimate(store: Store, settings: TrainSettings) -> Estimate | None:
     """What `store.last_like` took, plus or minus the epochs that it had fewer or more; None where there is no such run.
 
     So imports, certificate, tracing and the test count once, whatever the number of epochs.
@@ -38,10 +36,10 @@ def estimate(store: Store, settings: Mapping[str, Any]) -> Estimate | None:
     if run is None or run.elapsed_s is None:
         return None
     lanes = [lane for lane in gather(run, store.rows(run.id, steps=False, limit=ALL_ROWS)).lanes if lane.epochs]
-    missing = [(settings["epochs"] - len(lane.epochs)) * epoch_s(lane) for lane in lanes]
+    missing = [(settings.epochs - len(lane.epochs)) * epoch_s(lane) for lane in lanes]
     if not missing:
         return None
-    more_s = sum(missing) if settings["schedule"] == Schedule.TURNS else max(missing, key=abs)
+    more_s = sum(missing) if settings.schedule == Schedule.TURNS else max(missing, key=abs)
     done = max(len(lane.epochs) for lane in lanes)
     return Estimate(max(0.0, run.elapsed_s + more_s), done, all(seconds == 0 for seconds in missing))
 

@@ -22,7 +22,7 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 def content(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
     """A run and all its rows as JSON values; what only this folder knows (source, pin, visitor) stays here."""
-    values = asdict(run)
+    values = asdict(run) | {"settings": run.settings.as_json()}
     lanes = values.pop("lanes")
     for own in ("source", "pinned", "visitor", "fairness", "busy"):  # the last two are said by rows, too
         values.pop(own)

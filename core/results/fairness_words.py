@@ -12,11 +12,11 @@ COLOURS = {"held": "green", "parted": "red", "failed": "red", "not compared": "g
 
 def badge_of(run: Run) -> tuple[str, str] | None:
     """What stands beside an ended run's state, and its colour; None where nothing was aligned."""
-    if run.live or run.settings["alignment"] == Alignment.AS_SHIPPED:
+    if run.live or run.settings.alignment == Alignment.AS_SHIPPED:
         return None
     if run.fairness is None:
         return NOT_COMPARED, "gray"
-    return badge_words(run.fairness, run.settings["alignment"]), COLOURS[run.fairness.state]
+    return badge_words(run.fairness, run.settings.alignment), COLOURS[run.fairness.state]
 
 
 def words_of(run: Run) -> str:
@@ -25,7 +25,7 @@ def words_of(run: Run) -> str:
         return ""
     if run.fairness is None:
         return NOT_RECORDED if run.state == "finished" else ENDED_BEFORE
-    return sentences(run.fairness, run.settings["alignment"])
+    return sentences(run.fairness, run.settings.alignment)
 
 
 def not_comparable(verdict: Verdict | None) -> bool:

@@ -89,7 +89,7 @@ def open_gallery(store: Store, outcome: Outcome) -> Gallery:
         raise GalleryError("This run kept no predictions: it did not finish.")
     if run.source == "recorded":
         return _recorded(folder, predictions)
-    prepared = datasets.prepared(run.settings["dataset"], store.data_dir)
+    prepared = datasets.prepared(run.settings.dataset, store.data_dir)
     if prepared is None:
         raise GalleryError("The data set of this run is not in the data folder: train on it here to see images.")
     arrays = prepared.load()

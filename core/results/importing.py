@@ -121,7 +121,7 @@ def _sound(found: _Content) -> Taken:
     """The run with its rows and files. Raises `Unsound`, `InvalidSettings`."""
     settings = TrainSettings.parse(found.run.settings)
     lanes = tuple(Lane(**lane.model_dump()) for lane in found.lanes)
-    told = found.run.model_dump() | {"settings": settings.as_json()}
+    told = found.run.model_dump() | {"settings": settings}
     run = Run(**told, source="imported", lanes=lanes)
     kinds = [str(raw.get("kind")) for raw in found.rows]  # a kind that no page reads is left out
     rows = [_row(n, kinds[n - 1], raw) for n, raw in enumerate(found.rows, start=1) if kinds[n - 1] in KINDS]

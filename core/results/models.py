@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core.experiment.names import framework, is_variant
+from core.experiment.settings import TrainSettings
 from core.results.outcome import Outcome
 from core.storage.runs import Run, Store
 
@@ -16,7 +16,7 @@ class Model:
 
     engine: str
     slot: str
-    settings: dict[str, Any]
+    settings: TrainSettings
     weights_file: Path
     sha256: str
 

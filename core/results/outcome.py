@@ -128,12 +128,12 @@ class Outcome:
     @property
     def dataset(self) -> Dataset:
         """The run's data set."""
-        return DATASETS[self.run.settings["dataset"]]
+        return DATASETS[self.run.settings.dataset]
 
     @property
     def times_compare(self) -> bool:
         """Whether the lanes' times may be compared: in turns, on the same device, on a machine left to them."""
-        return self.same_device and self.run.settings["schedule"] == Schedule.TURNS and not self.busy
+        return self.same_device and self.run.settings.schedule == Schedule.TURNS and not self.busy
 
     @property
     def same_device(self) -> bool:
@@ -146,7 +146,7 @@ class Outcome:
 
         Lanes that ran at once took the processors from each other: their times do not compare anyway.
         """
-        if self.run.settings["schedule"] == Schedule.TOGETHER:
+        if self.run.settings.schedule == Schedule.TOGETHER:
             return False
         least = min((lane.taken_share or 0.0 for lane in self.lanes), default=0.0)
         return any(lane.lacked(min(STARVED_SHARE, least + UNEQUAL_SHARE)) for lane in self.lanes)
@@ -194,7 +194,7 @@ DOING = {
 
 def progress(outcome: Outcome, estimate: str = "") -> RunProgress:
     """How far a live run is. `estimate`: how long it will take, as a sentence, until its own epochs say it."""
-    run, epochs = outcome.run, int(outcome.run.settings["epochs"])
+    run, epochs = outcome.run, outcome.run.settings.epochs
     if run.state == "queued":
         return RunProgress(0, "Waits for its turn.")
     busy = [lane for lane in outcome.lanes if lane.state in DOING]
@@ -225,7 +225,7 @@ def _data_sentence(outcome: Outcome) -> str:
 def _whose_turn(outcome: Outcome, busy: list[LaneOutcome]) -> str:
     if not busy:
         return "Getting ready."
-    epoch = min(max(len(lane.epochs) for lane in busy) + 1, int(outcome.run.settings["epochs"]))
+    epoch = min(max(len(lane.epochs) for lane in busy) + 1, outcome.run.settings.epochs)
     waiting = [lane.title for lane in outcome.lanes if lane.state == "waiting"]
     doing = joined([f"{lane.title} {DOING[lane.state]}" for lane in busy])
     rest = ""
@@ -233,12 +233,12 @@ def _whose_turn(outcome: Outcome, busy: list[LaneOutcome]) -> str:
         verb = "waits for its turn" if len(waiting) == 1 else "wait for their turns"
         rest = f", {joined(waiting)} {verb}"
     training = any(lane.state in ("training", "building") for lane in busy)
-    return (f"Epoch {epoch} of {outcome.run.settings['epochs']}. " if training else "") + f"{doing}{rest}."
+    return (f"Epoch {epoch} of {outcome.run.settings.epochs}. " if training else "") + f"{doing}{rest}."
 
 
 def time_left_s(outcome: Outcome) -> float | None:
     """Seconds until every lane has trained its epochs, from the epochs so far; None before each lane has one."""
-    epochs = int(outcome.run.settings["epochs"])
+    epochs = outcome.run.settings.epochs
     left = []
     for lane in outcome.lanes:
         if lane.state in ENDED:
@@ -250,7 +250,7 @@ def time_left_s(outcome: Outcome) -> float | None:
         left.append((epochs - len(lane.epochs)) * mean(epoch["train_s"] + epoch["val_s"] for epoch in steady))
     if not left:
         return None
-    return float(sum(left)) if outcome.run.settings["schedule"] == Schedule.TURNS else float(max(left))
+    return float(sum(left)) if outcome.run.settings.schedule == Schedule.TURNS else float(max(left))
 
 
 def conclusion(outcome: Outcome) -> str:
@@ -307,7 +307,7 @@ def _speeds(outcome: Outcome, lanes: list[LaneOutcome]) -> str:
 
 def _no_comparison(outcome: Outcome, lanes: Sequence[LaneOutcome], all_of_them: str) -> str:
     """Why the lanes' speeds may not be compared; empty where they may."""
-    if outcome.run.settings["schedule"] == Schedule.TOGETHER:
+    if outcome.run.settings.schedule == Schedule.TOGETHER:
         return f"since {all_of_them} ran at once, their times cannot be compared"
     if not outcome.same_device:
         return "since they ran on different devices, their times cannot be compared"
@@ -341,7 +341,7 @@ def _time_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tu
 
 def _caution(outcome: Outcome) -> str:
     held = outcome.fairness is not None and outcome.fairness.state == "held" and outcome.fairness.complete
-    if held and outcome.run.settings["alignment"] == Alignment.EXACT_TWIN:
+    if held and outcome.run.settings.alignment == Alignment.EXACT_TWIN:
         return (
             "**The framework is not the model:** with everything aligned both compute the same numbers; "
             "only speed and memory are the frameworks' own."

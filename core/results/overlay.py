@@ -1,12 +1,13 @@
 """Several runs in one chart: a mark for each run, names beside the line ends, a legend; what differs, in words."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
 from core.experiment import metrics
 from core.experiment.names import SETTING_WORDS, framework, setting_value
+from core.experiment.settings import TrainSettings
 from core.results import axes
 from core.results.charts import COLOURS, base_layout, on_axis
 from core.results.outcome import LaneOutcome, Outcome
@@ -120,12 +121,11 @@ def legend(outcome: Outcome, number: int) -> str:
     return f"**{LETTERS[number]}** {marks}"
 
 
-def differences(settings: Sequence[Mapping[str, object]]) -> str:
+def differences(settings: Sequence[TrainSettings]) -> str:
     """Which settings of the runs differ, with each run's value: `batch size 126, 512`."""
-    names = [name for name in settings[0] if len({setting_value(one.get(name)) for one in settings}) > 1]
-    parts = [
-        f"{SETTING_WORDS.get(name, name)} {', '.join(_value(one.get(name)) for one in settings)}" for name in names
-    ]
+    values = [one.as_json() for one in settings]
+    names = [name for name in values[0] if len({setting_value(one[name]) for one in values}) > 1]
+    parts = [f"{SETTING_WORDS.get(name, name)} {', '.join(_value(one[name]) for one in values)}" for name in names]
     return f"They differ in: {'; '.join(parts)}." if parts else "Their settings are the same."
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.experiment.metrics import loss
-from core.experiment.settings import ALIGNED_PAIR, Alignment, InvalidSettings, Schedule, TrainSettings
+from core.experiment.settings import ALIGNED_PAIR, Alignment, Schedule, TrainSettings
 from core.results.outcome import Outcome
 
 CHANCE = 2 / 10
@@ -35,14 +35,10 @@ def suggestion(outcome: Outcome) -> Suggestion | None:
     run, verdict = outcome.run, outcome.fairness
     if run.state not in ("finished", "failed") or (verdict and verdict.state in ("parted", "failed")):
         return None
-    try:
-        settings = TrainSettings.parse(run.settings)
-    except InvalidSettings:
-        return None
     for rule in RULES if run.state == "finished" else (_smaller_rate,):
-        if found := rule(outcome, settings):
+        if found := rule(outcome, run.settings):
             changes, what, why = found
-            return Suggestion(settings.model_copy(update=changes), what, why)
+            return Suggestion(run.settings.model_copy(update=changes), what, why)
     return None
 
 

@@ -14,7 +14,7 @@ from core.storage.runs import Run
 
 def settings_words(run: Run) -> str:
     """A run's settings in one line."""
-    s = run.settings
+    s = run.settings.as_json()
     words = [
         f"batch size {s['batch_size']}",
         f"{s['epochs']} epoch{'s' if s['epochs'] > 1 else ''}",
@@ -34,7 +34,7 @@ def settings_words(run: Run) -> str:
 
 def settings_lines(run: Run) -> dict[str, str]:
     """Every setting by its name on the page, with its value in words."""
-    s = run.settings
+    s = run.settings.as_json()
     patience = f"after {s['patience']} epochs without a lower validation loss" if s["patience"] else "off"
     return {
         "Engines": joined([engine_title(engine) for engine in s["engines"]]),
@@ -87,7 +87,7 @@ def time_caption(outcome: Outcome) -> str:
     words = "Start: import, data, build. The rest: validation and test. Times never include the dashboard's own work."
     if outcome.beside is not None:
         words = "Drawn beside: somebody drew while this trained, so its times are a little too long. " + words
-    if outcome.run.settings["schedule"] == "together":
+    if outcome.run.settings.schedule == "together":
         return (
             f"{'Both' if len(outcome.lanes) == 2 else 'All'} ran at once, so their times cannot be compared. " + words
         )
@@ -129,7 +129,7 @@ def certificate_meaning(outcome: Outcome) -> str:
     """What the larger of the certificate's differences means in the numbers that the lanes compute in."""
     certificate = outcome.certificate or {}
     largest = max(certificate["logit_difference"], certificate["loss_difference"])
-    twin = outcome.run.settings["alignment"] == Alignment.EXACT_TWIN
+    twin = outcome.run.settings.alignment == Alignment.EXACT_TWIN
     return f"At most {metrics.digits(largest)} apart. {metrics.rounding(largest, 'float64' if twin else 'float32')}"
 
 

@@ -26,10 +26,10 @@ NO_EPOCH = 10**9
 def certificate_fault(run: Run, certificate: Certificate) -> str:
     """What a run's settings do not make so in its certificate, as the rest of a sentence; empty where all is so."""
     settings = run.settings
-    if settings["alignment"] == Alignment.AS_SHIPPED:
+    if settings.alignment == Alignment.AS_SHIPPED:
         return "its lanes were not aligned, and nothing can be certified"
-    bounds = parity.CERTIFICATE_BOUNDS[settings["alignment"] == Alignment.EXACT_TWIN]
-    batch = min(settings["batch_size"], parity.CERTIFICATE_BATCH)
+    bounds = parity.CERTIFICATE_BOUNDS[settings.alignment == Alignment.EXACT_TWIN]
+    batch = min(settings.batch_size, parity.CERTIFICATE_BATCH)
     made = {"logit_bound": bounds[0], "loss_bound": bounds[1], "steps": parity.CERTIFICATE_STEPS, "batch_size": batch}
     for name, value in made.items():
         if (said := getattr(certificate, name)) != value:
@@ -46,7 +46,7 @@ def verdict_fault(run: Run, rows: Sequence[Row]) -> str:
     said = from_fields(fields)
     if fields is None or said is None:
         return ""
-    if run.settings["alignment"] == Alignment.AS_SHIPPED:
+    if run.settings.alignment == Alignment.AS_SHIPPED:
         return "its lanes were not aligned, and it says that they were compared"
     if len(run.lanes) != 2:
         return f"its lanes are {len(run.lanes)}, and it says that two were compared"
@@ -65,7 +65,7 @@ def verdict_fault(run: Run, rows: Sequence[Row]) -> str:
 def _recompute(run: Run, rows: Sequence[Row]) -> Verdict:
     """The verdict on the rows alone: without weights, and with the steps that are kept."""
     settings = run.settings
-    comparison = Comparison(settings["engines"], settings["alignment"], settings["dropout"], every_step=False)
+    comparison = Comparison(settings.engines, settings.alignment, settings.dropout, every_step=False)
     for row in rows:
         if row.kind in ("step", "epoch", "result"):
             comparison.take(row.engine, messages.MESSAGES[row.kind].validate_python(row.fields))
@@ -105,7 +105,7 @@ def _within(run: Run, said: Parting, epochs: int) -> bool:
         at = 1 <= said.step <= steps and said.run_step == (said.epoch - 1) * steps + said.step
     else:
         at = (said.step, said.run_step) == (0, 0)
-    return at and 1 <= said.epoch <= min(epochs + 1, run.settings["epochs"])
+    return at and 1 <= said.epoch <= min(epochs + 1, run.settings.epochs)
 
 
 def _order(parting: Parting) -> tuple[int, int, int]:
@@ -136,7 +136,7 @@ def _most_steps(run: Run, rows: Sequence[Row], epochs: int) -> int:
     """As many as both lanes can have reported: those of `epochs`, and what both did of the one after them."""
     steps = _steps_per_epoch(run)
     between = -(-steps // POINTS_PER_EPOCH) - 1
-    done = dict.fromkeys(run.settings["engines"], 0)
+    done = dict.fromkeys(run.settings.engines, 0)
     for row in rows:
         if row.kind in ("step", "epoch") and row.fields["epoch"] == epochs + 1:
             # After the last step that is kept there may have been others, but not the next that is.
@@ -146,7 +146,7 @@ def _most_steps(run: Run, rows: Sequence[Row], epochs: int) -> int:
 
 
 def _steps_per_epoch(run: Run) -> int:
-    return -(-DATASETS[run.settings["dataset"]].training_split // int(run.settings["batch_size"]))
+    return -(-DATASETS[run.settings.dataset].training_split // run.settings.batch_size)
 
 
 def _weights_fault(said: Verdict) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from core.experiment.fairness import Verdict, from_fields
 from core.experiment.names import moment, sought_in_settings
-from core.experiment.settings import Alignment
+from core.experiment.settings import Alignment, TrainSettings
 from core.storage.database import OPEN_STATES, State, StoreError
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
@@ -60,7 +60,7 @@ class Run:
     ended_at: str | None
     state: State
     reason: str
-    settings: dict[str, Any]
+    settings: TrainSettings
     machine: dict[str, Any]
     source: Literal["here", "recorded", "imported"] = "here"
     lanes: tuple[Lane, ...] = ()
@@ -134,8 +134,8 @@ class Wanted:
         """Whether a run is one of them."""
         words = (run.name, run.note, run.id, run.state, run.source, run.created_at)
         return (
-            self.says(json.dumps(run.settings), *words)
-            and self.dataset in ("", run.settings["dataset"])
+            self.says(json.dumps(run.settings.as_json()), *words)
+            and self.dataset in ("", run.settings.dataset)
             and (not self.engine or any(lane.engine == self.engine for lane in run.lanes))
             and self.state in ("", run.state)
         )
@@ -189,7 +189,8 @@ class Recording:
         lanes = tuple(Lane(**lane) for lane in content["lanes"])
         self.rows = [Row(row.pop("seq"), row.pop("engine"), row.pop("kind"), row) for row in content["rows"]]
         said, busy = said_at_the_end(self.rows)
-        own = {"source": "recorded", "lanes": lanes, "fairness": from_fields(said), "busy": busy}
+        settings = TrainSettings.of_store(content["run"]["settings"])
+        own = {"settings": settings, "source": "recorded", "lanes": lanes, "fairness": from_fields(said), "busy": busy}
         self.run = Run(**{**content["run"], **own})
 
 
@@ -197,5 +198,5 @@ class Recording:
 def read_recordings(folder: Path) -> dict[str, Recording]:
     """The recordings in a folder by run id, as shipped first, the twin last; read once a process: they never change."""
     found = [Recording(path) for path in sorted(folder.glob("*/run.json"))]
-    found.sort(key=lambda recording: [*Alignment].index(recording.run.settings["alignment"]))
+    found.sort(key=lambda recording: [*Alignment].index(recording.run.settings.alignment))
     return {recording.run.id: recording for recording in found}

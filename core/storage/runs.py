@@ -42,7 +42,7 @@ from core.storage.records import (
     read_recordings,
     said_at_the_end,
 )
-from core.storage.soundness import Unsound, check_listed
+from core.storage.soundness import Unsound, check_listed, settings_of
 
 # fmt: off
 __all__ = [
@@ -54,7 +54,6 @@ __all__ = [
 
 ALL_ROWS = 10**9
 """A limit that no run reaches."""
-USUAL = {name: value for name, value in TrainSettings().as_json().items() if name != "engines"}
 RECORDED = Path(__file__).parent / "recorded"
 
 
@@ -76,17 +75,17 @@ class Store(Database):
 
     # --- writing ---------------------------------------------------------------------------------------
 
-    def create(self, settings: Mapping[str, Any], machine: Mapping[str, Any], visitor: str = "") -> str:
+    def create(self, settings: TrainSettings, machine: Mapping[str, Any], visitor: str = "") -> str:
         """A new queued run; returns its id."""
         run_id = new_id()
         with self.writing() as connection:
             connection.execute(
                 "INSERT INTO runs (id, created_at, state, settings, machine, visitor) VALUES (?, ?, 'queued', ?, ?, ?)",
-                (run_id, now(), json.dumps(settings), json.dumps(machine), visitor),
+                (run_id, now(), json.dumps(settings.as_json()), json.dumps(machine), visitor),
             )
             connection.executemany(
                 "INSERT INTO lanes (run, engine, position, state) VALUES (?, ?, ?, 'waiting')",
-                [(run_id, engine, i) for i, engine in enumerate(settings["engines"])],
+                [(run_id, engine, i) for i, engine in enumerate(settings.engines)],
             )
         return run_id
 
@@ -204,7 +203,7 @@ class Store(Database):
             connection.execute(
                 f"INSERT INTO runs (id, visitor, settings, machine, source, fairness, busy, {', '.join(columns)}) "
                 f"VALUES (?, ?, ?, ?, 'imported', ?, ?, {', '.join('?' * len(columns))})",
-                (run_id, visitor, json.dumps(run.settings), json.dumps(run.machine), json.dumps(said), busy, *values),
+                (run_id, visitor, *map(json.dumps, (run.settings.as_json(), run.machine, said)), busy, *values),
             )
             connection.executemany(
                 "INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -308,12 +307,11 @@ class Store(Database):
     def _run(run: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
         """A line of `runs`, whose columns are called like the fields. Raises `Unsound`."""
         try:
-            parsed = {name: json.loads(run[name]) for name in ("settings", "machine")}
+            settings, machine = json.loads(run["settings"]), json.loads(run["machine"])
             fairness = from_fields(json.loads(run["fairness"]))
         except (ValueError, TypeError, LookupError, RecursionError):
             raise Unsound("its settings, its machine or its verdict cannot be read") from None
-        if isinstance(parsed["settings"], dict):  # a setting that came later was as its default before
-            parsed["settings"] = {**USUAL, **parsed["settings"]}
+        parsed = {"settings": settings_of(settings), "machine": machine}
         parsed |= {name: bool(run[name]) for name in ("pinned", "busy")}
         found = Run(**{**dict(run), **parsed, "lanes": lanes, "fairness": fairness})
         check_listed(found)
@@ -343,14 +341,14 @@ class Store(Database):
             raise DamagedRun(Damaged(run_id, f"row {row['seq']} holds no JSON object"))
         return Row(row["seq"], row["engine"], row["kind"], fields)
 
-    def last_like(self, settings: Mapping[str, Any]) -> Run | None:
+    def last_like(self, settings: TrainSettings) -> Run | None:
         """The newest run that finished here, on a machine left to it, and whose epochs cost the same.
 
         That is: same data, batch and engines.
         """
         given = f"(SELECT {COSTS_ALIKE} FROM (SELECT ? AS settings))"
         where = f"WHERE state = 'finished' AND source = 'here' AND NOT busy AND {COSTS_ALIKE} = {given}"
-        found = self._select(f"{where} ORDER BY id DESC LIMIT 1", json.dumps(settings))
+        found = self._select(f"{where} ORDER BY id DESC LIMIT 1", json.dumps(settings.as_json()))
         return found[0] if found else None
 
     def artifacts(self, run_id: str) -> Path:

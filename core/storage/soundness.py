@@ -113,11 +113,10 @@ def check_listed(run: Run) -> None:
         raise Unsound(f"its source is {shown(run.source)}, which is none")
     if not all(isinstance(text, str) for text in (run.reason, run.name, run.note, run.visitor)):
         raise Unsound("its name, note or reason is no text")
-    _check_settings(run.settings)
     words = (run.machine.get("processor"), run.machine.get("cores")) if isinstance(run.machine, dict) else ()
     if not words or (run.source != "here" and not (isinstance(words[0], str) and isinstance(words[1], int))):
         raise Unsound("its machine is not described")
-    if tuple(lane.engine for lane in run.lanes) != tuple(run.settings["engines"]):
+    if tuple(lane.engine for lane in run.lanes) != run.settings.engines:
         raise Unsound("its lanes are not the engines of its settings")
     for lane in run.lanes:
         figures = [value for value in (lane.test_loss, lane.test_accuracy) if value is not None]
@@ -125,16 +124,15 @@ def check_listed(run: Run) -> None:
             raise Unsound(f"the test result of {shown(lane.engine)} is no number")
 
 
-def _check_settings(settings: object) -> None:
-    """Every setting but the engines: one that is not installed here may have trained there."""
-    if not isinstance(settings, dict):
+def settings_of(stored: object) -> TrainSettings:
+    """A run's settings from the values that were stored, which name its engines at least. Raises `Unsound`."""
+    if not isinstance(stored, dict):
         raise Unsound("its settings are none")
-    engines = settings.get("engines")
+    engines = stored.get("engines")
     if not isinstance(engines, list) or not engines or not all(isinstance(engine, str) for engine in engines):
         raise Unsound(f"its engines are {shown(engines)}")
     try:
-        others = {name: settings[name] for name in settings if name in TrainSettings.model_fields and name != "engines"}
-        TrainSettings.parse(others)
+        return TrainSettings.of_store(stored)
     except InvalidSettings as error:
         raise Unsound(f"its settings cannot be: {str(error).rstrip('.')}") from None
 
@@ -200,7 +198,7 @@ def check_rows(run: Run, rows: Sequence[Row]) -> None:
 
 def _check_row(run: Run, row: Row) -> None:
     kinds = LANES_KINDS if row.engine else RUNS_KINDS
-    if row.kind not in kinds or row.engine not in ("", *run.settings["engines"]):
+    if row.kind not in kinds or row.engine not in ("", *run.settings.engines):
         raise Unsound(f"no such row of {shown(row.engine) if row.engine else 'the run itself'} can be")
     given = dict(row.fields)
     passed = given.pop("passed", None) if row.kind == "certificate" else None
@@ -215,11 +213,11 @@ def _check_row(run: Run, row: Row) -> None:
         _check_value(name, value)
     if row.kind == "certificate":
         _check_certificate(run, Certificate(**given), passed)
-    if row.kind in ("step", "epoch") and not 1 <= row.fields["epoch"] <= run.settings["epochs"]:
-        raise Unsound(f"epoch {row.fields['epoch']} is not one of {run.settings['epochs']}")
-    dataset = DATASETS[run.settings["dataset"]]
+    if row.kind in ("step", "epoch") and not 1 <= row.fields["epoch"] <= run.settings.epochs:
+        raise Unsound(f"epoch {row.fields['epoch']} is not one of {run.settings.epochs}")
+    dataset = DATASETS[run.settings.dataset]
     if row.kind == "step":
-        _check_points(row.fields, -(-dataset.training_split // run.settings["batch_size"]))
+        _check_points(row.fields, -(-dataset.training_split // run.settings.batch_size))
     if row.kind == "result":
         _check_result(row, dataset)
 

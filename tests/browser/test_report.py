@@ -128,7 +128,7 @@ def expected_charts(case: str) -> list[str]:
 @pytest.mark.parametrize("case", [case for case in CASES if case != "failed"])
 def test_curves_show_what_the_page_shows(opened: Open, case: str) -> None:
     charts = {chart["kind"]: chart for chart in opened(case).evaluate(GEOMETRY)["charts"]}
-    epochs = CASES[case]()[0].settings["epochs"]
+    epochs = CASES[case]()[0].settings.epochs
     for kind, chart in charts.items():
         first = 0 if kind == "loss" or epochs == 1 else 1
         assert [label["words"] for label in chart["across"]] == [str(tick) for tick in range(first, epochs + 1)]

@@ -136,7 +136,7 @@ def story(browser: Browser, server: Server, tmp_path_factory: pytest.TempPathFac
 def test_the_run_has_the_settings_of_the_fields(story: Story) -> None:
     assert story.run is not None
     assert story.run.state == "finished"
-    assert story.run.settings == TrainSettings.parse(SETTINGS).as_json()
+    assert story.run.settings == TrainSettings.parse(SETTINGS)
     assert {lane.state for lane in story.run.lanes} == {"finished"}
 
 

@@ -62,7 +62,7 @@ def more_runs(folder: Path, ended: Ended, count: int, **settings: object) -> lis
     with sqlite3.connect(folder / "duel.sqlite3") as connection:
         for number in range(count):
             run_id = f"20250101-0000{number:02d}-00000001"
-            changed = json.dumps({**ended.run.settings, **settings})
+            changed = json.dumps({**ended.run.settings.as_json(), **settings})
             columns = "created_at, started_at, ended_at, state, reason, machine"
             query = f"INSERT INTO runs (id, settings, {columns}) SELECT ?, ?, {columns} FROM runs WHERE id = ?"
             connection.execute(query, (run_id, changed, ended.run.id))

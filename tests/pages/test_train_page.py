@@ -269,7 +269,7 @@ def test_what_is_not_plainly_written_stays_and_the_page_says_how_it_was_read(
     assert page.texts[-2].startswith(f"{answer}MNIST, 5,000 images: ")
     assert page.link == {name: f"{value:g}"}, "whoever gets the link reads the number"
     page.press("Start")
-    assert launcher.store.runs()[0].settings[name] == value
+    assert launcher.store.runs()[0].settings.as_json()[name] == value
     launcher.stop(launcher.active()[0])
 
 
@@ -404,7 +404,7 @@ def test_start_pressed_before_the_address_arrives_starts_what_was_typed(
     late: TrainPage, launcher: StandInLauncher
 ) -> None:
     late.press("Start")
-    assert launcher.store.runs()[0].settings["batch_size"] == 600
+    assert launcher.store.runs()[0].settings.batch_size == 600
     wait_for("the end", lambda: not launcher.active())
 
 
@@ -420,7 +420,7 @@ def test_start_queues_one_run_with_the_settings_shown(launcher: StandInLauncher)
     link = {"batch_size": "600", "epochs": "2", "dropout": "0.15", "seed": "3"}
     page = TrainPage(**link).press("Start")
     (run,) = launcher.store.runs()
-    assert run.settings == TrainSettings.parse(link).as_json()
+    assert run.settings == TrainSettings.parse(link)
     wait_for("the end", lambda: not launcher.active())
     page.run().run()
     assert len(launcher.store.runs()) == 1, "reruns start nothing"
@@ -432,7 +432,7 @@ def test_who_presses_start_a_moment_after_somebody_else_gets_the_next_turn(launc
     first.press("Start")
     second.press("Start")
     runs = launcher.store.runs()
-    assert [run.settings["epochs"] for run in runs] == [2, 8]
+    assert [run.settings.epochs for run in runs] == [2, 8]
     assert [first.progress.split(".")[0], second.progress] == [
         first.progress.split(".")[0],
         "Waits for its turn: a run is training.",

@@ -18,7 +18,7 @@ def made(folder: Path, state: str = "finished") -> str:
     """A run of this folder with a file of its own."""
     store = Store(folder)
     store.open_for_writing()
-    run_id = store.create(TrainSettings().as_json(), dict(this_machine()))
+    run_id = store.create(TrainSettings(), dict(this_machine()))
     store.append(run_id, [Entry("", "run", {"state": "running"}), Entry("", "run", {"state": state})])
     store.artifacts(run_id).mkdir(parents=True)
     (store.artifacts(run_id) / "keras.log").write_text("x")

@@ -13,7 +13,7 @@ from core.storage.runs import RECORDED, Row, Store
 from tests.processes.conftest import OpenLauncher, settings, wait_for
 from tests.processes.test_cli import core
 
-RUN = next(run for run in Store(Path("nowhere")).recorded() if run.settings["alignment"] == "as-shipped")
+RUN = next(run for run in Store(Path("nowhere")).recorded() if run.settings.alignment == "as-shipped")
 
 
 def rows() -> list[Row]:

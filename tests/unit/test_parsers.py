@@ -259,7 +259,7 @@ def test_packed_images(text: str) -> None:
 def small_export() -> dict[str, Any]:
     """A recorded run's first two epochs and its end, with a row or two of each kind, and a verdict on these."""
     recorded = Store(Path("nowhere"))
-    run = next(run for run in recorded.recorded() if run.settings["alignment"] == "same-start")
+    run = next(run for run in recorded.recorded() if run.settings.alignment == "same-start")
     kept, seen = [], set()
     for row in recorded.rows(run.id, limit=runs.ALL_ROWS):
         epoch, state = (row.fields.get(name) for name in ("epoch", "state"))
@@ -268,7 +268,7 @@ def small_export() -> dict[str, Any]:
             seen.add(key)
             kept.append(row)
     values: dict[str, Any] = json.loads(export.as_json(run, kept))
-    comparison = Comparison(run.settings["engines"], "same-start", run.settings["dropout"], every_step=False)
+    comparison = Comparison(run.settings.engines, "same-start", run.settings.dropout, every_step=False)
     for row in kept:
         if row.kind in ("epoch", "result"):
             comparison.take(row.engine, messages.MESSAGES[row.kind].validate_python(row.fields))

@@ -13,7 +13,6 @@ import jinja2
 
 from core.experiment import metrics
 from core.experiment.names import framework, is_variant, run_title
-from core.experiment.settings import InvalidSettings, TrainSettings
 from core.results import axes, wording
 from core.results import charts as figures_of
 from core.results.fairness_words import badge_of, not_comparable, words_of
@@ -150,11 +149,7 @@ def _certificate(outcome: Outcome) -> dict[str, Any] | None:
 
 def _code(outcome: Outcome) -> list[tuple[str, list[tuple[LaneOutcome, str]]]]:
     """Every purpose with each lane's part of its script."""
-    try:
-        settings = TrainSettings.parse(outcome.run.settings)
-    except InvalidSettings:
-        return []
-    scripts = [(lane, listing(lane.engine, settings)) for lane in outcome.lanes if lane.engine in FILENAMES]
+    scripts = [(lane, listing(lane.engine, outcome.run.settings)) for lane in outcome.lanes if lane.engine in FILENAMES]
     if not scripts:
         return []
     return [(TITLES[purpose], [(lane, script.sections[purpose]) for lane, script in scripts]) for purpose in PURPOSES]

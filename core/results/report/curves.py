@@ -139,7 +139,7 @@ def in_drawing_order(lanes: Sequence[LaneOutcome]) -> list[LaneOutcome]:
 
 def is_twin(outcome: Outcome) -> bool:
     """Whether the run's lanes are to compute the same numbers."""
-    return bool(outcome.run.settings["alignment"] == Alignment.EXACT_TWIN)
+    return bool(outcome.run.settings.alignment == Alignment.EXACT_TWIN)
 
 
 def _chart(kind: Kind, outcome: Outcome, lanes: list[LaneOutcome], steps: dict[str, tuple[Points, bool]]) -> Chart:
@@ -149,7 +149,7 @@ def _chart(kind: Kind, outcome: Outcome, lanes: list[LaneOutcome], steps: dict[s
         training = [(lane, [(float(e["epoch"]), float(e["train_loss"])) for e in lane.epochs]) for lane in lanes]
         parts += [("training", lane, points) for lane, points in training]
     parts += [("main", lane, [(float(e["epoch"]), kind.value(e)) for e in lane.epochs]) for lane in lanes]
-    x = axes.epochs(int(outcome.run.settings["epochs"]), first=0 if kind.key == "loss" else 1)
+    x = axes.epochs(outcome.run.settings.epochs, first=0 if kind.key == "loss" else 1)
     y = kind.axis([value for _, _, points in parts for _, value in points])
     lines = [Line(part, lane, _placed(points, x, y), _marked(part, points)) for part, lane, points in parts]
     mains = [line for line in lines if line.part == "main" and line.places]

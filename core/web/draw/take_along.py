@@ -150,5 +150,5 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
     why_not(predictors, cannot, failed)
     with st.expander("The lines that load them"):
         for code in LOADING_CODE.values():
-            text = code.format(name=models[0].engine, dropout=outcome.run.settings["dropout"])
+            text = code.format(name=models[0].engine, dropout=outcome.run.settings.dropout)
             st.code(text, language="python", wrap_lines=True)

@@ -37,7 +37,7 @@ def bar(run: Run, store: Store, active: Launcher | None) -> None:
             "../../pages/train.py",
             label="Run again",
             icon=":material/replay:",
-            query_params=link_to(run.settings),
+            query_params=link_to(run.settings.as_json()),
         )
         with st.popover("Take along", icon=":material/download:"):
             take_along(run, store)

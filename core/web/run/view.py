@@ -10,7 +10,7 @@ import streamlit as st
 from core.experiment import metrics
 from core.experiment.machine import machine_words
 from core.experiment.names import cut, engine_title, framework, is_variant
-from core.experiment.settings import Alignment, InvalidSettings, TrainSettings
+from core.experiment.settings import Alignment, InvalidSettings
 from core.launcher.launcher import Launcher
 from core.results import charts, wording
 from core.results.fairness_words import badge_of, not_comparable, words_of
@@ -124,12 +124,12 @@ def live_charts(outcome: Outcome, store: Store, route: Route) -> Route:
         fed = FedRows([row.as_json() for row in rows], rows[-1].seq if rows else 0, run.state)
     view = ChartView(
         run=run.id,
-        epochs=run.settings["epochs"],
+        epochs=run.settings.epochs,
         lanes=tuple(
             ChartLane(lane.engine, lane.title, framework(lane.engine), is_variant(lane.engine))
             for lane in outcome.lanes
         ),
-        twin=run.settings["alignment"] == Alignment.EXACT_TWIN,
+        twin=run.settings.alignment == Alignment.EXACT_TWIN,
         ended=not run.live,
         accuracy_digits=metrics.percent_decimals(images),
         fed=fed,
@@ -181,11 +181,7 @@ def confusion(lanes: list[LaneOutcome], outcome: Outcome) -> None:
 
 def code(outcome: Outcome) -> None:
     """Each lane's complete script beside the other, in rows of the same purpose."""
-    try:
-        settings = TrainSettings.parse(outcome.run.settings)
-    except InvalidSettings:
-        return
-    listings = [listing(lane.engine, settings) for lane in outcome.lanes if lane.engine in FILENAMES]
+    listings = [listing(lane.engine, outcome.run.settings) for lane in outcome.lanes if lane.engine in FILENAMES]
     if not listings:
         return
     st.space("small")

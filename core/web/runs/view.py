@@ -99,7 +99,7 @@ def tick(run: Run) -> None:
 def figures(run: Run) -> None:
     """When it was, and the first two lanes' test accuracies."""
     st.markdown(f":small[{literal(moment(run.created_at))}]", width="content")
-    images = DATASETS[run.settings["dataset"]].test_images
+    images = DATASETS[run.settings.dataset].test_images
     for lane in run.lanes[:2]:
         accuracy = metrics.percent(lane.test_accuracy, images)
         st.markdown(f"{run_view.marked(lane.engine).split()[0]} {accuracy}", width=72)

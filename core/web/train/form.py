@@ -24,6 +24,7 @@ from core.experiment.settings import (
     InvalidSettings,
     Schedule,
     TrainSettings,
+    installed_engines,
     no_setting,
 )
 from core.launcher.launcher import Launcher
@@ -129,7 +130,7 @@ def _folded_fields(spans: Mapping[str, str], disabled: bool) -> None:
     st.caption(dataset_words(st.session_state["dataset"]))
     st.multiselect(
         "Engines",
-        ENGINE_NAMES,
+        installed_engines(),
         format_func=engine_title,
         key="engines",
         disabled=disabled,
@@ -181,11 +182,11 @@ def _field_value(name: str, text: str) -> tuple[Any, str]:
     if name in NUMBERS:
         return text[:MOST_LETTERS].encode("utf-8", "replace").decode(), ""
     try:
-        value = TrainSettings.parse({name: text}).as_json()[name]
+        settings = TrainSettings.parse({name: text})
+        settings.check_installed()
     except InvalidSettings as error:
-        if name == "alignment" and text in ALIGNMENT_TITLES:
-            return text, ""
         return DEFAULTS[name], error.problems.get(name, str(error))
+    value = settings.as_json()[name]
     if name == "engines" and any(engine not in ENGINE_NAMES for engine in value):
         return DEFAULTS[name], f"Engines must name some of {', '.join(ENGINE_NAMES)}."
     return value, ""

@@ -245,7 +245,7 @@ def test_a_verdict_that_contradicts_itself_is_none(wrong: dict[str, Any]) -> Non
 
 
 def kept(state: State, said: Verdict | None, alignment: str = "exact-twin") -> Run:
-    settings = TrainSettings.parse({"alignment": alignment}).as_json()
+    settings = TrainSettings.parse({"alignment": alignment})
     return Run(
         "20261104-081500-1a2b3c4d", "2026-11-04T08:15:00+00:00", None, None, state, "", settings, {}, fairness=said
     )

@@ -64,11 +64,11 @@ def test_words_are_joined(words: list[str], text: str) -> None:
     ],
 )
 def test_an_automatic_title_says_what_a_run_is(settings: dict[str, Any], title: str) -> None:
-    assert automatic_title(TrainSettings.parse(settings).as_json()) == title
+    assert automatic_title(TrainSettings.parse(settings)) == title
 
 
 def test_a_persons_own_name_comes_before_what_the_settings_say() -> None:
-    usual = TrainSettings().as_json()
+    usual = TrainSettings()
     assert run_title("Mine", usual) == "Mine"
     assert run_title("  \n ", usual) == "As shipped"
 
@@ -100,7 +100,7 @@ class Told:
     id: str
     name: str = ""
     created_at: str = "2020-02-03T04:05:06Z"
-    settings: dict[str, Any] = field(default_factory=lambda: TrainSettings().as_json())
+    settings: TrainSettings = field(default_factory=TrainSettings)
 
 
 def test_titles_in_a_selector_are_never_the_same() -> None:

@@ -1,13 +1,15 @@
 """Settings: defaults are the article's, limits are checked and never clamped, every bad value gets its sentence."""
 
+import importlib.machinery
+import importlib.util
 import math
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import (
@@ -19,6 +21,7 @@ from core.experiment.settings import (
     InvalidSettings,
     Schedule,
     TrainSettings,
+    installed_engines,
     shown,
 )
 
@@ -285,11 +288,25 @@ def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> No
     assert deployment.datasets_dir is None
 
 
-def test_jax_is_offered_where_it_is_installed_and_only_the_frameworks_are_kept_warm() -> None:
-    variants = {"keras-eager", "keras-on-torch", "keras-tuned", "torch-compile", "torch-tuned"}
-    assert set(ENGINE_NAMES) - {"keras-on-jax"} == {*ALIGNED_PAIR, *variants}
-    assert ("keras-on-jax" in ENGINE_NAMES) == bool(find_spec("jax"))
+def test_an_engine_is_valid_everywhere_and_trains_where_its_module_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = TrainSettings.parse({"engines": "keras,keras-on-jax"})
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jax" else importlib.machinery)
+    with pytest.raises(InvalidSettings, match=r"^keras-on-jax cannot train here: jax is not installed\.$"):
+        settings.check_installed()
+    assert installed_engines() == [engine for engine in ENGINE_NAMES if engine != "keras-on-jax"]
+    monkeypatch.undo()
+    assert ("keras-on-jax" in installed_engines()) == bool(importlib.util.find_spec("jax"))
+
+
+def test_only_the_frameworks_are_kept_warm() -> None:
     assert SPARE_ENGINES == ALIGNED_PAIR
+
+
+def test_the_model_itself_refuses_to_align_other_engines() -> None:
+    with pytest.raises(ValidationError, match="exact-twin compares exactly keras and torch, not keras-tuned"):
+        TrainSettings(alignment=Alignment.EXACT_TWIN, engines=("keras-tuned",))
 
 
 @pytest.mark.parametrize("alignment", ["same-start", "exact-twin"])

@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Store:
     store = Store(tmp_path, recorded=tmp_path / "none")
     store.open_for_writing()
     for entries in ([BEGUN, EPOCH], []):
-        store.append(store.create(TrainSettings().as_json(), {}), entries)
+        store.append(store.create(TrainSettings(), {}), entries)
     (tmp_path / LOCK).touch()
     (tmp_path / FILE).write_text(json.dumps({"owner": "the command line", "pid": 1, "started": 0.0, "since": "10:00"}))
     return store

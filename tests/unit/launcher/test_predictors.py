@@ -9,13 +9,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from core.experiment.settings import TrainSettings
 from core.launcher.predictors import PredictorError, Predictors
 from core.protocol import messages
 from core.protocol.process import WorkerProcess
 from core.results.models import Model
 from core.web.draw.view import framework_file
 
-MODEL = Model("keras", "a run keras", {}, Path("weights"), "sum")
+MODEL = Model("keras", "a run keras", TrainSettings(), Path("weights"), "sum")
 IMAGES = np.zeros((1, 28, 28), np.uint8)
 ANSWERS: dict[type, Callable[[Any], messages.Message]] = {
     messages.Load: lambda asked: messages.Loaded(asked.serial, [asked.slot]),
@@ -79,7 +80,7 @@ def bench() -> Bench:
     ids=["answers", "saves", "loads"],
 )
 def test_whatever_a_predictor_does_beside_a_run_marks_it(bench: Bench, act: Callable[[Predictors], Any]) -> None:
-    bench.predictors.ask([Model("keras", "another", {}, Path("weights"), "sum")], IMAGES)
+    bench.predictors.ask([Model("keras", "another", TrainSettings(), Path("weights"), "sum")], IMAGES)
     assert bench.marked == []
     bench.trains = "this run"
     act(bench.predictors)

@@ -29,7 +29,7 @@ def text(content: bytes) -> str:
 def recorded() -> tuple[Run, list[Row], Path]:
     """A duel that came with the project, with its files; its many steps are left out."""
     store = Store(Path("nowhere"), RECORDED)
-    run = next(run for run in store.recorded() if run.settings["alignment"] == "exact-twin")
+    run = next(run for run in store.recorded() if run.settings.alignment == "exact-twin")
     rows = store.rows(run.id, steps=False, limit=ALL_ROWS)
     return run, [row for row in rows if row.kind != "fairness"], store.artifacts(run.id)
 

@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,8 +23,8 @@ def epochs(engine: str, train_s: float, done: int) -> list[Entry]:
     return [Entry(engine, "epoch", {"epoch": n, "val_s": 0.5, **fields}) for n, fields in enumerate(made, 1)]
 
 
-def wanted(**settings: object) -> dict[str, Any]:
-    return TrainSettings.parse(settings).as_json()
+def wanted(**settings: object) -> TrainSettings:
+    return TrainSettings.parse(settings)
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def finished(store: Store) -> Finished:
         store.append(run_id, [Entry("", "run", {"state": "running"}), *lanes[0], *lanes[1]])
         store.append(run_id, [Entry("", "run", {"state": "finished"})])
         took = [FIRST_S + done * (train_s + 0.5) for train_s in (2.0, 1.0)]
-        elapsed = START_S + (sum(took) if asked["schedule"] == "turns" else max(took))
+        elapsed = START_S + (sum(took) if asked.schedule == "turns" else max(took))
         with sqlite3.connect(store.path) as connection:
             connection.execute(
                 "UPDATE runs SET started_at = '2026-11-04T08:00:00.000+00:00', "

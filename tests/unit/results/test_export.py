@@ -18,7 +18,7 @@ LONG = 10**9
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[Row]]:
     """A duel that came with the project: real rows of every kind."""
     store = Store(tmp_path_factory.mktemp("empty"), RECORDED)
-    run = next(run for run in store.recorded() if run.settings["alignment"] == "same-start")
+    run = next(run for run in store.recorded() if run.settings.alignment == "same-start")
     return run, store.rows(run.id, limit=LONG)
 
 

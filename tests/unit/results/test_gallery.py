@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.experiment.settings import TrainSettings
 from core.results.gallery import Gallery, GalleryError, Predictions, open_gallery
 from core.results.outcome import LaneOutcome, Outcome
 from core.storage.runs import Lane, Run, Store
@@ -64,7 +65,7 @@ def run(tmp_path: Path, source: str = "here", finished: bool = True) -> tuple[St
     store = Store(tmp_path)
     found = Run(
         "20261104-081500-1a2b3c4d", "2026-11-04T08:15:00+00:00", None, None, "finished", "",
-        {"dataset": "mnist5k"}, {}, source, (Lane("keras", "finished"),),
+        TrainSettings(), {}, source, (Lane("keras", "finished"),),
     )  # fmt: skip
     store.artifacts(found.id).mkdir(parents=True)
     result = {"predictions_file": "keras.npz"} if finished else {}

@@ -1,5 +1,7 @@
 """What is refused when a run from elsewhere is taken in: one sentence for each thing that cannot be."""
 
+import html
+import importlib.util
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from core.experiment.settings import Alignment
 from core.results import importing
 from core.results.export import as_json
 from core.results.importing import ImportRefused, read_json
+from core.results.report import as_html
 from core.storage.runs import ALL_ROWS, RECORDED, Row, Run, Store
 
 Change = Callable[[dict[str, Any]], object]
@@ -24,7 +27,7 @@ Change = Callable[[dict[str, Any]], object]
 def recorded() -> tuple[Run, list[Row]]:
     """A duel that came with the project, without most of its many steps: real rows of every kind."""
     store = Store(Path("nowhere"), RECORDED)
-    run = next(run for run in store.recorded() if run.settings["alignment"] == "same-start")
+    run = next(run for run in store.recorded() if run.settings.alignment == "same-start")
     rows = store.rows(run.id, limit=ALL_ROWS)
     return run, [row for row in rows if row.kind != "step" or row.seq < 60]
 
@@ -201,7 +204,7 @@ def test_no_bytes_make_it_fail_in_another_way(data: bytes) -> None:
 
 def recorded_as(alignment: str) -> tuple[Run, list[Row]]:
     store = Store(Path("nowhere"), RECORDED)
-    run = next(run for run in store.recorded() if run.settings["alignment"] == alignment)
+    run = next(run for run in store.recorded() if run.settings.alignment == alignment)
     return run, store.rows(run.id, limit=ALL_ROWS)
 
 
@@ -221,6 +224,17 @@ def test_every_recorded_run_is_taken_in_as_it_is_and_without_its_verdict(alignme
     assert list(read_json(as_json(run, rows).encode()).rows) == rows
     before = [row for row in rows if row.kind != "fairness"]  # as it was exported before runs said so
     assert list(read_json(as_json(run, before).encode()).rows) == before
+
+
+def test_a_run_of_an_engine_that_is_not_installed_is_taken_in_and_shows_its_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    text = as_json(*recorded_as("as-shipped")).replace('"keras"', '"keras-on-jax"')
+    text = text.replace('"keras-on-jax": "3', '"keras": "3')  # its version, not an engine
+    run, rows, _ = read_json(text.encode())
+    assert run.settings.engines == ("keras-on-jax", "torch")
+    assert 'os.environ["KERAS_BACKEND"] = "jax"' in html.unescape(as_html(run, rows))
 
 
 @pytest.mark.parametrize("figure", ["train_loss", "val_accuracy"])

@@ -12,7 +12,7 @@ from core.web.draw.view import left_out
 
 
 def finished(*engines: str) -> Outcome:
-    settings = TrainSettings.parse({"engines": ",".join(engines)}).as_json()
+    settings = TrainSettings.parse({"engines": ",".join(engines)})
     run = Run(
         id="20261104-081500-1a2b3c4d",
         created_at="2026-11-04T08:15:00.000+00:00",

@@ -1,6 +1,7 @@
 """What a run's rows add up to: gathering, the progress sentences, the time left, and the conclusion's every branch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -18,8 +19,8 @@ RUN_ID = "20261104-081500-1a2b3c4d"
 
 
 def run(state: str = "running", lanes: Sequence[tuple[str, str]] = (), **settings: object) -> Run:
-    asked = TrainSettings.parse(settings).as_json()
-    named = lanes or [(engine, "waiting") for engine in asked["engines"]]
+    asked = TrainSettings.parse(settings)
+    named = lanes or [(engine, "waiting") for engine in asked.engines]
     return Run(
         id=RUN_ID,
         created_at="2026-11-04T08:15:00.000+00:00",
@@ -345,9 +346,10 @@ def test_of_three_lanes_the_ends_are_named(outcome: Outcome, sentence: str) -> N
 
 def test_three_lanes_at_once_do_not_compare_and_a_failed_one_leaves_two() -> None:
     outcome = several(keras=(950, 3000), torch=(948, 2500), torch_tuned=(953, 6000))
-    outcome.run.settings["schedule"] = "together"
+    alone = outcome.run
+    outcome.run = replace(alone, settings=alone.settings.model_copy(update={"schedule": "together"}))
     assert "and since all ran at once, their times cannot be compared." in conclusion(outcome)
-    outcome.run.settings["schedule"] = "turns"
+    outcome.run = alone
     outcome.lanes[2].result = {}
     assert spaced(conclusion(outcome)).startswith("In this run Keras got 2 more of the 1,000 test images right and ")
 

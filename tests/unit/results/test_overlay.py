@@ -19,7 +19,7 @@ def outcome(epochs: int = 2, engines: str = "keras,torch", accuracy: float = 0.9
     """A run whose lanes all end at about the same accuracy."""
     chosen = TrainSettings.parse({"engines": engines, **settings})
     when = "2026-01-01T00:00:00+00:00"
-    run = Run("20260101-000000-00000000", when, None, None, "finished", "", chosen.as_json(), {})
+    run = Run("20260101-000000-00000000", when, None, None, "finished", "", chosen, {})
     lanes = [LaneOutcome(engine, "finished") for engine in chosen.engines]
     for lane in lanes:
         lane.epochs += [{"epoch": n, "val_accuracy": accuracy + n / 1000} for n in range(1, epochs + 1)]
@@ -97,7 +97,7 @@ def test_a_name_alone_stands_where_its_line_ends() -> None:
 
 
 def test_what_differs_is_said_and_equal_settings_too() -> None:
-    first, second = TrainSettings().as_json(), TrainSettings.parse({"batch_size": 512, "device": "cpu"}).as_json()
+    first, second = TrainSettings(), TrainSettings.parse({"batch_size": 512, "device": "cpu"})
     assert differences([first, second]) == (
         "They differ in: batch size 126, 512; device “GPU where both see one, else CPU”, CPU."
     )

@@ -1,5 +1,6 @@
 """What to try after a run: each rule follows from an outcome, the first that applies speaks, and it can be started."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ def finished(*args: Any, losses: tuple[tuple[float, ...], tuple[float, ...]] | N
     """A finished run whose validation losses fall, or are these; as long as its settings say."""
     lengths = {"epochs": len(losses[0]) if losses else kwargs.pop("epochs", 8)}
     outcome = ended(*args, **lengths, **kwargs)
-    outcome.run.settings["epochs"] = lengths["epochs"]
+    settings = outcome.run.settings.model_copy(update=lengths)
+    outcome.run = replace(outcome.run, settings=settings)
     for lane, given in zip(outcome.lanes, losses or ((), ()), strict=False):
         for number, epoch in enumerate(lane.epochs):
             epoch["val_loss"] = given[number] if given else 1 / (1 + number)
@@ -131,7 +133,7 @@ def test_what_is_suggested_follows_from_the_outcome(
     found = suggestion(outcome)
     assert found is not None
     assert (found.what, found.why) == (what, why)
-    assert found.settings.as_json() == outcome.run.settings | changes, "all else is the run's own"
+    assert found.settings.as_json() == outcome.run.settings.as_json() | changes, "all else is the run's own"
     assert TrainSettings.parse(found.settings.as_json()) == found.settings
 
 

@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def made(store: Store, state: str = "finished", **settings: Any) -> str:
-    run_id = store.create(TrainSettings.parse(settings).as_json(), MACHINE)
+    run_id = store.create(TrainSettings.parse(settings), MACHINE)
     if state != "queued":
         store.append(run_id, [Entry("", "run", {"state": "running"})])
     if state not in ("queued", "running"):
@@ -181,7 +181,7 @@ def test_room_is_made_with_one_walk_through_the_files(store: Store, monkeypatch:
 
 def test_a_run_taken_in_is_marked_and_whole(store: Store) -> None:
     lanes = (Lane("keras", "finished", "", 0.1, 0.9), Lane("torch", "failed", "why"))
-    settings = TrainSettings().as_json()
+    settings = TrainSettings()
     run = Run("20250101-000000-00000001", "2025-01-01T00:00:00Z", None, None, "failed", "why", settings, MACHINE)
     run = Run(**{**vars(run), "lanes": lanes, "name": "From afar", "note": "n"})
     rows = [Row(7, "keras", "epoch", {"epoch": 1}), Row(9, "", "run", {"state": "failed"})]

@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def created(store: Store, **changed: Any) -> str:
-    return store.create(TrainSettings.parse(changed).as_json(), MACHINE)
+    return store.create(TrainSettings.parse(changed), MACHINE)
 
 
 def finish(store: Store, run_id: str, state: str = "finished", reason: str = "") -> None:
@@ -69,7 +69,7 @@ def test_a_run_goes_from_queued_to_its_end(store: Store) -> None:
     run_id = created(store, epochs=2)
     run = store.run(run_id)
     assert (run.state, run.live, run.started_at, run.elapsed_s, run.source) == ("queued", True, None, None, "here")
-    assert run.settings == TrainSettings(epochs=2).as_json()
+    assert run.settings == TrainSettings(epochs=2)
     assert [(lane.engine, lane.state) for lane in run.lanes] == [("keras", "waiting"), ("torch", "waiting")]
     store.append(run_id, [Entry("", "run", {"state": "running"}), Entry("torch", "lane", {"state": "training"})])
     assert store.run(run_id).lane("torch").state == "training"
@@ -212,7 +212,7 @@ def test_last_like_finds_the_newest_finished_run_of_any_length_whose_epochs_cost
     first, second = created(store, seed=1), created(store, seed=2, learning_rate=0.1, dropout=0.5, epochs=9)
     for changed in ({"dataset": "mnist"}, {"batch_size": 64}, {"engines": "torch,keras"}, {"schedule": "together"}):
         finish(store, created(store, **changed))
-    wanted = TrainSettings().as_json()
+    wanted = TrainSettings()
     assert store.last_like(wanted) is None
     finish(store, first)
     finish(store, second)
@@ -228,7 +228,7 @@ def test_a_run_from_elsewhere_says_nothing_of_how_long_one_takes_here(store: Sto
     taken = store.run(run_id)
     store.delete(run_id)
     store.take_in(taken, [])
-    assert store.last_like(TrainSettings().as_json()) is None
+    assert store.last_like(TrainSettings()) is None
 
 
 def test_last_like_is_found_by_an_index_and_without_sorting(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +242,7 @@ def test_last_like_is_found_by_an_index_and_without_sorting(store: Store, monkey
         return connection
 
     monkeypatch.setattr(database.sqlite3, "connect", traced)
-    assert store.last_like(TrainSettings().as_json())
+    assert store.last_like(TrainSettings())
     monkeypatch.undo()
     (query,) = [statement for statement in said if "FROM runs WHERE" in statement]
     with store._connection("rw") as connection:
@@ -348,7 +348,7 @@ def test_the_folder_of_every_older_version_opens_with_its_runs_even_a_damaged_on
     connection.close()
     store = Store(tmp_path)
     store.open_for_writing()
-    found = store.last_like(TrainSettings().as_json())
+    found = store.last_like(TrainSettings())
     assert found is not None
     assert found.id == "20250101-000000-00000000"
 
@@ -398,6 +398,6 @@ Store(Path({str(tmp_path)!r})).open_for_writing()
 
 def test_the_recorded_duels_go_from_as_shipped_to_the_twin_and_the_aligned_ones_held(tmp_path: Path) -> None:
     runs = Store(tmp_path).recorded()
-    assert [run.settings["alignment"] for run in runs] == ["as-shipped", "same-start", "exact-twin"]
+    assert [run.settings.alignment for run in runs] == ["as-shipped", "same-start", "exact-twin"]
     assert [run.fairness and run.fairness.state for run in runs] == [None, "held", "held"]
     assert not any(run.busy for run in runs)

@@ -92,7 +92,8 @@ def test_the_models_of_a_run_are_called_as_the_run_is_and_no_two_alike(tmp_path:
 def a_run(number: int, dataset: str = "mnist", /, **accuracies: float | None) -> Run:
     first = Store(Path("nowhere"), RECORDED).recorded()[0]
     lanes = tuple(Lane(engine, "finished", test_accuracy=share) for engine, share in accuracies.items())
-    return replace(first, id=f"{first.id[:-4]}{number:04}", settings=first.settings | {"dataset": dataset}, lanes=lanes)
+    settings = first.settings.model_copy(update={"dataset": dataset})
+    return replace(first, id=f"{first.id[:-4]}{number:04}", settings=settings, lanes=lanes)
 
 
 def test_the_best_run_is_the_one_whose_better_model_reads_most_and_not_the_newest() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.experiment.settings import TrainSettings
 from core.storage.runs import Entry, Store, UnknownRun
 from core.web.server.live import Audience, Tails, again_ms, pace_for
 
@@ -28,7 +29,7 @@ def store(tmp_path: Path) -> Counting:
 
 
 def new_run(store: Store, rows: int) -> str:
-    run_id = store.create({"engines": ["keras"]}, {})
+    run_id = store.create(TrainSettings(engines=("keras",)), {})
     store.append(run_id, [Entry("keras", "step", {"points": [[n, 0.5]]}) for n in range(rows)])
     return run_id
 
