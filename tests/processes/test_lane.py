@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.protocol import messages
-from core.protocol.process import WorkerProcess
+from core.protocol.process import SILENT_S, WorkerProcess
 from tests.processes.conftest import wait_for
 
 
@@ -41,7 +41,7 @@ def test_a_silent_worker_hangs(ready: WorkerProcess) -> None:
     ready.process.send_signal(signal.SIGSTOP)
     wait_for("it is suspended", ready._suspended)
     ready._heard_at = time.monotonic()
-    later(ready, process.SILENT_S - 2)
+    later(ready, SILENT_S - 2)
     assert ready.hung(waits_for_it=False) == ""
     later(ready, 3)
     assert ready.hung(waits_for_it=False) == "its process was suspended for 13 s"
