@@ -18,7 +18,8 @@ import psutil
 
 from benchmarks.result import BenchmarkError
 from core.experiment.settings import SPARE_ENGINES
-from core.storage.runs import Run, Store
+from core.storage.records import Run
+from core.storage.runs import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = "127.0.0.1"

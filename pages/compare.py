@@ -6,8 +6,8 @@ from core.compare import claims
 from core.compare.export import as_csv, as_markdown
 from core.deployment.settings import DeploymentSettings
 from core.launcher import launcher
+from core.storage.database import StoreError
 from core.storage.measurements import Measurements
-from core.storage.runs import StoreError
 from core.web.compare import claims as claims_view
 from core.web.elements import address
 from core.web.elements import measuring as measure_view

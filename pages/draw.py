@@ -10,7 +10,9 @@ from core.launcher.predictors import PredictorError
 from core.results.gallery import Gallery, GalleryError, open_gallery
 from core.results.models import Model, models_of, readable, swapped
 from core.results.outcome import Outcome, gather
-from core.storage.runs import Damaged, Run, Store, StoreError
+from core.storage.database import StoreError
+from core.storage.records import Damaged, Run
+from core.storage.runs import Store
 from core.web.components.digit_pad import digit_pad
 from core.web.draw import gallery as gallery_view
 from core.web.draw import take_along

@@ -4,8 +4,8 @@ import streamlit as st
 
 from core.deployment.settings import DeploymentSettings
 from core.learn import lessons
+from core.storage.database import StoreError
 from core.storage.measurements import Measurements
-from core.storage.runs import StoreError
 from core.web.elements import address
 from core.web.elements.here import here, refused
 from core.web.elements.markdown import literal

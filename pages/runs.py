@@ -4,7 +4,9 @@ import streamlit as st
 
 from core.deployment.settings import DeploymentSettings
 from core.launcher import launcher
-from core.storage.runs import Damaged, DamagedRun, Store, StoreError, UnknownRun
+from core.storage.database import StoreError
+from core.storage.records import Damaged, DamagedRun, UnknownRun
+from core.storage.runs import Store
 from core.web.elements import address
 from core.web.elements.here import here
 from core.web.elements.markdown import literal

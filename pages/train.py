@@ -9,7 +9,9 @@ from core.experiment.names import ALIGNMENT_TITLES
 from core.experiment.settings import TrainSettings
 from core.launcher import launcher
 from core.results.estimate import estimate
-from core.storage.runs import DamagedRun, Run, Store, StoreError, UnknownRun
+from core.storage.database import StoreError
+from core.storage.records import DamagedRun, Run, UnknownRun
+from core.storage.runs import Store
 from core.web.components.copy_link import copy_link
 from core.web.elements import turns as turns_view
 from core.web.elements.here import attempt, here, refused

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.storage.runs import ALL_ROWS, Lane, Row, Run, Store
+from core.storage.records import Lane, Row, Run
+from core.storage.runs import ALL_ROWS, Store
 
 Reported = tuple[Run, list[Row]]
 

@@ -35,8 +35,10 @@ from core.protocol.process import WorkerProcess
 from core.results.fairness_words import badge_of, not_comparable, words_of
 from core.results.models import Model, models_of
 from core.results.outcome import gather
+from core.storage.database import StoreError
 from core.storage.holder import Owner
-from core.storage.runs import ALL_ROWS, Damaged, Row, Run, Store, StoreError, UnknownRun
+from core.storage.records import Damaged, Row, Run, UnknownRun
+from core.storage.runs import ALL_ROWS, Store
 
 app = typer.Typer(
     help="Keras vs PyTorch in the terminal.",

@@ -11,9 +11,9 @@ from core.cli.terminal import AsJson, deployment, err, fail, line, listing, say
 from core.compare.claims import ARTICLE, ARTICLE_URL, CLAIMS, Claim, Judged, all_judged, as_json, claim, summary
 from core.experiment.machine import machine_words
 from core.launcher.launcher import Launcher, LauncherUnavailable
+from core.storage.database import StoreError
 from core.storage.holder import Owner
 from core.storage.measurements import Measurement, Measurements
-from core.storage.runs import StoreError
 
 POLL_S = 0.2
 

@@ -6,8 +6,9 @@ import typer
 
 from core.cli.terminal import deployment, err, fail, out
 from core.launcher.launcher import Launcher, LauncherUnavailable, Refused
+from core.storage.database import StoreError
 from core.storage.holder import Owner
-from core.storage.runs import StoreError, UnknownRun
+from core.storage.records import UnknownRun
 
 
 def delete(runs: Annotated[list[str], typer.Argument(help="Ids of ended runs.", metavar="ID...")]) -> None:

@@ -14,8 +14,10 @@ from core.results import export as files
 from core.results.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
 from core.results.models import readable
 from core.results.report import as_html
+from core.storage.database import StoreError
 from core.storage.holder import Owner
-from core.storage.runs import DamagedRun, Row, Run, Store, StoreError, UnknownRun
+from core.storage.records import DamagedRun, Row, Run, UnknownRun
+from core.storage.runs import Store
 from core.storage.soundness import blaming
 
 FORMATS = ("html", "csv", "json", "tensorboard")

@@ -23,7 +23,8 @@ from core.learn import lessons
 from core.results.export import content
 from core.results.fairness_words import words_of
 from core.storage.measurements import EVIDENCE, Measurement, write_evidence
-from core.storage.runs import RECORDED, Row, Run
+from core.storage.records import Row, Run
+from core.storage.runs import RECORDED
 
 ShowRows = Callable[[Run, Iterator[Row]], None]
 Await = Callable[[Launcher, str], Measurement]

@@ -13,7 +13,8 @@ from core.experiment.settings import TrainSettings
 from core.experiment.weights import Floats, WeightsError, load_weights
 from core.protocol import messages
 from core.protocol.process import WorkerProcess
-from core.storage.runs import ENDED_STATES, Entry, Row, Run, State
+from core.storage.database import ENDED_STATES, State
+from core.storage.records import Entry, Row, Run
 
 PLACES = {
     "import": "while importing",

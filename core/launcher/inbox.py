@@ -17,10 +17,11 @@ from typing import Any
 from core.experiment.settings import InvalidSettings, TrainSettings
 from core.launcher.launcher import Launcher, LauncherUnavailable, Refused
 from core.launcher.outside import follow
-from core.storage.database import new_id
+from core.storage.database import StoreError, new_id
 from core.storage.holder import Owner, left_by, who_holds
 from core.storage.measurements import Measurements
-from core.storage.runs import Row, Store, StoreError, UnknownRun
+from core.storage.records import Row, UnknownRun
+from core.storage.runs import Store
 
 log = logging.getLogger(__name__)
 FOLDER = "inbox"

@@ -27,9 +27,11 @@ from core.launcher.spares import Spares
 from core.launcher.turns import Clock, Job, left_s
 from core.protocol.process import WorkerProcess
 from core.results.estimate import estimate
+from core.storage.database import ENDED_STATES, StoreError
 from core.storage.holder import FolderHeld, Holder, Owner
 from core.storage.measurements import Measurement, Measurements
-from core.storage.runs import ENDED_STATES, Row, Run, Store, StoreError
+from core.storage.records import Row, Run
+from core.storage.runs import Store
 
 log = logging.getLogger(__name__)
 CLOSE_S = 20.0

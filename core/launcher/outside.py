@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from core.launcher.ending import cut_off
 from core.storage.holder import left_by
-from core.storage.runs import ALL_ROWS, DamagedRun, Row, Run, Store
+from core.storage.records import DamagedRun, Row, Run
+from core.storage.runs import ALL_ROWS, Store
 
 
 def look(store: Store, run: Run) -> tuple[Run, list[Row]]:

@@ -23,7 +23,9 @@ from core.protocol import messages
 from core.protocol.messages import Message
 from core.protocol.process import WorkerProcess
 from core.results.outcome import gather
-from core.storage.runs import ALL_ROWS, Entry, State, Store
+from core.storage.database import State
+from core.storage.records import Entry
+from core.storage.runs import ALL_ROWS, Store
 
 STOP_S = 1.2
 TERMINATE_S = 0.4

@@ -13,7 +13,7 @@ from typing import Any
 
 from core.experiment.names import automatic_title
 from core.results.carried import pack
-from core.storage.runs import Row, Run
+from core.storage.records import Row, Run
 
 FORMAT = 1
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")

@@ -7,7 +7,8 @@ from pathlib import Path
 from core.experiment.names import framework, is_variant
 from core.experiment.settings import TrainSettings
 from core.results.outcome import Outcome
-from core.storage.runs import Run, Store
+from core.storage.records import Run
+from core.storage.runs import Store
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from core.experiment import metrics
 from core.experiment.fairness import Verdict, from_fields
 from core.experiment.names import engine_title, joined
 from core.experiment.settings import Alignment, Schedule
-from core.storage.runs import Row, Run
+from core.storage.records import Row, Run
 
 STARVED_SHARE = 0.2
 """A lane beside which others took this fraction of all processors got too little to be compared."""

@@ -9,7 +9,7 @@ from core.experiment.machine import machine_words
 from core.experiment.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES, engine_title, joined
 from core.experiment.settings import Alignment, TrainSettings
 from core.results.outcome import DOING, ENDED, LaneOutcome, Outcome
-from core.storage.runs import Run
+from core.storage.records import Run
 
 
 def settings_words(run: Run) -> str:

@@ -13,9 +13,11 @@ import psutil
 from core.deployment.logs import last_troubles, path_of
 from core.deployment.settings import DeploymentSettings
 from core.experiment.metrics import NO_BREAK
+from core.storage.database import StoreError
 from core.storage.holder import Who, left_by, who_holds
 from core.storage.measurements import Measurements
-from core.storage.runs import Damaged, Store, StoreError, folder_bytes
+from core.storage.records import Damaged
+from core.storage.runs import Store, folder_bytes
 
 PACKAGES = {"streamlit": "Streamlit", "tensorflow": "TensorFlow", "keras": "Keras", "torch": "PyTorch"}
 PROGRAMS = ("core.worker", "core.compare.probes", "core.data.prepare")

@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 from core.experiment.settings import Order
 from core.storage.database import ENDED_STATES, OPEN_STATES, Database, State, new_id, now
-from core.storage.runs import RECORDED, UnknownRun, checked_id
+from core.storage.records import UnknownRun, checked_id
+from core.storage.runs import RECORDED
 
 EVIDENCE = "evidence.json"
 KEPT = 20

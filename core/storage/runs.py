@@ -17,18 +17,13 @@ from core.experiment.settings import TrainSettings
 from core.storage import records
 from core.storage.database import (
     COSTS_ALIKE,
-    ENDED_STATES,
-    FILE,
-    MIGRATIONS,
     OPEN_STATES,
     Database,
-    State,
     StoreError,
     new_id,
     now,
 )
 from core.storage.records import (
-    RUN_ID,
     Damaged,
     DamagedRun,
     Entry,
@@ -43,14 +38,6 @@ from core.storage.records import (
     said_at_the_end,
 )
 from core.storage.soundness import Unsound, check_listed, settings_of
-
-# fmt: off
-__all__ = [
-    "ENDED_STATES", "FILE", "MIGRATIONS", "OPEN_STATES", "RUN_ID", "Damaged", "DamagedRun", "Entry",
-    "Lane", "Row", "Run", "State", "Store",
-    "StoreError", "UnknownRun", "Wanted", "checked_id",
-]
-# fmt: on
 
 ALL_ROWS = 10**9
 """A limit that no run reaches."""
@@ -170,10 +157,6 @@ class Store(Database):
                 self.delete(gone[-1])
                 sizes.pop(gone[-1], None)
         return gone
-
-    def size_bytes(self) -> int:
-        """What all runs of this folder take: the database less its free pages, and the files of the runs."""
-        return self._pages_bytes() + folder_bytes(self.data_dir / "runs")
 
     def _pages_bytes(self) -> int:
         with self.reading() as connection:

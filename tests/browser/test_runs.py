@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from core.results.export import as_json
-from core.storage.runs import Run, Store
+from core.storage.records import Run
+from core.storage.runs import Store
 from tests.browser.conftest import OpenVisitor, Server, settled, wait_for
 
 NOWHERE = Path("nowhere")

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from core.experiment.settings import TrainSettings
 from core.results.listings import listing
-from core.storage.runs import Run, Store
+from core.storage.records import Run
+from core.storage.runs import Store
 from tests.browser.conftest import (
     CHARTS,
     STORY_S,

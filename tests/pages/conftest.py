@@ -19,8 +19,10 @@ from core.launcher import launcher as launcher_module
 from core.launcher.launcher import Launcher
 from core.protocol.process import WorkerProcess
 from core.results import outcome
+from core.storage.database import FILE
 from core.storage.measurements import Measurements
-from core.storage.runs import FILE, Run, Store
+from core.storage.records import Run
+from core.storage.runs import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {"epochs": "3", "batch_size": "600"}

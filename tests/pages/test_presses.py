@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.experiment.settings import Order, TrainSettings
 from core.launcher.launcher import LauncherUnavailable
-from core.storage.runs import StoreError
+from core.storage.database import StoreError
 from core.web.elements import here as here_module
 from tests.pages.conftest import SHORT, StandInLauncher, TrainPage
 from tests.pages.test_compare_page import PROBED, ComparePage

@@ -19,8 +19,9 @@ from core.experiment.settings import ENGINE_NAMES, NUMBERS, TrainSettings
 from core.launcher import launcher as launcher_module
 from core.launcher.launcher import LauncherUnavailable
 from core.results import outcome
+from core.storage.database import FILE, MIGRATIONS
 from core.storage.records import read_recordings
-from core.storage.runs import FILE, MIGRATIONS, Store
+from core.storage.runs import Store
 from core.web.elements.markdown import literal
 from core.web.server.lifespan import lifespan
 from core.web.train import form as settings_form

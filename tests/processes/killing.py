@@ -24,7 +24,9 @@ from benchmarks.server import ROOT, RowsClient, Server, free_port
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import TrainSettings
 from core.launcher.launcher import Launcher
-from core.storage.runs import ALL_ROWS, ENDED_STATES, FILE, Run, Store
+from core.storage.database import ENDED_STATES, FILE
+from core.storage.records import Run
+from core.storage.runs import ALL_ROWS, Store
 
 GONE_WITHIN_S = 10.0
 """A worker ends within a second of its owner; a busy machine may need longer."""

@@ -16,7 +16,7 @@ from typing import Any
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import Order, TrainSettings
 from core.launcher.launcher import Launcher, LauncherUnavailable
-from core.storage.runs import StoreError
+from core.storage.database import StoreError
 
 
 def say(values: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
-from core.storage.runs import Entry, Store
+from core.storage.records import Entry
+from core.storage.runs import Store
 from tests.processes.conftest import OpenLauncher
 from tests.processes.test_cli import FAST, core, only_run
 

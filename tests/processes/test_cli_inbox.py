@@ -15,7 +15,7 @@ from core.experiment.settings import TrainSettings
 from core.launcher import inbox
 from core.launcher.inbox import FOLDER, Guest, Inbox, NotTaken, is_answered
 from core.launcher.launcher import Launcher
-from core.storage.runs import Entry
+from core.storage.records import Entry
 from core.web.server.lifespan import lifespan
 from tests.processes.conftest import Spawn, settings
 from tests.processes.test_cli import FAST, core, only_run

@@ -22,7 +22,9 @@ from core.launcher.ending import kept as said_kept
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.results import outcome
 from core.storage import runs
-from core.storage.runs import FILE, Row, Run, Store, StoreError
+from core.storage.database import FILE, StoreError
+from core.storage.records import Row, Run
+from core.storage.runs import Store
 from core.storage.soundness import fault
 from tests.processes.conftest import OpenLauncher, Spawn, settings, wait_for, worker, workers
 

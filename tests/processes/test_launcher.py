@@ -13,7 +13,8 @@ from core.experiment.settings import InvalidSettings
 from core.launcher import launcher as launcher_module
 from core.launcher.launcher import Launcher, LauncherUnavailable, current, set_current
 from core.launcher.run import RunInProgress
-from core.storage.runs import Row, Run, Store
+from core.storage.records import Row, Run
+from core.storage.runs import Store
 from tests.processes.conftest import OpenLauncher, settings, wait_for, worker, workers
 
 

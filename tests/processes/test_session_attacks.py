@@ -19,7 +19,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from benchmarks import storm
 from benchmarks.viewer import Http, Viewer, ViewerError
-from core.storage.runs import Run
+from core.storage.records import Run
 from tests.processes.conftest import wait_for
 from tests.processes.serve_fake import FakeDashboard, fake_dashboard
 

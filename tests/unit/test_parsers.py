@@ -38,8 +38,8 @@ from core.protocol import messages
 from core.results import charts, export, importing, report
 from core.results.figures import figures
 from core.results.outcome import conclusion, gather
-from core.storage import runs
-from core.storage.runs import Store, UnknownRun
+from core.storage.records import RUN_ID, UnknownRun, checked_id
+from core.storage.runs import ALL_ROWS, Store
 from core.web.server import routes
 from core.web.train.form import DEFAULTS, MOST_LETTERS, _field_value
 from tests.unit.protocol.test_messages import MESSAGES
@@ -261,7 +261,7 @@ def small_export() -> dict[str, Any]:
     recorded = Store(Path("nowhere"))
     run = next(run for run in recorded.recorded() if run.settings.alignment == "same-start")
     kept, seen = [], set()
-    for row in recorded.rows(run.id, limit=runs.ALL_ROWS):
+    for row in recorded.rows(run.id, limit=ALL_ROWS):
         epoch, state = (row.fields.get(name) for name in ("epoch", "state"))
         key = (row.engine, row.kind, epoch if row.kind in ("step", "epoch") else state == "finished")
         if key not in seen and (state or (epoch or 0) <= 2):
@@ -508,7 +508,7 @@ A_RUN = "20261104-081500-1a2b3c4d"
 IDS = st.one_of(
     TEXTS,
     st.builds(edited, st.just(A_RUN), EDITS),
-    st.from_regex(runs.RUN_ID, fullmatch=True),
+    st.from_regex(RUN_ID, fullmatch=True),
     st.sampled_from(
         ["../../etc/passwd", A_RUN + "\n", A_RUN + "/..", "%2e%2e", "..\\", A_RUN.replace("2", "\uff12"), "con"]
     ),
@@ -517,7 +517,7 @@ IDS = st.one_of(
 
 @given(IDS | RAW)
 def test_a_runs_id(value: Any) -> None:
-    found, refused = tried(UnknownRun, runs.checked_id, value)
+    found, refused = tried(UnknownRun, checked_id, value)
     if refused is not None:
         one_sentence(str(refused))
         return

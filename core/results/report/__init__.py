@@ -20,7 +20,7 @@ from core.results.figures import figures
 from core.results.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.results.outcome import LaneOutcome, Outcome, conclusion, gather
 from core.results.report import curves
-from core.storage.runs import Row, Run
+from core.storage.records import Row, Run
 
 STATE_TONES = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
 

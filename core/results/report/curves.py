@@ -14,7 +14,7 @@ from core.experiment.settings import Alignment
 from core.results import axes
 from core.results.axes import Axis
 from core.results.outcome import LaneOutcome, Outcome
-from core.storage.runs import Row
+from core.storage.records import Row
 
 DRAWN_STEPS = 2000
 """A lane's steps at most, as in the live charts: more cannot be told apart."""

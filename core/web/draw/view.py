@@ -17,7 +17,7 @@ from core.launcher.predictors import Prediction, PredictorError, Predictors
 from core.results.gallery import Gallery
 from core.results.models import Model, readers
 from core.results.outcome import Outcome
-from core.storage.runs import Run
+from core.storage.records import Run
 from core.web.components.digit_pad import PadLane, PadSample, PadView
 from core.web.draw.drawing import Drawing
 

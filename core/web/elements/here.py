@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.experiment.settings import InvalidSettings
 from core.launcher import launcher
-from core.storage.runs import StoreError
+from core.storage.database import StoreError
 from core.web.elements.markdown import literal
 
 READ_S = 60.0

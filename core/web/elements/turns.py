@@ -12,7 +12,7 @@ from core.experiment.settings import TrainSettings
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.turns import Job
 from core.learn.lessons import LESSONS
-from core.storage.runs import StoreError
+from core.storage.database import StoreError
 from core.web.elements.markdown import literal
 from core.web.server.visitor import visitor
 

@@ -15,7 +15,9 @@ from core.results import export
 from core.results.importing import ImportRefused, read_json
 from core.results.models import readable
 from core.results.report import as_html
-from core.storage.runs import ALL_ROWS, Row, Run, Store, StoreError
+from core.storage.database import StoreError
+from core.storage.records import Row, Run
+from core.storage.runs import ALL_ROWS, Store
 from core.web.elements import turns as turns_view
 from core.web.elements.here import attempt, refused
 from core.web.elements.markdown import literal

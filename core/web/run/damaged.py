@@ -7,7 +7,9 @@ from contextlib import contextmanager
 import streamlit as st
 
 from core.launcher.launcher import Launcher
-from core.storage.runs import ALL_ROWS, Damaged, DamagedRun, Run, Store, StoreError
+from core.storage.database import StoreError
+from core.storage.records import Damaged, DamagedRun, Run
+from core.storage.runs import ALL_ROWS, Store
 from core.storage.soundness import blaming
 from core.web.elements.here import refused
 from core.web.elements.markdown import literal

@@ -5,7 +5,8 @@ import streamlit as st
 from core.launcher.launcher import Launcher
 from core.results.estimate import estimate
 from core.results.outcome import Outcome, gather
-from core.storage.runs import Run, Store
+from core.storage.records import Run
+from core.storage.runs import Store
 from core.web.elements import turns as turns_view
 from core.web.elements.markdown import literal
 from core.web.run import view as run_view

@@ -18,7 +18,8 @@ from core.results.figures import figures
 from core.results.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.results.outcome import LaneOutcome, Outcome, conclusion, progress
 from core.results.suggestion import suggestion
-from core.storage.runs import Run, Store
+from core.storage.records import Run
+from core.storage.runs import Store
 from core.web.components.copy_link import copy_link
 from core.web.components.live_chart import ChartLane, ChartView, FedRows, Route, live_chart
 from core.web.elements.markdown import literal

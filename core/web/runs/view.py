@@ -12,7 +12,9 @@ from core.experiment.settings import ENGINE_NAMES
 from core.launcher.launcher import Launcher
 from core.results.outcome import Outcome, gather
 from core.results.overlay import MOST, differences, legend, overlay, results
-from core.storage.runs import ENDED_STATES, Run, Store, StoreError, Wanted
+from core.storage.database import ENDED_STATES, StoreError
+from core.storage.records import Run, Wanted
+from core.storage.runs import Store
 from core.web.elements.markdown import literal
 from core.web.run import damaged
 from core.web.run import view as run_view

@@ -13,8 +13,8 @@ from core.deployment.logs import open_log
 from core.experiment.settings import InvalidSettings
 from core.launcher.inbox import Inbox
 from core.launcher.launcher import Launcher, LauncherUnavailable, set_current
+from core.storage.database import StoreError
 from core.storage.holder import Owner
-from core.storage.runs import StoreError
 
 COLLECT_EACH_S = 30.0
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.storage.runs import ALL_ROWS, Store, StoreError
+from core.storage.database import StoreError
+from core.storage.runs import ALL_ROWS, Store
 
 FRESH_S = 0.1
 """Rows that were read so recently are sent without another look."""

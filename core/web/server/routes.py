@@ -11,7 +11,9 @@ from starlette.routing import BaseRoute, Route
 from streamlit import config
 
 from core.deployment.settings import DeploymentSettings
-from core.storage.runs import Store, StoreError, UnknownRun, checked_id
+from core.storage.database import StoreError
+from core.storage.records import UnknownRun, checked_id
+from core.storage.runs import Store
 from core.web.server.live import Tails, again_ms
 
 ASSETS = {path.name: path for path in (Path(__file__).parents[1] / "components").rglob("*.js")}

@@ -4,7 +4,7 @@ import pytest
 
 from core.experiment.settings import TrainSettings
 from core.launcher.ending import RunLane, cut_off, how_ended, kept
-from core.storage.runs import Lane, Row, Run
+from core.storage.records import Lane, Row, Run
 
 SETTINGS = TrainSettings()
 

@@ -14,7 +14,8 @@ from core.experiment.settings import TrainSettings
 from core.launcher import inbox
 from core.launcher.inbox import FOLDER, Guest, Inbox, NotTaken
 from core.launcher.launcher import Refused
-from core.storage.runs import StoreError, UnknownRun
+from core.storage.database import StoreError
+from core.storage.records import UnknownRun
 
 RUN = "20251104-081500-00000001"
 

@@ -14,7 +14,8 @@ from core.launcher.ending import cut_off
 from core.launcher.outside import as_they_are, look
 from core.storage.health import look as health
 from core.storage.holder import FILE, LOCK, Holder, left_by
-from core.storage.runs import Entry, Run, Store
+from core.storage.records import Entry, Run
+from core.storage.runs import Store
 
 EPOCH = Entry("keras", "epoch", {"epoch": 1})
 BEGUN = Entry("", "run", {"state": "running"})

@@ -16,7 +16,9 @@ from core.results.export import as_json
 from core.results.gallery import read_predictions
 from core.results.importing import ImportRefused, read_json
 from core.results.models import readable
-from core.storage.runs import ALL_ROWS, RECORDED, Row, Run, Store, StoreError
+from core.storage.database import StoreError
+from core.storage.records import Row, Run
+from core.storage.runs import ALL_ROWS, RECORDED, Store
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -9,7 +9,8 @@ import pytest
 from core.experiment.metrics import NO_BREAK
 from core.experiment.settings import TrainSettings
 from core.results.estimate import estimate
-from core.storage.runs import Entry, Store
+from core.storage.records import Entry
+from core.storage.runs import Store
 
 START_S = 10.0
 FIRST_S = 3.0

@@ -9,7 +9,8 @@ import pytest
 
 from core.results.export import as_csv, as_json, harmless
 from core.results.importing import read_json
-from core.storage.runs import RECORDED, Row, Run, Store
+from core.storage.records import Row, Run
+from core.storage.runs import RECORDED, Store
 
 LONG = 10**9
 

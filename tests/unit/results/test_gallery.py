@@ -8,7 +8,8 @@ import pytest
 from core.experiment.settings import TrainSettings
 from core.results.gallery import Gallery, GalleryError, Predictions, open_gallery
 from core.results.outcome import LaneOutcome, Outcome
-from core.storage.runs import Lane, Run, Store
+from core.storage.records import Lane, Run
+from core.storage.runs import Store
 
 LABELS = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1], np.uint8)
 

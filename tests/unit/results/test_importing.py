@@ -18,7 +18,8 @@ from core.results import importing
 from core.results.export import as_json
 from core.results.importing import ImportRefused, read_json
 from core.results.report import as_html
-from core.storage.runs import ALL_ROWS, RECORDED, Row, Run, Store
+from core.storage.records import Row, Run
+from core.storage.runs import ALL_ROWS, RECORDED, Store
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -7,7 +7,8 @@ import pytest
 from core.experiment.settings import TrainSettings
 from core.results.models import models_of
 from core.results.outcome import LaneOutcome, Outcome
-from core.storage.runs import Lane, Run, Store
+from core.storage.records import Lane, Run
+from core.storage.runs import Store
 from core.web.draw.view import left_out
 
 

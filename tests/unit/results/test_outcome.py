@@ -13,7 +13,7 @@ from core.experiment.metrics import NO_BREAK
 from core.experiment.settings import TrainSettings
 from core.results.figures import figures
 from core.results.outcome import ENDED, LaneOutcome, Outcome, conclusion, gather, progress, time_left_s
-from core.storage.runs import Lane, Row, Run
+from core.storage.records import Lane, Row, Run
 
 RUN_ID = "20261104-081500-1a2b3c4d"
 

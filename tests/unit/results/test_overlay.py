@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.experiment.settings import TrainSettings
 from core.results.outcome import LaneOutcome, Outcome
 from core.results.overlay import BOTTOM, GLYPHS, NAME, TOP, differences, legend, overlay, spread
-from core.storage.runs import Run
+from core.storage.records import Run
 
 
 def outcome(epochs: int = 2, engines: str = "keras,torch", accuracy: float = 0.9, **settings: Any) -> Outcome:

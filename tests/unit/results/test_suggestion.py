@@ -9,7 +9,7 @@ from core.experiment.fairness import TWIN_BOUNDS, Verdict
 from core.experiment.settings import TrainSettings
 from core.results.outcome import Outcome, gather
 from core.results.suggestion import suggestion
-from core.storage.runs import Row
+from core.storage.records import Row
 from tests.unit.results.test_outcome import finished as ended
 from tests.unit.results.test_outcome import run
 

@@ -9,7 +9,9 @@ import pytest
 
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
-from core.storage.runs import Damaged, DamagedRun, Entry, Row, Store, StoreError, Wanted
+from core.storage.database import StoreError
+from core.storage.records import Damaged, DamagedRun, Entry, Row, Wanted
+from core.storage.runs import Store
 from core.storage.soundness import blaming
 
 

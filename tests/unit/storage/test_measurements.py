@@ -5,8 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 from core.experiment.settings import Order
+from core.storage.database import FILE, MIGRATIONS
 from core.storage.measurements import Measurements
-from core.storage.runs import FILE, MIGRATIONS
 
 
 def test_a_measurement_knows_whether_it_is_a_lesson_whatever_its_name(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from core.launcher.ending import RunLane
 from core.protocol import messages
 from core.results.export import as_json
 from core.results.importing import read_json
-from core.storage.runs import Entry
+from core.storage.records import Entry
 from tests.unit.results.test_importing import recorded_as, refused
 
 STEPS = 106

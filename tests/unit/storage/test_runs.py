@@ -13,8 +13,9 @@ import pytest
 
 from core.experiment.settings import TrainSettings
 from core.storage import database
-from core.storage.database import new_id
-from core.storage.runs import FILE, MIGRATIONS, Entry, Row, Run, Store, StoreError, UnknownRun, checked_id
+from core.storage.database import FILE, MIGRATIONS, StoreError, new_id
+from core.storage.records import Entry, Row, Run, UnknownRun, checked_id
+from core.storage.runs import Store
 
 MACHINE = {"name": "here"}
 RECORDED_ID = "20250101-000000-00000001"

@@ -8,7 +8,8 @@ import numpy as np
 from core.experiment.names import engine_title
 from core.launcher.predictors import Prediction
 from core.results.models import Model
-from core.storage.runs import RECORDED, Lane, Run, Store
+from core.storage.records import Lane, Run
+from core.storage.runs import RECORDED, Store
 from core.web.draw.view import (
     a_class,
     accuracy_words,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.experiment.settings import TrainSettings
-from core.storage.runs import Entry, Store, UnknownRun
+from core.storage.records import Entry, UnknownRun
+from core.storage.runs import Store
 from core.web.server.live import Audience, Tails, again_ms, pace_for
 
 
