@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 
-import psutil
-
-from benchmarks.pen import LOADED, draw
+from benchmarks.memory import draw_one, in_words, pss_mib
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import Dashboard, dashboard
-from benchmarks.visitor import WAIT_MS, chromium, link, open_page, press_start
+from benchmarks.visitor import chromium, link, open_page, press_start
 from core.experiment.settings import TrainSettings
 
 HOW = """
@@ -26,7 +24,6 @@ from before the click to the run's end. 1 MiB is 1,048,576 bytes. The goals are 
 
 REST_GOAL_MIB, TRAINING_GOAL_MIB = 1.7 * 1024, 2.5 * 1024
 SAMPLE_S = 0.2
-MIB = 2**20
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +41,6 @@ FULL = Size(servers=3, rest_s=10, epochs=8)
 QUICK = Size(servers=1, rest_s=3, epochs=2)
 
 
-def held_mib(server: Dashboard) -> dict[str, float]:
-    """MiB of each of the server's processes, by what it is, as `keras 512`."""
-    found: dict[str, float] = {}
-    for process in server.tree():
-        try:
-            words = process.cmdline()
-            name = words[-1] if "core.worker" in words else words[2] if len(words) > 2 else "process"
-            found[f"{name} {process.pid}"] = process.memory_full_info().pss / MIB
-        except psutil.Error:  # it has just ended
-            continue
-    return found
-
-
 class Sampler(threading.Thread):
     """Looks every 0.2 s until it is told to end; `peak` is the largest sum, and which process held what then."""
 
@@ -68,7 +52,7 @@ class Sampler(threading.Thread):
     def run(self) -> None:
         """Samples."""
         while not self._done.wait(SAMPLE_S):
-            now = held_mib(self.server)
+            now = pss_mib(self.server)
             self.samples += 1
             if sum(now.values()) > sum(self.peak.values()):
                 self.peak = now
@@ -82,28 +66,17 @@ class Sampler(threading.Thread):
         self.join()
 
 
-def in_words(held: dict[str, float]) -> str:
-    """Each process' share."""
-    return ", ".join(f"{name.split()[0]} {mib:.0f}" for name, mib in held.items())
-
-
 def at_rest(server: Dashboard, rest_s: float) -> dict[str, float]:
     """After a page and a drawing. Raises `BenchmarkError` where the two predictors are not there."""
     with chromium() as browser:
-        context = browser.new_context()
-        open_page(context, server.url)
-        page = context.new_page()
-        page.goto(f"{server.url}/draw")
-        page.wait_for_selector(".digit-pad-words", timeout=WAIT_MS)
-        server.wait_until_quiet(children=2)  # the page is never settled for long while its models load
-        page.wait_for_function(LOADED, timeout=WAIT_MS)
-        draw(page, 3)
+        open_page(browser.new_context(), server.url)
+    draw_one(server)
     server.wait_until_quiet(children=2)
     time.sleep(rest_s)
-    held = held_mib(server)
-    if {name.split()[0] for name in held} < {"keras", "torch"}:
-        raise BenchmarkError(f"The predictors are not there: {in_words(held)}.")
-    return held
+    pss = pss_mib(server)
+    if {name.split()[0] for name in pss} < {"keras", "torch"}:
+        raise BenchmarkError(f"The predictors are not there: {in_words(pss)}.")
+    return pss
 
 
 def training(server: Dashboard, epochs: int) -> dict[str, float]:
