@@ -9,8 +9,7 @@ from core.launcher import launcher
 from core.storage.database import StoreError
 from core.storage.measurements import Measurements
 from core.web.compare import claims as claims_view
-from core.web.elements import address
-from core.web.elements import measuring as measure_view
+from core.web.elements import address, measuring
 from core.web.elements import turns as turns_view
 from core.web.elements.here import here, refused
 from core.web.elements.markdown import literal
@@ -59,10 +58,10 @@ def all_of_them(active: launcher.Launcher, going: list[str]) -> None:
     """How many measurements are still to come, once a second, and the button that stops them all."""
     if active.measuring(lessons=False) != going:
         st.rerun()
-    left = measure_view.total_left_s(measurements, claims_view.going_before(rows), 60.0)
+    left = claims_view.total_left_s(measurements, claims_view.going_before(rows), 60.0)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Stop all", icon=":material/stop:", key="stop_all", on_click=turns_view.stop, args=(active, going))
-        st.markdown(f"{len(going)} measurements to go. {measure_view.about(left)}", width="content")
+        st.markdown(f"{len(going)} measurements to go. {measuring.about(left)}", width="content")
 
 
 def chosen(rows: list[claims.Judged]) -> list[claims.Judged]:

@@ -40,8 +40,9 @@ from core.results.figures import figures
 from core.results.outcome import conclusion, gather
 from core.storage.records import RUN_ID, UnknownRun, checked_id
 from core.storage.runs import ALL_ROWS, Store
+from core.web.elements.settings_link import DEFAULTS, MOST_LETTERS
 from core.web.server import routes
-from core.web.train.form import DEFAULTS, MOST_LETTERS, _field_value
+from core.web.train.form import _field_value
 from tests.unit.protocol.test_messages import MESSAGES
 
 LETTERS = 500

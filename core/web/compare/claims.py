@@ -11,11 +11,11 @@ from core.compare.evidence import Shown, Table
 from core.compare.evidence.speed import RULE
 from core.experiment import metrics
 from core.launcher.launcher import Launcher
-from core.storage.measurements import Measurement
-from core.web.elements import measuring as measure_view
+from core.storage.measurements import Measurement, Measurements
+from core.web.elements import measuring
 from core.web.elements.here import attempt, refused
+from core.web.elements.lanes import mark, plot
 from core.web.elements.markdown import literal
-from core.web.run.view import MARKS, PLOT
 from core.web.server.visitor import visitor
 
 BADGES: dict[str, tuple[Any, str]] = {
@@ -28,7 +28,7 @@ BADGES: dict[str, tuple[Any, str]] = {
     "measured": ("violet", ":material/speed:"),
 }
 assert set(BADGES) == set(VERDICTS)
-QUOTE_MARKS = {"keras": MARKS["keras"], "pytorch": MARKS["torch"]}
+QUOTE_MARKS = {"keras": mark("keras"), "pytorch": mark("torch")}
 
 
 def row(judged: Judged, newest: Measurement | None, active: Launcher | None, going: list[str], alone: bool) -> None:
@@ -47,7 +47,7 @@ def row(judged: Judged, newest: Measurement | None, active: Launcher | None, goi
             st.markdown(literal(judged.evidence.shown.finding), width=720)
         if newest is not None and newest.live:
             _going_on(judged, newest, active, going, alone)
-        elif failure := measure_view.ended_words(newest):
+        elif failure := measuring.ended_words(newest):
             st.markdown(f":red[{literal(failure)}]" if newest and newest.state == "failed" else literal(failure))
         folded = st.expander(
             "Evidence and sources", expanded=alone, type="compact", key=f"open_{claim.number}", on_change="rerun"
@@ -62,9 +62,18 @@ def _going_on(judged: Judged, newest: Measurement, active: Launcher | None, goin
     if active is None:
         return
     if alone or going[:1] == [newest.id]:
-        measure_view.while_it_runs(active, newest.subject, took_s(judged), going)
+        _while_it_runs(active, newest.subject, took_s(judged), going)
     else:
-        measure_view.progress(active, newest, took_s(judged), key=f"stop_{newest.subject}", names=False)
+        measuring.progress(active, newest, took_s(judged), key=f"stop_{newest.subject}", names=False)
+
+
+@st.fragment(run_every=1)
+def _while_it_runs(active: Launcher, subject: str, before_s: float | None, going: list[str]) -> None:
+    """One running measurement, once a second; the whole page again when another one's turn begins."""
+    measurement = active.measurements.newest(subject)
+    if measurement is None or not measurement.live or active.measuring(lessons=False) != going:
+        st.rerun()
+    measuring.progress(active, measurement, before_s, key=f"stop_{subject}")
 
 
 def took_s(judged: Judged) -> float:
@@ -102,20 +111,20 @@ def one(found: Evidence, number: int) -> None:
     if found.measurement is not None:
         recorded = found.measurement.source == "recorded"
         icon = ":material/history:" if recorded else ":material/speed:"
-        st.badge(literal(measure_view.where_and_when(found.measurement)), icon=icon, color="gray")
+        st.badge(literal(measuring.where_and_when(found.measurement)), icon=icon, color="gray")
     st.markdown(literal(found.shown.finding), width=720)
     if not found.shown.supports:
         st.warning("This measurement does not support our verdict: trust what was measured.")
     source = found.measurement.source if found.measurement else "snapshot"
     pictures(found.shown, key=f"{number}_{source}")
     if found.measurement is not None:
-        st.caption(literal(measure_view.versions_words(found.measurement)))
+        st.caption(literal(measuring.versions_words(found.measurement)))
 
 
 def pictures(shown: Shown, key: str) -> None:
     """The charts and tables of a result."""
     for number, picture in enumerate(shown.pictures):
-        st.plotly_chart(picture.figure, config=PLOT, theme=None, alt=picture.alt, key=f"evidence_{key}_{number}")
+        plot(picture.figure, picture.alt, f"evidence_{key}_{number}")
         if picture.caption:
             st.caption(picture.caption)
     for table in shown.tables:
@@ -161,3 +170,9 @@ def order(active: Launcher, claims: Sequence[Claim], where: str) -> None:
 def going_before(rows: list[Judged]) -> Mapping[str, float]:
     """How long each row's measurement takes, by subject."""
     return {judged.claim.subject: took_s(judged) for judged in rows}
+
+
+def total_left_s(measurements: Measurements, before: Mapping[str, float], unknown_s: float) -> float:
+    """Seconds until all that run or wait are done; what never ran before counts as `unknown_s`."""
+    found = [(one, before.get(one.subject, unknown_s)) for one in measurements.open_ones()]
+    return sum(measuring.left_s(one, took) or took for one, took in found)

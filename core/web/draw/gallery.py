@@ -7,13 +7,13 @@ import numpy as np
 import streamlit as st
 
 from core.data import images
-from core.experiment.names import engine_title, framework, is_variant
+from core.experiment.names import engine_title, framework
 from core.results import charts
 from core.results.gallery import Gallery, GalleryError, Indices
 from core.results.outcome import LaneOutcome, Outcome
 from core.web.draw.view import left_out, per_cent
+from core.web.elements.lanes import marked, plot, side_by_side, sign
 from core.web.elements.markdown import literal
-from core.web.run.view import MARKS, PLOT, VARIANT_MARKS, marked, side_by_side
 
 SHOWN = 24
 STYLE = """<style>
@@ -82,9 +82,7 @@ def _caption(outcome: Outcome, gallery: Gallery, index: int, engines: Sequence[s
 
 def _mark(engine: str) -> str:
     """The framework's mark in its colour, as in Markdown's `marked`."""
-    whose = framework(engine)
-    sign = (VARIANT_MARKS if is_variant(engine) else MARKS)[whose].partition("[")[2].rstrip("]")
-    return f'<b style="color: {charts.COLOURS[whose]}" aria-hidden="true">{sign}</b>'
+    return f'<b style="color: {charts.COLOURS[framework(engine)]}" aria-hidden="true">{sign(engine)}</b>'
 
 
 def matrix(outcome: Outcome, gallery: Gallery, lane: LaneOutcome, most: int) -> None:
@@ -95,15 +93,7 @@ def matrix(outcome: Outcome, gallery: Gallery, lane: LaneOutcome, most: int) -> 
     cells = sorted(((int(counts[i, j]), i, j) for i, j in zip(*np.nonzero(counts), strict=True)), reverse=True)
     st.markdown(f"**{marked(lane.engine)}**, {charts.mistakes(lane):,} mistakes")
     figure, finding = charts.confusion(lane, most, classes)
-    event = st.plotly_chart(
-        figure,
-        config=PLOT,
-        theme=None,
-        alt=finding,
-        key=f"cells_{lane.engine}",
-        on_select="rerun",
-        selection_mode="points",
-    )
+    event = plot(figure, finding, f"cells_{lane.engine}", on_select="rerun", selection_mode="points")
     if not cells:
         return
     labels = {(i, j): f"{classes[i]} read as {classes[j]} ({n})" for n, i, j in cells}

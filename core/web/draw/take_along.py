@@ -21,8 +21,8 @@ from core.results.outcome import Outcome
 from core.web.draw.drawing import Drawing
 from core.web.draw.view import framework_file, in_words, largest_difference, possessive
 from core.web.elements.here import READ_S
+from core.web.elements.lanes import marked
 from core.web.elements.markdown import literal
-from core.web.run.view import marked
 
 LOADING_CODE = {
     "safetensors": """from safetensors.numpy import load_file

@@ -1,6 +1,5 @@
 """A measurement that goes on, as Compare and Learn show it: whose turn it is, how far it is, time left, Stop."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -8,7 +7,7 @@ import streamlit as st
 from core.experiment import metrics
 from core.experiment.machine import machine_words
 from core.launcher.launcher import Launcher
-from core.storage.measurements import Measurement, Measurements
+from core.storage.measurements import Measurement
 from core.web.elements import turns as turns_view
 from core.web.elements.markdown import literal
 from core.web.server.visitor import visitor
@@ -49,21 +48,6 @@ def progress(active: Launcher, measurement: Measurement, before_s: float | None,
         st.button("Stop", icon=":material/stop:", key=key, on_click=turns_view.stop, args=its)
     if waits and names:
         turns_view.goes_on(active, key)
-
-
-@st.fragment(run_every=1)
-def while_it_runs(active: Launcher, subject: str, before_s: float | None, going: list[str]) -> None:
-    """One running measurement, once a second; the whole page again when another one's turn begins."""
-    measurement = active.measurements.newest(subject)
-    if measurement is None or not measurement.live or active.measuring(lessons=False) != going:
-        st.rerun()
-    progress(active, measurement, before_s, key=f"stop_{subject}")
-
-
-def total_left_s(measurements: Measurements, before: Mapping[str, float], unknown_s: float) -> float:
-    """Seconds until all that run or wait are done; what never ran before counts as `unknown_s`."""
-    found = [(one, before.get(one.subject, unknown_s)) for one in measurements.open_ones()]
-    return sum(left_s(one, took) or took for one, took in found)
 
 
 def ended_words(measurement: Measurement | None) -> str:

@@ -8,14 +8,14 @@ import streamlit as st
 from core.launcher.launcher import Launcher
 from core.learn.lessons import SIDES, Lesson, order, script
 from core.storage.measurements import Measurement, Measurements
-from core.web.elements import measuring as measure_view
+from core.web.elements import measuring
 from core.web.elements.here import attempt
+from core.web.elements.lanes import marked, printout
 from core.web.elements.markdown import literal
-from core.web.run.view import marked, printout
 from core.web.server.visitor import visitor
 
 CODE_PX = 340
-"""What tables are drawn with in a terminal."""
+"""How high a script is; a longer one scrolls."""
 
 
 def control(lesson: Lesson, disabled: bool) -> Any:
@@ -67,7 +67,7 @@ def while_it_runs(active: Launcher, measurement: Measurement, going: list[str]) 
     # Who looks is known from here alone: a page that is closed or left draws this no more.
     active.look(now.id)
     results = active.measurements.results().get(now.subject) or active.measurements.recorded().get(now.subject)
-    measure_view.progress(active, now, results.elapsed_s if results else None, key=f"stop_{now.subject}")
+    measuring.progress(active, now, results.elapsed_s if results else None, key=f"stop_{now.subject}")
     printed: dict[str, list[str]] = {}
     for line in active.measurements.lines(now.id):
         printed.setdefault(line.part, []).append(line.text)
@@ -78,21 +78,21 @@ def ended(lesson: Lesson, measurements: Measurements) -> None:
     """The newest output: this machine's own, else the recorded one; and why the last try has none."""
     name = lesson.subject
     newest = measurements.newest(name)
-    if failure := measure_view.ended_words(newest):
+    if failure := measuring.ended_words(newest):
         st.markdown(f":red[{literal(failure)}]" if newest and newest.state == "failed" else literal(failure))
     shown = measurements.results().get(name) or measurements.recorded().get(name)
     if shown is None or shown.result is None:
         return
     recorded = shown.source == "recorded"
     st.badge(
-        literal(measure_view.where_and_when(shown).replace("measured", "run")),
+        literal(measuring.where_and_when(shown).replace("measured", "run")),
         icon=":material/history:" if recorded else ":material/play_arrow:",
         color="gray",
     )
     if lesson.control is not None:
         st.caption(f"With `{lesson.control.constant} = {shown.arguments.get('value')!r}`.")
     output({side: values["lines"] for side, values in shown.result["sides"].items()})
-    st.caption(literal(measure_view.versions_words(shown)))
+    st.caption(literal(measuring.versions_words(shown)))
 
 
 def output(printed: Mapping[str, Sequence[str]]) -> None:

@@ -21,8 +21,8 @@ from core.storage.runs import ALL_ROWS, Store
 from core.web.elements import turns as turns_view
 from core.web.elements.here import attempt, refused
 from core.web.elements.markdown import literal
+from core.web.elements.settings_link import link_to
 from core.web.server.visitor import visitor
-from core.web.train.form import link_to
 
 
 def bar(run: Run, store: Store, active: Launcher | None) -> None:

@@ -1,15 +1,13 @@
 """A run as the pages show it: lane cards, live charts, and once it has ended the result, piece by piece."""
 
-from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from core.experiment import metrics
 from core.experiment.machine import machine_words
-from core.experiment.names import cut, engine_title, framework, is_variant
+from core.experiment.names import cut, framework, is_variant
 from core.experiment.settings import Alignment, InvalidSettings
 from core.launcher.launcher import Launcher
 from core.results import charts, wording
@@ -22,32 +20,11 @@ from core.storage.records import Run
 from core.storage.runs import Store
 from core.web.components.copy_link import copy_link
 from core.web.components.live_chart import ChartLane, ChartView, FedRows, Route, live_chart
+from core.web.elements.lanes import CARDS_IN_A_ROW, marked, plot, printout, side_by_side
 from core.web.elements.markdown import literal
-from core.web.train.form import link_to
+from core.web.elements.settings_link import link_to
 
-MARKS = {"keras": ":blue[●]", "torch": ":orange[◆]", "other": ":gray[■]"}
-VARIANT_MARKS = {"keras": ":blue[○]", "torch": ":orange[◇]"}
-CARDS_IN_A_ROW, WIDE_IN_A_ROW = 4, 2
-"""Of more than two lanes: cards, and what needs room (matrices, summaries, code)."""
 STATE_COLOURS = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
-PLOT = {"displayModeBar": False}
-RULES = frozenset("│┃─━")
-"""What a printed table is drawn with."""
-T = TypeVar("T")
-
-
-def marked(engine: str) -> str:
-    """An engine's name with its framework's mark, open for a variant, as Markdown."""
-    mark = (VARIANT_MARKS if is_variant(engine) else MARKS)[framework(engine)]
-    return f"{mark} {literal(engine_title(engine))}"
-
-
-def side_by_side(items: Sequence[T], most: int = WIDE_IN_A_ROW, **columns: Any) -> Iterator[tuple[Any, T]]:
-    """Each item with its column: rows of at most `most`, one `st.columns` a row, so that neighbours stay neighbours."""
-    for first in range(0, len(items), most):
-        row = items[first : first + most]
-        # A last, shorter row keeps the others' widths.
-        yield from zip(st.columns(min(len(items), most), **columns), row, strict=False)
 
 
 def badge(run: Run) -> None:
@@ -140,7 +117,7 @@ def live_charts(outcome: Outcome, store: Store, route: Route) -> Route:
         for column, (title, figure, finding) in zip(st.columns(2), charts.curves(outcome.lanes), strict=True):
             with column:
                 st.subheader(title, anchor=False)
-                st.plotly_chart(figure, config=PLOT, theme=None, alt=finding, key=f"curves_{title}")
+                plot(figure, finding, f"curves_{title}")
     return route
 
 
@@ -160,7 +137,7 @@ def result(outcome: Outcome) -> None:
     with right:
         st.header("Where the time went", anchor=False)
         figure, finding = charts.time_split(done)
-        st.plotly_chart(figure, config=PLOT, theme=None, alt=finding, key="time_split")
+        plot(figure, finding, "time_split")
         st.caption(wording.time_caption(outcome))
     confusion([lane for lane in outcome.lanes if lane.result], outcome)
 
@@ -177,7 +154,7 @@ def confusion(lanes: list[LaneOutcome], outcome: Outcome) -> None:
         with column:
             st.markdown(f"**{marked(lane.engine)}**, {charts.mistakes(lane):,} mistakes")
             figure, finding = charts.confusion(lane, most, outcome.dataset.class_names)
-            st.plotly_chart(figure, config=PLOT, theme=None, alt=finding, key=f"confusion_{lane.engine}")
+            plot(figure, finding, f"confusion_{lane.engine}")
 
 
 def code(outcome: Outcome) -> None:
@@ -204,11 +181,6 @@ def code(outcome: Outcome) -> None:
             with column:
                 st.markdown(marked(item.engine))
                 st.code(item.sections[purpose], language="python", wrap_lines=True)
-
-
-def printout(text: str) -> None:
-    """What a program printed. A table wrapped is no table; any other long line scrolled is no line."""
-    st.code(text, language=None, wrap_lines=not RULES.intersection(text))
 
 
 def folded(outcome: Outcome) -> None:

@@ -15,6 +15,7 @@ from core.results.overlay import MOST, differences, legend, overlay, results
 from core.storage.database import ENDED_STATES, StoreError
 from core.storage.records import Run, Wanted
 from core.storage.runs import Store
+from core.web.elements.lanes import mark, plot
 from core.web.elements.markdown import literal
 from core.web.run import damaged
 from core.web.run import view as run_view
@@ -104,7 +105,7 @@ def figures(run: Run) -> None:
     images = DATASETS[run.settings.dataset].test_images
     for lane in run.lanes[:2]:
         accuracy = metrics.percent(lane.test_accuracy, images)
-        st.markdown(f"{run_view.marked(lane.engine).split()[0]} {accuracy}", width=72)
+        st.markdown(f"{mark(lane.engine)} {accuracy}", width=72)
     if len(run.lanes) > 2:
         st.markdown(f":small[{len(run.lanes) - 2} more]", width="content")
 
@@ -169,7 +170,7 @@ def one_chart(outcomes: list[Outcome]) -> None:
     st.markdown("\\\n".join(named))
     st.markdown(literal(differences([outcome.run.settings for outcome in outcomes])))
     figure, finding = overlay(outcomes)
-    st.plotly_chart(figure, config=run_view.PLOT, theme=None, alt=finding, key="laid_over")
+    plot(figure, finding, "laid_over")
     st.caption("Validation accuracy by epoch. Each run has its own mark; the first one is drawn thick.")
     columns, rows = results(outcomes)
     frame = pd.DataFrame(rows, columns=list(columns)).set_index("Run")

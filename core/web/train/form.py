@@ -29,20 +29,17 @@ from core.experiment.settings import (
 )
 from core.launcher.launcher import Launcher
 from core.results.estimate import Estimate
+from core.web.elements.settings_link import DEFAULTS, MOST_LETTERS, as_text, link_of
 
 FIELD_PX = 108
 SPAN_PX = 23
 """The line under a field."""
-MOST_LETTERS = 1000
-"""Of a text that is no number, in a link."""
 WRITTEN, BEFORE, LINK_PROBLEMS = "settings_in_url", "settings_before", "link_problems"
 ARRIVES_S = 3.0
 """A browser has a new address after so long, and sends it from then on."""
 LEFT_OUT = "The link's value was left out."
 
 PATIENCE_WORDS = "epochs without a better validation loss, then a lane stops early. 0: never."
-
-DEFAULTS: dict[str, Any] = TrainSettings().as_json()
 
 
 def settings_form(disabled: bool, active: Launcher | None = None) -> TrainSettings | None:
@@ -159,7 +156,7 @@ def read_link() -> None:
         return
     problems: dict[str, str] = {}
     for name, default in DEFAULTS.items():
-        text = _text(name, default) if name in NUMBERS else default
+        text = as_text(name, default) if name in NUMBERS else default
         st.session_state[name], problem = _field_value(name, link[name]) if name in link else (text, "")
         if problem:
             problems[name] = f"{problem} {LEFT_OUT}"
@@ -206,32 +203,9 @@ def write_link() -> None:
     st.session_state[LINK_PROBLEMS] = {}
 
 
-def link_of(values: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters of a link to settings: every field that differs from its default."""
-    texts = {name: _text(name, values[name]) for name in DEFAULTS}
-    return {name: text for name, text in texts.items() if text != _text(name, DEFAULTS[name])}
-
-
 def settings_path() -> str:
     """Where the settings that are shown can be opened again, as it leads there from any of our pages."""
     return f"./?{urlencode(link)}" if (link := st.session_state[WRITTEN]) else "./"
-
-
-def link_to(values: Mapping[str, Any]) -> dict[str, str]:
-    """The same, never empty: a link without a setting leaves the fields as they are."""
-    return {"epochs": _text("epochs", values["epochs"]), **link_of(values)}
-
-
-def _text(name: str, value: Any) -> str:
-    """A value as a link holds it: a number in its plain form, what is none as it was typed."""
-    if isinstance(value, list | tuple):
-        return ",".join(value)
-    if name not in NUMBERS:
-        return str(value)
-    try:
-        return f"{TrainSettings.parse({name: value}).as_json()[name]:.12g}"
-    except InvalidSettings:
-        return str(value)[:MOST_LETTERS]
 
 
 def form_problems() -> Mapping[str, str]:

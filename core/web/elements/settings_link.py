@@ -1,0 +1,33 @@
+"""Settings as the parameters of a link: every one that differs from its default, under the field's own name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.experiment.settings import NUMBERS, InvalidSettings, TrainSettings
+
+MOST_LETTERS = 1000
+"""Of a text that is no number, in a link."""
+DEFAULTS: dict[str, Any] = TrainSettings().as_json()
+
+
+def link_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a link to settings: every field that differs from its default."""
+    texts = {name: as_text(name, values[name]) for name in DEFAULTS}
+    return {name: text for name, text in texts.items() if text != as_text(name, DEFAULTS[name])}
+
+
+def link_to(values: Mapping[str, Any]) -> dict[str, str]:
+    """The same, never empty: a link without a setting leaves the fields as they are."""
+    return {"epochs": as_text("epochs", values["epochs"]), **link_of(values)}
+
+
+def as_text(name: str, value: Any) -> str:
+    """A value as a link holds it: a number in its plain form, what is none as it was typed."""
+    if isinstance(value, list | tuple):
+        return ",".join(value)
+    if name not in NUMBERS:
+        return str(value)
+    try:
+        return f"{TrainSettings.parse({name: value}).as_json()[name]:.12g}"
+    except InvalidSettings:
+        return str(value)[:MOST_LETTERS]
