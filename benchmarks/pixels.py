@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HOW = """
 One run of Keras and PyTorch in turns, watched in Chromium from its start to its end, everything on one
 machine. The worker's clock: the Unix time at which an `epoch` event is about to be written, training and validation
-behind it; a wrapper around `core.protocol.messages.encode` notes it (`benchmarks/clock`). The browser's clock: the
+behind it; a wrapper around `core.protocol.lines.encode` notes it (`benchmarks/clock`). The browser's clock: the
 performance mark that the live chart sets after the frame with that epoch was painted, `performance.timeOrigin` added.
 The two clocks are compared at the end, and must agree to 5 ms. One sample for each epoch of each lane.
 """

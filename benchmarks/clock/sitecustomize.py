@@ -2,7 +2,7 @@
 
 Rows carry no wall time, so some benchmarks need a process' own clock. Each variable of the environment wraps one
 function of one module once that is imported, and names the file that takes a JSON line each time, with the Unix time:
-`BENCH_EPOCH_CLOCK` the worker's `core.protocol.messages.encode`, which every event passes on its way out, before an
+`BENCH_EPOCH_CLOCK` the worker's `core.protocol.lines.encode`, which every event passes on its way out, before an
 `epoch` goes; `BENCH_COMMIT_CLOCK` the web process' `core.storage.runs.Store.append`, after each commit, with the last
 `seq` that is then there to be read. Nothing else is changed. Stands alone: it imports nothing of the project.
 """
@@ -45,7 +45,7 @@ def note_commits(store: ModuleType, path: str) -> None:
 
 
 CLOCKS: dict[str, tuple[str, Callable[[ModuleType, str], None]]] = {
-    "BENCH_EPOCH_CLOCK": ("core.protocol.messages", note_epochs),
+    "BENCH_EPOCH_CLOCK": ("core.protocol.lines", note_epochs),
     "BENCH_COMMIT_CLOCK": ("core.storage.runs", note_commits),
 }
 

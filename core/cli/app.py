@@ -31,7 +31,7 @@ from core.launcher.inbox import Guest, is_answered
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import as_they_are, look
 from core.launcher.predictors import PredictorError, Predictors
-from core.protocol.process import WorkerProcess
+from core.protocol.process import WORKER, ChildProcess
 from core.results.fairness_words import badge_of, not_comparable, words_of
 from core.results.models import Model, models_of
 from core.results.outcome import gather
@@ -327,7 +327,7 @@ def predict(
         fail(f"Run {found.id} has no weights: it {why}.", 2)
     with tempfile.TemporaryDirectory() as logs:
         predictors = Predictors(
-            lambda engine: WorkerProcess(engine, Path(logs) / f"{engine}.log"),
+            lambda engine: ChildProcess(WORKER, engine, log=Path(logs) / f"{engine}.log"),
             training=lambda: "",
             beside=lambda _: None,
         )

@@ -169,7 +169,7 @@ class Comparison:
         self._largest = dict.fromkeys(KINDS, 0.0)
         self._parting: Parting | None = None
 
-    def take(self, engine: str, message: messages.Message) -> None:
+    def take(self, engine: str, message: messages.Event) -> None:
         """One event of a lane: steps, an epoch, a result; others say nothing."""
         side = self._sides[engine]
         match message:

@@ -12,7 +12,7 @@ from core.experiment.names import engine_title, joined
 from core.experiment.settings import TrainSettings
 from core.experiment.weights import Floats, WeightsError, load_weights
 from core.protocol import messages
-from core.protocol.process import WorkerProcess
+from core.protocol.process import ChildProcess
 from core.storage.database import ENDED_STATES, State
 from core.storage.records import Entry, Row, Run
 
@@ -29,7 +29,7 @@ class RunLane:
     """One lane while it runs: what it has done, and what it was asked for last."""
 
     engine: str
-    worker: WorkerProcess | None = None
+    worker: ChildProcess | None = None
     state: str = "waiting"
     certified: messages.Certified | None = None
     built: bool = False

@@ -25,7 +25,7 @@ from core.launcher.predictors import Predictors
 from core.launcher.run import RunInProgress
 from core.launcher.spares import Spares
 from core.launcher.turns import Clock, Job, left_s
-from core.protocol.process import WorkerProcess
+from core.protocol.process import ChildProcess
 from core.results.estimate import estimate
 from core.storage.database import ENDED_STATES, StoreError
 from core.storage.holder import FolderHeld, Holder, Owner
@@ -385,11 +385,11 @@ class Launcher:
             if gone := self.store.remove_oldest(self.limits.kept_runs, kept_bytes):
                 log.info("removed", extra={"runs": gone})
 
-    def _take_worker(self, engine: str, folder: Path) -> WorkerProcess:
+    def _take_worker(self, engine: str, folder: Path) -> ChildProcess:
         """The engine's spare, which saves its import, else a new process."""
         return self._spares.worker(engine, folder)
 
-    def _take_predictor(self, engine: str) -> WorkerProcess:
+    def _take_predictor(self, engine: str) -> ChildProcess:
         return self._take_worker(engine, self.store.data_dir / "predictors")
 
     def _mark_drawn_beside(self, run_id: str) -> None:

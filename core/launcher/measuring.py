@@ -9,12 +9,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import assert_never
 
 from core.data import datasets
 from core.experiment.settings import Order
 from core.protocol import messages
-from core.protocol.messages import Message
-from core.protocol.process import WorkerProcess
+from core.protocol.messages import Event, ProbeEvent
+from core.protocol.process import ChildProcess
 from core.storage.database import State
 from core.storage.measurements import Measurements
 
@@ -42,7 +43,7 @@ class MeasurementInProgress:
         self.stopper = stopper
         self.datasets_dir = datasets_dir
         self.stop, self.closing, self.drawn_beside = threading.Event(), threading.Event(), threading.Event()
-        self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._lines: list[tuple[str, str]] = []
         self._flushed_at = 0.0
 
@@ -55,7 +56,7 @@ class MeasurementInProgress:
         try:
             datasets.prepare("mnist5k", self.store.data_dir, self.datasets_dir, cancelled=self._ending)
             log = self.store.data_dir / "probes" / f"{self.order.subject}.log"
-            worker = WorkerProcess(self.order.program, log, program=PROGRAM)
+            worker = ChildProcess(PROGRAM, self.order.program, log=log)
         except datasets.PreparationCancelled:
             self._end_by_wish()
         except datasets.DatasetError as error:
@@ -69,7 +70,7 @@ class MeasurementInProgress:
                 worker.hang_up()
                 worker.close()
 
-    def _measure(self, worker: WorkerProcess) -> None:
+    def _measure(self, worker: ChildProcess) -> None:
         worker.assign(lambda _, message: self._inbox.put(message))
         worker.send(messages.Measure(dict(self.order.arguments), str(self.store.data_dir)))
         until = time.monotonic() + self.order.limit_s
@@ -87,9 +88,14 @@ class MeasurementInProgress:
                 self._end("failed", f"It failed: {why}.")
                 return
 
-    def _take(self, worker: WorkerProcess, message: Message | None) -> bool:
+    def _take(self, worker: ChildProcess, message: Event | None) -> bool:
         """Takes one event; whether it was the last."""
+        if not isinstance(message, ProbeEvent | None):
+            self._end("failed", f"It failed: {messages.out_of_place(message)}.")
+            return True
         match message:
+            case messages.Ready():
+                pass
             case messages.Progress(fraction, sentence):
                 self.store.progress(self.id, min(max(fraction, 0.0), 1.0), sentence)
             case messages.Printed(part, text):
@@ -104,9 +110,11 @@ class MeasurementInProgress:
             case None:
                 self._end("failed", f"It failed: {worker.ended_by()}.")
                 return True
+            case _:
+                assert_never(message)
         return False
 
-    def _overdue(self, worker: WorkerProcess, until: float) -> str:
+    def _overdue(self, worker: ChildProcess, until: float) -> str:
         """Why it goes on no longer, as the rest of a sentence; empty where it may."""
         if time.monotonic() > until:
             return f"it took longer than its limit of {self.order.limit_s:.0f} s"

@@ -3,7 +3,6 @@
 Started at first use and never while a run trains; ended when idle; restarted once when it dies or hangs.
 """
 
-import itertools
 import queue
 import threading
 import time
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,9 @@ import numpy.typing as npt
 from core.experiment.logits import probabilities
 from core.experiment.metrics import roughly
 from core.experiment.names import engine_title
-from core.protocol import messages
-from core.protocol.process import WorkerProcess
+from core.protocol import lines, messages
+from core.protocol.messages import Event, PredictorCommand
+from core.protocol.process import ChildProcess
 from core.results.models import Model
 
 IDLE_S = 600.0
@@ -32,7 +32,8 @@ TRAINING = "A run, a measurement or a lesson is under way: the models load when 
 CLOSING = "The dashboard is shutting down."
 
 Images = npt.NDArray[np.uint8]
-TakeWorker = Callable[[str], WorkerProcess]
+TakeWorker = Callable[[str], ChildProcess]
+Answer = TypeVar("Answer", messages.Ready, messages.Loaded, messages.Predicted, messages.Saved)
 
 
 class PredictorError(Exception):
@@ -61,19 +62,17 @@ class Predictor:
         self.guard = threading.Lock()
         self.used_at = time.monotonic()
         self._take_worker = take_worker
-        self._worker: WorkerProcess | None = None
+        self._worker: ChildProcess | None = None
         self._slots: set[str] = set()
-        self._inbox: queue.SimpleQueue[messages.Message | None] = queue.SimpleQueue()
-        self._serials = itertools.count(1)
+        self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
 
     def open(self) -> None:
         """Takes a worker and waits until its framework is imported. Raises `PredictorError`."""
-        self._inbox = queue.SimpleQueue()
-        self._slots = set()
-        inbox = self._inbox
+        self.close()  # one that died
+        inbox = self._inbox = queue.SimpleQueue()
         self._worker = self._take_worker(self.engine)
         self._worker.assign(lambda _, message: inbox.put(message))
-        self._await(lambda message: isinstance(message, messages.Ready), START_S)
+        self._await(messages.Ready, START_S)
 
     @property
     def loaded(self) -> bool:
@@ -85,49 +84,47 @@ class Predictor:
         """Whether this model answers at once."""
         return self.loaded and model.slot in self._slots
 
-    def _await(self, wanted: Callable[[messages.Message], bool], limit_s: float) -> messages.Message:
-        until = time.monotonic() + limit_s
-        while True:
-            try:
-                message = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
-            except queue.Empty:
+    def _await(self, wanted: type[Answer], limit_s: float) -> Answer:
+        """The worker's next message, which must be `wanted`. Raises `PredictorError`."""
+        try:
+            message = self._inbox.get(timeout=limit_s)
+        except queue.Empty:
+            self.close(kill=True)
+            raise PredictorError(f"{engine_title(self.engine)} did not answer for {limit_s:.0f} s.") from None
+        if isinstance(message, wanted):
+            return message
+        match message:
+            case messages.Refused(why):
+                pass  # it goes on
+            case messages.Failed(why):
                 self.close(kill=True)
-                raise PredictorError(f"{engine_title(self.engine)} did not answer for {limit_s:.0f} s.") from None
-            if message is None or isinstance(message, messages.Failed):
+            case _:
+                why = "its process ended" if message is None else messages.out_of_place(message)
                 self.close(kill=True)
-                why = message.reason if isinstance(message, messages.Failed) else "its process ended"
-                raise PredictorError(f"{engine_title(self.engine)} cannot answer: {why}.")
-            if isinstance(message, messages.Refused):
-                raise PredictorError(f"{engine_title(self.engine)} cannot answer: {message.reason}.")
-            if wanted(message):
-                return message
+        raise PredictorError(f"{engine_title(self.engine)} cannot answer: {why}.")
 
-    def _call(self, command: Any, limit_s: float) -> messages.Message:
+    def _call(self, command: PredictorCommand, wanted: type[Answer], limit_s: float) -> Answer:
         assert self._worker is not None
         self._worker.send(command)
-        return self._await(lambda message: getattr(message, "serial", None) == command.serial, limit_s)
+        return self._await(wanted, limit_s)
 
     def load(self, model: Model) -> None:
         """Makes sure that the worker holds this model."""
         if model.slot not in self._slots:
-            command = messages.Load(
-                next(self._serials), model.slot, model.settings.as_json(), str(model.weights_file), model.sha256
-            )
-            answer = self._call(command, START_S)
-            assert isinstance(answer, messages.Loaded)
-            self._slots = set(answer.slots)
+            command = messages.Load(model.slot, model.settings.as_json(), str(model.weights_file), model.sha256)
+            self._slots = set(self._call(command, messages.Loaded, START_S).slots)
 
     def predict(self, model: Model, images: Images) -> Prediction:
         """Reads uint8 images [N, 28, 28]."""
         self.load(model)
-        answer = self._call(messages.Predict(next(self._serials), model.slot, messages.packed(images)), ANSWER_S)
-        assert isinstance(answer, messages.Predicted)
+        command = messages.Predict(model.slot, lines.packed(images))
+        answer = self._call(command, messages.Predicted, ANSWER_S)
         return Prediction(self.engine, np.array(answer.logits), answer.compute_ms)
 
     def save(self, model: Model, path: Path) -> None:
         """Writes the model in its framework's own format."""
         self.load(model)
-        self._call(messages.Save(next(self._serials), model.slot, str(path)), START_S)
+        self._call(messages.Save(model.slot, str(path)), messages.Saved, START_S)
 
     def interrupt(self) -> None:
         """Kills the worker from any thread, so that whoever waits for its answer waits no longer."""

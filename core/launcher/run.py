@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import assert_never
 
 from core.data import datasets
 from core.experiment import parity
@@ -20,8 +21,8 @@ from core.experiment.metrics import duration
 from core.experiment.settings import Alignment, Device, Schedule, TrainSettings
 from core.launcher.ending import RunLane, how_ended, verdict_of
 from core.protocol import messages
-from core.protocol.messages import Message
-from core.protocol.process import WorkerProcess
+from core.protocol.messages import Event, LaneCommand, LaneEvent
+from core.protocol.process import ChildProcess
 from core.results.outcome import gather
 from core.storage.database import State
 from core.storage.records import Entry
@@ -32,7 +33,7 @@ TERMINATE_S = 0.4
 FLUSH_S = 0.25
 """Step rows wait at most this long for a commit of their own; any other row takes them along."""
 WATCH_S = 0.5
-TakeWorker = Callable[[str, Path], WorkerProcess]
+TakeWorker = Callable[[str, Path], ChildProcess]
 
 
 class RunInProgress:
@@ -57,7 +58,7 @@ class RunInProgress:
         self.drawn_beside = threading.Event()
         """Set where predictors read drawings meanwhile: the run's times are then a little too long."""
         self.lanes = [RunLane(engine) for engine in settings.engines]
-        self.inbox: queue.Queue[tuple[WorkerProcess, Message | None]] = queue.Queue()
+        self.inbox: queue.Queue[tuple[ChildProcess, Event | None]] = queue.Queue()
         self.folder = store.artifacts(run_id)
         self._stopping_since: float | None = None
         self._flushed_at = self._watched_at = 0.0
@@ -203,7 +204,7 @@ class RunInProgress:
             self._set(lane, "testing")
             self._ask(lane, messages.Finish())
 
-    def _ask(self, lane: RunLane, command: Message) -> None:
+    def _ask(self, lane: RunLane, command: LaneCommand) -> None:
         if lane.worker is not None and not self._ending():
             lane.asked = command.kind
             lane.worker.send(command)
@@ -230,17 +231,15 @@ class RunInProgress:
 
     # --- events ----------------------------------------------------------------------------------------
 
-    def _take(self, lane: RunLane, message: Message | None) -> None:
+    def _take(self, lane: RunLane, message: Event | None) -> None:
         if lane.ended:
             return
-        if self._comparison is not None and message is not None:
+        if not isinstance(message, LaneEvent):
+            self._lose(lane, message)
+            return
+        if self._comparison is not None:
             self._comparison.take(lane.engine, message)
         match message:
-            case None if self._stopping_since is not None:
-                self._end(lane, self._cut)
-            case None:
-                assert lane.worker is not None
-                self._fail(lane, lane.place, lane.worker.ended_by())
             case messages.Ready():
                 if lane.asked == "import":
                     lane.asked = ""
@@ -268,13 +267,28 @@ class RunInProgress:
             case messages.Failed():
                 where = f"in epoch {message.epoch}, step {message.step}" if message.step else lane.place
                 self._fail(lane, where, message.reason, message.cause, message.diverged)
+            case _:
+                assert_never(message)
+
+    def _lose(self, lane: RunLane, message: Event | None) -> None:
+        """Its process has ended, or says what no lane says."""
+        if message is not None:
+            self._give_up(lane, messages.out_of_place(message))
+        elif self._stopping_since is not None:
+            self._end(lane, self._cut)
+        elif lane.worker is not None:
+            self._fail(lane, lane.place, lane.worker.ended_by())
 
     def _watch(self) -> None:
         """Ends lanes whose process hangs."""
         for lane in self._alive():
             if lane.worker is not None and (why := lane.worker.hung(bool(lane.asked))):
-                lane.worker.kill()
-                self._fail(lane, lane.place, why)
+                self._give_up(lane, why)
+
+    def _give_up(self, lane: RunLane, why: str) -> None:
+        assert lane.worker is not None
+        lane.worker.kill()
+        self._fail(lane, lane.place, why)
 
     def _ending(self) -> bool:
         return self.stop.is_set() or self.closing.is_set() or self._overdue

@@ -10,7 +10,7 @@ import psutil
 
 from core.data import datasets
 from core.experiment.settings import SPARE_ENGINES
-from core.protocol.process import WorkerProcess
+from core.protocol.process import WORKER, ChildProcess
 
 TRIES = 3
 """An engine whose spares so often could not be started, or died before they were ready, gets no more."""
@@ -25,23 +25,23 @@ class Spares:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._guard = threading.Lock()
-        self._spares: dict[str, WorkerProcess] = {}
+        self._spares: dict[str, ChildProcess] = {}
         self._closed = False
         self._started = 0
         self._given_up: dict[str, int] = dict.fromkeys(SPARE_ENGINES, 0)
         """How many spares of an engine in a row could not be started, or died before they were ready."""
         self._data_tried = False
 
-    def worker(self, engine: str, folder: Path) -> WorkerProcess:
+    def worker(self, engine: str, folder: Path) -> ChildProcess:
         """The engine's spare, or a new process; its log moves to `folder`. Raises `OSError`."""
         log_path = folder / f"{engine}.log"
         if (spare := self._take(engine)) is None:
-            return WorkerProcess(engine, log_path)
+            return ChildProcess(WORKER, engine, log=log_path)
         with contextlib.suppress(OSError):
-            spare.log = spare.log.replace(log_path)
+            spare.move_log(log_path)
         return spare
 
-    def _take(self, engine: str) -> WorkerProcess | None:
+    def _take(self, engine: str) -> ChildProcess | None:
         """The engine's spare, which is then no longer one; None where there is none alive."""
         with self._guard:
             spare = self._spares.pop(engine, None)
@@ -79,7 +79,7 @@ class Spares:
     def _start(self, engine: str) -> None:
         self._started += 1
         try:
-            spare = WorkerProcess(engine, self._data_dir / "spares" / f"{engine}-{self._started}.log")
+            spare = ChildProcess(WORKER, engine, log=self._data_dir / "spares" / f"{engine}-{self._started}.log")
         except OSError as error:
             log.warning("No spare of %s could be started: %s.", engine, error.strerror or error)
             with self._guard:

@@ -1,22 +1,17 @@
-"""What crosses the process border: commands to a worker, events from it, each one JSON line.
+"""What crosses the process border: commands to a child process, events from it, each one JSON line.
 
-Commands go in on the worker's stdin, events come out on its stdout. Every message is a frozen dataclass
-with a `kind`; `encode` and `decode` are the only JSON code. A number that JSON cannot hold (NaN, infinity)
-never travels: the worker reports a loss that is not finite as a `Failed` event.
+A `Command` goes in on the child's stdin, an `Event` comes out on its stdout; `core.protocol.process` and
+`core.protocol.stdio` are the two ends, `core.protocol.lines` what both write. Every message is a frozen dataclass with
+a `kind`. A number that JSON cannot hold (NaN, infinity) never travels: a worker reports a loss that is not finite as a
+`Failed` event.
 """
 
-import base64
-import json
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NoReturn
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, get_args
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import ConfigDict, TypeAdapter
 
-
-class ProtocolError(ValueError):
-    """A line that is not one of the messages below."""
+Phase = Literal["wait", "download", "verify", "convert"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +22,7 @@ class Message:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-# --- commands, to the worker ---------------------------------------------------------------------------
+# --- commands, to a child -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,6 @@ class Load(Message):
     """To a predictor: builds a model and gives it the weights of a file; answered by `Loaded`."""
 
     kind = "load"
-    serial: int
     slot: str
     """Names the model: whose weights it holds."""
     settings: dict[str, Any]
@@ -100,10 +94,9 @@ class Predict(Message):
     """To a predictor: reads images with a loaded model; answered by `Predicted`."""
 
     kind = "predict"
-    serial: int
     slot: str
     images: str
-    """Uint8 images [N, 28, 28], see `packed`."""
+    """Uint8 images [N, 28, 28], see `core.protocol.lines.packed`."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,6 @@ class Save(Message):
     """To a predictor: writes a loaded model in its framework's own file format; answered by `Saved`."""
 
     kind = "save"
-    serial: int
     slot: str
     path: str
 
@@ -126,7 +118,16 @@ class Measure(Message):
     """Where `core.data.datasets` finds the prepared arrays."""
 
 
-# --- events, from the worker ---------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Call(Message):
+    """To a part of a probe: calls a function of its module; answered by `Printed`s, then `Returned` or `Failed`."""
+
+    kind = "call"
+    function: str
+    arguments: dict[str, Any]
+
+
+# --- events, from a child -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,6 @@ class Loaded(Message):
     """The model of a `Load` answers from now on."""
 
     kind = "loaded"
-    serial: int
     slots: list[str]
     """All models that the worker holds now: an older one may have made room."""
 
@@ -248,7 +248,6 @@ class Predicted(Message):
     """A model's answer."""
 
     kind = "predicted"
-    serial: int
     logits: list[list[float]]
     """[N, 10]."""
     compute_ms: float
@@ -260,7 +259,6 @@ class Saved(Message):
     """The file of a `Save` is written."""
 
     kind = "saved"
-    serial: int
 
 
 @dataclass(frozen=True)
@@ -268,7 +266,6 @@ class Refused(Message):
     """A predictor's command could not be carried out; `reason` is the rest of a sentence. The worker goes on."""
 
     kind = "refused"
-    serial: int
     reason: str
 
 
@@ -283,7 +280,7 @@ class Progress(Message):
 
 @dataclass(frozen=True)
 class Printed(Message):
-    """One line that a part of a probe printed; `part` says which, for example `keras`."""
+    """One line that a part of a probe printed; `part` says which: `keras` for the reader, a part its module."""
 
     kind = "printed"
     part: str
@@ -300,8 +297,36 @@ class Measured(Message):
 
 
 @dataclass(frozen=True)
+class Returned(Message):
+    """What the function of a `Call` returned, as JSON."""
+
+    kind = "returned"
+    value: Any
+
+
+@dataclass(frozen=True)
+class Preparing(Message):
+    """How far a data set's preparation is; `total_bytes` counts the download, 0 where nothing is downloaded.
+
+    The phase `wait` means that another process is preparing the same data set.
+    """
+
+    kind = "preparing"
+    phase: Phase
+    received_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class Done(Message):
+    """The data set is prepared."""
+
+    kind = "done"
+
+
+@dataclass(frozen=True)
 class Failed(Message):
-    """The lane cannot go on; `reason` is one plain sentence without the lane's name."""
+    """The lane, probe, call or preparation cannot go on; `reason` is one plain sentence without the lane's name."""
 
     kind = "failed"
     reason: str
@@ -313,41 +338,25 @@ class Failed(Message):
     """The lane's own loss ended it, not its process or its machine."""
 
 
-MESSAGES: dict[str, TypeAdapter[Any]] = {
-    cls.kind: TypeAdapter(cls)
-    for cls in (
-        *(Train, Certify, Build, Go, Finish, Stop, Load, Predict, Save, Measure),
-        *(Loaded, Predicted, Saved, Refused, Progress, Printed, Measured),
-        *(Ready, Beat, Certified, Built, Step, Epoch, Result, Stopped, Failed),
-    )
-}
+# --- the unions -----------------------------------------------------------------------------------------
+
+LaneCommand = Train | Certify | Build | Go | Finish | Stop
+PredictorCommand = Load | Predict | Save
+Command = LaneCommand | PredictorCommand | Measure | Call
+"""All that may be said to a child."""
+
+LaneEvent = Ready | Certified | Built | Step | Epoch | Result | Stopped | Failed
+PredictorEvent = Ready | Loaded | Predicted | Saved | Refused | Failed
+ProbeEvent = Ready | Progress | Printed | Measured | Failed
+PartEvent = Printed | Returned | Failed
+PreparationEvent = Preparing | Done | Failed
+Event = Beat | LaneEvent | PredictorEvent | ProbeEvent | PartEvent | PreparationEvent
+"""All that a child may say. Whoever listens to one takes its part of these, and calls the rest `out_of_place`."""
+
+COMMANDS: dict[str, TypeAdapter[Command]] = {cls.kind: TypeAdapter(cls) for cls in get_args(Command)}
+EVENTS: dict[str, TypeAdapter[Event]] = {cls.kind: TypeAdapter(cls) for cls in get_args(Event)}
 
 
-def encode(message: Message) -> str:
-    """One JSON line without the newline. Raises `ValueError` for NaN and infinity."""
-    return json.dumps({"kind": message.kind, **asdict(message)}, allow_nan=False, separators=(",", ":"))
-
-
-def decode(line: str) -> Message:
-    """The message of a line, its types checked. Raises `ProtocolError` for anything else, with the line's beginning."""
-    try:
-        values = json.loads(line, parse_constant=_refused)
-        message: Message = MESSAGES[values.pop("kind")].validate_python(values)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ProtocolError(f"not a message ({why[:200]}): {line[:200]!r}") from None
-    return message
-
-
-def _refused(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def packed(images: npt.NDArray[np.uint8]) -> str:
-    """Uint8 images [N, 28, 28] as text for one line."""
-    return base64.b64encode(np.ascontiguousarray(images, np.uint8).tobytes()).decode("ascii")
-
-
-def unpacked(text: str) -> npt.NDArray[np.uint8]:
-    """The images of `packed`, uint8 [N, 28, 28]. Raises `ValueError` for anything else."""
-    return np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(-1, 28, 28)
+def out_of_place(event: Event) -> str:
+    """What is wrong with an event that this kind of child never sends, as the rest of a sentence."""
+    return f"its process sent {event.kind!r}, which has no place here"

@@ -1,106 +1,123 @@
-"""How a worker is reached: a process, a pipe in and a pipe out.
+"""How a child process is reached: a pipe in, a pipe out, and its stderr in a log.
 
-`WorkerProcess` is the only place that starts, feeds, watches and ends a worker.
+`ChildProcess` is the only place that starts, feeds, hears, watches and ends one: a lane, a spare, a predictor, a
+probe, a part of a probe, a data set's preparation. `core.protocol.stdio` is the other end.
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
 
-from core.protocol import messages
-from core.protocol.messages import Message
+from core.protocol import lines, messages
+from core.protocol.messages import Command, Event
 
 ROOT = Path(__file__).resolve().parents[2]
+WORKER = "core.worker"
+"""The program of lanes, spares and predictors; its argument is the engine."""
 SILENT_S = 12.0
-"""A worker that is ready and says nothing for this long hangs: it beats every second."""
+"""A child that is ready and says nothing for this long hangs: it beats every second."""
 SLOWEST_STEP_S = 120.0
 SLOWEST_STEPS = 30
 CLOSE_S = 1.5
 AWAY_S = 5.0
-"""Where nobody looked for so long, this process was suspended itself, or the worker was a spare: clocks restart."""
+"""Where nobody looked for so long, this process was suspended itself, or the child was a spare: clocks restart."""
 
-Deliver = Callable[["WorkerProcess", Message | None], None]
+Deliver = Callable[["ChildProcess", Event | None], None]
 
 
-class WorkerProcess:
-    """A worker for one lane of one run, or a warm spare for one."""
+class ChildProcess:
+    """A process of ours in a session of its own, which keeps a Ctrl-C at the terminal away from it."""
 
-    def __init__(self, engine: str, log: Path, program: str = "core.worker") -> None:
-        """Starts the process; its stderr goes to `log`. Raises `OSError` where that is impossible.
+    def __init__(
+        self, program: str, *arguments: str, log: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Starts the module `program`. Raises `OSError` where that is impossible.
 
-        `program` is the module to run: another one with the same pipes and the same beat may be meant.
+        Its stderr goes to `log`, or where ours goes; `environment` is added to our own.
         """
-        self.engine, self.log = engine, log
+        self.log = log
         self.ready: messages.Ready | None = None
-        self.deliver: Deliver | None = None
+        self._deliver: Deliver | None = None
+        self._unheard: list[Event | None] = []
+        self._delivering = threading.Lock()
         self._heard_at = self._progress_at = self._looked_at = time.monotonic()
-        self._gibberish = False
+        self._fault = ""
         self._gap_s = 0.0
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as file:
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") if log is not None else contextlib.nullcontext() as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", program, engine],
+                [sys.executable, "-m", program, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=file,
+                stderr=stderr,
                 text=True,
                 encoding="utf-8",
                 cwd=ROOT,
+                env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
-        self._reader = threading.Thread(target=self._read, name=f"read {engine}", daemon=True)
+        self._reader = threading.Thread(target=self._read, name=f"read {' '.join((program, *arguments))}", daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         try:
             for line in self.process.stdout:
-                self._hear(messages.decode(line))
-        except ValueError:  # a torn last line of a dying worker, or one that no worker of ours writes
-            self._gibberish = self.alive
+                if line.endswith("\n"):  # the last line of a killed process may be torn
+                    self._hear(lines.decode_event(line))
+        except ValueError:
+            self._fault = "its process sent something that is no message"
             self.kill()
         self.process.wait()
-        if deliver := self.deliver:
-            deliver(self, None)
+        self._tell(None)
 
-    def _hear(self, message: Message) -> None:
+    def _hear(self, event: Event) -> None:
         now = time.monotonic()
         self._heard_at = now
-        if isinstance(message, messages.Beat):
+        if isinstance(event, messages.Beat):
             return
-        if isinstance(message, messages.Step):
+        if isinstance(event, messages.Step):
             self._gap_s = max(self._gap_s, now - self._progress_at)
         self._progress_at = now
-        if isinstance(message, messages.Ready):
-            self.ready = message
-        if deliver := self.deliver:
-            deliver(self, message)
+        if isinstance(event, messages.Ready):
+            self.ready = event
+        self._tell(event)
+
+    def _tell(self, event: Event | None) -> None:
+        with self._delivering:
+            if self._deliver is not None:
+                self._deliver(self, event)
+            else:
+                self._unheard.append(event)
 
     def assign(self, deliver: Deliver) -> None:
-        """From now on every event goes to `deliver`, and None at the end; a spare's `Ready` is delivered again.
+        """Every event but beats goes to `deliver`, and None at the end; first what was said before, as by a spare."""
+        with self._delivering:
+            self._deliver = deliver
+            for event in self._unheard:
+                deliver(self, event)
+            self._unheard.clear()
 
-        What the reader thread hears meanwhile may be delivered twice, never not at all.
+    def send(self, command: Command) -> None:
+        """Sends a command. A child that is gone cannot hear it: its end is delivered.
+
+        Raises `ValueError` for a number that JSON cannot hold.
         """
-        self.deliver = deliver
-        if self.ready is not None:
-            deliver(self, self.ready)
-        if not self.alive:
-            deliver(self, None)
-
-    def send(self, command: Message) -> None:
-        """Sends a command. A worker that is gone cannot hear it: its end is delivered by the reader."""
+        line = lines.encode(command) + "\n"
         now = time.monotonic()
         self._progress_at, self._gap_s = now, 0.0
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):  # the pipe may be broken, or closed by us
             assert self.process.stdin is not None
-            self.process.stdin.write(messages.encode(command) + "\n")
+            self.process.stdin.write(line)
             self.process.stdin.flush()
 
     @property
@@ -109,7 +126,7 @@ class WorkerProcess:
         return self.process.poll() is None
 
     def hung(self, waits_for_it: bool) -> str:
-        """Why this worker counts as hung, as the rest of a sentence; empty where it does not.
+        """Why this child counts as hung, as the rest of a sentence; empty where it does not.
 
         `waits_for_it`: whether a command is out, so that progress is due.
         """
@@ -140,9 +157,12 @@ class WorkerProcess:
         code = self.process.poll()
         if code is None:
             return "its process still runs"
-        if self._gibberish:
-            return "its process sent something that is no message"
-        return exit_words(code)
+        return self._fault or exit_words(code)
+
+    def move_log(self, path: Path) -> None:
+        """Moves the log, which goes on to be written. Raises `OSError`."""
+        if self.log is not None:
+            self.log = self.log.replace(path)
 
     def terminate(self) -> None:
         """Asks the operating system to end the process."""
@@ -155,8 +175,9 @@ class WorkerProcess:
             self.process.kill()
 
     def hang_up(self) -> None:
-        """Closes the pipe, which ends the worker within a second, whatever it does."""
-        self.deliver = None
+        """Closes the pipe, which ends the child within a second, whatever it does; nothing is delivered any more."""
+        with self._delivering:
+            self._deliver = lambda *_: None
         with contextlib.suppress(OSError):
             assert self.process.stdin is not None
             self.process.stdin.close()

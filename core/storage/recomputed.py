@@ -68,7 +68,7 @@ def _recompute(run: Run, rows: Sequence[Row]) -> Verdict:
     comparison = Comparison(settings.engines, settings.alignment, settings.dropout, every_step=False)
     for row in rows:
         if row.kind in ("step", "epoch", "result"):
-            comparison.take(row.engine, messages.MESSAGES[row.kind].validate_python(row.fields))
+            comparison.take(row.engine, messages.EVENTS[row.kind].validate_python(row.fields))
     complete = all(lane.state == "finished" for lane in run.lanes)
     certified = next((row.fields["passed"] for row in rows if row.kind == "certificate"), None)
     return comparison.verdict((), complete, certified)

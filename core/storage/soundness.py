@@ -72,7 +72,7 @@ class _PreparedRow:
 
 
 LANES_KINDS: dict[str, TypeAdapter[Any]] = {
-    **{kind: messages.MESSAGES[kind] for kind in ("ready", "built", "step", "epoch", "result")},
+    **{kind: messages.EVENTS[kind] for kind in ("ready", "built", "step", "epoch", "result")},
     "lane": TypeAdapter(_LaneRow),
 }
 RUNS_KINDS: dict[str, TypeAdapter[Any]] = {

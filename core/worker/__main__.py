@@ -7,7 +7,6 @@ without ceremony; when its stdin closes (its owner is gone) it ends at once, wha
 
 import importlib
 import math
-import os
 import queue
 import sys
 import threading
@@ -16,7 +15,7 @@ import traceback
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 
@@ -28,31 +27,16 @@ from core.experiment.parity import Floats, start_weights
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.weights import save_weights
 from core.protocol import messages
-from core.protocol.messages import Message
+from core.protocol.lines import ProtocolError
+from core.protocol.messages import Command
+from core.protocol.stdio import Outbox, connect, leave, one_line
 from core.worker.engines.base import EngineError, certificate_part, module_of
 from core.worker.inference import Reader
 
 if TYPE_CHECKING:
     from core.worker.engines.base import Engine
 
-BEAT_S = 1.0
 STEP_S = 0.1
-
-
-class Outbox:
-    """Writes events as lines; several threads may send."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._lock = threading.Lock()
-
-    def send(self, message: Message) -> None:
-        """Sends one event. A closed pipe means that nobody is left to work for: the process ends."""
-        try:
-            with self._lock:
-                self._out.write(messages.encode(message) + "\n")
-        except OSError:
-            os._exit(1)
 
 
 class Stopping(Exception):
@@ -112,7 +96,7 @@ class Worker:
             return 0, 0
         return self.watch.epoch, self.watch.step + 1 if self.watch.step < self.watch.steps else 0
 
-    def take(self, command: Message) -> bool:
+    def take(self, command: Command) -> bool:
         """Carries out one command; False after the lane's last event."""
         if self.stop.is_set():
             raise Stopping
@@ -130,6 +114,10 @@ class Worker:
                 return False
             case messages.Load() | messages.Predict() | messages.Save():
                 self.outbox.send(self.reader.answer(command))
+            case messages.Stop() | messages.Measure() | messages.Call():
+                raise ProtocolError(f"a worker has no {command.kind!r} to carry out")
+            case _:
+                assert_never(command)
         return True
 
     @cached_property
@@ -265,34 +253,7 @@ class Worker:
         beside.replace(path)
 
 
-def read_commands(inbox: "queue.Queue[Message]", stop: threading.Event) -> None:
-    """Runs in a thread from before the framework's import: the end of stdin ends the process at once."""
-    try:
-        for line in sys.stdin:
-            command = messages.decode(line)
-            if isinstance(command, messages.Stop):
-                stop.set()
-            inbox.put(command)
-    except ValueError:
-        traceback.print_exc()
-    # Also after a line that is no command: a worker that does not listen would outlive its owner.
-    os._exit(0)
-
-
-def beat(outbox: Outbox) -> None:
-    """Runs in a thread: a process that is alive says so every second."""
-    while True:
-        outbox.send(messages.Beat())
-        time.sleep(BEAT_S)
-
-
-def one_line(error: BaseException) -> str:
-    """An exception as the rest of a sentence: its type and first line."""
-    text = (str(error).strip().splitlines() or [""])[0][:200]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def work(name: str, outbox: Outbox, inbox: "queue.Queue[Message]", stop: threading.Event) -> None:
+def work(name: str, outbox: Outbox, inbox: "queue.SimpleQueue[Command]", stop: threading.Event) -> None:
     """Imports the engine, says so, then takes commands until the lane ends."""
     began = time.perf_counter()
     worker = None
@@ -315,16 +276,16 @@ def work(name: str, outbox: Outbox, inbox: "queue.Queue[Message]", stop: threadi
 
 def main() -> None:
     """Sets up the pipes before anything else can print, then works."""
-    out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(2, 1)
-    outbox, stop = Outbox(out), threading.Event()
-    inbox: queue.Queue[Message] = queue.Queue()
-    threading.Thread(target=read_commands, args=(inbox, stop), daemon=True).start()
-    threading.Thread(target=beat, args=(outbox,), daemon=True).start()
-    work(sys.argv[1], outbox, inbox, stop)
-    # A normal exit takes TensorFlow over a second; all lines are already written.
-    sys.stderr.flush()
-    os._exit(0)
+    inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
+    stop = threading.Event()
+
+    def take(command: Command) -> None:
+        if isinstance(command, messages.Stop):
+            stop.set()
+        inbox.put(command)
+
+    work(sys.argv[1], connect(take), inbox, stop)
+    leave()
 
 
 if __name__ == "__main__":

@@ -13,16 +13,14 @@ import numpy as np
 
 from core.experiment.settings import TrainSettings
 from core.experiment.weights import WeightsError, load_weights
-from core.protocol import messages
+from core.protocol import lines, messages
+from core.protocol.messages import PredictorCommand, PredictorEvent
 
 if TYPE_CHECKING:
     from core.worker.engines.base import Engine
 
 MOST_MODELS = 6
 """More slots than one page needs; the one that was used longest ago goes first."""
-
-
-Command = messages.Load | messages.Predict | messages.Save
 
 
 class Reader:
@@ -34,7 +32,7 @@ class Reader:
         self._prototype = engine
         self._models: dict[str, Engine] = {}
 
-    def answer(self, command: Command) -> messages.Message:
+    def answer(self, command: PredictorCommand) -> PredictorEvent:
         """Carries out one command; whatever goes wrong with one model is refused, and the others go on."""
         try:
             match command:
@@ -44,16 +42,16 @@ class Reader:
                     return self._predict(command)
                 case messages.Save():
                     self._models[command.slot].save(Path(command.path))
-                    return messages.Saved(command.serial)
+                    return messages.Saved()
         except KeyError:
-            return messages.Refused(command.serial, "this model is not loaded")
+            return messages.Refused("this model is not loaded")
         except WeightsError as error:
-            return messages.Refused(command.serial, str(error).rstrip("."))
+            return messages.Refused(str(error).rstrip("."))
         except Exception as error:
             traceback.print_exc()
-            return messages.Refused(command.serial, f"{type(error).__name__}: {error}")
+            return messages.Refused(f"{type(error).__name__}: {error}")
 
-    def _load(self, command: messages.Load) -> messages.Message:
+    def _load(self, command: messages.Load) -> PredictorEvent:
         """Builds a model and gives it the weights of a file; a slot that is there is used again."""
         if command.slot not in self._models:
             weights = load_weights(Path(command.weights_file), command.sha256)
@@ -66,15 +64,15 @@ class Reader:
             self._models[command.slot] = engine
         while len(self._models) > MOST_MODELS:
             self._models.pop(next(iter(self._models)))
-        return messages.Loaded(command.serial, list(self._models))
+        return messages.Loaded(list(self._models))
 
-    def _predict(self, command: messages.Predict) -> messages.Message:
+    def _predict(self, command: messages.Predict) -> PredictorEvent:
         """Logits of images, and the milliseconds of the model's call alone."""
         model = self._models[command.slot]
         # Whichever was used longest ago stands first and goes first.
         self._models[command.slot] = self._models.pop(command.slot)
-        images = messages.unpacked(command.images)
+        images = lines.unpacked(command.images)
         began = time.perf_counter()
         logits = model.predict(images)
         compute_ms = 1000 * (time.perf_counter() - began)
-        return messages.Predicted(command.serial, logits.astype(float).tolist(), compute_ms)
+        return messages.Predicted(logits.astype(float).tolist(), compute_ms)

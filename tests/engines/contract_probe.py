@@ -26,8 +26,9 @@ from core.data import datasets
 from core.experiment import metrics, parity
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.weights import load_weights, save_weights
-from core.protocol import messages
-from core.worker.__main__ import Outbox, Worker
+from core.protocol import lines, messages
+from core.protocol.stdio import Outbox
+from core.worker.__main__ import Worker
 from core.worker.engines.base import Engine, EngineError, Floats, certificate_part, module_of
 
 Answer = dict[str, Any]
@@ -136,10 +137,10 @@ class Sent(Outbox):
     """Keeps what a worker sends."""
 
     def __init__(self) -> None:
-        self.messages: list[messages.Message] = []
+        self.messages: list[messages.Event] = []
 
-    def send(self, message: messages.Message) -> None:
-        self.messages.append(message)
+    def send(self, event: messages.Event) -> None:
+        self.messages.append(event)
 
     @property
     def last_epoch(self) -> bool:
@@ -356,7 +357,7 @@ class Probe:
                     break
             if not out.failed:
                 worker.take(messages.Finish())
-        return {"events": [messages.encode(message) for message in out.messages], "folder": str(folder)}
+        return {"events": [lines.encode(message) for message in out.messages], "folder": str(folder)}
 
     def moved_out(self, **settings: Any) -> Answer:
         """Trains, keeps the weights in a file, and reads all test images."""

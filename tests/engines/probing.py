@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.protocol import messages
+from core.protocol import lines, messages
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def events_of(
     probe: str, data_dir: Path, environment: Mapping[str, str] | None = None, **arguments: Any
-) -> list[messages.Message]:
+) -> list[messages.Event]:
     """Everything but beats that a probe sends, measuring once on a prepared data folder; `arguments` are its own.
 
     `environment` is set on top of ours. Holds what every probe owes: it is ready first, and its progress never goes
@@ -29,10 +29,10 @@ def events_of(
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(messages.encode(messages.Measure(arguments, str(data_dir))) + "\n")
+            process.stdin.write(lines.encode(messages.Measure(arguments, str(data_dir))) + "\n")
             process.stdin.flush()  # and left open: its end would end the probe
             try:
-                said = [messages.decode(line) for line in process.stdout]
+                said = [lines.decode_event(line) for line in process.stdout]
             finally:
                 process.stdin.close()
         log.seek(0)

@@ -7,7 +7,7 @@ import pytest
 
 from core.experiment.fairness import TWIN_BOUNDS, Comparison, Verdict
 from core.experiment.weights import load_weights
-from core.protocol import messages
+from core.protocol import lines, messages
 from tests.engines.conftest import Processes
 
 pytestmark = pytest.mark.timeout(900)
@@ -20,7 +20,7 @@ def verdict(processes: Processes, keras: str = "", torch: str = "", **settings: 
     weights = []
     for engine, plant in (("keras", keras), ("torch", torch)):
         lane = processes[engine].ask("reported", plant=plant, **asked)
-        for message in map(messages.decode, lane["events"]):
+        for message in map(lines.decode_event, lane["events"]):
             comparison.take(engine, message)
             if isinstance(message, messages.Result):
                 weights.append(load_weights(Path(lane["folder"]) / message.weights_file, message.weights_sha256))

@@ -22,11 +22,11 @@ SIZES = (1_000, 20_000)
 
 
 @pytest.fixture(scope="module")
-def api_level(prepared_data_dir: Path) -> list[messages.Message]:
+def api_level(prepared_data_dir: Path) -> list[messages.Event]:
     return events_of("api_level", prepared_data_dir, epochs=2)
 
 
-def test_all_three_scripts_run_as_they_stand_and_learn(api_level: list[messages.Message]) -> None:
+def test_all_three_scripts_run_as_they_stand_and_learn(api_level: list[messages.Event]) -> None:
     assert isinstance(api_level[-1], messages.Measured)
     ways = api_level[-1].result["ways"]
     assert [way["name"] for way in ways] == list(WAYS)
@@ -34,7 +34,7 @@ def test_all_three_scripts_run_as_they_stand_and_learn(api_level: list[messages.
     assert [way["script"] for way in ways] == [(SCRIPTS / f"{name}.py").read_text() for name in WAYS]
 
 
-def test_every_epoch_is_said_as_it_comes(api_level: list[messages.Message]) -> None:
+def test_every_epoch_is_said_as_it_comes(api_level: list[messages.Event]) -> None:
     fractions = [event.fraction for event in api_level if isinstance(event, messages.Progress)]
     assert fractions == sorted(fractions)
     assert 0 <= fractions[0] < fractions[-1] < 1

@@ -13,7 +13,7 @@ from core.experiment import parity
 from core.experiment.settings import TrainSettings
 from core.experiment.weights import save_weights
 from core.launcher.predictors import Predictors
-from core.protocol.process import WorkerProcess
+from core.protocol.process import WORKER, ChildProcess
 from core.results.models import Model
 from core.web.draw.take_along import LOADING_CODE
 
@@ -36,7 +36,9 @@ def taken(prepared_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     weights = {name: array.astype("float32") for name, array in parity.start_weights(3).items()}
     sha256 = save_weights(weights, folder / "model.safetensors")
     predictors = Predictors(
-        lambda engine: WorkerProcess(engine, folder / f"{engine}.log"), training=lambda: "", beside=lambda _: None
+        lambda engine: ChildProcess(WORKER, engine, log=folder / f"{engine}.log"),
+        training=lambda: "",
+        beside=lambda _: None,
     )
     try:
         for engine, suffix in (("keras", "keras"), ("torch", "pt")):

@@ -17,7 +17,7 @@ from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import NUMBERS, TrainSettings
 from core.launcher import launcher as launcher_module
 from core.launcher.launcher import Launcher
-from core.protocol.process import WorkerProcess
+from core.protocol.process import ChildProcess
 from core.results import outcome
 from core.storage.database import FILE
 from core.storage.measurements import Measurements
@@ -37,7 +37,7 @@ class StandInLauncher(Launcher):
         deployment = DeploymentSettings(data_dir=folder, fake_engines=True, spares=False)
         super().__init__(deployment, "the dashboard", limits)
 
-    def _take_worker(self, engine: str, folder: Path) -> WorkerProcess:
+    def _take_worker(self, engine: str, folder: Path) -> ChildProcess:
         return super()._take_worker(self.stand_ins[engine], folder)
 
 

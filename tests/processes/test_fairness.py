@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.protocol.process import WorkerProcess
+from core.launcher import spares
 from core.results import outcome
 from core.results.export import as_json
 from core.results.importing import read_json
@@ -23,7 +23,7 @@ TWIN = ("train", "--alignment", "exact-twin", "--batch-size", "600", "--epochs",
 
 @pytest.fixture
 def without_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(WorkerProcess.__init__, "__defaults__", ("tests.processes.planted_worker",))
+    monkeypatch.setattr(spares, "WORKER", "tests.processes.planted_worker")
 
 
 def assert_taken_in(store: Store, run_id: str) -> None:

@@ -34,7 +34,7 @@ from core.deployment import limits
 from core.experiment.fairness import Comparison
 from core.experiment.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES
 from core.experiment.settings import ENGINE_NAMES, InvalidSettings, TrainSettings
-from core.protocol import messages
+from core.protocol import lines, messages
 from core.results import charts, export, importing, report
 from core.results.figures import figures
 from core.results.outcome import conclusion, gather
@@ -238,19 +238,21 @@ PIECES = st.sampled_from(
 EDITS = st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 6), PIECES | st.text(max_size=3)), max_size=4)
 
 
-@given(MESSAGES.map(messages.encode), EDITS)
-def test_a_line_of_a_worker(line: str, edits: list[tuple[int, int, str]]) -> None:
-    found, refused = tried(messages.ProtocolError, messages.decode, edited(line, edits))
+@given(st.sampled_from([lines.decode_command, lines.decode_event]), MESSAGES.map(lines.encode), EDITS)
+def test_a_line_from_another_process(
+    decode: Callable[[str], Any], line: str, edits: list[tuple[int, int, str]]
+) -> None:
+    found, refused = tried(lines.ProtocolError, decode, edited(line, edits))
     if refused is None:
-        messages.encode(found)
+        lines.encode(found)
     else:
         assert len(str(refused).splitlines()) == 1
         assert len(str(refused)) < 2 * LETTERS
 
 
-@given(st.text() | st.binary(max_size=2000).map(lambda raw: messages.packed(np.frombuffer(raw, "uint8"))))
+@given(st.text() | st.binary(max_size=2000).map(lambda raw: lines.packed(np.frombuffer(raw, "uint8"))))
 def test_packed_images(text: str) -> None:
-    found, refused = tried(ValueError, messages.unpacked, text)
+    found, refused = tried(ValueError, lines.unpacked, text)
     assert found.shape[1:] == (28, 28) if refused is None else str(refused)
 
 
@@ -272,7 +274,7 @@ def small_export() -> dict[str, Any]:
     comparison = Comparison(run.settings.engines, "same-start", run.settings.dropout, every_step=False)
     for row in kept:
         if row.kind in ("epoch", "result"):
-            comparison.take(row.engine, messages.MESSAGES[row.kind].validate_python(row.fields))
+            comparison.take(row.engine, messages.EVENTS[row.kind].validate_python(row.fields))
     made = comparison.verdict()
     fairness = next(row for row in values["rows"] if row["kind"] == "fairness")
     fairness |= {name: getattr(made, name) for name in ("epochs", "loss_difference", "accuracy_difference")}

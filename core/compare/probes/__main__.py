@@ -1,14 +1,11 @@
 """A measurement's process: `python -m core.compare.probes PROBE`. One `Measure` in on stdin, events out on stdout.
 
-The same pipes and the same beat as a lane's worker. When stdin closes the process ends at once, and with it every
-part that it has started: their stdins close, too.
+When stdin closes the process ends at once, and with it every part that it has started: their stdins close, too.
 """
 
 import importlib
-import os
 import queue
 import sys
-import threading
 import time
 import traceback
 from importlib import metadata
@@ -16,8 +13,9 @@ from pathlib import Path
 
 from core.compare.probes.base import PartFailed
 from core.protocol import messages
-from core.protocol.messages import Message
-from core.worker.__main__ import Outbox, beat, one_line, read_commands
+from core.protocol.lines import ProtocolError
+from core.protocol.messages import Command
+from core.protocol.stdio import Outbox, connect, leave, one_line
 
 PACKAGES = ("keras", "tensorflow", "torch", "jax", "numpy")
 
@@ -48,14 +46,13 @@ class PipeReport:
         self._outbox.send(messages.Printed(part, text))
 
 
-def work(name: str, outbox: Outbox, inbox: "queue.Queue[Message]") -> None:
+def work(name: str, outbox: Outbox, inbox: "queue.SimpleQueue[messages.Measure]") -> None:
     """Imports the probe, says so, measures once."""
     began = time.perf_counter()
     try:
         measure = importlib.import_module(f"core.compare.probes.{name}").measure
         outbox.send(messages.Ready(name, time.perf_counter() - began, versions(), []))
         command = inbox.get()
-        assert isinstance(command, messages.Measure)
         result = measure(PipeReport(outbox, Path(command.data_dir)), **command.arguments)
         outbox.send(messages.Measured(result, versions()))
     except Exception as error:
@@ -65,15 +62,15 @@ def work(name: str, outbox: Outbox, inbox: "queue.Queue[Message]") -> None:
 
 def main() -> None:
     """Sets up the pipes before anything else can print, then works."""
-    out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(2, 1)
-    outbox = Outbox(out)
-    inbox: queue.Queue[Message] = queue.Queue()
-    threading.Thread(target=read_commands, args=(inbox, threading.Event()), daemon=True).start()
-    threading.Thread(target=beat, args=(outbox,), daemon=True).start()
-    work(sys.argv[1], outbox, inbox)
-    sys.stderr.flush()
-    os._exit(0)
+    inbox: queue.SimpleQueue[messages.Measure] = queue.SimpleQueue()
+
+    def take(command: Command) -> None:
+        if not isinstance(command, messages.Measure):
+            raise ProtocolError(f"a probe has no {command.kind!r} to carry out")
+        inbox.put(command)
+
+    work(sys.argv[1], connect(take), inbox)
+    leave()
 
 
 if __name__ == "__main__":

@@ -12,16 +12,16 @@ import pytest
 from core.experiment.settings import TrainSettings
 from core.launcher.predictors import PredictorError, Predictors
 from core.protocol import messages
-from core.protocol.process import WorkerProcess
+from core.protocol.process import ChildProcess
 from core.results.models import Model
 from core.web.draw.view import framework_file
 
 MODEL = Model("keras", "a run keras", TrainSettings(), Path("weights"), "sum")
 IMAGES = np.zeros((1, 28, 28), np.uint8)
 ANSWERS: dict[type, Callable[[Any], messages.Message]] = {
-    messages.Load: lambda asked: messages.Loaded(asked.serial, [asked.slot]),
-    messages.Predict: lambda asked: messages.Predicted(asked.serial, [[0.0] * 10], 1.0),
-    messages.Save: lambda asked: messages.Saved(asked.serial),
+    messages.Load: lambda asked: messages.Loaded([asked.slot]),
+    messages.Predict: lambda asked: messages.Predicted([[0.0] * 10], 1.0),
+    messages.Save: lambda asked: messages.Saved(),
 }
 
 
@@ -35,8 +35,8 @@ class Bench:
         self.asked = threading.Event()
         self.predictors = Predictors(self.start, lambda: self.trains, self.marked.append)
 
-    def start(self, engine: str) -> WorkerProcess:
-        return cast(WorkerProcess, StandIn(self))
+    def start(self, engine: str) -> ChildProcess:
+        return cast(ChildProcess, StandIn(self))
 
 
 class StandIn:

@@ -15,12 +15,15 @@ from core.launcher.spares import TRIES, Spares
 class StandIn:
     """A worker without a process."""
 
-    def __init__(self, engine: str, log: Path) -> None:
+    def __init__(self, program: str, engine: str, *, log: Path) -> None:
         self.engine, self.log, self.ready, self.closed = engine, log, object(), False
 
     @property
     def alive(self) -> bool:
         return not self.closed
+
+    def move_log(self, path: Path) -> None:
+        self.log = path
 
     def close(self) -> None:
         self.closed = True
@@ -28,7 +31,7 @@ class StandIn:
 
 @pytest.fixture
 def spares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spares:
-    monkeypatch.setattr(spares_module, "WorkerProcess", StandIn)
+    monkeypatch.setattr(spares_module, "ChildProcess", StandIn)
     monkeypatch.setattr(spares_module.datasets, "prepare", lambda *_, **__: None)
     monkeypatch.setattr(spares_module.psutil, "virtual_memory", lambda: SimpleNamespace(available=2**40))
     return Spares(tmp_path)
@@ -60,11 +63,11 @@ def test_a_spare_that_cannot_be_started_is_said_and_not_tried_for_ever(
 ) -> None:
     tries: list[str] = []
 
-    def none(engine: str, log: Path) -> None:
+    def none(program: str, engine: str, *, log: Path) -> None:
         tries.append(engine)
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(spares_module, "WorkerProcess", none)
+    monkeypatch.setattr(spares_module, "ChildProcess", none)
     with caplog.at_level(logging.WARNING):
         for _ in range(4 * TRIES):
             spares.keep(lambda: False)
@@ -75,12 +78,12 @@ def test_a_spare_that_cannot_be_started_is_said_and_not_tried_for_ever(
 def test_none_is_kept_once_they_are_closed(spares: Spares, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[StandIn] = []
 
-    def close_meanwhile(engine: str, log: Path) -> StandIn:
+    def close_meanwhile(program: str, engine: str, *, log: Path) -> StandIn:
         spares.close()
-        started.append(StandIn(engine, log))
+        started.append(StandIn(program, engine, log=log))
         return started[-1]
 
-    monkeypatch.setattr(spares_module, "WorkerProcess", close_meanwhile)
+    monkeypatch.setattr(spares_module, "ChildProcess", close_meanwhile)
     spares.keep(lambda: False)
     assert started[0].closed
     assert not spares.warm()

@@ -1,16 +1,17 @@
-"""The messages between Launcher and worker: each comes back as it went, and anything else is refused."""
+"""The messages between a process and its child: each comes back as it went, and anything else is refused."""
 
 import json
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.protocol import messages
-from core.protocol.messages import ProtocolError, decode, encode
+from core.protocol import lines, messages
+from core.protocol.lines import ProtocolError, decode_command, decode_event, encode
+from core.protocol.messages import COMMANDS, EVENTS
 
 CLASSES = [cls for cls in vars(messages).values() if isinstance(cls, type) and issubclass(cls, messages.Message)]
 KINDS = [cls for cls in CLASSES if cls is not messages.Message]
@@ -44,20 +45,41 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.Load, settings=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
     st.builds(messages.Predicted, logits=st.lists(st.lists(FINITE, max_size=3)), compute_ms=FINITE),
     *[st.builds(cls) for cls in (messages.Predict, messages.Save, messages.Loaded, messages.Saved, messages.Refused)],
+    st.builds(messages.Call, arguments=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
+    st.builds(messages.Returned, value=st.none() | FINITE | st.lists(st.text(max_size=5))),
+    *[st.builds(cls) for cls in (messages.Preparing, messages.Done)],
 )
 
 
-def test_every_message_has_its_kind_on_the_wire() -> None:
-    assert set(messages.MESSAGES) == {cls.kind for cls in KINDS}
-    assert len(messages.MESSAGES) == len(KINDS) == 26
+def decode(line: str) -> Any:
+    """The message of a line of either direction."""
+    try:
+        return decode_event(line)
+    except ProtocolError:
+        return decode_command(line)
+
+
+def test_every_message_has_its_kind_on_the_wire_and_one_direction() -> None:
+    assert COMMANDS.keys().isdisjoint(EVENTS)
+    assert COMMANDS.keys() | EVENTS.keys() == {cls.kind for cls in KINDS}
+    assert len(COMMANDS) + len(EVENTS) == len(KINDS)
 
 
 @given(MESSAGES)
-def test_a_message_comes_back_as_it_went(message: messages.Message) -> None:
+def test_a_message_comes_back_as_it_went_and_not_the_other_way(message: Any) -> None:
     line = encode(message)
     assert "\n" not in line
-    assert decode(line) == message
-    assert type(decode(line)) is type(message)
+    ways = (decode_command, decode_event) if isinstance(message, messages.Command) else (decode_event, decode_command)
+    there, back = ways
+    assert there(line) == message
+    assert type(there(line)) is type(message)
+    with pytest.raises(ProtocolError):
+        back(line)
+
+
+def test_the_properties_try_every_message() -> None:
+    tried = {strategy.wrapped_strategy.target for strategy in MESSAGES.original_strategies}
+    assert tried == {*get_args(messages.Command), *get_args(messages.Event)}
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
@@ -127,10 +149,10 @@ def test_garbage_raises_nothing_but_a_protocol_error(line: str) -> None:
 
 def test_images_come_back_as_they_went() -> None:
     images = np.arange(2 * 784, dtype=np.uint8).reshape(2, 28, 28)
-    assert (messages.unpacked(messages.packed(images)) == images).all()
+    assert (lines.unpacked(lines.packed(images)) == images).all()
 
 
 @pytest.mark.parametrize("text", ["AAAA", "not base64!", "é"])
 def test_what_are_no_images_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whichever library refuses it says why
-        messages.unpacked(text)
+        lines.unpacked(text)

@@ -1,0 +1,57 @@
+"""Messages as lines: the only code that makes JSON of them and reads it."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import NoReturn, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter
+
+from core.protocol.messages import COMMANDS, EVENTS, Command, Event
+
+M = TypeVar("M")
+
+
+class ProtocolError(ValueError):
+    """A line that is no message of its direction, or one that has no place where it was heard."""
+
+
+def encode(message: Command | Event) -> str:
+    """One JSON line without the newline. Raises `ValueError` for NaN and infinity."""
+    return json.dumps({"kind": message.kind, **asdict(message)}, allow_nan=False, separators=(",", ":"))
+
+
+def decode_command(line: str) -> Command:
+    """The command of a line, its types checked. Raises `ProtocolError` for anything else, with its beginning."""
+    return _decode(line, COMMANDS)
+
+
+def decode_event(line: str) -> Event:
+    """The event of a line, its types checked. Raises `ProtocolError` for anything else, with its beginning."""
+    return _decode(line, EVENTS)
+
+
+def _decode(line: str, kinds: Mapping[str, TypeAdapter[M]]) -> M:
+    try:
+        values = json.loads(line, parse_constant=_refused)
+        return kinds[values.pop("kind")].validate_python(values)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ProtocolError(f"not a message ({why[:200]}): {line[:200]!r}") from None
+
+
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def packed(images: npt.NDArray[np.uint8]) -> str:
+    """Uint8 images [N, 28, 28] as text for one line."""
+    return base64.b64encode(np.ascontiguousarray(images, np.uint8).tobytes()).decode("ascii")
+
+
+def unpacked(text: str) -> npt.NDArray[np.uint8]:
+    """The images of `packed`, uint8 [N, 28, 28]. Raises `ValueError` for anything else."""
+    return np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(-1, 28, 28)
