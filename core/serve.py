@@ -1,7 +1,7 @@
 """Serves the dashboard, as `.venv/bin/python -m core.serve`, on the port in `PORT`.
 
-It looks at the port and the environment first, so that what is wrong with them gets a sentence, and only then
-loads Streamlit, into the same process: a signal to it reaches the server, and a Ctrl-C ends without a word.
+It looks at the port first, then at the environment, so that what is wrong with them gets a sentence, and serves in
+the same process: a signal to it reaches the server, and a Ctrl-C ends without a word.
 """
 
 import errno
@@ -10,6 +10,11 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.deployment.limits import Limits
+    from core.deployment.settings import DeploymentSettings
 
 DEFAULT_PORT = 8501
 HIGHEST_PORT = 65_535
@@ -61,16 +66,19 @@ def _reason(port: int, error: OSError) -> str:
 
 def run_streamlit(port: int) -> int:
     """Runs Streamlit's own command line until the server ends; returns the exit code, 2 for a wrong environment."""
+    from click import Abort, ClickException
+    from streamlit.runtime.secrets import secrets_singleton
+    from streamlit.web import cli
+
+    from core.deployment.limits import environment
     from core.experiment.settings import InvalidSettings
 
+    secrets_singleton.load_if_toml_exists()  # they may set our variables
     try:
-        options = ["--server.port", str(port), *profile_options()]
+        options = ["--server.port", str(port), *streamlit_options(*environment())]
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         return 2
-
-    from click import Abort, ClickException
-    from streamlit.web import cli
 
     try:
         cli.main(["run", "app.py", *options], prog_name="streamlit", standalone_mode=False)
@@ -82,15 +90,11 @@ def run_streamlit(port: int) -> int:
     return 0
 
 
-def profile_options() -> list[str]:
-    """What Streamlit is told beside `.streamlit/config.toml`. Raises `InvalidSettings` for a wrong environment."""
-    from core.deployment.limits import read_environment
-    from core.deployment.settings import Profile
-
-    deployment, limits = read_environment()
+def streamlit_options(deployment: "DeploymentSettings", limits: "Limits") -> list[str]:
+    """What Streamlit is told beside `.streamlit/config.toml`."""
     # MB: a picture of a digit, and nothing larger.
     options = [] if limits.imports else ["--server.maxUploadSize", "1"]
-    if deployment.profile == Profile.HOSTED:
+    if deployment.profile == "hosted":
         # Nobody edits there, and each new session would look at every file that is imported.
         options += ["--server.fileWatcherType", "none"]
     if os.environ.get("STREAMLIT_SERVER_ADDRESS") in ALL_ADDRESSES and not os.environ.get(NAMED_ADDRESS):

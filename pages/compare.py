@@ -4,17 +4,16 @@ import streamlit as st
 
 from core.compare import claims
 from core.compare.export import as_csv, as_markdown
-from core.deployment.settings import DeploymentSettings
-from core.launcher import launcher
+from core.launcher.launcher import Launcher
 from core.storage.database import StoreError
-from core.storage.measurements import Measurements
 from core.web.compare import claims as claims_view
 from core.web.elements import address, measuring
 from core.web.elements import turns as turns_view
-from core.web.elements.here import here, refused
 from core.web.elements.markdown import literal
+from core.web.elements.presses import available_launcher, refused
+from core.web.server.installation import installation
 
-measurements = Measurements(DeploymentSettings().data_dir)
+measurements = installation().measurements
 
 
 def linked() -> claims.Claim | None:
@@ -29,7 +28,7 @@ def linked() -> claims.Claim | None:
         return None
 
 
-def controls(rows: list[claims.Judged], active: launcher.Launcher | None, going: list[str]) -> None:
+def controls(rows: list[claims.Judged], active: Launcher | None, going: list[str]) -> None:
     """Measure all, or how far that is and Stop; and the downloads."""
     probed = [judged for judged in rows if judged.claim.probe]
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -54,7 +53,7 @@ def controls(rows: list[claims.Judged], active: launcher.Launcher | None, going:
 
 
 @st.fragment(run_every=1)
-def all_of_them(active: launcher.Launcher, going: list[str]) -> None:
+def all_of_them(active: Launcher, going: list[str]) -> None:
     """How many measurements are still to come, once a second, and the button that stops them all."""
     if active.measuring(lessons=False) != going:
         st.rerun()
@@ -87,7 +86,7 @@ try:
     rows = claims.all_judged(measurements.results(), measurements.recorded())
     article = f"[{claims.ARTICLE}]({claims.ARTICLE_URL})"
     st.markdown(f"Ten claims of the article {article}, each tested. **{claims.summary(rows)}**")
-    active = here()
+    active = available_launcher()
     going = active.measuring(lessons=False) if active else []
     newest = measurements.newest_of_all()
     wanted = linked()

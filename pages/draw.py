@@ -4,15 +4,13 @@ import contextlib
 
 import streamlit as st
 
-from core.deployment.settings import DeploymentSettings
-from core.launcher import launcher
+from core.launcher.launcher import LauncherUnavailable
 from core.launcher.predictors import PredictorError
 from core.results.gallery import Gallery, GalleryError, open_gallery
 from core.results.models import Model, models_of, readable, swapped
 from core.results.outcome import Outcome, gather
 from core.storage.database import StoreError
 from core.storage.records import Damaged, Run
-from core.storage.runs import Store
 from core.web.components.digit_pad import digit_pad
 from core.web.draw import gallery as gallery_view
 from core.web.draw import take_along
@@ -21,8 +19,9 @@ from core.web.draw.drawing import PAD, Drawing, newest_drawing, upload_button
 from core.web.elements import turns as turns_view
 from core.web.elements.markdown import literal
 from core.web.run import damaged
+from core.web.server.installation import installation
 
-store = Store(DeploymentSettings().data_dir)
+store = installation().store
 MISSING = "link_to_no_run"
 LOADING = "Loading both models: this takes a few seconds the first time."
 
@@ -74,8 +73,8 @@ def gallery_of(outcome: Outcome) -> Gallery | None:
 def loads(models: list[Model]) -> bool:
     """Whether the pad has to look again soon: its models are not there yet."""
     try:
-        return not launcher.current().predictors.prepare(models)
-    except (launcher.LauncherUnavailable, PredictorError):
+        return not installation().launcher.predictors.prepare(models)
+    except (LauncherUnavailable, PredictorError):
         return True
 
 
@@ -87,22 +86,22 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     drawing = newest_drawing(gallery)
     hint, answers = drawing.hint, []
     try:
-        predictors = launcher.current().predictors
+        predictors = installation().launcher.predictors
         if not predictors.prepare(models):
             hint = LOADING
         elif waits:
             st.rerun()
         elif drawing.seen is not None:
             answers = predictors.ask(reading, drawing.seen[None])
-    except (launcher.LauncherUnavailable, PredictorError) as error:
+    except (LauncherUnavailable, PredictorError) as error:
         hint = str(error)
     names, classes = draw_view.reader_names(models, swap), outcome.dataset.class_names
     words = draw_view.in_words(answers, classes, names) if answers else None
     lanes = draw_view.pad_lanes(models, names, answers, words)
     digit_pad(draw_view.pad_view(gallery, drawing, classes, lanes, words, hint), key=PAD)
     if waits:  # for what goes on, if anything does
-        with contextlib.suppress(launcher.LauncherUnavailable):
-            turns_view.goes_on(launcher.current(), "pad")
+        with contextlib.suppress(LauncherUnavailable):
+            turns_view.goes_on(installation().launcher, "pad")
     with st.container(horizontal=True):
         upload_button()
         if answers and drawing.seen is not None:
@@ -123,8 +122,8 @@ def swap_weights(models: list[Model], drawing: Drawing, words: draw_view.Words |
         return
     st.markdown(f"**{literal(words.headline)}** {literal(words.detail)}", width=720)
     try:
-        take_along.logits(launcher.current().predictors, models, drawing.seen)
-    except (launcher.LauncherUnavailable, PredictorError) as error:
+        take_along.logits(installation().launcher.predictors, models, drawing.seen)
+    except (LauncherUnavailable, PredictorError) as error:
         st.markdown(f":red[{literal(error)}]")
 
 

@@ -2,16 +2,15 @@
 
 import streamlit as st
 
-from core.deployment.settings import DeploymentSettings
 from core.learn import lessons
 from core.storage.database import StoreError
-from core.storage.measurements import Measurements
 from core.web.elements import address
-from core.web.elements.here import here, refused
 from core.web.elements.markdown import literal
+from core.web.elements.presses import available_launcher, refused
 from core.web.learn import lesson as lesson_view
+from core.web.server.installation import installation
 
-measurements = Measurements(DeploymentSettings().data_dir)
+measurements = installation().measurements
 
 
 def place() -> lessons.Lesson:
@@ -40,7 +39,7 @@ def place() -> lessons.Lesson:
 st.title("Learn", anchor=False)
 st.markdown("The article's two examples and its lessons, run for real on this machine.")
 try:
-    active = here()
+    active = available_launcher()
     lesson = place()
     st.header(lesson.title, anchor=False)
     st.markdown(lesson.words, width=720)

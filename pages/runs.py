@@ -2,24 +2,23 @@
 
 import streamlit as st
 
-from core.deployment.settings import DeploymentSettings
-from core.launcher import launcher
+from core.launcher.launcher import Launcher
 from core.storage.database import StoreError
 from core.storage.records import Damaged, DamagedRun, UnknownRun
-from core.storage.runs import Store
 from core.web.elements import address
-from core.web.elements.here import here
 from core.web.elements.markdown import literal
+from core.web.elements.presses import available_launcher
 from core.web.run import actions as run_actions
 from core.web.run import damaged
 from core.web.run import page as run_page
 from core.web.runs import view as runs_view
+from core.web.server.installation import installation
 from core.web.server.visitor import visitor
 
-store = Store(DeploymentSettings().data_dir)
+store = installation().store
 
 
-def one_run(run_id: str, active: launcher.Launcher | None) -> None:
+def one_run(run_id: str, active: Launcher | None) -> None:
     """The run that the link names, with what can be done with it."""
     try:
         run = store.run(run_id)
@@ -47,7 +46,7 @@ def to_all_runs() -> None:
     st.page_link("../../pages/runs.py", label="All runs", icon=":material/arrow_back:")
 
 
-def history(active: launcher.Launcher | None) -> None:
+def history(active: Launcher | None) -> None:
     """Search and filter, one page of rows, and what is ticked laid over each other."""
     address.keep("runs")
     st.title("Runs", anchor=False)
@@ -65,7 +64,7 @@ def history(active: launcher.Launcher | None) -> None:
 
 
 try:
-    active = here()
+    active = available_launcher()
     if run_id := st.query_params.get("run"):
         one_run(run_id, active)
     else:

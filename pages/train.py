@@ -4,28 +4,27 @@ import contextlib
 
 import streamlit as st
 
-from core.deployment.settings import DeploymentSettings
 from core.experiment.names import ALIGNMENT_TITLES
 from core.experiment.settings import TrainSettings
-from core.launcher import launcher
+from core.launcher.launcher import Launcher
 from core.results.estimate import estimate
 from core.storage.database import StoreError
 from core.storage.records import DamagedRun, Run, UnknownRun
-from core.storage.runs import Store
 from core.web.components.copy_link import copy_link
 from core.web.elements import turns as turns_view
-from core.web.elements.here import attempt, here, refused
 from core.web.elements.markdown import literal
+from core.web.elements.presses import attempt, available_launcher, refused
 from core.web.run import damaged
 from core.web.run import page as run_page
+from core.web.server.installation import installation
 from core.web.server.visitor import visitor
 from core.web.train.form import beside_fields, form_problems, plan, read_as, settings_form, settings_path
 
-store = Store(DeploymentSettings().data_dir)
+store = installation().store
 PRESSED = "start_pressed"
 
 
-def shown_run(active: launcher.Launcher | None) -> Run | None:
+def shown_run(active: Launcher | None) -> Run | None:
     """What trains now, wherever it was started; else the newest run that was trained here, if there is one.
 
     Where visitors are told apart, their own run comes first, and stays when it has ended.
@@ -44,7 +43,7 @@ def shown_run(active: launcher.Launcher | None) -> Run | None:
     return store.latest()
 
 
-def controls(active: launcher.Launcher | None, run: Run | None) -> None:
+def controls(active: Launcher | None, run: Run | None) -> None:
     """The fields, then Start, or Stop in its place while a run goes on."""
     # Who presses Start is heard, even where somebody else has started a moment before.
     mine = bool(run and active and active.may_change(run.visitor, visitor()))
@@ -90,7 +89,7 @@ def press() -> None:
     st.session_state[PRESSED] = True
 
 
-def start(active: launcher.Launcher | None, settings: TrainSettings | None) -> None:
+def start(active: Launcher | None, settings: TrainSettings | None) -> None:
     """Queues the run and shows it; else keeps the reason."""
     del st.session_state[PRESSED]
     if active is None or settings is None:
@@ -118,7 +117,7 @@ def recorded() -> Run | None:
 st.title("Keras vs PyTorch", anchor=False)
 st.markdown("The same small network, trained in Keras and in PyTorch side by side, on this machine.")
 try:
-    active = here()
+    active = available_launcher()
     run = shown_run(active)
     controls(active, run)
     run = run or recorded()
@@ -126,5 +125,5 @@ try:
         with damaged.or_said(store, active, run):
             run_page.show(run, store, active)
 except StoreError as error:
-    if active:  # else `here` has said what is wrong with the data folder
+    if active:  # else `available_launcher` has said what is wrong with the data folder
         st.error(literal(error))

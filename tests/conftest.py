@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 
 from core.data import datasets
+from core.deployment.limits import environment
 from tests.shell import make_the_same
 
 make_the_same()
@@ -18,6 +19,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("busy")
 
 PREPARING = [Path("core/data/datasets.py"), Path("core/data/prepare.py")]
+
+
+@pytest.fixture(autouse=True)
+def _environment_of_its_own() -> None:
+    """Each test is a process of its own to the `DUEL_*` environment, which is read once."""
+    environment.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,6 @@ from core.cli.health import health
 from core.cli.streams import OutputGone
 from core.cli.terminal import AsJson, deployment, err, fail, line, listing, out, say
 from core.data import datasets, images
-from core.deployment.settings import DeploymentSettings
 from core.experiment import metrics
 from core.experiment.machine import machine_words
 from core.experiment.names import engine_title, run_title
@@ -113,7 +112,7 @@ def _leave(run: Run, trouble: str, as_json: bool) -> None:
 
 def _launcher() -> Launcher | Guest:
     """One of our own, else the dashboard's where it has the folder. Raises `LauncherUnavailable`, `StoreError`."""
-    found = deployment(spares=False)
+    found = deployment()
     try:
         return Launcher(found, Owner.COMMAND_LINE)
     except LauncherUnavailable:
@@ -374,7 +373,7 @@ def record(
     if only not in ("", "duels", "evidence"):
         fail("--only must be duels or evidence.", 2)
     try:
-        launcher = Launcher(DeploymentSettings(spares=False), Owner.COMMAND_LINE)
+        launcher = Launcher(deployment(), Owner.COMMAND_LINE)
     except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     try:

@@ -27,7 +27,7 @@ def claims(
     failures: list[str] = []
     if wanted:
         try:
-            launcher = Launcher(deployment(spares=False), Owner.COMMAND_LINE)
+            launcher = Launcher(deployment(), Owner.COMMAND_LINE)
         except (LauncherUnavailable, StoreError) as error:
             fail(str(error), 1)
         try:

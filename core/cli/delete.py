@@ -14,7 +14,7 @@ from core.storage.records import UnknownRun
 def delete(runs: Annotated[list[str], typer.Argument(help="Ids of ended runs.", metavar="ID...")]) -> None:
     """Deletes runs for good: their curves, weights and logs. Where one of them cannot be, none is."""
     try:
-        launcher = Launcher(deployment(spares=False), Owner.COMMAND_LINE)
+        launcher = Launcher(deployment(), Owner.COMMAND_LINE)
     except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     try:

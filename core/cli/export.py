@@ -96,7 +96,7 @@ def take_in(file: Annotated[Path, typer.Argument(help="A run that was exported a
     except ImportRefused as error:
         fail(str(error), 2)
     try:
-        launcher = Launcher(deployment(spares=False), Owner.COMMAND_LINE)
+        launcher = Launcher(deployment(), Owner.COMMAND_LINE)
     except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     try:

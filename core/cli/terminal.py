@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Column, Table
 
-from core.deployment.limits import read_environment
+from core.deployment.limits import environment
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import InvalidSettings
 
@@ -81,10 +81,11 @@ def fail(sentence: str, status: int) -> NoReturn:
     raise typer.Exit(status)
 
 
-def deployment(**fixed: Any) -> DeploymentSettings:
-    """The `DUEL_*` environment; ends with a sentence where it cannot be read."""
+def deployment() -> DeploymentSettings:
+    """The `DUEL_*` environment without spares, which only a server's next run would use; ends with a sentence where it
+    cannot be read."""
     try:
-        return read_environment(**fixed)[0]
+        return environment()[0].model_copy(update={"spares": False})
     except InvalidSettings as error:
         fail(str(error), 2)
 

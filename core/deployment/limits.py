@@ -7,7 +7,8 @@ either profile (`none`: no limit). docs/hosting.md lists them. Every refusal is 
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -107,11 +108,11 @@ NO_LIMITS = Limits.model_construct()
 """What an operator has in the terminal, whatever the environment says."""
 
 
-def read_environment(**fixed: Any) -> tuple[DeploymentSettings, Limits]:
-    """The `DUEL_*` environment, `fixed` instead of what it says. Raises `InvalidSettings` that names the variable."""
+def read_environment() -> tuple[DeploymentSettings, Limits]:
+    """The `DUEL_*` environment. Raises `InvalidSettings` that names the variable."""
     prefix = "DUEL_"
     try:
-        deployment = DeploymentSettings(**fixed)
+        deployment = DeploymentSettings()
         prefix = "DUEL_LIMIT_"
         return deployment, HostedLimits() if deployment.profile == Profile.HOSTED else Limits()
     except RuntimeError:
@@ -120,6 +121,12 @@ def read_environment(**fixed: Any) -> tuple[DeploymentSettings, Limits]:
         wrong = error.errors()[0]
         name = f"{prefix}{str(wrong['loc'][0]).upper()}"
         raise InvalidSettings({name: f"The environment variable {name} is wrong: {wrong['msg']}."}) from None
+
+
+@cache
+def environment() -> tuple[DeploymentSettings, Limits]:
+    """The same, read once a process. Raises `InvalidSettings`."""
+    return read_environment()
 
 
 class Allowance:

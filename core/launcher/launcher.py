@@ -1,6 +1,6 @@
 """The Launcher: one per data folder, holds the queue, gives turns and stops, and is the only writer of the store.
 
-It lives in the web process (`current()` is the only way to it) or in the command line's. Its thread executes
+It lives in the web process or in the command line's. Its thread executes
 one run or one measurement at a time, in the order in which they were asked for; in between it keeps spares warm,
 ends predictors that nobody uses, and removes what is beyond this installation's limits.
 """
@@ -39,22 +39,6 @@ CLOSE_S = 20.0
 
 class LauncherUnavailable(Exception):
     """No run can start here, in one plain sentence."""
-
-
-_current: "Launcher | LauncherUnavailable | None" = None
-
-
-def set_current(launcher: "Launcher | LauncherUnavailable | None") -> None:
-    """Called by the web's lifespan, or by a test."""
-    global _current
-    _current = launcher
-
-
-def current() -> "Launcher":
-    """This process' Launcher. Raises `LauncherUnavailable` with the reason where there is none."""
-    if isinstance(_current, Launcher):
-        return _current
-    raise LauncherUnavailable(str(_current or "The dashboard is still starting: try again in a moment."))
 
 
 class Refused(LauncherUnavailable):

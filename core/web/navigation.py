@@ -8,7 +8,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.launcher.launcher import LauncherUnavailable
 from core.web.elements.footer import footer
+from core.web.elements.markdown import literal
+from core.web.server.installation import installation
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 WIDTH_PX = 1120
@@ -47,6 +50,11 @@ PAGE_LIST = {
 
 page = st.navigation(list(PAGE_LIST), position="top")
 with st.container(horizontal_alignment="center"), st.container(width=WIDTH_PX):
+    try:
+        installation()
+    except LauncherUnavailable as error:  # not even the data folder is known
+        st.error(literal(error))
+        st.stop()
     page.run()
     # On a phone the pages hide behind an arrow: each page ends with the way to the next.
     following = list(PAGE_LIST)[(list(PAGE_LIST).index(page) + 1) % len(PAGE_LIST)]

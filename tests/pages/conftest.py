@@ -15,14 +15,14 @@ from streamlit.testing.v1 import AppTest
 from core.deployment.limits import NO_LIMITS, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import NUMBERS, TrainSettings
-from core.launcher import launcher as launcher_module
-from core.launcher.launcher import Launcher
+from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.protocol.process import ChildProcess
 from core.results import outcome
 from core.storage.database import FILE
 from core.storage.measurements import Measurements
 from core.storage.records import Run
 from core.storage.runs import Store
+from core.web.server.installation import Installation, serve_with
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {"epochs": "3", "batch_size": "600"}
@@ -39,6 +39,11 @@ class StandInLauncher(Launcher):
 
     def _take_worker(self, engine: str, folder: Path) -> ChildProcess:
         return super()._take_worker(self.stand_ins[engine], folder)
+
+
+def serve(launcher: Launcher) -> None:
+    """What the lifespan would have set."""
+    serve_with(Installation(launcher.deployment, launcher.limits, launcher))
 
 
 def wait_for(what: str, condition: Callable[[], object], within_s: float = 30) -> None:
@@ -104,16 +109,17 @@ def nothing_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     for reader in (Store, Measurements):
         monkeypatch.setattr(reader.__init__, "__defaults__", (tmp_path / "recorded",))
     yield
-    launcher_module.set_current(None)
+    serve_with(None)
     workers = [p for p in psutil.Process().children(recursive=True) if "core.worker" in " ".join(p.cmdline())]
     assert not workers
 
 
 @pytest.fixture
 def data_dir(tmp_path: Path, prepared_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data folder of the page."""
+    """The data folder of the page, which has no Launcher yet."""
     folder = new_folder(tmp_path / "data", prepared_data_dir)
     monkeypatch.setenv("DUEL_DATA_DIR", str(folder))
+    serve_with(Installation(DeploymentSettings(data_dir=folder), NO_LIMITS, LauncherUnavailable("None was opened.")))
     return folder
 
 
@@ -121,7 +127,7 @@ def data_dir(tmp_path: Path, prepared_data_dir: Path, monkeypatch: pytest.Monkey
 def launcher(data_dir: Path) -> Iterator[StandInLauncher]:
     """The Launcher that the lifespan would have opened."""
     opened = StandInLauncher(data_dir)
-    launcher_module.set_current(opened)
+    serve(opened)
     yield opened
     opened.close()
 

@@ -13,7 +13,6 @@ import pytest
 from core.data import images
 from core.experiment.names import engine_title
 from core.experiment.settings import TrainSettings
-from core.launcher.launcher import set_current
 from core.launcher.predictors import TRAINING, PredictorError
 from core.results.export import as_json
 from core.results.gallery import open_gallery
@@ -24,7 +23,7 @@ from core.web.components.digit_pad import PadAnswer
 from core.web.draw import take_along
 from core.web.draw.drawing import EMPTY, FILE, KEPT
 from core.web.draw.view import accuracy_words, best_run, per_cent
-from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, read, wait_for
+from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, read, serve, wait_for
 from tests.strokes import drawn
 
 LOADING = "Loading both models"
@@ -266,7 +265,7 @@ def test_damaged_weights_are_a_hint_and_the_page_goes_on(with_run: Ended, data_d
     for path in (data_dir / "runs" / with_run.run.id).glob("*.safetensors"):
         path.write_bytes(b"nothing")
     launcher = StandInLauncher(data_dir)
-    set_current(launcher)
+    serve(launcher)
     try:
         page = DrawPage(launcher)
         page.draw(drawn(7, "middle"))
@@ -285,7 +284,7 @@ def test_a_link_to_a_run_that_is_not_there_is_a_sentence(with_run: Ended, launch
 
 def test_while_a_run_trains_no_model_is_loaded(with_run: Ended, data_dir: Any) -> None:
     launcher = StandInLauncher(data_dir, keras="fake-slow")
-    set_current(launcher)
+    serve(launcher)
     try:
         run_id = launcher.submit(TrainSettings(epochs=100))
         wait_for("it trains", lambda: any(row.kind == "step" for row in launcher.store.rows(run_id)))
@@ -299,7 +298,7 @@ def test_while_a_run_trains_no_model_is_loaded(with_run: Ended, data_dir: Any) -
 
 def test_files_that_a_model_must_write_wait_in_words_while_a_run_trains(with_run: Ended, data_dir: Any) -> None:
     launcher = StandInLauncher(data_dir, keras="fake-slow")
-    set_current(launcher)
+    serve(launcher)
     try:
         page = DrawPage(launcher)
         disabled = {b.proto.label: b.proto.disabled for b in page.app.get("download_button")}

@@ -8,9 +8,8 @@ import streamlit as st
 
 from core.deployment.limits import HostedLimits
 from core.experiment.settings import Order, TrainSettings
-from core.launcher import launcher as launcher_module
 from core.launcher.launcher import Launcher
-from tests.pages.conftest import SHORT, StandInLauncher, TrainPage, read, wait_for
+from tests.pages.conftest import SHORT, StandInLauncher, TrainPage, read, serve, wait_for
 from tests.pages.test_compare_page import ComparePage
 from tests.pages.test_runs_page import RunsPage
 
@@ -19,9 +18,8 @@ from tests.pages.test_runs_page import RunsPage
 def hosted(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launcher]:
     """The Launcher with the hosted limits; each page is another visitor, since no cookie reaches it."""
     monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
-    monkeypatch.setenv("DUEL_PROFILE", "hosted")
     launcher = StandInLauncher(data_dir, limits=HostedLimits.model_construct(), keras="fake-slow")
-    launcher_module.set_current(launcher)
+    serve(launcher)
     yield launcher
     launcher.close()
 

@@ -6,7 +6,7 @@ import streamlit as st
 from core.experiment.settings import Order, TrainSettings
 from core.launcher.launcher import LauncherUnavailable
 from core.storage.database import StoreError
-from core.web.elements import here as here_module
+from core.web.elements import presses
 from tests.pages.conftest import SHORT, StandInLauncher, TrainPage
 from tests.pages.test_compare_page import PROBED, ComparePage
 from tests.pages.test_learn_page import LearnPage
@@ -21,15 +21,15 @@ def holds(launcher: StandInLauncher) -> str:
 
 def press_before_a_rerun(page: TrainPage, label: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Presses a button; before the page has come as far as that button, it is drawn anew."""
-    look, reruns = here_module.here, [True]
+    available_launcher, reruns = presses.available_launcher, [True]
 
     def rerun_first() -> object:
         if reruns:
             reruns.pop()
             st.rerun()
-        return look()
+        return available_launcher()
 
-    monkeypatch.setattr(here_module, "here", rerun_first)
+    monkeypatch.setattr(presses, "available_launcher", rerun_first)
     page.press(label)
     assert not reruns
 
@@ -81,9 +81,9 @@ def test_why_a_run_was_not_changed_stays_on_its_page_alone(
 
     for act in ("annotate", "delete"):
         monkeypatch.setattr(launcher, act, full)
-    for presses in (["Pin"], ["Keep"], ["Delete", "delete_for_good"]):
+    for buttons in (["Pin"], ["Keep"], ["Delete", "delete_for_good"]):
         page = RunsPage(run=over)
-        for one in presses:
+        for one in buttons:
             page.app.button(key=one).click() if one == "delete_for_good" else page.button(one).click()
             page.run()
         assert page.errors == ["The disk is full."], presses

@@ -13,19 +13,31 @@ from urllib.parse import parse_qsl
 import pytest
 
 from core.cli import record
-from core.deployment.limits import Limits
+from core.deployment.limits import NO_LIMITS, Limits
+from core.deployment.settings import DeploymentSettings
 from core.experiment.names import ALIGNMENT_MEANINGS, ALIGNMENT_TITLES, engine_title
 from core.experiment.settings import ENGINE_NAMES, NUMBERS, TrainSettings
-from core.launcher import launcher as launcher_module
 from core.launcher.launcher import LauncherUnavailable
 from core.results import outcome
 from core.storage.database import FILE, MIGRATIONS
 from core.storage.records import read_recordings
 from core.storage.runs import Store
 from core.web.elements.markdown import literal
+from core.web.server.installation import Installation, serve_with
 from core.web.server.lifespan import lifespan
 from core.web.train import form as settings_form
-from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, epochs_of, read, typed, wait_for
+from tests.pages.conftest import (
+    SHORT,
+    Ended,
+    MakeRun,
+    StandInLauncher,
+    TrainPage,
+    epochs_of,
+    read,
+    serve,
+    typed,
+    wait_for,
+)
 
 OFFERED = ", ".join(ENGINE_NAMES)
 
@@ -662,7 +674,7 @@ def test_an_interrupted_run_is_said_after_a_restart(data_dir: Path, prepared_dat
     owner.close()
     again = StandInLauncher(data_dir)
     try:
-        launcher_module.set_current(again)
+        serve(again)
         page = TrainPage()
         assert page.says("The dashboard was closed while this ran.")
         assert "interrupted" in page.texts
@@ -699,11 +711,17 @@ def only_a_sentence(page: TrainPage) -> str:
 
 
 def test_without_a_launcher_the_page_says_why(data_dir: Path) -> None:
-    launcher_module.set_current(LauncherUnavailable("The disk is full (no space left): free some space."))
+    none = LauncherUnavailable("The disk is full (no space left): free some space.")
+    serve_with(Installation(DeploymentSettings(data_dir=data_dir), NO_LIMITS, none))
     assert only_a_sentence(TrainPage()) == "The disk is full (no space left): free some space."
 
 
-def test_before_the_lifespan_has_opened_it_the_page_asks_for_patience(data_dir: Path) -> None:
+def test_a_wrong_environment_is_a_sentence_on_every_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUEL_PROFILE", "public")
+    assert only_a_sentence(opened_by_the_lifespan()).startswith("The environment variable DUEL_PROFILE is wrong: ")
+
+
+def test_before_the_lifespan_has_opened_it_the_page_asks_for_patience() -> None:
     assert only_a_sentence(TrainPage()).endswith("try again in a moment.")
 
 

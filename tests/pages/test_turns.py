@@ -10,8 +10,7 @@ import streamlit as st
 from core.compare.claims import CLAIMS
 from core.deployment.limits import HostedLimits
 from core.experiment.settings import Order, TrainSettings
-from core.launcher import launcher as launcher_module
-from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, read, wait_for
+from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, read, serve, wait_for
 from tests.pages.test_compare_page import ComparePage
 from tests.pages.test_draw_page import DrawPage
 from tests.pages.test_learn_page import LearnPage
@@ -154,9 +153,8 @@ def test_a_lesson_is_no_measurement_to_compare(launcher: StandInLauncher) -> Non
 @pytest.fixture
 def hosted(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInLauncher]:
     monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
-    monkeypatch.setenv("DUEL_PROFILE", "hosted")
     launcher = StandInLauncher(data_dir, limits=HostedLimits.model_construct(visitor_at_once=2))
-    launcher_module.set_current(launcher)
+    serve(launcher)
     yield launcher
     launcher.close()
 

@@ -12,7 +12,8 @@ import time
 
 from core import serve
 from core.experiment.settings import TrainSettings
-from core.launcher.launcher import Launcher, LauncherUnavailable, current
+from core.launcher.launcher import Launcher, LauncherUnavailable
+from core.web.server.installation import installation
 
 OPEN_WITHIN_S = 60.0
 
@@ -22,7 +23,7 @@ def launcher() -> Launcher:
     end = time.monotonic() + OPEN_WITHIN_S
     while True:
         try:
-            return current()
+            return installation().launcher
         except LauncherUnavailable:
             if time.monotonic() > end:
                 raise

@@ -11,7 +11,7 @@ import pytest
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import InvalidSettings
 from core.launcher import launcher as launcher_module
-from core.launcher.launcher import Launcher, LauncherUnavailable, current, set_current
+from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.run import RunInProgress
 from core.storage.records import Row, Run
 from core.storage.runs import Store
@@ -287,22 +287,6 @@ def test_a_batch_larger_than_the_training_split_is_refused(open_launcher: OpenLa
     launcher = open_launcher()
     with pytest.raises(InvalidSettings, match=r"larger than the 3,600 images"):
         launcher.submit(settings(batch_size=3601))
-
-
-def test_current_is_the_launcher_or_says_why_there_is_none(open_launcher: OpenLauncher) -> None:
-    before = launcher_module._current
-    try:
-        set_current(None)
-        with pytest.raises(LauncherUnavailable, match="still starting"):
-            current()
-        set_current(LauncherUnavailable("Another holds it."))
-        with pytest.raises(LauncherUnavailable, match=r"Another holds it\."):
-            current()
-        launcher = open_launcher()
-        set_current(launcher)
-        assert current() is launcher
-    finally:
-        set_current(before)
 
 
 def test_a_relative_data_folder_is_the_same_folder_for_workers(

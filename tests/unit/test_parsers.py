@@ -31,9 +31,11 @@ from starlette.requests import Request
 from core import serve
 from core.data import images
 from core.deployment import limits
+from core.deployment.settings import DeploymentSettings
 from core.experiment.fairness import Comparison
 from core.experiment.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES
 from core.experiment.settings import ENGINE_NAMES, InvalidSettings, TrainSettings
+from core.launcher.launcher import LauncherUnavailable
 from core.protocol import lines, messages
 from core.results import charts, export, importing, report
 from core.results.figures import figures
@@ -42,6 +44,7 @@ from core.storage.records import RUN_ID, UnknownRun, checked_id
 from core.storage.runs import ALL_ROWS, Store
 from core.web.elements.settings_link import DEFAULTS, MOST_LETTERS
 from core.web.server import routes
+from core.web.server.installation import Installation, serve_with
 from core.web.train.form import _field_value
 from tests.unit.protocol.test_messages import MESSAGES
 
@@ -538,6 +541,17 @@ def asked(route: Callable[[Request], Any], parameters: dict[str, str], query: by
     return answer.status_code, answer.body
 
 
+@contextmanager
+def serving(allowed: limits.Limits) -> Iterator[None]:
+    """An installation on a data folder that is not there; a fixture would outlive the example."""
+    nowhere = DeploymentSettings(data_dir=Path("/nowhere/at/all"))
+    serve_with(Installation(nowhere, allowed, LauncherUnavailable("")))
+    try:
+        yield
+    finally:
+        serve_with(None)
+
+
 RECORDED_RUN = EXPORTED["run"]["id"]
 
 
@@ -549,10 +563,8 @@ def test_the_address_of_a_runs_rows(run_id: str, after: str) -> None:
     # Starlette has made text of the bytes before: what is no UTF-8 arrives as a replacement character.
     run_id, after = (text.encode("utf-8", "replace").decode("utf-8", "replace") for text in (run_id, after))
     query = "after=" + "".join(f"%{byte:02x}" for byte in after.encode()[:10_000])
-    with environment({"DUEL_DATA_DIR": "/nowhere/at/all"}):
-        routes.store.cache_clear()  # it is the environment's, read once
+    with serving(limits.NO_LIMITS):
         (status, body), _ = tried(AssertionError, asked, routes.run_rows, {"run_id": run_id}, query.encode())
-    routes.store.cache_clear()
     answer = json.loads(body)
     if status == 200:
         assert run_id == RECORDED_RUN
@@ -595,7 +607,7 @@ def answered(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
 @example([b"visitor=" + b"A" * 22])
 @example([b'visitor="\\' + b"1" * 4_000])
 def test_a_visitors_cookie(cookies: list[bytes]) -> None:
-    with environment({"DUEL_PROFILE": "hosted"}):
+    with serving(limits.HostedLimits.model_construct()):
         given_back, _ = tried(AssertionError, answered, [(b"cookie", cookie) for cookie in cookies])
     known = any(re.search(rb"visitor=[A-Za-z0-9_-]{22}", cookie) for cookie in cookies)
     assert known or len(given_back) == 1

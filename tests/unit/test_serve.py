@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from streamlit import config
+from streamlit.runtime import secrets
+from streamlit.web import cli
 
 from core import serve
+from core.deployment.limits import read_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,9 +82,14 @@ def test_no_port_means_streamlit_s_own(text: str) -> None:
 
 def test_where_it_is_hosted_uploads_are_smaller_and_no_file_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DUEL_PROFILE", raising=False)
-    assert serve.profile_options() == []
+    assert serve.streamlit_options(*read_environment()) == []
     monkeypatch.setenv("DUEL_PROFILE", "hosted")
-    assert serve.profile_options() == ["--server.maxUploadSize", "1", "--server.fileWatcherType", "none"]
+    assert serve.streamlit_options(*read_environment()) == [
+        "--server.maxUploadSize",
+        "1",
+        "--server.fileWatcherType",
+        "none",
+    ]
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::"])
@@ -88,9 +97,9 @@ def test_a_server_on_all_addresses_does_not_look_its_own_up(monkeypatch: pytest.
     """Streamlit asks the internet for it, unless an address to print is named."""
     monkeypatch.setenv("DUEL_PROFILE", "hosted")
     monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", address)
-    assert serve.profile_options()[-2:] == ["--browser.serverAddress", "localhost"]
+    assert serve.streamlit_options(*read_environment())[-2:] == ["--browser.serverAddress", "localhost"]
     monkeypatch.setenv("STREAMLIT_BROWSER_SERVER_ADDRESS", "demo.example.org")
-    assert "--browser.serverAddress" not in serve.profile_options()
+    assert "--browser.serverAddress" not in serve.streamlit_options(*read_environment())
 
 
 def test_a_wrong_environment_gets_a_sentence_before_anything_is_served(
@@ -114,3 +123,21 @@ def test_a_port_whose_last_connections_are_fading_is_free(free_port: int) -> Non
 def test_an_address_of_another_machine_gets_a_sentence() -> None:
     with pytest.raises(serve.PortError, match=r"^Port 8501 cannot be used: .+ Choose another: make run PORT=8502$"):
         serve.check_port("192.0.2.1", 8501)
+
+
+def test_a_profile_that_streamlits_secrets_set_is_known_before_it_serves(
+    free_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "secrets.toml").write_text('DUEL_PROFILE = "hosted"\n')
+    monkeypatch.setenv("DUEL_PROFILE", "")  # the test's end takes back what the secret sets
+    files, found = config.get_option("secrets.files"), secrets.Secrets()
+    found._file_watchers_installed = True
+    monkeypatch.setattr(secrets, "secrets_singleton", found)
+    config.set_option("secrets.files", [str(tmp_path / "secrets.toml")])
+    asked: list[list[str]] = []
+    monkeypatch.setattr(cli, "main", lambda arguments, **_: asked.append(arguments))
+    try:
+        assert serve.run_streamlit(free_port) == 0
+    finally:
+        config.set_option("secrets.files", files)
+    assert "--server.fileWatcherType" in asked[0]

@@ -13,9 +13,9 @@ from core.experiment import metrics
 from core.launcher.launcher import Launcher
 from core.storage.measurements import Measurement, Measurements
 from core.web.elements import measuring
-from core.web.elements.here import attempt, refused
 from core.web.elements.lanes import mark, plot
 from core.web.elements.markdown import literal
+from core.web.elements.presses import attempt, refused
 from core.web.server.visitor import visitor
 
 BADGES: dict[str, tuple[Any, str]] = {

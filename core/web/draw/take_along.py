@@ -14,15 +14,16 @@ from PIL import Image, ImageDraw, ImageFont
 from core.data.images import rasterise
 from core.experiment.metrics import digits
 from core.experiment.names import engine_title, framework
-from core.launcher.launcher import LauncherUnavailable, current
+from core.launcher.launcher import LauncherUnavailable
 from core.launcher.predictors import Prediction, PredictorError, Predictors
 from core.results.models import Model, swapped
 from core.results.outcome import Outcome
 from core.web.draw.drawing import Drawing
 from core.web.draw.view import framework_file, in_words, largest_difference, possessive
-from core.web.elements.here import READ_S
 from core.web.elements.lanes import marked
 from core.web.elements.markdown import literal
+from core.web.elements.presses import READ_S
+from core.web.server.installation import installation
 
 LOADING_CODE = {
     "safetensors": """from safetensors.numpy import load_file
@@ -120,7 +121,7 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
     """Each lane's weights as safetensors, Keras file and PyTorch state dict, with the lines that load them."""
     st.header("Take the weights", anchor=False)
     try:
-        predictors = current().predictors
+        predictors = installation().launcher.predictors
     except LauncherUnavailable as error:
         st.markdown(literal(error))
         return

@@ -1,29 +1,30 @@
 """The foot of each page: what goes on, what it takes, when something last went wrong, with which versions."""
 
 from datetime import datetime
+from pathlib import Path
 
 import streamlit as st
 
-from core.deployment.settings import DeploymentSettings
 from core.experiment.metrics import NO_BREAK
-from core.launcher import launcher
+from core.launcher.launcher import LauncherUnavailable
 from core.storage.health import Health, look, queue_words
 from core.web.elements.markdown import literal
+from core.web.server.installation import installation
 
 
 @st.cache_data(ttl=30, show_spinner=False)
-def looked(deployment: str) -> Health:
+def health(data_dir: Path) -> Health:
     """The installation's health, at most half a minute old."""
-    return look(DeploymentSettings.model_validate_json(deployment))
+    return look(installation().deployment)
 
 
 def footer() -> None:
     """One caption; nothing where there is no Launcher, for then the page has said why."""
     try:
-        active = launcher.current()
-    except launcher.LauncherUnavailable:
+        active = installation().launcher
+    except LauncherUnavailable:
         return
-    found = looked(active.deployment.model_dump_json())
+    found = health(active.store.data_dir)
     waiting = active.waiting()
     running = len(active.active()) + len(active.measuring()) - waiting
     memory = sum(process.rss_mib for process in found.processes)

@@ -9,9 +9,9 @@ from core.launcher.launcher import Launcher
 from core.learn.lessons import SIDES, Lesson, order, script
 from core.storage.measurements import Measurement, Measurements
 from core.web.elements import measuring
-from core.web.elements.here import attempt
 from core.web.elements.lanes import marked, printout
 from core.web.elements.markdown import literal
+from core.web.elements.presses import attempt
 from core.web.server.visitor import visitor
 
 CODE_PX = 340

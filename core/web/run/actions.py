@@ -19,8 +19,8 @@ from core.storage.database import StoreError
 from core.storage.records import Row, Run
 from core.storage.runs import ALL_ROWS, Store
 from core.web.elements import turns as turns_view
-from core.web.elements.here import attempt, refused
 from core.web.elements.markdown import literal
+from core.web.elements.presses import attempt, refused
 from core.web.elements.settings_link import link_to
 from core.web.server.visitor import visitor
 

@@ -11,8 +11,8 @@ from core.storage.database import StoreError
 from core.storage.records import Damaged, DamagedRun, Run
 from core.storage.runs import ALL_ROWS, Store
 from core.storage.soundness import blaming
-from core.web.elements.here import refused
 from core.web.elements.markdown import literal
+from core.web.elements.presses import refused
 from core.web.run.actions import confirm, place
 from core.web.server.visitor import visitor
 

@@ -10,7 +10,7 @@ from core.storage.runs import Store
 from core.web.elements import turns as turns_view
 from core.web.elements.markdown import literal
 from core.web.run import view as run_view
-from core.web.server.live import pace_s
+from core.web.server.installation import installation
 
 
 def show(run: Run, store: Store, active: Launcher | None) -> None:
@@ -20,7 +20,7 @@ def show(run: Run, store: Store, active: Launcher | None) -> None:
         return
     expected = estimate(store, run.settings)
     feed = st.session_state.get("route", "open") != "open"
-    pace = pace_s(run.id)
+    pace = installation().audience.pace_s(run.id)
     words = st.fragment(while_it_runs, run_every=pace)
     words(run.id, store, active, expected.words if expected else "", feed, pace)
     if not feed:
@@ -30,7 +30,7 @@ def show(run: Run, store: Store, active: Launcher | None) -> None:
 def while_it_runs(run_id: str, store: Store, active: Launcher | None, expected: str, feed: bool, pace: int) -> None:
     """Words, bar and cards of a live run, once in `pace` seconds; its charts need no rerun unless they must be fed."""
     run = store.run(run_id)
-    if not run.live or pace_s(run_id, pace) != pace:
+    if not run.live or installation().audience.pace_s(run_id, pace) != pace:
         st.rerun()
     outcome = gather(run, store.rows(run_id, steps=False))
     if active and active.waits_for(run_id):

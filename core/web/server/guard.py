@@ -10,7 +10,6 @@ while a script runs, so one client filled 1.5 GB within a minute, and it keeps e
 import asyncio
 import time
 from collections.abc import Collection
-from functools import cached_property
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -51,18 +50,14 @@ class Guard:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    @cached_property
-    def strangers(self) -> bool:
-        """Whether strangers visit; asked at the first request."""
-        return strangers_visit()
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        strangers = strangers_visit()
         if scope["type"] == "websocket":
-            if not await asked_by_us(scope, self.strangers, send):
+            if not await asked_by_us(scope, strangers, send):
                 return
-            receive = Paced(receive) if self.strangers else receive
-        elif scope["type"] == "http" and self.strangers and (refusal := _refusal(scope)):
+            receive = Paced(receive) if strangers else receive
+        elif scope["type"] == "http" and strangers and (refusal := _refusal(scope)):
             await refusal(scope, receive, send)
             return
         await self.app(scope, receive, send)

@@ -1,20 +1,21 @@
 """What lives as long as the server: the Launcher, opened before the first request and closed after the last."""
 
 import asyncio
+import contextlib
 import gc
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
-from core.deployment.limits import read_environment
+from core.deployment.limits import environment
 from core.deployment.logs import open_log
 from core.experiment.settings import InvalidSettings
 from core.launcher.inbox import Inbox
-from core.launcher.launcher import Launcher, LauncherUnavailable, set_current
+from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.storage.database import StoreError
 from core.storage.holder import Owner
+from core.web.server.installation import Installation, serve_with
 
 COLLECT_EACH_S = 30.0
 
@@ -37,17 +38,8 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401
 
-    launcher: Launcher | LauncherUnavailable
-    close_log = log_nothing
-    try:
-        deployment, limits = read_environment()
-        close_log = begin_to_log(deployment.data_dir)
-        launcher = Launcher(deployment, Owner.DASHBOARD, limits)
-        inbox = Inbox(launcher)
-    except (LauncherUnavailable, StoreError, InvalidSettings) as error:
-        launcher = LauncherUnavailable(str(error))
-        print(error, file=sys.stderr)
-    set_current(launcher)
+    closing = ExitStack()
+    serve_with(opened(closing))
     # What is imported by now need not be walked each time.
     gc.collect()
     gc.freeze()
@@ -56,20 +48,28 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
         yield
     finally:
         collecting.cancel()
-        set_current(None)
-        if isinstance(launcher, Launcher):
-            await asyncio.to_thread(inbox.close)
-            await asyncio.to_thread(launcher.close)
-        close_log()
+        serve_with(None)
+        await asyncio.to_thread(closing.close)
 
 
-def log_nothing() -> None:
-    """Ends a log that never began."""
-
-
-def begin_to_log(data_dir: Path) -> Callable[[], None]:
-    """The log, or none where its file cannot be written: the store then says what is wrong with the folder."""
+def opened(closing: ExitStack) -> Installation | LauncherUnavailable:
+    """What is served, with log, Launcher and inbox as far as they can be had; `closing` ends them."""
     try:
-        return open_log(data_dir)
-    except OSError:
-        return log_nothing
+        deployment, limits = environment()
+    except InvalidSettings as error:
+        return told(error)
+    with contextlib.suppress(OSError):  # the store says what is wrong with the folder
+        closing.callback(open_log(deployment.data_dir))
+    try:
+        launcher = Launcher(deployment, Owner.DASHBOARD, limits)
+    except (LauncherUnavailable, StoreError) as error:
+        return Installation(deployment, limits, told(error))
+    closing.callback(launcher.close)
+    closing.callback(Inbox(launcher).close)
+    return Installation(deployment, limits, launcher)
+
+
+def told(error: Exception) -> LauncherUnavailable:
+    """The reason for the pages, said in the terminal, too."""
+    print(error, file=sys.stderr)
+    return LauncherUnavailable(str(error))

@@ -117,23 +117,21 @@ class Audience:
         """How many look at a run."""
         return len(self._back_by.get(run_id, ()))
 
+    def pace_s(self, run_id: str, now_s: int = 0) -> int:
+        """Seconds between two drawings of a live run's words, for as many viewers as it has with this session.
 
-audience = Audience()
+        A pace is kept while it nearly fits.
+        """
+        viewer = st.session_state.setdefault("viewer", secrets.token_hex(4))
+        count = self.count(run_id, viewer, now_s or PACES_S[0])
+        nearly = (pace_for(round(0.8 * count) - 2), pace_for(round(1.25 * count) + 2))
+        return now_s if nearly[0] <= now_s <= nearly[1] else pace_for(count)
 
-
-def pace_s(run_id: str, now_s: int = 0) -> int:
-    """Seconds between two drawings of a live run's words, for so many viewers; a pace is kept while it nearly fits."""
-    viewer = st.session_state.setdefault("viewer", secrets.token_hex(4))
-    count = audience.count(run_id, viewer, now_s or PACES_S[0])
-    nearly = (pace_for(round(0.8 * count) - 2), pace_for(round(1.25 * count) + 2))
-    return now_s if nearly[0] <= now_s <= nearly[1] else pace_for(count)
+    def again_ms(self, run_id: str) -> int:
+        """Milliseconds until a viewer's charts shall ask for a run's rows again."""
+        return max(250, 1000 * self.size(run_id) // ROWS_EACH_S)
 
 
 def pace_for(count: int) -> int:
     """The pace for a number of viewers."""
     return next((pace for pace in PACES_S if count <= EACH_SECOND * pace), PACES_S[-1])
-
-
-def again_ms(run_id: str) -> int:
-    """Milliseconds until a viewer's charts shall ask for a run's rows again."""
-    return max(250, 1000 * audience.size(run_id) // ROWS_EACH_S)

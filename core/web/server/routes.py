@@ -1,6 +1,5 @@
 """What browsers fetch without a rerun: the rows of a run, and the JavaScript of our components."""
 
-from functools import cache
 from pathlib import Path
 
 import plotly
@@ -10,18 +9,16 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from streamlit import config
 
-from core.deployment.settings import DeploymentSettings
+from core.launcher.launcher import LauncherUnavailable
 from core.storage.database import StoreError
 from core.storage.records import UnknownRun, checked_id
-from core.storage.runs import Store
-from core.web.server.live import Tails, again_ms
+from core.web.server.installation import installation
 
 ASSETS = {path.name: path for path in (Path(__file__).parents[1] / "components").rglob("*.js")}
 ASSETS["plotly.min.js"] = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 # The addresses carry a hash or a version, so what they give never changes.
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 MOST_ROWS = 5000
-tails = Tails()
 
 
 def routes() -> list[BaseRoute]:
@@ -42,24 +39,19 @@ async def run_rows(request: Request) -> Response:
     run_id = request.path_params["run_id"]
     try:
         after = int(request.query_params.get("after", "0"))
-        tail = await tails.of(store(), checked_id(run_id))
+        served = installation()
+        tail = await served.tails.of(served.store, checked_id(run_id))
     except UnknownRun as error:
         return JSONResponse({"error": str(error)}, status_code=404)
     except (ValueError, OverflowError):
         return JSONResponse({"error": "after must be a whole number."}, status_code=400)
-    except StoreError as error:
+    except (StoreError, LauncherUnavailable) as error:
         return JSONResponse({"error": str(error)}, status_code=503)
     texts, following, more = tail.after(after, MOST_ROWS)
     state = "running" if more else tail.state
     rows = f'"rows":[{",".join(texts)}],"next":{following}'
-    body = f'{{"run":"{run_id}","state":"{state}",{rows},"again_ms":{again_ms(run_id)}}}'
+    body = f'{{"run":"{run_id}","state":"{state}",{rows},"again_ms":{served.audience.again_ms(run_id)}}}'
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
-
-
-@cache
-def store() -> Store:
-    """The store of this server's data folder, which does not change while it lives."""
-    return Store(DeploymentSettings().data_dir)
 
 
 def asset(request: Request) -> Response:

@@ -6,15 +6,14 @@ A courtesy, not a login: it lets people change what they started and nothing els
 import hashlib
 import re
 import secrets
-from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
 
 import streamlit as st
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
-from core.deployment.limits import read_environment
-from core.experiment.settings import InvalidSettings
+from core.launcher.launcher import LauncherUnavailable
+from core.web.server.installation import installation
 
 COOKIE = "visitor"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -24,11 +23,10 @@ NO_PAGES = ("/_stcore/", "/static/", "/assets/", "/api/", "/component")
 
 
 def strangers_visit() -> bool:
-    """Whether visitors are told apart. Not to be asked before the first request: Streamlit reads its secrets, which may
-    set our variables, when the app has been imported already."""
+    """Whether visitors are told apart; known once the lifespan has begun."""
     try:
-        return read_environment()[1].hosted
-    except InvalidSettings:
+        return installation().limits.hosted
+    except LauncherUnavailable:
         return False  # every page says what is wrong
 
 
@@ -38,15 +36,10 @@ class VisitorCookie:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    @cached_property
-    def hosted(self) -> bool:
-        """Whether cookies are given; asked at the first page."""
-        return strangers_visit()
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         page = scope["type"] == "http" and not any(part in scope["path"] for part in NO_PAGES)
-        if not page or not self.hosted or _token(scope):
+        if not page or not strangers_visit() or _token(scope):
             await self.app(scope, receive, send)
             return
         given = _cookie(scope)
@@ -85,10 +78,7 @@ def visitor() -> str:
 
     Where no cookie arrives, the session stands in: whoever reloads is then somebody new.
     """
-    # The environment is read once a session: a page asks several times.
-    if "told_apart" not in st.session_state:
-        st.session_state["told_apart"] = strangers_visit()
-    if not st.session_state["told_apart"]:
+    if not strangers_visit():
         return ""
     token = st.context.cookies.get(COOKIE, "")
     if not TOKEN.fullmatch(token):

@@ -6,7 +6,11 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 from streamlit import config
 
+from core.deployment.limits import Limits
+from core.deployment.settings import DeploymentSettings
+from core.launcher.launcher import LauncherUnavailable
 from core.web.server.guard import Guard
+from core.web.server.installation import Installation, serve_with
 
 HERE = "127.0.0.1:8501"
 
@@ -27,9 +31,12 @@ def answer(origin: str | None, *, strangers: bool, **headers: str) -> str:
     async def send(message: Message) -> None:
         assert message["type"] == "websocket.close"
 
-    guard = Guard(app)
-    guard.strangers = strangers
-    asyncio.run(guard(scope, receive, send))
+    limits = Limits(only_own=strangers)
+    serve_with(Installation(DeploymentSettings(), limits, LauncherUnavailable("")))
+    try:
+        asyncio.run(Guard(app)(scope, receive, send))
+    finally:
+        serve_with(None)
     return seen[0] if seen else ""
 
 

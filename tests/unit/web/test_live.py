@@ -9,7 +9,7 @@ import pytest
 from core.experiment.settings import TrainSettings
 from core.storage.records import Entry, UnknownRun
 from core.storage.runs import Store
-from core.web.server.live import Audience, Tails, again_ms, pace_for
+from core.web.server.live import Audience, Tails, pace_for
 
 
 class Counting(Store):
@@ -109,14 +109,13 @@ def test_words_are_drawn_more_slowly_for_many(monkeypatch: pytest.MonkeyPatch) -
     assert audience.count("run", "viewer-2") == 1
 
 
-def test_rows_are_asked_for_more_seldom_by_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_asked_for_more_seldom_by_many() -> None:
     audience = Audience()
-    monkeypatch.setattr("core.web.server.live.audience", audience)
-    assert again_ms("run") == 250
+    assert audience.again_ms("run") == 250
     for number in range(30):
         audience.count("run", f"viewer-{number}")
-    assert again_ms("run") == 250
+    assert audience.again_ms("run") == 250
     for number in range(600):
         audience.count("run", f"viewer-{number}")
-    assert again_ms("run") == 5000
-    assert again_ms("other") == 250
+    assert audience.again_ms("run") == 5000
+    assert audience.again_ms("other") == 250

@@ -1,4 +1,4 @@
-"""The Launcher as a page finds it, what a press asks of it, and what it answers in words."""
+"""What a press asks of the Launcher, and why it did nothing, in words."""
 
 import time
 from collections.abc import Callable
@@ -6,26 +6,27 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.experiment.settings import InvalidSettings
-from core.launcher import launcher
+from core.launcher.launcher import Launcher, LauncherUnavailable, Refused
 from core.storage.database import StoreError
 from core.web.elements.markdown import literal
+from core.web.server.installation import installation
 
 READ_S = 60.0
 """So long a refusal stays to be read: the page may be drawn anew before somebody has read it."""
 
 
-def here() -> launcher.Launcher | None:
+def available_launcher() -> Launcher | None:
     """The Launcher, or None after the sentence that says why nothing can be started or changed."""
     try:
-        return launcher.current()
-    except launcher.LauncherUnavailable as error:
+        return installation().launcher
+    except LauncherUnavailable as error:
         st.error(literal(error))
         return None
 
 
 def say(error: Exception) -> None:
     """Why something was not done: what is not allowed is no fault."""
-    show = st.warning if isinstance(error, launcher.Refused) else st.error
+    show = st.warning if isinstance(error, Refused) else st.error
     show(literal(error))
 
 
@@ -37,7 +38,7 @@ def attempt(where: str, do: Callable[[], object]) -> bool:
     st.session_state.pop(f"refused_{where}", None)
     try:
         do()
-    except (InvalidSettings, StoreError, launcher.LauncherUnavailable) as error:
+    except (InvalidSettings, StoreError, LauncherUnavailable) as error:
         st.session_state[f"refused_{where}"] = time.monotonic(), error
         return False
     return True
