@@ -4,8 +4,7 @@ import contextlib
 
 import streamlit as st
 
-from core.experiment.names import ALIGNMENT_TITLES
-from core.experiment.settings import TrainSettings
+from core.experiment.settings import SETTINGS, TrainSettings
 from core.launcher.launcher import Launcher
 from core.results.estimate import estimate
 from core.storage.database import StoreError
@@ -104,7 +103,7 @@ def start(active: Launcher | None, settings: TrainSettings | None) -> None:
 
 def recorded() -> Run | None:
     """One of the three duels that came with the project."""
-    runs = {ALIGNMENT_TITLES[run.settings.alignment]: run for run in store.recorded()}
+    runs = {SETTINGS["alignment"].cell(run.settings.alignment): run for run in store.recorded()}
     if not runs:
         return None
     st.markdown(

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,8 +25,9 @@ from core.cli.terminal import AsJson, deployment, err, fail, line, listing, out,
 from core.data import datasets, images
 from core.experiment import metrics
 from core.experiment.machine import machine_words
-from core.experiment.names import engine_title, run_title
-from core.experiment.settings import InvalidSettings, TrainSettings
+from core.experiment.names import engine_title
+from core.experiment.settings import DEFAULTS, SETTINGS, InvalidSettings, TrainSettings, in_order
+from core.experiment.titles import every_one, run_title
 from core.launcher.inbox import Guest, is_answered
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import as_they_are, look
@@ -48,12 +50,6 @@ app = typer.Typer(
 RESULT_FIGURES = ("test_loss", "test_accuracy", "rss_mib")
 
 
-def default(field: str) -> str:
-    """A setting's default as it is typed on the command line."""
-    value = TrainSettings.model_fields[field].default
-    return ",".join(value) if isinstance(value, tuple) else str(value)
-
-
 app.command()(claims)
 app.command()(delete)
 app.command()(export)
@@ -61,24 +57,25 @@ app.command()(health)
 app.command("import")(take_in)
 
 
-# Every option is text: `TrainSettings` alone checks it, so a bad value gets the page's sentence.
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for each setting in place of its `**raw`.
+
+    Every option is text: `TrainSettings` alone checks it, so a bad value gets the page's sentence.
+    """
+    options = []
+    for name in in_order("engines"):
+        annotation = Annotated[str, typer.Option(help=SETTINGS[name].option_help)]
+        default = SETTINGS[name].typed(DEFAULTS[name])
+        options.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
+    own = [one for one in signature(command).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+    command.__signature__ = Signature([*options, *own])  # type: ignore[attr-defined]
+    return command
+
+
 @app.command()
-def train(
-    engines: Annotated[str, typer.Option(help="Engines, one lane each.")] = default("engines"),
-    batch_size: Annotated[str, typer.Option(help="1 to 4,096.")] = default("batch_size"),
-    epochs: Annotated[str, typer.Option(help="1 to 100.")] = default("epochs"),
-    dropout: Annotated[str, typer.Option(help="0 to 0.9.")] = default("dropout"),
-    learning_rate: Annotated[str, typer.Option(help="Adam's.")] = default("learning_rate"),
-    seed: Annotated[str, typer.Option(help="For weights and shuffling.")] = default("seed"),
-    dataset: Annotated[str, typer.Option(help="mnist5k, mnist, fashion-mnist or kmnist.")] = default("dataset"),
-    alignment: Annotated[str, typer.Option(help="as-shipped, same-start or exact-twin.")] = default("alignment"),
-    schedule: Annotated[str, typer.Option(help="turns or together.")] = default("schedule"),
-    patience: Annotated[str, typer.Option(help="Early stopping in epochs; 0: never.")] = default("patience"),
-    device: Annotated[str, typer.Option(help="auto, cpu or best.")] = default("device"),
-    as_json: AsJson = False,
-) -> None:
+@with_settings
+def train(*, as_json: AsJson = False, **raw: str) -> None:
     """Trains one run and shows it while it goes on."""
-    raw = {name: value for name, value in locals().items() if name != "as_json"}
     try:
         settings = TrainSettings.parse(raw)
         launcher = _launcher()
@@ -269,11 +266,10 @@ def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], a
 
 def _print_run(run: Run, rows: list[Row]) -> None:
     """Settings, a line an epoch, and the article's last two lines for each lane."""
-    words = ", ".join(f"{k} {','.join(v) if isinstance(v, list) else v}" for k, v in run.settings.as_json().items())
     say(run_title(run.name, run.settings))
     origin = "" if run.source == "here" else f", {run.source}"
     say(f"Run {run.id}: {run.state}{origin}. {run.reason}".strip())
-    say(f"{words}. {machine_words(run.machine)}, {run.created_at[:10]}.")
+    say(f"{every_one(run.settings)} {machine_words(run.machine)}, {run.created_at[:10]}.")
     images = datasets.find(run.settings.dataset)
     listed = [
         (

@@ -1,20 +1,24 @@
 """What a run and a measurement are made of.
 
-`TrainSettings` is the one place that knows each setting's name, default (the article's), limits and words.
+Each field of `TrainSettings` is the one declaration of a setting: its default (the article's), its kind and limits, and
+its words. Fields on the page, links, options of the command line, tables and sentences are made of `SETTINGS`.
 Widgets, the URL and the command line all hand their raw values to `TrainSettings.parse`, so a bad value gets
 the same sentence everywhere.
 """
 
 import importlib.util
-import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+
+from core.data.datasets import DATASETS
+from core.experiment.kinds import Choice, Number, Setting, shown
+from core.experiment.names import ENGINE_TITLES, engine_title, joined
 
 
 class Alignment(StrEnum):
@@ -40,164 +44,17 @@ class Device(StrEnum):
     BEST = "best"
 
 
-DATASET_NAMES = ("mnist5k", "mnist", "fashion-mnist", "kmnist")
-ENGINE_NAMES = (
-    "keras",
-    "torch",
-    "keras-eager",
-    "keras-on-torch",
-    "keras-on-jax",
-    "keras-tuned",
-    "torch-compile",
-    "torch-tuned",
-)
+ENGINE_NAMES = tuple(ENGINE_TITLES)
 """What a lane can be: the two frameworks as shipped, then their variants, whether they are installed here or not."""
-NEEDS = {"keras-on-jax": "jax"}
-"""Engines that need a module which is no requirement of this project."""
 SPARE_ENGINES = ("keras", "torch")
 """The engines that a run has unless its user chooses others: one imported worker of each is kept warm."""
+ALIGNED_PAIR = ("keras", "torch")
 MAX_LANES = 10
 _TEST_ENGINE = re.compile(r"fake(-[a-z0-9]{1,20}){0,3}")
 """The engine without a framework, for tests: accepted in code, never offered to a user. Tests run several such
 lanes in one run, told apart by what follows the hyphen: fake-a, fake-b."""
-
-ALIGNED_PAIR = ("keras", "torch")
-
-
-_WRITTEN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}", re.ASCII)
-"""One group of three digits: 1,000 and 1.000 are a thousand in one country and one in another."""
-_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3}){2,}", re.ASCII)
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
-
-
-class Ambiguous(ValueError):
-    """A number that two countries read differently."""
-
-
-def read_number(value: object, whole: bool = False) -> float:
-    """The finite number in a raw value; `whole` where the field takes whole numbers alone.
-
-    In text a comma is a decimal comma, except before groups of three digits: where there are several, and where there
-    is one in a `whole` field. Raises `Ambiguous` for 1,000 in any other field and for 1.000 in a whole one;
-    `ValueError` for what is no number, NaN and infinity included.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError
-    if isinstance(value, str):
-        value = value.strip()
-        if group := _GROUPED.fullmatch(value):
-            if whole != (group[1] == ","):
-                raise Ambiguous
-            value = value.replace(",", "")
-        elif _GROUPS.fullmatch(value):
-            value = value.replace(",", "")
-        elif _DECIMAL_COMMA.fullmatch(value):
-            value = value.replace(",", ".")
-        if not _WRITTEN.fullmatch(value):
-            raise ValueError
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-@dataclass(frozen=True)
-class NumberField:
-    """A setting that is a number: its label and limits, and the one sentence for a value that it cannot have."""
-
-    label: str
-    low: float
-    high: float
-    whole: bool = True
-    above: bool = False
-    """Whether `low` itself is out."""
-
-    @property
-    def span(self) -> str:
-        """What is allowed, in two or three words: 1 to 4,096."""
-        return f"above {_written(self.low)}, up to {_written(self.high)}" if self.above else self._from_to
-
-    @property
-    def _from_to(self) -> str:
-        return f"{_written(self.low)} to {_written(self.high)}"
-
-    def at_most(self, high: float) -> "NumberField":
-        """The same where a run cannot have more than `high`."""
-        return replace(self, high=min(self.high, high))
-
-    def check(self, value: object) -> int | float:
-        """The number in a raw value, for pydantic, which passes the sentence on."""
-        if message := self.why_not(value):
-            raise PydanticCustomError("number", "{message}", {"message": message})
-        number = read_number(value, self.whole)
-        return int(number) if self.whole else number
-
-    def why_not(self, value: object) -> str:
-        """What is wrong with a raw value, as a sentence; empty where nothing is."""
-        try:
-            number = read_number(value, self.whole)
-        except Ambiguous:
-            return self._which_of_two(str(value).strip())
-        except (ValueError, OverflowError):
-            number = math.nan
-        inside = self.low <= number <= self.high and not (self.above and number == self.low)
-        return "" if inside and not (self.whole and number != int(number)) else self._must_be(value)
-
-    def _must_be(self, value: object) -> str:
-        kind = "a whole number" if self.whole else "a number"
-        span = (
-            f"above {_written(self.low)} and at most {_written(self.high)}" if self.above else f"from {self._from_to}"
-        )
-        foreign = isinstance(value, str) and any(letter.isnumeric() and not letter.isascii() for letter in value)
-        digits = ", in the digits 0 to 9" if foreign else ""
-        return f"{self.label} must be {kind} {span}{digits}, not {shown(value)}."
-
-    def _which_of_two(self, text: str) -> str:
-        one, thousand = float(text.replace(",", ".")), re.sub("[.,]", "", text)
-        return f"{self.label} {text} can mean {one:g} or {thousand}: write the one that you mean."
-
-
-def _written(limit: float) -> str:
-    return f"{limit:,.0f}" if limit == int(limit) else f"{limit:g}"
-
-
-NUMBERS: Mapping[str, NumberField] = {
-    "batch_size": NumberField("Batch size", 1, 4096),
-    "epochs": NumberField("Epochs", 1, 100),
-    "dropout": NumberField("Dropout", 0, 0.9, whole=False),
-    "learning_rate": NumberField("Learning rate", 0, 1e6, whole=False, above=True),
-    "seed": NumberField("Seed", 0, 2**31 - 1),
-    "patience": NumberField("Patience", 0, 100),
-}
-"""The settings that are numbers, by name."""
-
-
-def _choice(label: str, allowed: tuple[str, ...]) -> BeforeValidator:
-    def check(value: object) -> str:
-        if not isinstance(value, str) or value not in allowed:
-            message = f"{label} must be one of {', '.join(allowed)}, not {shown(value)}."
-            raise PydanticCustomError("choice", "{message}", {"message": message})
-        return value
-
-    return BeforeValidator(check)
-
-
-def _engines(value: object) -> tuple[str, ...]:
-    names = [part.strip() for part in value.split(",")] if isinstance(value, str) and value.strip() else value
-    if not isinstance(names, list | tuple) or not names:
-        message = f"Engines must name at least one of {', '.join(ENGINE_NAMES)}, not {shown(value)}."
-        raise PydanticCustomError("engines", "{message}", {"message": message})
-    if len(names) > MAX_LANES:
-        message = f"A run has at most {MAX_LANES} lanes, not {len(names):,}."
-        raise PydanticCustomError("engines", "{message}", {"message": message})
-    for name in names:
-        if not isinstance(name, str) or not (name in ENGINE_NAMES or _TEST_ENGINE.fullmatch(name)):
-            message = f"There is no engine {shown(name)}. Engines: {', '.join(ENGINE_NAMES)}."
-            raise PydanticCustomError("engines", "{message}", {"message": message})
-    if len(set(names)) != len(names):
-        raise PydanticCustomError("engines", "Engines must differ: each one trains in one lane.")
-    return tuple(names)
+NEEDS = {"keras-on-jax": "jax"}
+"""Engines that need a module which is no requirement of this project."""
 
 
 def missing_module(engine: str) -> str:
@@ -211,18 +68,42 @@ def installed_engines() -> list[str]:
     return [engine for engine in ENGINE_NAMES if not missing_module(engine)]
 
 
-LETTERS_LOOKED_AT = 1000
+@dataclass(frozen=True)
+class Engines(Setting):
+    """Several engines, each of which trains in a lane: as a list, or as text with commas between them."""
+
+    @property
+    def allowed(self) -> str:
+        return ", ".join(ENGINE_NAMES)
+
+    def why_not(self, value: object) -> str:
+        names = self.read(value)
+        if not isinstance(names, tuple) or not names:
+            return f"{self.label} must name at least one of {self.allowed}, not {shown(value)}."
+        if len(names) > MAX_LANES:
+            return f"A run has at most {MAX_LANES} lanes, not {len(names):,}."
+        for name in names:
+            if not isinstance(name, str) or not (name in ENGINE_NAMES or _TEST_ENGINE.fullmatch(name)):
+                return f"There is no engine {shown(name)}. {self.label}: {self.allowed}."
+        return "" if len(set(names)) == len(names) else f"{self.label} must differ: each one trains in one lane."
+
+    def read(self, value: Any) -> object:
+        if isinstance(value, str) and value.strip():
+            return tuple(part.strip() for part in value.split(","))
+        return tuple(value) if isinstance(value, list) else value
+
+    def typed(self, value: Any) -> str:
+        return ",".join(value)
+
+    def said(self, value: Any) -> str:
+        return joined([engine_title(engine) for engine in value])
+
+    def phrase(self, value: Any) -> str:
+        return self.said(value) + (" alone" if len(value) == 1 else "")
 
 
-def shown(value: object) -> str:
-    """A raw value as it may stand in a sentence: short, on one line, printable."""
-    try:
-        text = "" if value is None else str(value)
-    except ValueError:  # Python refuses to write out an integer of thousands of digits
-        text = "a number of thousands of digits"
-    printable = "".join(letter if letter.isprintable() else " " for letter in text[:LETTERS_LOOKED_AT])
-    text = " ".join(printable.split()) or "nothing"
-    return text if len(text) <= 40 else text[:39] + "…"
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"
 
 
 class InvalidSettings(ValueError):
@@ -242,17 +123,69 @@ class TrainSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
-    batch_size: Annotated[int, BeforeValidator(NUMBERS["batch_size"].check)] = 126
-    epochs: Annotated[int, BeforeValidator(NUMBERS["epochs"].check)] = 8
-    dropout: Annotated[float, BeforeValidator(NUMBERS["dropout"].check)] = 0.3
-    learning_rate: Annotated[float, BeforeValidator(NUMBERS["learning_rate"].check)] = 1e-3
-    seed: Annotated[int, BeforeValidator(NUMBERS["seed"].check)] = 0
-    dataset: Annotated[str, _choice("Data set", DATASET_NAMES)] = "mnist5k"
-    engines: Annotated[tuple[str, ...], BeforeValidator(_engines)] = ALIGNED_PAIR
-    alignment: Annotated[Alignment, _choice("Alignment", tuple(Alignment))] = Alignment.AS_SHIPPED
-    schedule: Annotated[Schedule, _choice("Schedule", tuple(Schedule))] = Schedule.TURNS
-    patience: Annotated[int, BeforeValidator(NUMBERS["patience"].check)] = 0
-    device: Annotated[Device, _choice("Device", tuple(Device))] = Device.AUTO
+    batch_size: Annotated[int, Number("Batch size", low=1, high=4096, as_cell=lambda size: f"{size:,}")] = 126
+    epochs: Annotated[int, Number("Epochs", low=1, high=100, as_phrase=_epochs)] = 8
+    dropout: Annotated[
+        float,
+        Number("Dropout", low=0, high=0.9, whole=False, as_phrase=lambda x: f"dropout {x:g}" if x else "no dropout"),
+    ] = 0.3
+    learning_rate: Annotated[
+        float, Number("Learning rate", low=0, high=1e6, whole=False, above=True, help="Adam's.")
+    ] = 1e-3
+    seed: Annotated[int, Number("Seed", low=0, high=2**31 - 1, help="For weights and shuffling.")] = 0
+    dataset: Annotated[
+        str, Choice("Data set", titles={name: dataset.title for name, dataset in DATASETS.items()}, proper=True)
+    ] = "mnist5k"
+    engines: Annotated[tuple[str, ...], Engines("Engines", help="Engines, one lane each.")] = ALIGNED_PAIR
+    alignment: Annotated[
+        Alignment,
+        Choice(
+            "Alignment",
+            titles={
+                Alignment.AS_SHIPPED: "As shipped",
+                Alignment.SAME_START: "Same start",
+                Alignment.EXACT_TWIN: "Exact twin",
+            },
+            meanings={
+                Alignment.AS_SHIPPED: "Each framework's own initial weights, shuffling and Adam.",
+                Alignment.SAME_START: "The same initial weights, batches and Adam in both.",
+                Alignment.EXACT_TWIN: (
+                    "Same start, in float64 and with the same dropout: both compute the same numbers."
+                ),
+            },
+        ),
+    ] = Alignment.AS_SHIPPED
+    schedule: Annotated[
+        Schedule,
+        Choice(
+            "Schedule",
+            field="Lanes train",
+            row="Lanes",
+            titles={Schedule.TURNS: "In turns", Schedule.TOGETHER: "Together"},
+            phrases={Schedule.TOGETHER: "lanes together"},
+        ),
+    ] = Schedule.TURNS
+    patience: Annotated[
+        int,
+        Number(
+            "Patience",
+            row="Early stopping",
+            low=0,
+            high=100,
+            note="epochs without a better validation loss, then a lane stops early. 0: never.",
+            help="Early stopping in epochs; 0: never.",
+            as_said=lambda count: f"after {count}" if count else "off",
+            as_cell=lambda count: f"after {_epochs(count)} without a lower validation loss" if count else "off",
+        ),
+    ] = 0
+    device: Annotated[
+        Device,
+        Choice(
+            "Device",
+            titles={Device.AUTO: "GPU where both see one, else CPU", Device.CPU: "CPU", Device.BEST: "Each its best"},
+            phrases={Device.CPU: "on the CPU", Device.BEST: "each on its best device"},
+        ),
+    ] = Device.AUTO
 
     @field_validator("alignment")
     @classmethod
@@ -320,9 +253,30 @@ class TrainSettings(BaseModel):
         """Steps that a lane takes at once where its engine can: ten of the article's batch, well below a second."""
         return max(1, min(10, 1260 // self.batch_size))
 
+    def changed(self) -> list[str]:
+        """The names of the settings that are not their defaults."""
+        return [name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default]
+
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON fields, which `parse` takes back."""
         return self.model_dump(mode="json")
+
+
+SETTINGS: Mapping[str, Setting] = {
+    name: kind
+    for name, field in TrainSettings.model_fields.items()
+    for kind in field.metadata
+    if isinstance(kind, Setting)
+}
+"""What is declared of each setting, by its name."""
+NUMBERS: Mapping[str, Number] = {name: kind for name, kind in SETTINGS.items() if isinstance(kind, Number)}
+DEFAULTS: Mapping[str, Any] = TrainSettings().as_json()
+"""The defaults as JSON fields."""
+
+
+def in_order(*first: str, last: Sequence[str] = ()) -> list[str]:
+    """The names of all settings: these first, these last, every other one in between."""
+    return [*first, *(name for name in SETTINGS if name not in (*first, *last)), *last]
 
 
 MOST_UNKNOWN = 3

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.data.datasets import CLASSES
-from core.experiment.settings import shown
+from core.experiment.kinds import shown
 from core.experiment.weights import WeightsError, parse_weights
 from core.results.gallery import GalleryError, read_predictions
 from core.storage.records import Row

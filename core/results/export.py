@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.experiment.names import automatic_title
+from core.experiment.titles import automatic_title
 from core.results.carried import pack
 from core.storage.records import Row, Run
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.experiment.settings import InvalidSettings, TrainSettings, shown
+from core.experiment.kinds import shown
+from core.experiment.settings import InvalidSettings, TrainSettings
 from core.results.carried import Carried, unpack
 from core.results.export import FORMAT
 from core.storage.database import ENDED_STATES, State

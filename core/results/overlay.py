@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from core.experiment import metrics
-from core.experiment.names import SETTING_WORDS, framework, setting_value
-from core.experiment.settings import TrainSettings
+from core.experiment.names import framework
 from core.results import axes
 from core.results.charts import COLOURS, base_layout, on_axis
 from core.results.outcome import LaneOutcome, Outcome
@@ -119,20 +118,6 @@ def legend(outcome: Outcome, number: int) -> str:
     kinds = dict.fromkeys(framework(lane.engine) for lane in outcome.lanes)
     marks = " ".join(f":{colours[kind]}[{GLYPHS[kind][number]}]" for kind in kinds)
     return f"**{LETTERS[number]}** {marks}"
-
-
-def differences(settings: Sequence[TrainSettings]) -> str:
-    """Which settings of the runs differ, with each run's value: `batch size 126, 512`."""
-    values = [one.as_json() for one in settings]
-    names = [name for name in values[0] if len({setting_value(one[name]) for one in values}) > 1]
-    parts = [f"{SETTING_WORDS.get(name, name)} {', '.join(_value(one[name]) for one in values)}" for name in names]
-    return f"They differ in: {'; '.join(parts)}." if parts else "Their settings are the same."
-
-
-def _value(value: object) -> str:
-    """A value among others: quoted where it has a comma of its own."""
-    said = setting_value(value)
-    return f"“{said}”" if "," in said else said
 
 
 def results(outcomes: Sequence[Outcome]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -1,66 +1,19 @@
 """What is said of a run beside its figures, in the same words on the page and in the report. Plain text throughout."""
 
-from datetime import datetime
 from typing import Any
 
-from core.data.datasets import DATASETS
 from core.experiment import metrics
+from core.experiment.dates import day
 from core.experiment.machine import machine_words
-from core.experiment.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES, engine_title, joined
-from core.experiment.settings import Alignment, TrainSettings
+from core.experiment.settings import Alignment, Schedule
 from core.results.outcome import DOING, ENDED, LaneOutcome, Outcome
 from core.storage.records import Run
-
-
-def settings_words(run: Run) -> str:
-    """A run's settings in one line."""
-    s = run.settings.as_json()
-    words = [
-        f"batch size {s['batch_size']}",
-        f"{s['epochs']} epoch{'s' if s['epochs'] > 1 else ''}",
-        f"dropout {s['dropout']:g}",
-        ALIGNMENT_TITLES[s["alignment"]].lower(),
-        SCHEDULE_TITLES[s["schedule"]].lower(),
-        DATASETS[s["dataset"]].title,
-    ]
-    if s["learning_rate"] != TrainSettings().learning_rate:
-        words.append(f"learning rate {s['learning_rate']:g}")
-    if s["seed"]:
-        words.append(f"seed {s['seed']}")
-    if s["patience"]:
-        words.append(f"early stopping after {s['patience']}")
-    return ", ".join(words).replace("batch", "Batch", 1) + "."
-
-
-def settings_lines(run: Run) -> dict[str, str]:
-    """Every setting by its name on the page, with its value in words."""
-    s = run.settings.as_json()
-    patience = f"after {s['patience']} epochs without a lower validation loss" if s["patience"] else "off"
-    return {
-        "Engines": joined([engine_title(engine) for engine in s["engines"]]),
-        "Data set": DATASETS[s["dataset"]].title,
-        "Alignment": ALIGNMENT_TITLES[s["alignment"]],
-        "Batch size": f"{s['batch_size']:,}",
-        "Epochs": f"{s['epochs']}",
-        "Dropout": f"{s['dropout']:g}",
-        "Learning rate": f"{s['learning_rate']:g}",
-        "Seed": f"{s['seed']}",
-        "Early stopping": patience,
-        "Lanes": SCHEDULE_TITLES[s["schedule"]],
-        "Device": DEVICE_TITLES[s["device"]],
-    }
 
 
 def origin(run: Run) -> str:
     """Whether a run is of this folder, recorded or imported, on which machine and day it ran."""
     how = {"recorded": "recorded on ", "imported": "imported, ran on "}.get(run.source, "ran on ")
-    return f"{how}{machine_words(run.machine)}, {day(run)}"
-
-
-def day(run: Run) -> str:
-    """4 Nov 2026."""
-    when = datetime.fromisoformat(run.created_at)
-    return f"{when.day} {when:%b %Y}"
+    return f"{how}{machine_words(run.machine)}, {day(run.created_at)}"
 
 
 def card(outcome: Outcome, lane: LaneOutcome) -> tuple[str, str, str]:
@@ -87,7 +40,7 @@ def time_caption(outcome: Outcome) -> str:
     words = "Start: import, data, build. The rest: validation and test. Times never include the dashboard's own work."
     if outcome.beside is not None:
         words = "Drawn beside: somebody drew while this trained, so its times are a little too long. " + words
-    if outcome.run.settings.schedule == "together":
+    if outcome.run.settings.schedule == Schedule.TOGETHER:
         return (
             f"{'Both' if len(outcome.lanes) == 2 else 'All'} ran at once, so their times cannot be compared. " + words
         )
@@ -138,7 +91,7 @@ def machine_line(run: Run) -> str:
     m = run.machine
     return (
         f"{m['name']}: {m['processor']}, {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}, "
-        f"Python {m['python']}. {day(run)}, run "
+        f"Python {m['python']}. {day(run.created_at)}, run "
     )
 
 

@@ -9,10 +9,11 @@ from typing import get_args
 from core.data.datasets import DATASETS
 from core.experiment import parity
 from core.experiment.fairness import Comparison, Parting, Verdict, Where, from_fields, state_of
+from core.experiment.kinds import shown
 from core.experiment.metrics import POINTS_PER_EPOCH
 from core.experiment.network import weight_specs
 from core.experiment.parity import Certificate
-from core.experiment.settings import Alignment, shown
+from core.experiment.settings import Alignment
 from core.protocol import messages
 from core.storage.records import Row, Run
 

@@ -9,9 +9,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from core.experiment.dates import day_and_time
 from core.experiment.fairness import Verdict, from_fields
-from core.experiment.names import moment, sought_in_settings
 from core.experiment.settings import Alignment, TrainSettings
+from core.experiment.titles import sought_in_settings
 from core.storage.database import OPEN_STATES, State, StoreError
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
@@ -144,7 +145,7 @@ class Wanted:
         """Whether the text is found: `settings` as JSON, `words` as they stand, the last of them when it was made."""
         if not self._parts:
             return True
-        sought = "\n".join((*words[:-1], moment(words[-1]))).casefold()
+        sought = "\n".join((*words[:-1], day_and_time(words[-1]))).casefold()
         return all(part in sought or part in sought_in_settings(settings) for part in self._parts)
 
     @cached_property

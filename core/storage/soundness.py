@@ -19,8 +19,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from core.data.datasets import CLASSES, DATASETS, Dataset, Progress
 from core.experiment.fairness import Verdict
+from core.experiment.kinds import shown
 from core.experiment.parity import Certificate
-from core.experiment.settings import InvalidSettings, TrainSettings, shown
+from core.experiment.settings import InvalidSettings, TrainSettings
 from core.protocol import messages
 from core.storage.database import ENDED_STATES, OPEN_STATES, StoreError
 from core.storage.recomputed import certificate_fault, verdict_fault

@@ -12,7 +12,7 @@ import pytest
 from core.data import datasets
 from core.experiment import metrics, parity
 from core.experiment.network import parameter_count, weight_specs
-from core.experiment.settings import ALIGNED_PAIR, ENGINE_NAMES
+from core.experiment.settings import ALIGNED_PAIR, installed_engines
 from tests.engines.conftest import Asked, Processes
 
 FOLDER = Path(__file__).resolve().parents[2] / "core/worker/engines"
@@ -83,7 +83,9 @@ def batches(order: Any) -> list[Any]:
 def test_every_engine_of_the_folder_is_here() -> None:
     assert {"fake", "keras", "torch"} <= set(ENGINES)
     assert {engine.partition("-")[0] for engine in ENGINES} == set(INITIALISERS)
-    assert set(ENGINES) - {"fake"} == set(ENGINE_NAMES), "every file is offered, and all that is offered has a file"
+    assert set(ENGINES) - {"fake"} == set(installed_engines()), (
+        "every file is offered, and all that is offered has a file"
+    )
 
 
 def test_it_says_what_computes_and_where(engine: Asked, request: pytest.FixtureRequest) -> None:

@@ -15,8 +15,9 @@ import pytest
 from core.cli import record
 from core.deployment.limits import NO_LIMITS, Limits
 from core.deployment.settings import DeploymentSettings
-from core.experiment.names import ALIGNMENT_MEANINGS, ALIGNMENT_TITLES, engine_title
-from core.experiment.settings import ENGINE_NAMES, NUMBERS, TrainSettings
+from core.experiment.kinds import Choice
+from core.experiment.names import engine_title
+from core.experiment.settings import ENGINE_NAMES, NUMBERS, SETTINGS, TrainSettings, installed_engines
 from core.launcher.launcher import LauncherUnavailable
 from core.results import outcome
 from core.storage.database import FILE, MIGRATIONS
@@ -90,9 +91,11 @@ def test_every_setting_has_a_field(page: TrainPage) -> None:
 
 
 def test_every_alignment_says_what_it_makes_equal_in_a_line_that_can_be_seen(page: TrainPage) -> None:
-    (choice,) = page.app.radio
-    assert list(choice.proto.options) == list(ALIGNMENT_TITLES.values())
-    assert list(choice.proto.captions) == list(ALIGNMENT_MEANINGS.values())
+    (choice,), declared = page.app.radio, SETTINGS["alignment"]
+    assert isinstance(declared, Choice)
+    assert declared.meanings
+    assert list(choice.proto.options) == list(declared.titles.values())
+    assert list(choice.proto.captions) == [declared.meanings[value] for value in declared.titles]
     assert not choice.help
 
 
@@ -113,7 +116,7 @@ def test_what_a_number_may_be_stands_under_its_field(page: TrainPage) -> None:
 
 
 def test_only_engines_with_a_framework_are_offered(page: TrainPage) -> None:
-    assert page.app.multiselect(key="engines").options == [engine_title(engine) for engine in ENGINE_NAMES]
+    assert page.app.multiselect(key="engines").options == [engine_title(engine) for engine in installed_engines()]
 
 
 # --- the plan --------------------------------------------------------------------------------------------
@@ -340,6 +343,7 @@ OTHER = {
 
 
 def test_a_link_restores_every_field_under_its_name_and_starts_nothing(launcher: StandInLauncher) -> None:
+    assert {*OTHER, "alignment"} == set(SETTINGS), "alignment goes with these engines alone: see below"
     page = TrainPage(**OTHER)
     assert page.fields == typed(TrainSettings.parse(OTHER))
     assert page.link == OTHER

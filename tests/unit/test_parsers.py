@@ -33,8 +33,8 @@ from core.data import images
 from core.deployment import limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.fairness import Comparison
-from core.experiment.names import ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES
-from core.experiment.settings import ENGINE_NAMES, InvalidSettings, TrainSettings
+from core.experiment.kinds import Choice
+from core.experiment.settings import DEFAULTS, ENGINE_NAMES, SETTINGS, InvalidSettings, TrainSettings
 from core.launcher.launcher import LauncherUnavailable
 from core.protocol import lines, messages
 from core.results import charts, export, importing, report
@@ -42,7 +42,7 @@ from core.results.figures import figures
 from core.results.outcome import conclusion, gather
 from core.storage.records import RUN_ID, UnknownRun, checked_id
 from core.storage.runs import ALL_ROWS, Store
-from core.web.elements.settings_link import DEFAULTS, MOST_LETTERS
+from core.web.elements.settings_link import MOST_LETTERS
 from core.web.server import routes
 from core.web.server.installation import Installation, serve_with
 from core.web.train.form import _field_value
@@ -129,7 +129,9 @@ TEXTS = st.one_of(
     LONG,
     st.floats().map(repr),
     st.integers().map(str),
-    st.sampled_from([*ALIGNMENT_TITLES, *SCHEDULE_TITLES, *DEVICE_TITLES, "mnist5k", "mnist", "kmnist"]),
+    st.sampled_from(
+        [value for setting in SETTINGS.values() if isinstance(setting, Choice) for value in setting.titles]
+    ),
     ENGINES.map(lambda names: names if isinstance(names, str) else ",".join(names)),
 )
 RAW = (
@@ -169,9 +171,9 @@ def test_a_link(name: str, text: str) -> None:
     if problem:
         one_sentence(problem)
         assert value == DEFAULTS[name]
-    if name in ("alignment", "schedule", "device", "dataset"):
-        titles = {"alignment": ALIGNMENT_TITLES, "schedule": SCHEDULE_TITLES, "device": DEVICE_TITLES}
-        assert value in titles.get(name, ("mnist5k", "mnist", "fashion-mnist", "kmnist"))
+    setting = SETTINGS[name]
+    if isinstance(setting, Choice):
+        assert value in setting.titles
     elif name == "engines":
         assert value
         assert set(value) <= set(ENGINE_NAMES)

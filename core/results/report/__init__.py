@@ -12,7 +12,8 @@ from typing import Any
 import jinja2
 
 from core.experiment import metrics
-from core.experiment.names import framework, is_variant, run_title
+from core.experiment.names import framework, is_variant
+from core.experiment.titles import brief, run_title, table
 from core.results import axes, wording
 from core.results import charts as figures_of
 from core.results.fairness_words import badge_of, not_comparable, words_of
@@ -44,14 +45,14 @@ def as_html(run: Run, rows: Sequence[Row]) -> str:
         badges=_badges(outcome),
         fairness=words_of(run),
         compares_nothing=not_comparable(run.fairness),
-        settings_words=wording.settings_words(run),
+        settings_words=brief(run.settings),
         lanes=outcome.lanes,
         cards=[(lane, wording.card(outcome, lane)) for lane in outcome.lanes],
         conclusion=words.split("**") if (words := conclusion(outcome)) else [],
         **_curves(outcome, rows),
         **_result(outcome),
         certificate=_certificate(outcome),
-        settings=wording.settings_lines(run),
+        settings=table(run.settings),
         machine=wording.machine_line(run),
         versions=[(lane, wording.versions_line(lane)) for lane in outcome.lanes],
         data=wording.data_line(outcome),

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from core.data.datasets import DATASETS
 from core.experiment.machine import machine_words
 from core.experiment.metrics import NO_BREAK, percent
-from core.experiment.names import distinct_titles, engine_title, framework, joined
+from core.experiment.names import engine_title, framework, joined
+from core.experiment.titles import distinct_titles
 from core.launcher.predictors import Prediction, PredictorError, Predictors
 from core.results.gallery import Gallery
 from core.results.models import Model, readers

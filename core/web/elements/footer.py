@@ -1,10 +1,10 @@
 """The foot of each page: what goes on, what it takes, when something last went wrong, with which versions."""
 
-from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
 
+from core.experiment.dates import day_and_time
 from core.experiment.metrics import NO_BREAK
 from core.launcher.launcher import LauncherUnavailable
 from core.storage.health import Health, look, queue_words
@@ -33,16 +33,7 @@ def footer() -> None:
         queue_words(running, waiting),
         f"{processes}, {memory:,}{NO_BREAK}MiB.",
         f"Data folder {found.data_mb:,.1f}{NO_BREAK}MB.",
-        f"Last problem {moment(found.troubles[0]['at'])}." if found.troubles else "No problems.",
+        f"Last problem {day_and_time(found.troubles[0]['at'])}." if found.troubles else "No problems.",
         ", ".join(f"{title}{NO_BREAK}{number}" for title, number in found.versions.items()) + ".",
     ]
     st.caption(literal(" ".join(facts)))
-
-
-def moment(at: str) -> str:
-    """24 Nov, 14:02, from the log's own time."""
-    try:
-        when = datetime.fromisoformat(at.replace(",", "."))
-    except ValueError:
-        return at
-    return f"{when.day} {when:%b, %H:%M}"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.experiment import metrics
+from core.experiment.dates import day
 from core.experiment.machine import machine_words
 from core.launcher.launcher import Launcher
 from core.storage.measurements import Measurement
@@ -60,8 +61,7 @@ def ended_words(measurement: Measurement | None) -> str:
 def where_and_when(measurement: Measurement) -> str:
     """`measured on MACHINE, 4 Nov 2026`."""
     verb = "recorded" if measurement.source == "recorded" else "measured"
-    when = datetime.fromisoformat(measurement.measured_at)
-    return f"{verb} on {machine_words(measurement.machine)}, {when.day} {when:%b %Y}"
+    return f"{verb} on {machine_words(measurement.machine)}, {day(measurement.measured_at)}"
 
 
 def versions_words(measurement: Measurement) -> str:

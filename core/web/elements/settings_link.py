@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.experiment.settings import NUMBERS, InvalidSettings, TrainSettings
+from core.experiment.kinds import Number
+from core.experiment.settings import DEFAULTS, SETTINGS
 
 MOST_LETTERS = 1000
 """Of a text that is no number, in a link."""
-DEFAULTS: dict[str, Any] = TrainSettings().as_json()
 
 
 def link_of(values: Mapping[str, Any]) -> dict[str, str]:
     """The parameters of a link to settings: every field that differs from its default."""
-    texts = {name: as_text(name, values[name]) for name in DEFAULTS}
+    texts = {name: as_text(name, values[name]) for name in SETTINGS}
     return {name: text for name, text in texts.items() if text != as_text(name, DEFAULTS[name])}
 
 
@@ -23,11 +23,7 @@ def link_to(values: Mapping[str, Any]) -> dict[str, str]:
 
 def as_text(name: str, value: Any) -> str:
     """A value as a link holds it: a number in its plain form, what is none as it was typed."""
-    if isinstance(value, list | tuple):
-        return ",".join(value)
-    if name not in NUMBERS:
-        return str(value)
-    try:
-        return f"{TrainSettings.parse({name: value}).as_json()[name]:.12g}"
-    except InvalidSettings:
-        return str(value)[:MOST_LETTERS]
+    setting = SETTINGS[name]
+    if isinstance(setting, Number):
+        return str(value)[:MOST_LETTERS] if setting.why_not(value) else setting.typed(setting.read(value))
+    return setting.typed(value)

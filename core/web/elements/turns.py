@@ -7,8 +7,8 @@ import streamlit as st
 
 from core.compare.claims import CLAIMS
 from core.experiment.metrics import roughly
-from core.experiment.names import run_title
 from core.experiment.settings import TrainSettings
+from core.experiment.titles import run_title
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.turns import Job
 from core.learn.lessons import LESSONS

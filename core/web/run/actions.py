@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.experiment.names import TITLE_LETTERS
+from core.experiment.titles import TITLE_LETTERS
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.results import export
 from core.results.importing import ImportRefused, read_json

@@ -6,9 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from core.experiment import metrics
+from core.experiment.dates import day
 from core.experiment.machine import machine_words
-from core.experiment.names import cut, framework, is_variant
+from core.experiment.names import framework, is_variant
 from core.experiment.settings import Alignment, InvalidSettings
+from core.experiment.titles import brief, cut
 from core.launcher.launcher import Launcher
 from core.results import charts, wording
 from core.results.fairness_words import badge_of, not_comparable, words_of
@@ -32,7 +34,7 @@ def badge(run: Run) -> None:
     if run.source != "here":
         icon = ":material/history:" if run.source == "recorded" else ":material/upload:"
         verb = "recorded" if run.source == "recorded" else "imported, trained"
-        st.badge(f"{verb} on {literal(machine_words(run.machine))}, {wording.day(run)}", icon=icon, color="gray")
+        st.badge(f"{verb} on {literal(machine_words(run.machine))}, {day(run.created_at)}", icon=icon, color="gray")
     if run.source != "recorded" and run.state in STATE_COLOURS:
         st.badge(run.state, color=STATE_COLOURS[run.state])  # type: ignore[arg-type]
 
@@ -68,7 +70,7 @@ def heading(outcome: Outcome) -> None:
         if outcome.busy:
             st.badge("machine was busy", color="yellow")
         copy_link(f"./runs?run={outcome.run.id}", "to this run", key="copy_run")
-    st.caption(wording.settings_words(outcome.run))
+    st.caption(brief(outcome.run.settings))
 
 
 def lane_cards(outcome: Outcome) -> None:

@@ -7,11 +7,13 @@ import streamlit as st
 
 from core.data.datasets import DATASETS
 from core.experiment import metrics
-from core.experiment.names import distinct_titles, engine_title, moment, run_title
+from core.experiment.dates import day_and_time
+from core.experiment.names import engine_title
 from core.experiment.settings import ENGINE_NAMES
+from core.experiment.titles import differences, distinct_titles, run_title
 from core.launcher.launcher import Launcher
 from core.results.outcome import Outcome, gather
-from core.results.overlay import MOST, differences, legend, overlay, results
+from core.results.overlay import MOST, legend, overlay, results
 from core.storage.database import ENDED_STATES, StoreError
 from core.storage.records import Run, Wanted
 from core.storage.runs import Store
@@ -88,7 +90,7 @@ def tick(run: Run) -> None:
     """The box that lays a run over others."""
     ticked = st.session_state.setdefault(TICKED, [])
     st.checkbox(
-        f"Lay {literal(title(run))} of {moment(run.created_at)} over others",
+        f"Lay {literal(title(run))} of {day_and_time(run.created_at)} over others",
         value=run.id in ticked,
         key=f"tick_{run.id}",
         label_visibility="collapsed",
@@ -101,7 +103,7 @@ def tick(run: Run) -> None:
 
 def figures(run: Run) -> None:
     """When it was, and the first two lanes' test accuracies."""
-    st.markdown(f":small[{literal(moment(run.created_at))}]", width="content")
+    st.markdown(f":small[{literal(day_and_time(run.created_at))}]", width="content")
     images = DATASETS[run.settings.dataset].test_images
     for lane in run.lanes[:2]:
         accuracy = metrics.percent(lane.test_accuracy, images)

@@ -15,21 +15,26 @@ import streamlit as st
 
 from core.data.datasets import DATASETS
 from core.deployment.limits import NO_LIMITS, Limits
-from core.experiment.names import ALIGNMENT_MEANINGS, ALIGNMENT_TITLES, DEVICE_TITLES, SCHEDULE_TITLES, engine_title
+from core.experiment.kinds import Choice, Number
+from core.experiment.names import engine_title
 from core.experiment.settings import (
+    DEFAULTS,
     ENGINE_NAMES,
     MOST_UNKNOWN,
     NUMBERS,
+    SETTINGS,
     Alignment,
+    Engines,
     InvalidSettings,
     Schedule,
     TrainSettings,
+    in_order,
     installed_engines,
     no_setting,
 )
 from core.launcher.launcher import Launcher
 from core.results.estimate import Estimate
-from core.web.elements.settings_link import DEFAULTS, MOST_LETTERS, as_text, link_of
+from core.web.elements.settings_link import MOST_LETTERS, link_of
 
 FIELD_PX = 108
 SPAN_PX = 23
@@ -39,17 +44,20 @@ ARRIVES_S = 3.0
 """A browser has a new address after so long, and sends it from then on."""
 LEFT_OUT = "The link's value was left out."
 
-PATIENCE_WORDS = "epochs without a better validation loss, then a lane stops early. 0: never."
+IN_SIGHT = ("batch_size", "epochs", "dropout")
+FOLDED = in_order(*IN_SIGHT, "alignment", "schedule", "dataset", "engines")[len(IN_SIGHT) :]
+"""The settings whose fields stand in a row, and those behind More settings, each in this order."""
 
 
 def settings_form(disabled: bool, active: Launcher | None = None) -> TrainSettings | None:
     """Draws the fields in a row; None, after the sentences, where they do not make a run or one not allowed here."""
     read_link()
     spans = allowed(active.limits if active else NO_LIMITS)
-    for name in ("batch_size", "epochs", "dropout"):
-        _number(name, spans[name], disabled, width=FIELD_PX)
+    for name in IN_SIGHT:
+        _field(name, spans, disabled, width=FIELD_PX)
     with beside_fields(), st.popover("More settings", disabled=disabled):
-        _folded_fields(spans, disabled)
+        for name in FOLDED:
+            _field(name, spans, disabled)
     write_link()
     try:
         raw = {name: st.session_state[name] for name in DEFAULTS}
@@ -72,7 +80,7 @@ def beside_fields() -> Iterator[None]:
 
 def allowed(limits: Limits) -> dict[str, str]:
     """What each number may be, in two or three words, for the data set and the alignment that are chosen."""
-    spans = {name: field.span for name, field in NUMBERS.items()}
+    spans = {name: field.allowed for name, field in NUMBERS.items()}
     low, high = limits.batch_span(st.session_state["alignment"] == Alignment.EXACT_TWIN)
     most = int(NUMBERS["batch_size"].high)
     if chosen := DATASETS.get(st.session_state["dataset"]):  # a forged message may name none
@@ -83,60 +91,42 @@ def allowed(limits: Limits) -> dict[str, str]:
     return spans
 
 
-def _number(name: str, span: str, disabled: bool, width: int | str = "stretch") -> None:
-    """A number's field as text, with what is allowed under it: a browser's own number field loses what is typed."""
-    field = NUMBERS[name]
-    with st.container(width=width, gap=None):  # type: ignore[arg-type]
-        st.text_input(
-            field.label,
-            key=name,
-            disabled=disabled,
-            # A phone then shows its digits; a decimal needs the comma or point that this keyboard may lack.
-            type="phone" if field.whole else "default",
-            icon="",
-            placeholder="",
-            autocomplete="off",
-            persist_state="session",
-        )
-        st.caption(span)
+def _field(name: str, spans: Mapping[str, str], disabled: bool, width: int | str = "stretch") -> None:
+    """A setting's field by its kind, with what is to be known of it under it."""
+    setting = SETTINGS[name]
+    shared: dict[str, Any] = {"key": name, "disabled": disabled, "persist_state": "session"}
+    if isinstance(setting, Number):
+        with st.container(width=width, gap=None):  # type: ignore[arg-type]
+            _number(setting, shared)
+            st.caption(f"{spans[name]} {setting.note}".rstrip())
+    elif isinstance(setting, Engines):
+        st.multiselect(setting.field_label, installed_engines(), format_func=engine_title, **shared)
+    elif isinstance(setting, Choice):
+        _choice(setting, shared)
+    if name == "dataset":
+        st.caption(dataset_words(st.session_state["dataset"]))
 
 
-def _choice(label: str, titles: Mapping[str, str], name: str, disabled: bool) -> None:
-    st.selectbox(
-        label,
-        list(titles),
-        format_func=lambda value: titles[value],
-        key=name,
-        disabled=disabled,
-        persist_state="session",
+def _number(setting: Number, shared: Mapping[str, Any]) -> None:
+    """As text: a browser's own number field loses what is typed."""
+    st.text_input(
+        setting.field_label,
+        # A phone then shows its digits; a decimal needs the comma or point that this keyboard may lack.
+        type="phone" if setting.whole else "default",
+        icon="",
+        placeholder="",
+        autocomplete="off",
+        **shared,
     )
 
 
-def _folded_fields(spans: Mapping[str, str], disabled: bool) -> None:
-    st.radio(
-        "Alignment",
-        list(ALIGNMENT_TITLES),
-        format_func=lambda value: ALIGNMENT_TITLES[value],
-        captions=[ALIGNMENT_MEANINGS[name] for name in ALIGNMENT_TITLES],
-        key="alignment",
-        disabled=disabled,
-        persist_state="session",
-    )
-    _choice("Lanes train", SCHEDULE_TITLES, "schedule", disabled)
-    _choice("Data set", {name: dataset.title for name, dataset in DATASETS.items()}, "dataset", disabled)
-    st.caption(dataset_words(st.session_state["dataset"]))
-    st.multiselect(
-        "Engines",
-        installed_engines(),
-        format_func=engine_title,
-        key="engines",
-        disabled=disabled,
-        persist_state="session",
-    )
-    _number("learning_rate", spans["learning_rate"], disabled)
-    _number("seed", spans["seed"], disabled)
-    _number("patience", f"{spans['patience']} {PATIENCE_WORDS}", disabled)
-    _choice("Device", DEVICE_TITLES, "device", disabled)
+def _choice(setting: Choice, shared: Mapping[str, Any]) -> None:
+    """All values in sight where each has its meaning under it, else one of a list."""
+    label, values, title = setting.field_label, list(setting.titles), setting.titles.__getitem__
+    if setting.meanings:
+        st.radio(label, values, format_func=title, captions=[setting.meanings[value] for value in values], **shared)
+    else:
+        st.selectbox(label, values, format_func=title, **shared)
 
 
 def dataset_words(name: str) -> str:
@@ -156,7 +146,7 @@ def read_link() -> None:
         return
     problems: dict[str, str] = {}
     for name, default in DEFAULTS.items():
-        text = as_text(name, default) if name in NUMBERS else default
+        text = SETTINGS[name].typed(default) if name in NUMBERS else default
         st.session_state[name], problem = _field_value(name, link[name]) if name in link else (text, "")
         if problem:
             problems[name] = f"{problem} {LEFT_OUT}"
@@ -184,7 +174,7 @@ def _field_value(name: str, text: str) -> tuple[Any, str]:
     except InvalidSettings as error:
         return DEFAULTS[name], error.problems.get(name, str(error))
     value = settings.as_json()[name]
-    if name == "engines" and any(engine not in ENGINE_NAMES for engine in value):
+    if name == "engines" and not set(value) <= set(installed_engines()):
         return DEFAULTS[name], f"Engines must name some of {', '.join(ENGINE_NAMES)}."
     return value, ""
 

@@ -11,9 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.data import datasets, prepare
+from core.data.datasets import DATASETS
 from core.experiment import metrics
 from core.experiment.names import framework
-from core.experiment.settings import ALIGNED_PAIR, DATASET_NAMES, ENGINE_NAMES, Alignment, Device, TrainSettings
+from core.experiment.settings import ALIGNED_PAIR, ENGINE_NAMES, Alignment, Device, TrainSettings
 from core.results.listings import FILENAMES, PURPOSES, TITLES, Listing, listing
 
 CHOICES = [
@@ -29,7 +30,7 @@ CHOICES = [
         device=device,
     )
     for dataset, alignment, (patience, dropout), device in itertools.product(
-        DATASET_NAMES, tuple(Alignment), ((0, 0.0), (3, 0.45)), (Device.AUTO, Device.CPU)
+        DATASETS, tuple(Alignment), ((0, 0.0), (3, 0.45)), (Device.AUTO, Device.CPU)
     )
 ]
 ALL = [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.experiment.settings import TrainSettings
 from core.results.outcome import LaneOutcome, Outcome
-from core.results.overlay import BOTTOM, GLYPHS, NAME, TOP, differences, legend, overlay, spread
+from core.results.overlay import BOTTOM, GLYPHS, NAME, TOP, legend, overlay, spread
 from core.storage.records import Run
 
 
@@ -94,11 +94,3 @@ def test_places_keep_order_distance_and_bounds(values: Sequence[float]) -> None:
 
 def test_a_name_alone_stands_where_its_line_ends() -> None:
     assert spread([20, 80], 5, 0, 100) == [20, 80]
-
-
-def test_what_differs_is_said_and_equal_settings_too() -> None:
-    first, second = TrainSettings(), TrainSettings.parse({"batch_size": 512, "device": "cpu"})
-    assert differences([first, second]) == (
-        "They differ in: batch size 126, 512; device “GPU where both see one, else CPU”, CPU."
-    )
-    assert differences([first, first]) == "Their settings are the same."

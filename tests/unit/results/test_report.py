@@ -8,6 +8,7 @@ import pytest
 from core.experiment import metrics
 from core.experiment.fairness import TWIN_BOUNDS, Parting, Verdict
 from core.experiment.settings import TrainSettings
+from core.experiment.titles import brief
 from core.results import wording
 from core.results.fairness_words import words_of
 from core.results.figures import figures
@@ -38,7 +39,7 @@ def test_it_says_what_the_page_says(case: str) -> None:
     run, rows = CASES[case]()
     outcome = gather(run, rows)
     said = squeezed(text_of(as_html(run, rows)))
-    expected = [wording.settings_words(run), run.reason, run.state, wording.time_caption(outcome)]
+    expected = [brief(run.settings), run.reason, run.state, wording.time_caption(outcome)]
     expected += [word for lane in outcome.lanes for word in wording.card(outcome, lane)]
     expected += [value for values in figures(outcome).values() for value in values]
     expected += [wording.machine_line(run).strip(), wording.data_line(outcome), conclusion(outcome)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.experiment.names import moment
+from core.experiment.dates import day_and_time
 from core.experiment.settings import TrainSettings
 from core.storage.database import FILE
 from core.storage.records import Entry, Lane, Row, Run, UnknownRun, Wanted
@@ -84,7 +84,7 @@ def test_search_finds_what_a_list_shows_as_titles_and_as_codes(store: Store, tex
 def test_search_finds_alignment_and_day(store: Store) -> None:
     twin, other = made(store, alignment="exact-twin"), made(store)
     assert ids(store, text="Exact twin") == ids(store, text="exact-twin") == [twin]
-    assert ids(store, text=moment(store.run(twin).created_at)) == [other, twin]
+    assert ids(store, text=day_and_time(store.run(twin).created_at)) == [other, twin]
 
 
 def test_a_run_whose_settings_say_nothing_is_still_found_by_its_name(store: Store) -> None:

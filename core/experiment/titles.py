@@ -1,0 +1,135 @@
+"""What runs are called, and their settings in words: in a title, a line, a table, and where runs differ."""
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+
+from core.experiment.dates import day_and_time
+from core.experiment.settings import SETTINGS, TrainSettings, in_order
+
+TITLE_LETTERS = 60
+TITLE_ORDER = in_order("engines", last=("alignment", "dataset"))
+"""What stands last in a title: how alike the lanes began, and on what they trained."""
+ALWAYS_SAID = ("batch_size", "epochs", "dropout", "alignment", "schedule", "dataset")
+"""Settings that are worth saying where they have their default, in this order."""
+ALWAYS_FOUND = ("batch_size", "epochs", "dropout", "learning_rate", "engines", "alignment", "dataset")
+"""Settings by whose default a search finds a run; any other one is found where a title says it."""
+JOINER = "\u200d"
+SKIN_TONES = range(0x1F3FB, 0x1F400)
+TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""What turns the direction of all that follows it."""
+
+
+def cut(text: str, letters: int = TITLE_LETTERS) -> str:
+    """The text on one line, visibly cut where it has more than so many letters, never within an emoji or an accent."""
+    text = TURNS.sub("", " ".join(text.split()))
+    text = "".join(letter for letter in text if unicodedata.category(letter) != "Cc")  # a terminal obeys them
+    if len(text) <= letters:
+        return text
+    end = letters - 1
+    while end and (_joins(text[end]) or text[end - 1] == JOINER):
+        end -= 1
+    return text[:end].rstrip() + "…"
+
+
+def _joins(letter: str) -> bool:
+    """Whether it changes the letter before it rather than being one."""
+    return letter == JOINER or ord(letter) in SKIN_TONES or unicodedata.category(letter) in ("Mn", "Mc", "Me")
+
+
+def run_title(name: str, settings: TrainSettings) -> str:
+    """What a run is called: its owner's name for it, else what sets its settings apart; plain text, cut."""
+    return cut(name) or cut(automatic_title(settings))
+
+
+def automatic_title(settings: TrainSettings) -> str:
+    """What a run is, by its settings: which differ from the usual ones, and how alike its lanes began."""
+    said = {"alignment", *settings.changed()}
+    return sentence_case(", ".join(phrases(settings, [name for name in TITLE_ORDER if name in said])))
+
+
+def brief(settings: TrainSettings) -> str:
+    """A run's settings in one line, as a sentence; its engines are seen in its lanes."""
+    others = [name for name in settings.changed() if name not in (*ALWAYS_SAID, "engines")]
+    return sentence_case(", ".join(phrases(settings, [*ALWAYS_SAID, *others]))) + "."
+
+
+def table(settings: TrainSettings) -> dict[str, str]:
+    """Every setting by its name on the page, with its value in words."""
+    order = in_order("engines", "dataset", "alignment")
+    return {SETTINGS[name].title: SETTINGS[name].cell(getattr(settings, name)) for name in order}
+
+
+def every_one(settings: TrainSettings) -> str:
+    """Every setting with its value, as a sentence."""
+    words = [f"{setting.word} {setting.said(getattr(settings, name))}" for name, setting in SETTINGS.items()]
+    return sentence_case("; ".join(words)) + "."
+
+
+def differences(several: Sequence[TrainSettings]) -> str:
+    """Which settings of the runs differ, with each run's value: `batch size 126, 512`."""
+    parts = []
+    for name, setting in SETTINGS.items():
+        said = [setting.said(getattr(settings, name)) for settings in several]
+        if len(set(said)) > 1:
+            parts.append(f"{setting.word} {', '.join(f'“{one}”' if ',' in one else one for one in said)}")
+    return f"They differ in: {'; '.join(parts)}." if parts else "Their settings are the same."
+
+
+def phrases(settings: TrainSettings, names: Sequence[str]) -> list[str]:
+    """These settings as one says them."""
+    return [SETTINGS[name].phrase(getattr(settings, name)) for name in names]
+
+
+def sentence_case(text: str) -> str:
+    """The text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+@lru_cache(maxsize=20_000)
+def sought_in_settings(text: str) -> str:
+    """Where a search looks for a run by its settings (as JSON): title, titles and codes, case-folded, a line each."""
+    try:
+        settings = TrainSettings.of_store(json.loads(text))
+    except (ValueError, TypeError, AttributeError, RecursionError):  # damaged: by its name, then
+        return ""
+    words = [automatic_title(settings), *phrases(settings, ALWAYS_FOUND)]
+    for name in ALWAYS_FOUND:
+        value = getattr(settings, name)
+        words += value if isinstance(value, tuple) else [str(value)]
+    return "\n".join(words).casefold()
+
+
+class Titled(Protocol):
+    """What a run has that its title is made of."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def settings(self) -> TrainSettings: ...
+    @property
+    def created_at(self) -> str: ...
+
+
+def distinct_titles(runs: Sequence[Titled]) -> dict[str, str]:
+    """Each run's title by its id, no two the same: those that would be get their time, then their id's end, or all."""
+    forms = []
+    for run in runs:
+        title = run_title(run.name, run.settings)
+        timed = f"{title}, {day_and_time(run.created_at)}"
+        forms.append((title, timed, f"{timed} ({run.id[-4:]})", f"{timed} ({run.id})"))
+    steps = [0] * len(forms)
+    while True:
+        shown = [form[step] for form, step in zip(forms, steps, strict=True)]
+        often = Counter(shown)
+        same = [i for i, title in enumerate(shown) if often[title] > 1 and steps[i] < 3]
+        if not same:
+            return {run.id: title for run, title in zip(runs, shown, strict=True)}
+        for i in same:
+            steps[i] += 1
