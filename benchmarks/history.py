@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.result import Result, quantile
 from benchmarks.server import Dashboard, dashboard
-from benchmarks.visitor import WAIT_MS, chromium, open_page
+from benchmarks.visitor import chromium, open_page, wait_until
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
 from core.storage.runs import Store
@@ -78,13 +78,13 @@ def visit(browser: "Browser", server: Dashboard, wanted: str) -> tuple[float, fl
     page, _ = open_page(browser.new_context(), server.url)
     page.evaluate(WATCH, ROWS)
     page.get_by_role("link", name="Runs", exact=True).click()
-    page.wait_for_function(SETTLED, timeout=WAIT_MS)
+    wait_until(page, SETTLED)
     opened = page.evaluate("benchRows") / 1000
     field = page.get_by_placeholder("Name, title, engine, data set")
     field.fill(wanted)
     page.evaluate(WATCH, 1)
     field.press("Enter")
-    page.wait_for_function(SETTLED, timeout=WAIT_MS)
+    wait_until(page, SETTLED)
     found = page.evaluate("benchRows") / 1000
     page.context.close()
     return opened, found

@@ -10,7 +10,7 @@ import psutil
 from benchmarks.pen import LOADED, draw
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import Dashboard, dashboard
-from benchmarks.visitor import WAIT_MS, chromium, open_page
+from benchmarks.visitor import WAIT_S, chromium, open_page, wait_until
 from core.experiment.settings import SPARE_ENGINES
 
 HOW = """
@@ -84,10 +84,10 @@ def draw_one(server: Dashboard) -> None:
     with chromium() as browser:
         page = browser.new_context().new_page()
         page.goto(f"{server.url}/draw")
-        page.wait_for_selector(".digit-pad-words", timeout=WAIT_MS)
+        page.wait_for_selector(".digit-pad-words", timeout=1000 * WAIT_S)
         # The page is never settled for long while its models load.
         server.wait_until_quiet(children=len(SPARE_ENGINES) * (2 if server.spares else 1))
-        page.wait_for_function(LOADED, timeout=WAIT_MS)
+        wait_until(page, LOADED)
         draw(page, 3)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import dashboard
-from benchmarks.visitor import chromium, open_page
+from benchmarks.visitor import chromium, open_page, wait_until
 from tests.strokes import PATHS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ are the first drawings, which warm up.
 
 GOAL_P50_S, GOAL_P95_S = 0.1, 0.25
 WARM_UP = 5
-ANSWER_MS = 20_000
+ANSWER_S = 20.0
 
 MARKED = """(serial) => {
   const at = (name) => performance.getEntriesByName(name + serial).at(-1)?.startTime;
@@ -63,8 +63,8 @@ def draw(page: "Page", digit: int) -> float:
             page.mouse.move(*spot)
         page.mouse.up()
     serial = page.get_attribute("[data-testid=digit-pad]", "data-serial")
-    page.wait_for_function(ANSWERED, timeout=ANSWER_MS)
-    page.wait_for_function(MARKED, arg=serial, timeout=ANSWER_MS)
+    wait_until(page, ANSWERED, limit_s=ANSWER_S)
+    wait_until(page, MARKED, serial, ANSWER_S)
     seconds = page.evaluate(MARKED, serial)
     page.get_by_role("button", name="Clear").click()
     page.wait_for_timeout(300)
@@ -76,7 +76,7 @@ def measure(size: Size) -> list[Result]:
     with dashboard(spares=True) as server, chromium() as browser:
         server.wait_until_ready()
         page, _ = open_page(browser.new_context(), f"{server.url}/draw", "Draw")
-        page.wait_for_function(LOADED, timeout=120_000)
+        wait_until(page, LOADED, limit_s=120)
         times = [draw(page, number % 10) for number in range(WARM_UP + size.drawings)][WARM_UP:]
     log.info("  %d drawings", len(times))
     return [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import Dashboard, RowsClient, dashboard
-from benchmarks.visitor import WAIT_MS, chromium, link, open_page, press_start
+from benchmarks.visitor import chromium, link, open_page, press_start, wait_until
 from core.experiment.settings import TrainSettings
 
 HOW = """
@@ -52,7 +52,7 @@ def trial(server: Dashboard) -> Started:
         server.wait_until_ready()
         run_id = press_start(page, server)
         arrived = first_step(RowsClient(server, run_id))
-        page.wait_for_function("bench.drawn !== null", polling=100, timeout=WAIT_MS)
+        wait_until(page, "bench.drawn !== null")
         clicked, drawn = page.evaluate("[bench.clicked / 1000, bench.drawn / 1000]")
     server.wait_for_end(run_id)
     return Started(arrived - clicked, drawn - clicked)
