@@ -70,12 +70,12 @@ def gallery_of(outcome: Outcome) -> Gallery | None:
         return None
 
 
-def loads(models: list[Model]) -> bool:
-    """Whether the pad has to look again soon: its models are not there yet."""
+def not_ready(models: list[Model]) -> str:
+    """Why the models do not answer at once, as a sentence; they begin to load where they may. Empty where they do."""
     try:
-        return not installation().launcher.predictors.prepare(models)
-    except (LauncherUnavailable, PredictorError):
-        return True
+        return "" if installation().launcher.predictors.prepare(models) else LOADING
+    except (LauncherUnavailable, PredictorError) as error:
+        return str(error)
 
 
 def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
@@ -84,17 +84,15 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     swap = bool(st.session_state.get("swap")) and len(models) == 2
     reading = swapped(models) if swap else models
     drawing = newest_drawing(gallery)
-    hint, answers = drawing.hint, []
-    try:
-        predictors = installation().launcher.predictors
-        if not predictors.prepare(models):
-            hint = LOADING
-        elif waits:
-            st.rerun()
-        elif drawing.seen is not None:
-            answers = predictors.ask(reading, drawing.seen[None])
-    except (LauncherUnavailable, PredictorError) as error:
-        hint = str(error)
+    why, answers = not_ready(models), []
+    if bool(why) != waits:  # the pad looks again by itself while it waits, and only then
+        st.rerun()
+    hint = why or drawing.hint
+    if not why and drawing.seen is not None:
+        try:
+            answers = installation().launcher.predictors.ask(reading, drawing.seen[None])
+        except (LauncherUnavailable, PredictorError) as error:
+            hint = str(error)
     names, classes = draw_view.reader_names(models, swap), outcome.dataset.class_names
     words = draw_view.in_words(answers, classes, names) if answers else None
     lanes = draw_view.pad_lanes(models, names, answers, words)
@@ -131,7 +129,7 @@ def show(outcome: Outcome) -> None:
     """Pad, disagreements and weights of one run."""
     gallery = gallery_of(outcome)
     models = models_of(outcome, store)
-    waits = loads(models)
+    waits = bool(not_ready(models))
     st.fragment(pad, run_every=0.5 if waits else None)(outcome, gallery, waits)
     if gallery is not None:
         gallery_view.where_they_disagree(outcome, gallery, [model.engine for model in models])

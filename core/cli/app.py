@@ -321,11 +321,7 @@ def predict(
         why = "was imported without them" if any(lane.result for lane in outcome.lanes) else "did not finish"
         fail(f"Run {found.id} has no weights: it {why}.", 2)
     with tempfile.TemporaryDirectory() as logs:
-        predictors = Predictors(
-            lambda engine: ChildProcess(WORKER, engine, log=Path(logs) / f"{engine}.log"),
-            training=lambda: "",
-            beside=lambda _: None,
-        )
+        predictors = Predictors(lambda engine: ChildProcess(WORKER, engine, log=Path(logs) / f"{engine}.log"))
         try:
             read = [_predict(file, predictors, models, outcome.dataset.class_names, as_json) for file in files]
         except PredictorError as error:

@@ -76,9 +76,7 @@ class Launcher:
         self._allowance = Allowance(limits)
         self.clock: Clock = time.monotonic
         self._spares = Spares(self.store.data_dir)
-        self.predictors = Predictors(
-            self._take_predictor, lambda: getattr(self._run, "id", ""), self._mark_drawn_beside, self.wait_s
-        )
+        self.predictors = self._no_predictors_yet()
         self._unsaid: dict[str, str] = {}
         """Runs whose failure could not be written yet, and its reason."""
         self.trouble = ""
@@ -87,6 +85,16 @@ class Launcher:
         self._tidy()
         self._thread = threading.Thread(target=self._work, name="launcher", daemon=True)
         self._thread.start()
+
+    def _no_predictors_yet(self) -> Predictors:
+        return Predictors(
+            lambda engine: self._take_worker(engine, self.store.data_dir / "predictors"),
+            running=lambda: getattr(self._run, "id", ""),
+            mark=self._mark_drawn_beside,
+            wait_s=self.wait_s,
+            spare_waits=self._spares.warm,
+            clock=lambda: self.clock(),
+        )
 
     def _close_what_was_left_open(self, owner: str) -> None:
         """Runs whose owner went away: what it had shown is there, and nothing more will come."""
@@ -115,8 +123,9 @@ class Launcher:
         with self._guard:
             self._admit(visitor)
             run_id = self.store.create(settings, this_machine(), visitor)
-            takes_s = expected.seconds if expected else self.limits.run_s
-            self._enqueue(Job(run_id, settings, visitor, takes_s, self.clock))
+            self._enqueue(
+                Job(run_id, settings, visitor, expected.seconds if expected else self.limits.run_s, self.clock)
+            )
         return run_id
 
     def measure(self, order: Order, visitor: str = "") -> str:
@@ -133,8 +142,7 @@ class Launcher:
                     return waiting.id
             self._admit(visitor)
             measurement = self.measurements.create(order, this_machine(), visitor)
-            takes_s = last.elapsed_s if last and last.elapsed_s else order.limit_s
-            self._enqueue(Job(measurement, order, visitor, takes_s, self.clock))
+            self._enqueue(Job(measurement, order, visitor, (last and last.elapsed_s) or order.limit_s, self.clock))
         return measurement
 
     def _admit(self, visitor: str) -> None:
@@ -278,7 +286,7 @@ class Launcher:
             if self._run is not None:
                 self._run.closing.set()
         self._wake.set()
-        self.predictors.close()  # the thread may wait for one of them to rest
+        self.predictors.close()  # the thread may wait for one of them to make room
         self._thread.join(timeout=CLOSE_S)
         self._spares.close()
         if self._thread.is_alive():
@@ -316,8 +324,8 @@ class Launcher:
         log.info("begun", extra={"job": job.id})
         try:
             if not self.limits.drawing_beside:
-                self.predictors.rest()
-            if self.predictors.at_work():
+                self.predictors.make_room()
+            if self.predictors.busy():
                 self._mark_drawn_beside(job.id)
             self._run.execute()
             self.trouble = ""
@@ -370,11 +378,7 @@ class Launcher:
                 log.info("removed", extra={"runs": gone})
 
     def _take_worker(self, engine: str, folder: Path) -> ChildProcess:
-        """The engine's spare, which saves its import, else a new process."""
         return self._spares.worker(engine, folder)
-
-    def _take_predictor(self, engine: str) -> ChildProcess:
-        return self._take_worker(engine, self.store.data_dir / "predictors")
 
     def _mark_drawn_beside(self, run_id: str) -> None:
         """Somebody draws while this run trains: the run says so at its end."""

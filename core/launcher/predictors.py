@@ -1,6 +1,12 @@
-"""Predictors: one worker per framework, kept open, that reads drawings with a run's weights.
+"""Predictors: one worker per framework, kept open, that answers drawings with a run's weights.
 
 Started at first use and never while a run trains; ended when idle; restarted once when it dies or hangs.
+
+Memory: an imported framework takes about half a GiB, with a model or without. Start needs an imported process that has
+done nothing yet (a lane must be a fresh process, so a used predictor never trains), the next drawing only needs one
+that is imported, because weights load in a fraction of a second. So while nothing happens one process a framework is
+enough, and it has to be the spare: a predictor takes the spare, the next spare is imported while somebody draws, and
+soon after the last drawing the predictor ends. Where no spare waits it is the only imported process, and stays longer.
 """
 
 import queue
@@ -23,7 +29,11 @@ from core.protocol.messages import Event, PredictorCommand
 from core.protocol.process import ChildProcess
 from core.results.models import Model
 
-IDLE_S = 600.0
+IDLE_S = 90.0
+"""A predictor that nobody asked for so long ends where a spare can follow it."""
+IDLE_WITHOUT_SPARE_S = 600.0
+MAKE_ROOM_S = 3.0
+"""So long a run waits for answers that are under way: they take 0.1 s, loading a model into an open predictor 1 s."""
 START_S = 60.0
 ANSWER_S = 20.0
 RETRY_S = 10.0
@@ -31,6 +41,7 @@ RETRY_S = 10.0
 TRAINING = "A run, a measurement or a lesson is under way: the models load when nothing runs or waits."
 CLOSING = "The dashboard is shutting down."
 
+Clock = Callable[[], float]
 Images = npt.NDArray[np.uint8]
 TakeWorker = Callable[[str], ChildProcess]
 Answer = TypeVar("Answer", messages.Ready, messages.Loaded, messages.Predicted, messages.Saved)
@@ -60,7 +71,7 @@ class Predictor:
     def __init__(self, engine: str, take_worker: TakeWorker) -> None:
         self.engine = engine
         self.guard = threading.Lock()
-        self.used_at = time.monotonic()
+        self.used_at = 0.0
         self._take_worker = take_worker
         self._worker: ChildProcess | None = None
         self._slots: set[str] = set()
@@ -147,19 +158,23 @@ class Predictors:
     def __init__(
         self,
         take_worker: TakeWorker,
-        training: Callable[[], str],
-        beside: Callable[[str], None],
+        running: Callable[[], str] = lambda: "",
+        mark: Callable[[str], None] = lambda _: None,
         wait_s: Callable[[], float | None] = lambda: None,
+        spare_waits: Callable[[str], bool] = lambda _: False,
+        clock: Clock = time.monotonic,
     ) -> None:
-        """`training` gives the id of the run that trains now, or an empty string; `beside` marks such a run.
+        """`running` gives the id of what runs now, or an empty string; `mark` notes that somebody drew meanwhile.
 
-        `wait_s` gives the seconds until nothing runs or waits, where somebody knows.
+        `wait_s` gives the seconds until nothing runs or waits, where somebody knows; `spare_waits` whether an engine's
+        predictor would be followed by an imported worker; `clock` the seconds by which one is idle.
         """
-        self._take_worker, self._training, self._beside, self._wait_s = take_worker, training, beside, wait_s
+        self._take_worker, self._running, self._mark, self._wait_s = take_worker, running, mark, wait_s
+        self._spare_waits, self._clock = spare_waits, clock
         self._predictors: dict[str, Predictor] = {}
         self._guard = threading.Lock()
         self._closed = False
-        self._working = 0
+        self._busy = 0
         self._faults: dict[tuple[str, str], tuple[PredictorError, float]] = {}
         self._loading: set[tuple[str, str]] = set()
 
@@ -179,12 +194,12 @@ class Predictors:
             predictor = self._of(model.engine)
             if predictor.holds(model):
                 continue
-            if not predictor.loaded and self._training():
+            if not predictor.loaded and self._running():
                 raise PredictorError(self._busy_words())
             key = model.engine, model.slot
             with self._guard:
                 fault, since = self._faults.get(key, (None, 0.0))
-                if fault is not None and time.monotonic() - since < RETRY_S:
+                if fault is not None and self._clock() - since < RETRY_S:
                     raise fault
                 begins = key not in self._loading
                 self._loading.add(key)
@@ -201,7 +216,7 @@ class Predictors:
                 self._faults.pop(key, None)
         except PredictorError as error:
             with self._guard:
-                self._faults[key] = error, time.monotonic()
+                self._faults[key] = error, self._clock()
         finally:
             with self._guard:
                 self._loading.discard(key)
@@ -232,57 +247,56 @@ class Predictors:
         self._with(model.engine, lambda predictor: predictor.save(model, path))
 
     def _with(self, engine: str, act: Callable[[Predictor], Any]) -> Any:
-        """Acts on an engine's predictor; a dead or silent one is restarted once."""
+        """Acts on an engine's predictor; a dead or silent one is restarted once, where it may start now."""
         predictor = self._of(engine)
         with predictor.guard:
             for attempt in (1, 2):
                 try:
                     if not predictor.loaded:
                         self._open(predictor)
-                    with self._at_work():
-                        result = act(predictor)
-                    predictor.used_at = time.monotonic()
-                    return result
+                    with self._counted():
+                        return act(predictor)
                 except PredictorError:
-                    if self._closed:
-                        raise PredictorError(CLOSING) from None
-                    if predictor.loaded or attempt == 2 or self._training():
+                    # One that was ended for a run, or at the end, says so at the second attempt.
+                    if predictor.loaded or attempt == 2:
                         raise
+                finally:
+                    predictor.used_at = self._clock()
 
     def _open(self, predictor: Predictor) -> None:
         if self._closed:
             raise PredictorError(CLOSING)
-        if self._training():
+        if self._running():
             raise PredictorError(self._busy_words())
         try:
-            with self._at_work():
+            with self._counted():
                 predictor.open()
         except OSError as error:
             raise PredictorError(f"{engine_title(predictor.engine)} cannot be started: {error.strerror}.") from None
 
     @contextmanager
-    def _at_work(self) -> Iterator[None]:
-        """While a predictor starts, loads, answers or saves: a run beside it is marked, for its times are too long.
+    def _counted(self) -> Iterator[None]:
+        """While a predictor starts, loads, answers or saves: what runs meanwhile is marked, for its times are too long.
 
-        A run that begins meanwhile asks `at_work` itself.
+        A run that begins meanwhile asks `busy` itself.
         """
         with self._guard:
-            self._working += 1
+            self._busy += 1
         try:
-            if run_id := self._training():
-                self._beside(run_id)
+            if run_id := self._running():
+                self._mark(run_id)
             yield
         finally:
             with self._guard:
-                self._working -= 1
+                self._busy -= 1
 
-    def at_work(self) -> bool:
+    def busy(self) -> bool:
         """Whether one of them starts, loads, answers or saves now."""
-        return self._working > 0
+        return self._busy > 0
 
     def cannot_save(self, engine: str) -> str:
         """Why an engine's file cannot be written now, as a sentence; empty where it can."""
-        return self._busy_words() if self._training() and not self._of(engine).loaded else ""
+        return self._busy_words() if self._running() and not self._of(engine).loaded else ""
 
     def _busy_words(self) -> str:
         """Why no model loads now, and when it should."""
@@ -290,31 +304,35 @@ class Predictors:
         return TRAINING if wait_s is None else f"{TRAINING} That should be in about {roughly(max(10.0, wait_s))}."
 
     def end_idle(self) -> None:
-        """Ends predictors that nobody asked for ten minutes; the Launcher calls it now and then."""
-        with self._guard:
-            idle = [p for p in self._predictors.values() if p.loaded and time.monotonic() - p.used_at > IDLE_S]
-        for predictor in idle:
-            if predictor.guard.acquire(blocking=False):
-                try:
-                    predictor.close()
-                finally:
-                    predictor.guard.release()
+        """Ends those that nobody asked for a while; the Launcher calls it now and then."""
+        for predictor in self._all():
+            if not predictor.guard.acquire(blocking=False):
+                continue
+            try:
+                if predictor.loaded:
+                    limit_s = IDLE_S if self._spare_waits(predictor.engine) else IDLE_WITHOUT_SPARE_S
+                    if self._clock() - predictor.used_at > limit_s:
+                        predictor.close()
+            finally:
+                predictor.guard.release()
 
-    def rest(self) -> None:
-        """Ends all of them until somebody draws again, each once it has given the answer that it is at."""
-        with self._guard:
-            predictors = list(self._predictors.values())
-        for predictor in predictors:
-            with predictor.guard:
-                predictor.close()
+    def make_room(self, patience_s: float = MAKE_ROOM_S) -> None:
+        """Ends all of them until somebody draws again; an answer that takes longer than `patience_s` is given up."""
+        self._end_all(patience_s)
 
     def close(self) -> None:
         """Ends all of them, and whoever waits for an answer is told so."""
         self._closed = True
+        self._end_all(0.05)
+
+    def _all(self) -> list[Predictor]:
         with self._guard:
-            predictors = list(self._predictors.values())
-        for predictor in predictors:
-            while not predictor.guard.acquire(timeout=0.05):
+            return list(self._predictors.values())
+
+    def _end_all(self, patience_s: float) -> None:
+        until = time.monotonic() + patience_s
+        for predictor in self._all():
+            while not predictor.guard.acquire(timeout=max(0.05, until - time.monotonic())):
                 predictor.interrupt()
             try:
                 predictor.close()

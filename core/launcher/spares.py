@@ -51,10 +51,11 @@ class Spares:
         spare.close()
         return None
 
-    def warm(self) -> bool:
-        """Whether every framework's spare is imported and waits."""
+    def warm(self, engine: str = "") -> bool:
+        """Whether the engine's spare is imported and waits; for an engine that has none, whether all spares do."""
+        wanted = [engine] if engine in SPARE_ENGINES else SPARE_ENGINES
         with self._guard:
-            spares = [self._spares.get(name) for name in SPARE_ENGINES]
+            spares = [self._spares.get(name) for name in wanted]
         return all(spare is not None and spare.ready is not None and spare.alive for spare in spares)
 
     def keep(self, busy: Callable[[], bool]) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -89,6 +90,17 @@ def test_a_first_visitor_draws_and_both_recorded_models_answer(drawing_page: Non
     expect(page.get_by_label("Models of")).to_have_value(re.compile("recorded on .*: Keras 9.*PyTorch 9"))
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(PAD)).to_contain_text(EMPTY)
+
+
+def test_a_drawing_that_finds_its_model_gone_is_answered_without_another_stroke(
+    drawing_page: None, server: Server, visit: OpenVisitor
+) -> None:
+    page = open_pad(visit)
+    for process in psutil.Process(server.process.pid).children(recursive=True):
+        if process.cmdline()[-1] == "torch":
+            process.kill()
+    draw(page, PATHS[7], PLACES[0])
+    assert answered(page) == "Both read a 7."
 
 
 def test_most_drawings_are_read_right_by_each_model(drawing_page: None, visit: OpenVisitor) -> None:

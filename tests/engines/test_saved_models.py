@@ -35,11 +35,7 @@ def taken(prepared_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     np.save(folder / "images.npy", images)
     weights = {name: array.astype("float32") for name, array in parity.start_weights(3).items()}
     sha256 = save_weights(weights, folder / "model.safetensors")
-    predictors = Predictors(
-        lambda engine: ChildProcess(WORKER, engine, log=folder / f"{engine}.log"),
-        training=lambda: "",
-        beside=lambda _: None,
-    )
+    predictors = Predictors(lambda engine: ChildProcess(WORKER, engine, log=folder / f"{engine}.log"))
     try:
         for engine, suffix in (("keras", "keras"), ("torch", "pt")):
             settings = TrainSettings().as_json()

@@ -303,7 +303,7 @@ def test_files_that_a_model_must_write_wait_in_words_while_a_run_trains(with_run
         page = DrawPage(launcher)
         disabled = {b.proto.label: b.proto.disabled for b in page.app.get("download_button")}
         assert not any(disabled.values())
-        launcher.predictors.rest()
+        launcher.predictors.make_room()
         run_id = launcher.submit(TrainSettings(epochs=100))
         wait_for("it trains", lambda: any(row.kind == "step" for row in launcher.store.rows(run_id)))
         page.run()

@@ -199,7 +199,7 @@ def test_closing_does_not_wait_for_a_model_that_does_not_answer(hosted: OpenHost
 
     asks = threading.Thread(target=ask)
     asks.start()
-    wait_for("it is asked", launcher.predictors.at_work)
+    wait_for("it is asked", launcher.predictors.busy)
     run_id = slow(launcher, "a")
     wait_for("the run would have its turn", lambda: launcher.waiting() == 0)
     began = time.monotonic()

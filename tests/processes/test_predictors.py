@@ -12,7 +12,7 @@ import pytest
 from core.experiment.weights import load_weights
 from core.launcher import predictors as predictor_module
 from core.launcher.launcher import Launcher
-from core.launcher.predictors import PredictorError
+from core.launcher.predictors import IDLE_WITHOUT_SPARE_S, PredictorError
 from core.results.models import Model, swapped
 from core.results.outcome import gather
 from core.worker.inference import MOST_MODELS
@@ -143,7 +143,7 @@ def test_a_run_that_begins_while_a_model_loads_says_so(launcher: Launcher) -> No
     held = worker(models[0].engine)
     os.kill(held.pid, signal.SIGSTOP)
     threading.Thread(target=launcher.predictors.ask, args=([replace(models[0], slot="another")], IMAGES)).start()
-    wait_for("it loads", launcher.predictors.at_work)
+    wait_for("it loads", launcher.predictors.busy)
     run_id = launcher.submit(settings(epochs=1))
     wait_for("it has begun", lambda: launcher.store.rows(run_id))
     os.kill(held.pid, signal.SIGCONT)
@@ -165,10 +165,11 @@ def test_weights_that_are_not_what_was_kept_are_refused(launcher: Launcher, dama
     assert len(launcher.predictors.ask(models[1:], IMAGES)) == 1, "the other model is not harmed"
 
 
-def test_an_idle_predictor_is_ended(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_predictor_is_ended(launcher: Launcher) -> None:
     models = trained(launcher)
     launcher.predictors.ask(models, IMAGES)
-    monkeypatch.setattr(predictor_module, "IDLE_S", 0.0)
+    now = launcher.clock()
+    launcher.clock = lambda: now + IDLE_WITHOUT_SPARE_S + 1
     wait_for("the launcher ends it", lambda: not workers())
 
 

@@ -1,4 +1,4 @@
-"""Predictors with a worker that is none: which runs are marked beside them, and how they are closed at work."""
+"""Predictors with a worker that is none: which runs they mark, when an idle one ends, how a busy one is closed."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.experiment.settings import TrainSettings
-from core.launcher.predictors import PredictorError, Predictors
+from core.launcher.predictors import IDLE_S, IDLE_WITHOUT_SPARE_S, TRAINING, PredictorError, Predictors
 from core.protocol import messages
 from core.protocol.process import ChildProcess
 from core.results.models import Model
@@ -33,10 +33,18 @@ class Bench:
         self.silent: type | None = None
         """The command that gets no answer until it is set free; `Ready` for a start."""
         self.asked = threading.Event()
-        self.predictors = Predictors(self.start, lambda: self.trains, self.marked.append)
+        self.spares, self.now, self.started = list[str](), 1000.0, list[StandIn]()
+        self.predictors = Predictors(
+            self.start,
+            lambda: self.trains,
+            self.marked.append,
+            spare_waits=lambda engine: engine in self.spares,
+            clock=lambda: self.now,
+        )
 
     def start(self, engine: str) -> ChildProcess:
-        return cast(ChildProcess, StandIn(self))
+        self.started.append(StandIn(self))
+        return cast(ChildProcess, self.started[-1])
 
 
 class StandIn:
@@ -50,6 +58,7 @@ class StandIn:
         self.answer(messages.Ready, messages.Ready("keras", 0.0, {}, ["cpu"]))
 
     def send(self, command: messages.Message) -> None:
+        self.heard = command
         self.answer(type(command), ANSWERS[type(command)](command))
 
     def answer(self, to: type, message: messages.Message) -> None:
@@ -98,15 +107,15 @@ def test_a_run_is_not_marked_where_nothing_was_done(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("silent", [messages.Ready, messages.Load, messages.Predict])
-def test_a_run_that_begins_while_a_predictor_starts_or_loads_can_ask_whether_one_is_at_work(
+def test_a_run_that_begins_while_a_predictor_starts_or_loads_can_ask_whether_one_is_busy(
     bench: Bench, silent: type
 ) -> None:
     bench.silent = silent
     thread, errors = asking(bench)
-    assert bench.predictors.at_work()
+    assert bench.predictors.busy()
     bench.predictors.close()
     thread.join(timeout=5)
-    assert not bench.predictors.at_work()
+    assert not bench.predictors.busy()
     assert errors
 
 
@@ -124,7 +133,7 @@ def asking(bench: Bench) -> tuple[threading.Thread, list[str]]:
     thread.start()
     assert bench.asked.wait(timeout=5)
     until = time.monotonic() + 5
-    while not bench.predictors.at_work() and time.monotonic() < until:
+    while not bench.predictors.busy() and time.monotonic() < until:
         time.sleep(0.005)
     return thread, errors
 
@@ -141,6 +150,69 @@ def test_closing_tells_whoever_waits_and_waits_for_them(bench: Bench, silent: ty
     assert errors == ["The dashboard is shutting down."]
     with pytest.raises(PredictorError, match=r"^The dashboard is shutting down\.$"):
         bench.predictors.ask([MODEL], IMAGES)
+
+
+@pytest.mark.parametrize("silent", [messages.Ready, messages.Load, messages.Predict])
+def test_a_run_that_needs_the_memory_waits_for_no_silent_predictor(bench: Bench, silent: type) -> None:
+    bench.silent = silent
+    thread, errors = asking(bench)
+    bench.trains = "this run"
+    bench.predictors.make_room(patience_s=0.0)
+    thread.join(timeout=5)
+    assert errors == [TRAINING]
+    assert not any(worker.alive for worker in bench.started)
+
+
+def test_a_run_that_needs_the_memory_waits_for_an_answer_that_comes(bench: Bench) -> None:
+    bench.silent = messages.Predict
+    thread, errors = asking(bench)
+    (worker,) = bench.started
+    answer = threading.Timer(0.1, lambda: worker.deliver(worker, ANSWERS[messages.Predict](worker.heard)))
+    answer.start()
+    bench.predictors.make_room(patience_s=5.0)
+    thread.join(timeout=5)
+    assert not errors
+    assert not worker.alive
+
+
+@pytest.mark.parametrize(("spares", "idle_s"), [(["keras"], IDLE_S), (["torch"], IDLE_WITHOUT_SPARE_S)])
+def test_an_idle_predictor_ends_soon_where_a_spare_can_follow_it_and_later_elsewhere(
+    bench: Bench, spares: list[str], idle_s: float
+) -> None:
+    bench.spares = spares
+    bench.predictors.ask([MODEL], IMAGES)
+    bench.now += idle_s - 1
+    bench.predictors.ask([MODEL], IMAGES)
+    bench.now += idle_s - 1
+    bench.predictors.end_idle()
+    assert [worker.alive for worker in bench.started] == [True], "it was asked meanwhile"
+    bench.now += 2
+    bench.predictors.end_idle()
+    assert [worker.alive for worker in bench.started] == [False]
+    bench.predictors.ask([MODEL], IMAGES)
+    assert [worker.alive for worker in bench.started] == [False, True]
+
+
+def test_a_predictor_that_refused_its_first_model_stays_for_another(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setitem(ANSWERS, messages.Load, lambda asked: messages.Refused("its weights are damaged"))
+        with pytest.raises(PredictorError, match="damaged"):
+            bench.predictors.ask([MODEL], IMAGES)
+    bench.predictors.end_idle()
+    bench.predictors.ask([MODEL], IMAGES)
+    assert [worker.alive for worker in bench.started] == [True]
+
+
+def test_a_predictor_that_answers_is_not_idle_however_long_it_takes(bench: Bench) -> None:
+    bench.spares, bench.silent = ["keras"], messages.Predict
+    thread, _ = asking(bench)
+    bench.now += 2 * IDLE_WITHOUT_SPARE_S
+    bench.predictors.end_idle()
+    assert bench.started[0].alive
+    bench.predictors.close()
+    thread.join(timeout=5)
 
 
 def test_a_file_that_cannot_be_written_while_a_run_trains_says_why(bench: Bench) -> None:

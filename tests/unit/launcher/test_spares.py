@@ -87,3 +87,11 @@ def test_none_is_kept_once_they_are_closed(spares: Spares, monkeypatch: pytest.M
     spares.keep(lambda: False)
     assert started[0].closed
     assert not spares.warm()
+
+
+def test_an_engine_is_warm_where_its_own_spare_waits_and_one_without_a_spare_where_all_do(spares: Spares) -> None:
+    first, second = SPARE_ENGINES
+    spares.keep(lambda: False)
+    assert (spares.warm(first), spares.warm(second), spares.warm("keras-tuned")) == (True, False, False)
+    spares.keep(lambda: False)
+    assert (spares.warm(first), spares.warm(second), spares.warm("keras-tuned")) == (True, True, True)
