@@ -8,7 +8,7 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,10 @@ DEFAULT_PORT = 8501
 HIGHEST_PORT = 65_535
 ALL_ADDRESSES = ("0.0.0.0", "::")
 NAMED_ADDRESS = "STREAMLIT_BROWSER_SERVER_ADDRESS"
+USAGE = (
+    "python -m core.serve serves the dashboard until Ctrl-C. It takes no arguments but variables of the environment: "
+    f"PORT (else {DEFAULT_PORT}), STREAMLIT_SERVER_ADDRESS (else 127.0.0.1), and those in docs/hosting.md."
+)
 
 
 class PortError(Exception):
@@ -103,8 +107,15 @@ def streamlit_options(deployment: "DeploymentSettings", limits: "Limits") -> lis
     return options
 
 
-def main(environment: Mapping[str, str], serve: Callable[[int], int] = run_streamlit) -> int:
-    """Serves until stopped. Returns 1 when the port is taken, 2 when `PORT` is no port."""
+def main(
+    environment: Mapping[str, str], serve: Callable[[int], int] = run_streamlit, arguments: Sequence[str] = ()
+) -> int:
+    """Serves until stopped. Returns 1 when the port is taken, 2 when `PORT` is no port, or where there are arguments:
+    it takes none but `--help`."""
+    if arguments:
+        asked = arguments[0] in ("-h", "--help")
+        print(USAGE if asked else f"There is no {arguments[0]}. {USAGE}", file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
     try:
         port = parse_port(environment.get("PORT", ""))
         check_port(environment.get("STREAMLIT_SERVER_ADDRESS", "127.0.0.1"), port)
@@ -116,4 +127,4 @@ def main(environment: Mapping[str, str], serve: Callable[[int], int] = run_strea
 
 
 if __name__ == "__main__":
-    sys.exit(main(os.environ))
+    sys.exit(main(os.environ, arguments=sys.argv[1:]))

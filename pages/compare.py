@@ -49,11 +49,11 @@ def controls(rows: list[claims.Judged], active: Launcher | None, going: list[str
             st.caption(f"About {max(1, round(took / 60))} minutes on this machine.", width="content")
     refused("measure_all")
     if active is not None and len(going) > 1:
-        all_of_them(active, going)
+        all_of_them(active, going, rows)
 
 
 @st.fragment(run_every=1)
-def all_of_them(active: Launcher, going: list[str]) -> None:
+def all_of_them(active: Launcher, going: list[str], rows: list[claims.Judged]) -> None:
     """How many measurements are still to come, once a second, and the button that stops them all."""
     if active.measuring(lessons=False) != going:
         st.rerun()

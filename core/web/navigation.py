@@ -1,4 +1,4 @@
-"""What is around every page: the page list, the page's frame, and the only CSS.
+"""What is around every page: the navigation, the page's frame, and the CSS of what Streamlit draws.
 
 Lies here and not beside `pages/`: there, a fresh server whose first request is a page's own address would run
 that page's file without this one.
@@ -12,8 +12,9 @@ from core.launcher.launcher import LauncherUnavailable
 from core.web.elements.footer import footer
 from core.web.elements.markdown import literal
 from core.web.server.installation import installation
+from core.web.server.shell import PAGES
 
-PAGES = Path(__file__).resolve().parents[2] / "pages"
+FOLDER = Path(__file__).resolve().parents[2] / "pages"
 WIDTH_PX = 1120
 
 CSS = """
@@ -39,16 +40,8 @@ CSS = """
 
 st.set_page_config(page_title="Keras vs PyTorch", layout="wide")
 st.html(CSS)
-# Every page, with the words of the link that leads to it from the page before.
-PAGE_LIST = {
-    st.Page(PAGES / "train.py", title="Train", default=True): "Train a duel of your own",
-    st.Page(PAGES / "draw.py", title="Draw"): "Draw a digit for both models",
-    st.Page(PAGES / "compare.py", title="Compare"): "Compare the article's ten claims",
-    st.Page(PAGES / "runs.py", title="Runs"): "Runs, the history of all",
-    st.Page(PAGES / "learn.py", title="Learn"): "Learn by its examples and lessons",
-}
-
-page = st.navigation(list(PAGE_LIST), position="top")
+pages = [st.Page(FOLDER / f"{title.lower()}.py", title=title, default=title == "Train") for title in PAGES]
+page = st.navigation(pages, position="top")
 with st.container(horizontal_alignment="center"), st.container(width=WIDTH_PX):
     try:
         installation()
@@ -57,11 +50,7 @@ with st.container(horizontal_alignment="center"), st.container(width=WIDTH_PX):
         st.stop()
     page.run()
     # On a phone the pages hide behind an arrow: each page ends with the way to the next.
-    following = list(PAGE_LIST)[(list(PAGE_LIST).index(page) + 1) % len(PAGE_LIST)]
+    following = pages[(pages.index(page) + 1) % len(pages)]
     st.space("small")
-    st.page_link(
-        following,
-        label=f"Next: {PAGE_LIST[following][0].lower()}{PAGE_LIST[following][1:]}",
-        icon=":material/arrow_forward:",
-    )
+    st.page_link(following, label=f"Next: {PAGES[following.title]}", icon=":material/arrow_forward:")
     footer()

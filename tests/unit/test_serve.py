@@ -141,3 +141,10 @@ def test_a_profile_that_streamlits_secrets_set_is_known_before_it_serves(
     finally:
         config.set_option("secrets.files", files)
     assert "--server.fileWatcherType" in asked[0]
+
+
+@pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("-h", 0), ("--port", 2)])
+def test_an_argument_starts_no_server(argument: str, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert serve.main({}, lambda port: pytest.fail("it serves"), [argument]) == status
+    said = capsys.readouterr()
+    assert "It takes no arguments" in (said.err if status else said.out)

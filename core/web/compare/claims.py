@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.compare.claims import SIDES, VERDICTS, Claim, Evidence, Judged
+from core.compare.claims import SIDES, Claim, Evidence, Judged
 from core.compare.evidence import Shown, Table
 from core.compare.evidence.speed import RULE
 from core.experiment import metrics
@@ -27,7 +27,6 @@ BADGES: dict[str, tuple[Any, str]] = {
     "no difference seen": ("gray", ":material/equal:"),
     "measured": ("violet", ":material/speed:"),
 }
-assert set(BADGES) == set(VERDICTS)
 QUOTE_MARKS = {"keras": mark("keras"), "pytorch": mark("torch")}
 
 

@@ -138,16 +138,13 @@ def pager(offset: int, total: int) -> None:
     if pages < 2:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Newer", disabled=offset == 0, type="tertiary"):
-            _turn(offset - PAGE)
+        st.button("Newer", disabled=offset == 0, type="tertiary", on_click=_turn, args=(offset - PAGE,))
         st.markdown(f"{offset // PAGE + 1:,} of {pages:,}", width="content")
-        if st.button("Older", disabled=offset + PAGE >= total, type="tertiary"):
-            _turn(offset + PAGE)
+        st.button("Older", disabled=offset + PAGE >= total, type="tertiary", on_click=_turn, args=(offset + PAGE,))
 
 
 def _turn(offset: int) -> None:
     st.session_state[OFFSET] = max(0, offset)
-    st.rerun()
 
 
 def laid_over(store: Store, active: Launcher | None) -> None:

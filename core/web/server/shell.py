@@ -10,24 +10,41 @@ import hashlib
 import html
 import re
 from pathlib import Path
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config, file_util
 
-ADDRESSES = {"": "Train", "draw": "Draw", "compare": "Compare", "runs": "Runs", "learn": "Learn"}
-"""Each page's address below the dashboard's own, and its title, in the order of the navigation."""
+PAGES = {
+    "Train": "train a duel of your own",
+    "Draw": "draw a digit for both models",
+    "Compare": "compare the article's ten claims",
+    "Runs": "runs, the history of all",
+    "Learn": "learn by its examples and lessons",
+}
+"""Every page's title in the order of the navigation, and what the link says that leads on to it."""
+ADDRESSES = {"" if title == "Train" else title.lower(): title for title in PAGES}
+"""The same by the page's address below the dashboard's own."""
 FILES = ("media/", "component/", "_stcore/", "api/")
 """Where an answer may be HTML that is no page."""
 
 WHERE = "<script>window.__streamlit = {BACKEND_BASE_URL: new URL('./', location.href).href}</script>"
 """Tells Streamlit's code where its server is: pages lie side by side, right below it."""
 NAMED = """<script>
-new MutationObserver(() => document.querySelector("[data-testid=stExpandSidebarButton]")
-  ?.setAttribute("aria-label", "Pages")).observe(document, {childList: true, subtree: true})
+new MutationObserver((_, page) => {
+  const header = document.querySelector("[data-testid=stHeader]");
+  if (!header) return;
+  page.disconnect();
+  const name = () =>
+    header.querySelector("[data-testid=stExpandSidebarButton]")?.setAttribute("aria-label", "Pages");
+  new MutationObserver(name).observe(header, {childList: true, subtree: true});
+  name();
+}).observe(document, {childList: true, subtree: true})
 </script>"""
-"""On a phone all pages hide behind a button that Streamlit calls "Expand sidebar": it is named as its label reads."""
+"""On a phone all pages hide behind a button that Streamlit calls "Expand sidebar": it is named as its label reads. The
+header alone is watched, where it comes and goes with the window's width."""
 SHELL = (
     (Path(file_util.get_static_dir()) / "index.html")
     .read_text(encoding="utf-8")
@@ -119,10 +136,20 @@ class Shell:
         place = scope["path"].removeprefix(self.base) if scope["type"] == "http" else ""
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or place.startswith(FILES):
             await self.app(scope, receive, send)
-        elif scope["path"].startswith(self.base) and place in ADDRESSES:
-            await HTMLResponse(SHELL, headers={"Cache-Control": "no-cache"})(scope, receive, send)
+        elif scope["path"].startswith(self.base) and place.strip("/").lower() in {*ADDRESSES, "train"}:
+            await self._page(place, scope)(scope, receive, send)
         else:
             await self._unless_a_page(scope, receive, send)
+
+    def _page(self, place: str, scope: Scope) -> Response:
+        """The frame at a page's own address; from one that is nearly it, or whose run is shown elsewhere, there."""
+        query = scope.get("query_string", b"").decode("latin-1")
+        address = place.strip("/").lower().removeprefix("train")
+        if not address and "run" in parse_qs(query):
+            address = "runs"
+        if address == place:
+            return HTMLResponse(SHELL, headers={"Cache-Control": "no-cache"})
+        return RedirectResponse(f"{self.base}{address}{'?' if query else ''}{query}")
 
     async def _unless_a_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Streamlit's answer, but for its frame."""

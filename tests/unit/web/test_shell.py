@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[3]
 STREAMLIT = HTMLResponse("<title>Streamlit</title>", headers={"x-content-type-options": "other"})
 
 
-def get(path: str, answer: Response = STREAMLIT, method: str = "GET") -> tuple[int, dict[str, str], str]:
+def get(
+    path: str, answer: Response = STREAMLIT, method: str = "GET", query: str = ""
+) -> tuple[int, dict[str, str], str]:
     """Status, headers and body of a request, where Streamlit would give `answer`."""
     sent: list[Message] = []
 
@@ -29,7 +31,7 @@ def get(path: str, answer: Response = STREAMLIT, method: str = "GET") -> tuple[i
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": []}
+    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": query.encode()}
     asyncio.run(SafeHeaders(Shell(streamlit))(scope, receive, send))
     start, *bodies = sent
     headers = [(name.decode(), value.decode()) for name, value in start["headers"]]
@@ -56,11 +58,29 @@ def test_every_page_gets_the_frame_that_knows_where_its_server_is(base: str) -> 
 
 
 def test_an_unknown_address_is_not_found_and_its_page_leads_to_all_others(base: str) -> None:
-    for path in (base + "nothing", base + "draw/more", base + "train", "/<b>", base + "static/no.js"):
+    for path in (base + "nothing", base + "draw/more", base + "trains", "/<b>", base + "static/no.js"):
         status, _, body = get(path)
         assert status == 404
         assert [link for link in links_in(body)] == [base + address for address in ADDRESSES]
         assert "<b>" not in body
+
+
+def moved(path: str, query: str = "") -> str:
+    """Where a request is sent on to."""
+    status, headers, _ = get(path, query=query)
+    assert status == 307
+    return headers["location"]
+
+
+def test_an_address_that_is_nearly_a_page_s_leads_there(base: str) -> None:
+    assert moved(base + "Train") == moved(base + "train") == moved(base + "train/") == base
+    assert moved(base + "RUNS", "run=20261124-092215-2c351cb4") == f"{base}runs?run=20261124-092215-2c351cb4"
+    assert moved(base + "draw/") == f"{base}draw"
+
+
+def test_a_link_to_a_run_leads_to_it_without_its_page_s_name(base: str) -> None:
+    assert moved(base, "run=20261124-092215-2c351cb4") == f"{base}runs?run=20261124-092215-2c351cb4"
+    assert get(base, query="epochs=2")[0] == get(base + "draw", query="run=x")[0] == 200
 
 
 def links_in(page: str) -> list[str]:
