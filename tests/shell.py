@@ -17,7 +17,10 @@ NAMED = (
     "MAKEFLAGS",
     "MAKELEVEL",
 )
-SET = {"LC_ALL": "C.UTF-8", "TERM": "xterm"}
+ONE_CORE = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+"""For a framework that chooses its threads itself: several run side by side, and beside other work two threads that
+wait for each other take many times as long as one."""
+SET = {"LC_ALL": "C.UTF-8", "TERM": "xterm", **ONE_CORE}
 
 
 def make_the_same(environment: MutableMapping[str, str] = os.environ) -> None:

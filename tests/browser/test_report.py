@@ -66,7 +66,8 @@ def opened(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
     def open_one(case: str) -> Page:
         path = folder / f"{case}.html"
-        path.write_text(as_html(*CASES[case]()), encoding="utf-8")
+        if not path.exists():
+            path.write_text(as_html(*CASES[case]()), encoding="utf-8")
         on(page, "screen")
         page.goto(path.as_uri())
         return page

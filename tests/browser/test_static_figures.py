@@ -1,7 +1,7 @@
 """Every figure that Plotly draws for a page and that stands still: no title on its ticks, at any width."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import plotly
@@ -17,6 +17,7 @@ from core.storage.runs import RECORDED
 from tests.reported import CASES
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+RESULTS = ("as shipped", "three lanes", "one epoch")
 COVERED = """([figure, width]) => {
     const plot = document.getElementById("plot");
     plot.style.width = `${width}px`;
@@ -33,22 +34,6 @@ COVERED = """([figure, width]) => {
 }"""
 
 
-def static() -> Iterator[tuple[str, go.Figure]]:
-    """Each figure with a name."""
-    for row in all_judged({}, read_evidence(RECORDED / EVIDENCE)):
-        pictures = row.evidence.shown.pictures if row.evidence else ()
-        yield from ((f"row {row.claim.number}, {number}", picture.figure) for number, picture in enumerate(pictures))
-    outcomes = {case: gather(*CASES[case]()) for case in ("as shipped", "three lanes", "one epoch")}
-    for case, outcome in outcomes.items():
-        yield f"time split, {case}", charts.time_split(outcome.lanes)[0]
-        yield from ((f"{title}, {case}", figure) for title, figure, _ in charts.curves(outcome.lanes))
-        yield f"confusion, {case}", charts.confusion(outcome.lanes[0], 9, outcome.dataset.class_names)[0]
-    yield "overlay", overlay.overlay(list(outcomes.values()))[0]
-
-
-FIGURES = dict(static())
-
-
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1200, "height": 900})
@@ -58,9 +43,35 @@ def page(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_no_title_of_an_axis_lies_on_its_ticks(page: Page, name: str) -> None:
-    for width in (1040, 340):
-        ticks, covered = page.evaluate(COVERED, [json.loads(FIGURES[name].to_json()), width])
-        assert ticks
-        assert covered == []
+def assert_titles_are_free(page: Page, figures: Mapping[str, go.Figure]) -> None:
+    for name, figure in figures.items():
+        for width in (1040, 340):
+            ticks, covered = page.evaluate(COVERED, [json.loads(figure.to_json()), width])
+            assert ticks, name
+            assert covered == [], f"{name}, {width} pixels wide"
+
+
+@pytest.fixture(scope="module")
+def evidence() -> dict[int, list[go.Figure]]:
+    """The pictures of each claim's recorded evidence."""
+    judged = all_judged({}, read_evidence(RECORDED / EVIDENCE))
+    return {row.claim.number: [each.figure for each in row.evidence.shown.pictures] for row in judged if row.evidence}
+
+
+def test_no_title_of_recorded_evidence_lies_on_its_ticks(page: Page, evidence: dict[int, list[go.Figure]]) -> None:
+    named = {f"claim {claim}, {place}": each for claim, all_of in evidence.items() for place, each in enumerate(all_of)}
+    assert len(named) >= 8
+    assert_titles_are_free(page, named)
+
+
+@pytest.mark.parametrize("case", RESULTS)
+def test_no_title_of_a_result_lies_on_its_ticks(page: Page, case: str) -> None:
+    outcome = gather(*CASES[case]())
+    figures = {title: figure for title, figure, _ in charts.curves(outcome.lanes)}
+    figures["time split"] = charts.time_split(outcome.lanes)[0]
+    figures["confusion"] = charts.confusion(outcome.lanes[0], 9, outcome.dataset.class_names)[0]
+    assert_titles_are_free(page, figures)
+
+
+def test_no_title_of_overlaid_runs_lies_on_its_ticks(page: Page) -> None:
+    assert_titles_are_free(page, {"overlay": overlay.overlay([gather(*CASES[case]()) for case in RESULTS])[0]})

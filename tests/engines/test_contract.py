@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from importlib.util import find_spec
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,11 @@ import pytest
 from core.data import datasets
 from core.experiment import metrics, parity
 from core.experiment.network import parameter_count, weight_specs
-from core.experiment.settings import ALIGNED_PAIR, installed_engines
+from core.experiment.settings import ALIGNED_PAIR, ENGINE_NAMES, installed_engines
 from tests.engines.conftest import Asked, Processes
 
 FOLDER = Path(__file__).resolve().parents[2] / "core/worker/engines"
-FILES = {path.stem for path in FOLDER.glob("*.py")} - {"__init__", "base", "keras_fit"}
-ENGINES = sorted(file.replace("_", "-") for file in FILES if file != "keras_on_jax" or find_spec("jax"))
+ENGINES = ["fake", *sorted(installed_engines())]
 FRAMEWORKS = [engine for engine in ENGINES if engine != "fake"]
 VARIANTS = {engine: engine.partition("-")[0] for engine in FRAMEWORKS if "-" in engine}
 """Every variant with the framework whose stock engine takes its weights."""
@@ -43,12 +42,28 @@ STEPS_LIKE_STOCK = sorted(set(VARIANTS) - set(BACKENDS))
 """Variants that take their framework's own start, order and steps: on another backend Keras draws other numbers."""
 
 
+def or_more(engines: Sequence[str], kept: Collection[str] = ()) -> list[Any]:
+    """As a test's parameters: a variant only where there is time for more, but for those where it differs."""
+    return [
+        pytest.param(engine, marks=pytest.mark.more) if engine in VARIANTS and engine not in kept else engine
+        for engine in engines
+    ]
+
+
+STEPS_IN_GROUPS = pytest.mark.parametrize("engine", or_more(ENGINES, {"keras-tuned"}), indirect=True)
+
+
 @pytest.fixture(params=ENGINES)
+def any_engine(request: pytest.FixtureRequest, processes: Processes) -> Asked:
+    return processes[request.param]
+
+
+@pytest.fixture(params=or_more(ENGINES))
 def engine(request: pytest.FixtureRequest, processes: Processes) -> Asked:
     return processes[request.param]
 
 
-@pytest.fixture(params=FRAMEWORKS)
+@pytest.fixture(params=or_more(FRAMEWORKS))
 def framework(request: pytest.FixtureRequest, processes: Processes) -> Asked:
     return processes[request.param]
 
@@ -81,16 +96,13 @@ def batches(order: Any) -> list[Any]:
 
 
 def test_every_engine_of_the_folder_is_here() -> None:
-    assert {"fake", "keras", "torch"} <= set(ENGINES)
     assert {engine.partition("-")[0] for engine in ENGINES} == set(INITIALISERS)
-    assert set(ENGINES) - {"fake"} == set(installed_engines()), (
-        "every file is offered, and all that is offered has a file"
-    )
+    files = {path.stem.replace("_", "-") for path in FOLDER.glob("*.py")} - {"--init--", "base", "keras-fit"}
+    assert files == {"fake", *ENGINE_NAMES}, "every file is offered, and all that is offered has a file"
 
 
-def test_it_says_what_computes_and_where(engine: Asked, request: pytest.FixtureRequest) -> None:
-    about = engine.ask("about")
-    name = request.node.callspec.params["engine"]
+def test_it_says_what_computes_and_where(any_engine: Asked) -> None:
+    about, name = any_engine.ask("about"), any_engine.name
     assert about["is_engine"]
     assert {name.partition("-")[0], BACKENDS.get(name, "numpy"), "numpy"} <= set(about["versions"])
     assert all(version and version[0].isdigit() for version in about["versions"].values())
@@ -99,8 +111,8 @@ def test_it_says_what_computes_and_where(engine: Asked, request: pytest.FixtureR
     assert about["device"].startswith("cpu")
 
 
-def test_it_holds_the_articles_network(engine: Asked) -> None:
-    built = engine.ask("network")
+def test_it_holds_the_articles_network(any_engine: Asked) -> None:
+    built = any_engine.ask("network")
     assert built["parameters"] == parameter_count() == 32_612
     assert "32,612" in built["summary"]
     assert {name: tuple(array["shape"]) for name, array in built["weights"].items()} == {
@@ -119,9 +131,9 @@ def test_the_twin_holds_the_same_network_in_float64(aligned: Asked) -> None:
 # --- how it starts ---------------------------------------------------------------------------------------
 
 
-def test_as_shipped_it_starts_as_its_own_framework_does(engine: Asked, request: pytest.FixtureRequest) -> None:
-    limits = INITIALISERS[request.node.callspec.params["engine"].partition("-")[0]]()
-    for name, array in engine.ask("network")["weights"].items():
+def test_as_shipped_it_starts_as_its_own_framework_does(any_engine: Asked) -> None:
+    limits = INITIALISERS[any_engine.name.partition("-")[0]]()
+    for name, array in any_engine.ask("network")["weights"].items():
         if limits[name] == 0:
             assert array["largest"] == 0
         else:
@@ -155,6 +167,7 @@ def test_an_aligned_run_starts_from_the_shared_weights(aligned: Asked, alignment
 # --- how it trains ---------------------------------------------------------------------------------------
 
 
+@STEPS_IN_GROUPS
 def test_an_epoch_is_every_step_with_the_last_partial_batch(engine: Asked) -> None:
     (epoch,) = engine.ask("training", epochs=2)[:1]
     assert epoch["steps"] == list(range(1, STEPS + 1))
@@ -175,6 +188,7 @@ def test_two_epochs_learn(engine: Asked) -> None:
     assert second["loss"] < first["loss"]
 
 
+@STEPS_IN_GROUPS
 def test_an_epoch_ends_at_the_step_that_says_so(engine: Asked) -> None:
     """An engine that takes several steps at once has then taken the group's others, too, and reports none of them."""
     (epoch,) = engine.ask("training", epochs=2, stop_after=4)
@@ -284,9 +298,10 @@ def test_weights_once_handed_out_do_not_change(engine: Asked) -> None:
     assert engine.ask("snapshot")
 
 
-@pytest.mark.parametrize(("variant", "stock"), VARIANTS.items())
-def test_a_variants_weights_are_the_stock_engines(processes: Processes, variant: str, stock: str) -> None:
+@pytest.mark.parametrize("variant", or_more(tuple(VARIANTS), BACKENDS))
+def test_a_variants_weights_are_the_stock_engines(processes: Processes, variant: str) -> None:
     """Each reads the other's trained weights with the same logits, but for rounding."""
+    stock = VARIANTS[variant]
     for trained, reads in ((variant, stock), (stock, variant)):
         out = processes[trained].ask("moved_out", alignment="as-shipped")
         found = processes[reads].ask("moved_in", path=out["path"], sha256=out["sha256"], alignment="as-shipped")
@@ -298,12 +313,13 @@ def test_a_variants_weights_are_the_stock_engines(processes: Processes, variant:
 # --- its process -----------------------------------------------------------------------------------------
 
 
-def test_one_process_holds_one_framework(framework: Asked) -> None:
+@pytest.mark.parametrize("name", or_more(FRAMEWORKS, BACKENDS))
+def test_one_process_holds_one_framework(processes: Processes, name: str) -> None:
     """Whatever KERAS_BACKEND says outside; TensorFlow and PyTorch in one process can end it."""
-    loaded = framework.ask("loaded")
-    backend = BACKENDS.get(framework.name, "torch" if framework.name.startswith("torch") else "tensorflow")
+    loaded = processes[name].ask("loaded")
+    backend = BACKENDS.get(name, "torch" if name.startswith("torch") else "tensorflow")
     assert loaded["frameworks"] == [backend]
-    assert loaded["backend"] == (backend if framework.name.startswith("keras") else "")
+    assert loaded["backend"] == (backend if name.startswith("keras") else "")
 
 
 def test_a_missing_compiler_is_said_in_a_sentence(processes: Processes) -> None:

@@ -1,4 +1,4 @@
-"""The lessons' scripts, run with their control at both ends: each shows what its words say.
+"""The lessons' scripts, run: each shows what its words say, with its control as it stands and at both ends.
 
 Times, and what a few images decide, are noise: nothing here rests on them.
 """
@@ -30,41 +30,61 @@ PERFECT_TWICE = math.log(math.e + 9) - 1
 EACH_SIDE = pytest.mark.parametrize("side", tuple(SIDES))
 pytestmark = pytest.mark.timeout(900)
 
-Printed = dict[str, dict[str, str]]
+
+def or_else(name: str, default: Any, *others: Any) -> pytest.MarkDecorator:
+    """Parametrizes a test with a control as it stands on the page, and elsewhere where there is time for more."""
+    return pytest.mark.parametrize(name, [default, *(pytest.param(value, marks=pytest.mark.more) for value in others)])
 
 
-def jobs(side: str, other_data: Path) -> dict[str, Any]:
-    """Every script of one side, by `slug=value`."""
+def jobs(side: str, group: str, other_data: Path) -> dict[str, Any]:
+    """One side's scripts by `slug=value`, with their control as the page shows it (`default`) or at its `ends`."""
     made: dict[str, Any] = {}
     for found in LESSONS:
-        if side not in found.sides:
-            continue
-        options = found.control.options if found.control else (None,)
-        for value in {options[0]: None, options[-1]: None}:
+        control = found.control
+        values = {control.default} if control else {None}
+        if group == "ends":
+            values = {control.options[0], control.options[-1]} - values if control else set()
+        for value in sorted(values, key=str) if side in found.sides else ():
             job = {"slug": found.slug, "value": value, "data": "", "shorter": SHORTER.get(found.slug, [])}
             made[f"{found.slug}={value}"] = job
-    # Any prepared folder has Fashion-MNIST's layout; whether it helps is not asked here.
-    fashion = made["pretrained=Fashion-MNIST"]
-    fashion["shorter"] = [BRIEF_PRETRAINING[side], ("range(10)", "range(1)")]
-    if side == "torch":  # the same lines in both
-        made["pretrained=missing"] = {**fashion, "data": str(other_data / "missing")}
-    fashion["data"] = str(other_data)
+    if group == "ends":
+        # Any prepared folder has Fashion-MNIST's layout; whether it helps is not asked here.
+        fashion = made["pretrained=Fashion-MNIST"]
+        fashion["shorter"] = [BRIEF_PRETRAINING[side], ("range(10)", "range(1)")]
+        if side == "torch":  # the same lines in both
+            made["pretrained=missing"] = {**fashion, "data": str(other_data / "missing")}
+        fashion["data"] = str(other_data)
     return made
 
 
-@pytest.fixture(scope="module")
-def printed(prepared_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Printed:
-    """What every script prints, by side and `slug=value`; one process a side, both at once, on one core each."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("KERAS")}
-    environment |= {"PYTHONPATH": str(PROJECT), "CUDA_VISIBLE_DEVICES": ""}
-    # Two torch threads wait for each other: on a busy machine one is many times as fast.
-    environment |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+class Printed:
+    """What the scripts print. One process a side runs those of a group, both sides at once, on one core each."""
 
-    def run(side: str) -> dict[str, str]:
+    def __init__(self, data_dir: Path, folders: pytest.TempPathFactory) -> None:
+        self.folders, self.other_data = folders, data_dir / "datasets" / "mnist5k"
+        self.groups: dict[str, dict[str, dict[str, str]]] = {}
+        self.cwds: list[Path] = []
+
+    def group(self, name: str) -> dict[str, dict[str, str]]:
+        """By side and `slug=value`; run when they are first wanted."""
+        if name not in self.groups:
+            with ThreadPoolExecutor() as both:
+                said = list(both.map(self._run, SIDES, [name] * len(SIDES)))
+            self.groups[name] = dict(zip(SIDES, said, strict=True))
+        return self.groups[name]
+
+    def __call__(self, side: str, script: str) -> str:
+        """What `slug=value` prints."""
+        default = self.group("default")[side]
+        return default[script] if script in default else self.group("ends")[side][script]
+
+    def _run(self, side: str, group: str) -> dict[str, str]:
+        environment = os.environ | {"PYTHONPATH": str(PROJECT), "CUDA_VISIBLE_DEVICES": ""}
+        self.cwds.append(self.folders.mktemp(side))
         done = subprocess.run(
             [sys.executable, "-m", "tests.engines.lesson_scripts", side],
-            input=json.dumps(jobs(side, prepared_data_dir / "datasets" / "mnist5k")),
-            cwd=tmp_path_factory.mktemp(side),
+            input=json.dumps(jobs(side, group, self.other_data)),
+            cwd=self.cwds[-1],
             env=environment,
             capture_output=True,
             text=True,
@@ -74,8 +94,10 @@ def printed(prepared_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -
         said: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
         return said
 
-    with ThreadPoolExecutor() as both:
-        return dict(zip(SIDES, both.map(run, SIDES), strict=True))
+
+@pytest.fixture(scope="module")
+def printed(prepared_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Printed:
+    return Printed(prepared_data_dir, tmp_path_factory)
 
 
 def numbers(said: str, before: str) -> list[float]:
@@ -84,46 +106,51 @@ def numbers(said: str, before: str) -> list[float]:
     return [float(number.replace(",", "")) / (100 if percent else 1) for number, percent in found]
 
 
+@or_else("group", "default", "ends")
 @EACH_SIDE
-def test_every_script_prints_plain_lines(printed: Printed, side: str) -> None:
-    for name, said in printed[side].items():
+def test_every_script_prints_plain_lines_and_leaves_no_file_behind(printed: Printed, side: str, group: str) -> None:
+    for name, said in printed.group(group)[side].items():
         assert said.strip(), name
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", said), f"{name} prints control characters"
         assert "Traceback" not in said
-
-
-@EACH_SIDE
-def test_no_script_leaves_a_file_behind(printed: Printed, side: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    assert [path for path in tmp_path_factory.getbasetemp().glob(f"{side}*/*") if path.suffix != ".log"] == []
+    assert [path for cwd in printed.cwds for path in cwd.iterdir()] == []
 
 
 def test_the_keras_example_learns_the_digits(printed: Printed) -> None:
-    one, eight = printed["keras"]["keras_example=1"], printed["keras"]["keras_example=8"]
-    assert (one.count("val_accuracy: "), eight.count("val_accuracy: ")) == (1, 8)
-    assert "Total params: 32,612" in eight
+    said = printed("keras", "keras_example=8")
+    assert said.count("val_accuracy: ") == 8
+    assert "Total params: 32,612" in said
+    assert numbers(said, "test accuracy:")[0] > 0.9
+    assert numbers(said, "test loss:")[0] < 0.4
+
+
+@pytest.mark.more
+def test_the_keras_example_learns_less_in_one_epoch(printed: Printed) -> None:
+    one, eight = (printed("keras", f"keras_example={epochs}") for epochs in (1, 8))
+    assert one.count("val_accuracy: ") == 1
     assert numbers(eight, "test accuracy:") > numbers(one, "test accuracy:")
-    assert numbers(eight, "test accuracy:")[0] > 0.9
-    assert numbers(eight, "test loss:")[0] < 0.4
 
 
-def test_the_pytorch_examples_reshape_fails_or_mixes(printed: Printed) -> None:
-    small, large = (printed["torch"][f"pytorch_example={size}"] for size in (32, 111))
-    for said in (small, large):
-        assert "Conv2d(35, 19, kernel_size=(6, 6)" in said
-        assert "mat1 and mat2 shapes cannot be multiplied" in said
-    assert small.count("shape '[-1, 576]' is invalid for input of size") == 2
-    # 36 images fit by chance, and two of the 19 rows hold parts of the second image.
-    assert "batch of 36: no error, 19 rows of 10 come out\n  rows that the second image changes: 0 1\n" in small
-    assert "is invalid" not in large
-    assert [numbers(large, f"batch of {images}: no error,")[0] for images in (1, 2, 36)] == [19, 38, 684]
+@or_else("size", 32, 111)
+def test_the_pytorch_examples_reshape_fails_or_mixes(printed: Printed, size: int) -> None:
+    said = printed("torch", f"pytorch_example={size}")
+    assert "Conv2d(35, 19, kernel_size=(6, 6)" in said
+    assert "mat1 and mat2 shapes cannot be multiplied" in said
+    if size == 32:
+        assert said.count("shape '[-1, 576]' is invalid for input of size") == 2
+        # 36 images fit by chance, and two of the 19 rows hold parts of the second image.
+        assert "batch of 36: no error, 19 rows of 10 come out\n  rows that the second image changes: 0 1\n" in said
+        return
+    assert "is invalid" not in said
+    assert [numbers(said, f"batch of {images}: no error,")[0] for images in (1, 2, 36)] == [19, 38, 684]
     rows = " ".join(map(str, range(19, 38)))
-    assert large.count(f"rows that the second image changes: {rows}\n") == 2
+    assert said.count(f"rows that the second image changes: {rows}\n") == 2
 
 
 @EACH_SIDE
-@pytest.mark.parametrize("whole", [True, False])
+@or_else("whole", True, False)
 def test_a_loaded_model_answers_as_the_saved_one(printed: Printed, side: str, whole: bool) -> None:
-    said = printed[side][f"save_and_load={whole}"]
+    said = printed(side, f"save_and_load={whole}")
     assert "equal predictions for 1,000 images: True" in said
     assert ("equal before the weights are loaded: False" in said) != whole
     size, parameters = (re.search(pattern, said) for pattern in (r": ([\d,]+) bytes", r"([\d,]+) parameters"))
@@ -132,78 +159,87 @@ def test_a_loaded_model_answers_as_the_saved_one(printed: Printed, side: str, wh
     assert int(size[1].replace(",", "")) > 4 * int(parameters[1].replace(",", ""))
 
 
-def test_only_a_pickle_is_refused_and_only_keras_saves_what_trains_on(printed: Printed) -> None:
-    for whole in (True, False):
-        assert ("with weights_only=True: UnpicklingError" in printed["torch"][f"save_and_load={whole}"]) == whole
-        assert f"ready to train on: {whole}" in printed["keras"][f"save_and_load={whole}"]
+@or_else("whole", True, False)
+def test_only_a_pickle_is_refused_and_only_keras_saves_what_trains_on(printed: Printed, whole: bool) -> None:
+    assert ("with weights_only=True: UnpicklingError" in printed("torch", f"save_and_load={whole}")) == whole
+    assert f"ready to train on: {whole}" in printed("keras", f"save_and_load={whole}")
 
 
 @EACH_SIDE
+def test_cross_entropy_of_logits_learns_without_a_warning(printed: Printed, side: str) -> None:
+    said = printed(side, "cross_entropy=False")
+    assert "warns" not in said
+    assert len(numbers(said, "test loss")) == 3
+    assert numbers(said, "test loss")[-1] < 0.6
+
+
+@pytest.mark.more
+@EACH_SIDE
 def test_softmax_twice_only_makes_learning_worse(printed: Printed, side: str) -> None:
-    logits, twice = printed[side]["cross_entropy=False"], printed[side]["cross_entropy=True"]
+    logits, twice = (printed(side, f"cross_entropy={value}") for value in (False, True))
     if side == "keras":
         seen, twice = twice.split("softmax, then a reshape")
         assert "Keras warns:" in seen
         assert "from_logits=True" in seen
         # It takes the logits after all, and learns as it does from logits.
         assert numbers(seen, "test loss") == pytest.approx(numbers(logits, "test loss"), rel=0.2)
-    assert "warns" not in logits + twice
-    assert len(numbers(twice, "test loss")) == len(numbers(logits, "test loss")) == 3
-    assert numbers(logits, "test loss")[-1] < 0.6
+    assert "warns" not in twice
+    assert len(numbers(twice, "test loss")) == 3
     assert numbers(twice, "test loss")[-1] > PERFECT_TWICE
     assert sum(numbers(twice, "accuracy")) < sum(numbers(logits, "accuracy")) - 0.01
     assert numbers(twice, "accuracy")[-1] > 0.5, "nothing fails: it learns"
 
 
+@pytest.mark.more
 def test_the_floor_under_softmax_twice_is_computed(printed: Printed) -> None:
-    assert numbers(printed["torch"]["cross_entropy=True"], "cost") == [pytest.approx(PERFECT_TWICE, abs=1e-4)]
+    assert numbers(printed("torch", "cross_entropy=True"), "cost") == [pytest.approx(PERFECT_TWICE, abs=1e-4)]
 
 
 @EACH_SIDE
-def test_mean_squared_error_trains_on_another_scale(printed: Printed, side: str) -> None:
-    entropy, squared = printed[side]["mse=cross-entropy"], printed[side]["mse=mse"]
-    assert numbers(entropy, "  loss")[0] > 1
-    assert numbers(squared, "  loss")[0] < 0.1
-    for said in (entropy, squared):
-        assert len(numbers(said, "test accuracy")) == 3
-        assert numbers(said, "test accuracy")[-1] > 0.85
-        assert numbers(said, "right digit")[-1] > numbers(said, "right digit")[0]
+@or_else("loss", "cross-entropy", "mse")
+def test_mean_squared_error_trains_on_another_scale(printed: Printed, side: str, loss: str) -> None:
+    said = printed(side, f"mse={loss}")
+    first = numbers(said, "  loss")[0]
+    assert first < 0.1 if loss == "mse" else first > 1
+    assert len(numbers(said, "test accuracy")) == 3
+    assert numbers(said, "test accuracy")[-1] > 0.85
+    assert numbers(said, "right digit")[-1] > numbers(said, "right digit")[0]
 
 
 @EACH_SIDE
-@pytest.mark.parametrize("batch_size", [32, 512])
+@or_else("batch_size", 126, 32, 512)
 def test_both_ways_of_feeding_are_timed(printed: Printed, side: str, batch_size: int) -> None:
-    said = printed[side][f"data_loader={batch_size}"]
+    said = printed(side, f"data_loader={batch_size}")
     assert f"steps of {batch_size} images, 4 times each way" in said
     assert len(re.findall(r" [\d,]+ images/s$", said, re.MULTILINE)) == 2
 
 
 @EACH_SIDE
-@pytest.mark.parametrize("filters", [16, 128])
+@or_else("filters", 62, 16, 128)
 def test_the_parameters_are_counted_and_checked_by_hand(printed: Printed, side: str, filters: int) -> None:
-    said = printed[side][f"summary={filters}"]
+    said = printed(side, f"summary={filters}")
     count = 300 + 271 * filters + (25 * filters + 1) * 10
     assert f"together {count:,}, {SIDES[side]} counts {count:,}" in said
     assert re.search(rf"\(\w+, 11, 11, {filters}\)|\(1, {filters}, 11, 11\)", said)
 
 
 @EACH_SIDE
-def test_dropout_left_on_wobbles_and_evaluation_mode_does_not(printed: Printed, side: str) -> None:
-    calm, wobbling = (printed[side][f"evaluation_mode={value}"] for value in (True, False))
-    for said, different in ((calm, False), (wobbling, True)):
-        assert f"evaluation mode: {not different}" in said
-        rows = re.findall(r"^\d\.\d{3}(?: \d\.\d{3}){9}$", said, re.MULTILINE)
-        assert len(rows) == 5
-        assert (len(set(rows)) > 1) == different
-        accuracies = re.findall(r"^\d+\.\d%$", said, re.MULTILINE)
-        assert len(accuracies) == 3
-        assert different or len(set(accuracies)) == 1
+@or_else("evaluating", True, False)
+def test_dropout_left_on_wobbles_and_evaluation_mode_does_not(printed: Printed, side: str, evaluating: bool) -> None:
+    said = printed(side, f"evaluation_mode={evaluating}")
+    assert f"evaluation mode: {evaluating}" in said
+    rows = re.findall(r"^\d\.\d{3}(?: \d\.\d{3}){9}$", said, re.MULTILINE)
+    assert len(rows) == 5
+    assert (len(set(rows)) == 1) == evaluating
+    accuracies = re.findall(r"^\d+\.\d%$", said, re.MULTILINE)
+    assert len(accuracies) == 3
+    assert not evaluating or len(set(accuracies)) == 1
 
 
 @EACH_SIDE
-@pytest.mark.parametrize("patience", [1, 5])
+@or_else("patience", 3, 1, 5)
 def test_training_stops_early_with_the_best_weights(printed: Printed, side: str, patience: int) -> None:
-    said = printed[side][f"early_stopping={patience}"]
+    said = printed(side, f"early_stopping={patience}")
     losses = numbers(said.partition("stopped")[0], "validation loss")
     best = min(losses)
     assert numbers(said, "stopped after epoch") == [len(losses)]
@@ -217,7 +253,7 @@ def test_training_stops_early_with_the_best_weights(printed: Printed, side: str,
 
 @EACH_SIDE
 def test_pretrained_weights_help_with_few_images(printed: Printed, side: str) -> None:
-    said = printed[side]["pretrained=digits 0-4"]
+    said = printed(side, "pretrained=digits 0-4")
     assert "digits 5 to 9 from 100 images, pretrained on digits 0-4" in said
     pretrained, fresh = numbers(said, "pretrained"), numbers(said, "fresh")
     assert len(pretrained) == len(fresh) == 11
@@ -228,17 +264,18 @@ def test_pretrained_weights_help_with_few_images(printed: Printed, side: str) ->
     assert min(pretrained[-2], fresh[-2]) > 0.6
 
 
+@pytest.mark.more
 def test_fashion_mnist_is_taken_where_it_is(printed: Printed) -> None:
     for side in SIDES:
-        assert "pretrained on Fashion-MNIST\n" in printed[side]["pretrained=Fashion-MNIST"]
-    missing = printed["torch"]["pretrained=missing"]
+        assert "pretrained on Fashion-MNIST\n" in printed(side, "pretrained=Fashion-MNIST")
+    missing = printed("torch", "pretrained=missing")
     assert "Fashion-MNIST is not prepared on this machine: digits 0-4 take its place.\n" in missing
     assert "pretrained on digits 0-4\n" in missing
 
 
 @EACH_SIDE
 def test_every_tuning_step_is_timed_against_the_first(printed: Printed, side: str) -> None:
-    said = printed[side]["tuning=None"]
+    said = printed(side, "tuning=None")
     table = re.findall(r"^(.+?) +([\d,]+) images/s  x (\d+\.\d\d)$", said, re.MULTILINE)
     assert len(table) == 4
     assert table[0][2] == "1.00"

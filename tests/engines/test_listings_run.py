@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from core.data import datasets
-from core.experiment.settings import Alignment, Device, TrainSettings
-from core.results.listings import FILENAMES, listing
+from core.experiment.settings import Alignment, Device, TrainSettings, installed_engines
+from core.results.listings import listing
 
 PROJECT = Path(__file__).resolve().parents[2]
 ENGINES = ("keras", "torch")
-VARIANTS = sorted(set(FILENAMES) - set(ENGINES))
+TUNED = ("keras-tuned", "torch-tuned")
+OTHERS = sorted(set(installed_engines()) - set(ENGINES) - set(TUNED))
 
 AS_SHIPPED = TrainSettings(epochs=3, device=Device.CPU)
 TWO_EPOCHS = TrainSettings(epochs=2, device=Device.CPU)
@@ -54,19 +55,14 @@ def run_script(engine: str, settings: TrainSettings, folder: Path) -> Printed:
     )
 
 
-@pytest.fixture(scope="session")
-def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return datasets.prepare("mnist5k", tmp_path_factory.mktemp("data")).folder
-
-
-@pytest.fixture(scope="session")
-def lanes(prepared_folder: Path) -> dict[tuple[str, Alignment], dict[str, Any]]:
+@pytest.fixture(scope="module")
+def lanes(prepared_data_dir: Path) -> dict[tuple[str, Alignment], dict[str, Any]]:
     """Each engine's figures of the float32 runs, from one process an engine."""
     runs = (AS_SHIPPED, SAME_START)
     asked = json.dumps([settings.as_json() for settings in runs])
-    figures = {}
+    figures, folder = {}, datasets.folder_of("mnist5k", prepared_data_dir)
     for engine in ENGINES:
-        command = [sys.executable, "-m", "tests.engines.lane_figures", engine, asked, str(prepared_folder)]
+        command = [sys.executable, "-m", "tests.engines.lane_figures", engine, asked, str(folder)]
         done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr[-3000:]
         for settings, made in zip(runs, json.loads(done.stdout.splitlines()[-1]), strict=True):
@@ -82,7 +78,7 @@ def test_as_shipped_a_script_reaches_the_lanes_accuracy(engine: str, lanes: Any,
     assert script.test_accuracy == pytest.approx(lane["test_accuracy"], abs=0.02)
 
 
-@pytest.mark.parametrize("engine", VARIANTS)
+@pytest.mark.parametrize("engine", [*TUNED, *(pytest.param(engine, marks=pytest.mark.more) for engine in OTHERS)])
 def test_a_variants_script_learns(engine: str, tmp_path: Path) -> None:
     script = run_script(engine, TWO_EPOCHS, tmp_path)
     assert script.epochs == 2

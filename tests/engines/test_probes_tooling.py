@@ -111,6 +111,7 @@ def test_speed_repeats_both_lanes(prepared_data_dir: Path) -> None:
     assert set(evidence.verdicts) == {"keras", "pytorch"}
 
 
+@pytest.mark.more
 def test_speed_of_tuned_lanes_alone_gives_no_verdict(prepared_data_dir: Path) -> None:
     asked = {"repeats": 2, "epochs": 2, "target": 0.99, "modes": ["tuned"], "images": 252}
     result = measured("speed", prepared_data_dir, **asked)

@@ -56,6 +56,7 @@ def test_three_servers_and_two_workers_killed_at_random_moments(harmed: Lives, o
     assert states == ["finished", "interrupted", "interrupted", "failed", "interrupted", "failed", "interrupted"]
 
 
+@pytest.mark.more
 def test_the_real_engines_killed_in_mid_epoch(harmed: Lives) -> None:
     """One server for a worker and for Keras, one for PyTorch: each import costs many seconds."""
     (both,) = harmed.begin(order("keras,torch", epochs=100, batch_size=36, schedule="together"))

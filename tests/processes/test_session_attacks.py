@@ -21,7 +21,7 @@ from benchmarks import storm
 from benchmarks.viewer import Http, Viewer, ViewerError
 from core.storage.records import Run
 from tests.processes.conftest import wait_for
-from tests.processes.serve_fake import FakeDashboard, fake_dashboard
+from tests.processes.serve import FakeDashboard, fake_dashboard
 
 LIVE = "engines=fake-slow&epochs=100&batch_size=36"  # 100 steps of 50 ms an epoch: longer than this file takes
 ENDED = "engines=fake-a&epochs=1&batch_size=600"

@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from benchmarks.viewer import Viewer
-from tests.processes.serve_fake import FakeDashboard, fake_dashboard
+from tests.processes.serve import FakeDashboard, fake_dashboard
 
-VIEWERS, WATCHED_S = 5, 20.0
+VIEWERS, WATCHED_S = 5, 10.0
 LINK = "engines=fake-slow,fake-a&epochs=100&batch_size=180"  # 20 steps of 50 ms an epoch
 
 
