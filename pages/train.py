@@ -77,8 +77,8 @@ def controls(active: Launcher | None, run: Run | None) -> None:
             + plan(settings, estimate(store, settings))
             + (turns_view.queue_words(active) if active else "")
         )
-    if active and (job := active.running()) and not (run and run.live):
-        turns_view.meanwhile(active, job.id)
+    if active and (turn := active.queue.running) and not (run and run.live):
+        turns_view.meanwhile(active, turn.job.id)
     if run and run.live and not mine:
         st.markdown("Someone else's run:")
 

@@ -37,7 +37,7 @@ def delete(runs: Annotated[list[str], typer.Argument(help="Ids of ended runs.", 
 def _refusal(launcher: Launcher, run_id: str) -> str:
     """Why a run cannot be deleted, as a sentence; empty where it can."""
     try:
-        launcher.check_deletion(run_id)
+        launcher.admission.check_deletion(run_id, "")
     except (UnknownRun, Refused) as refusal:
         return str(refusal)
     return ""

@@ -5,14 +5,13 @@ Lives in the Launcher's thread, in turn with the runs: nothing is measured while
 
 import contextlib
 import queue
-import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import assert_never
 
 from core.data import datasets
 from core.experiment.settings import Order
+from core.launcher.circumstances import Circumstances, Wishes
+from core.launcher.ending import stopper
 from core.protocol import messages
 from core.protocol.messages import Event, ProbeEvent
 from core.protocol.process import ChildProcess
@@ -21,28 +20,21 @@ from core.storage.measurements import Measurements
 
 FLUSH_S = 0.25
 PROGRAM = "core.compare.probes"
-ALONE = "Nobody had looked at this lesson for a minute, so it was stopped."
+UNATTENDED = "Nobody had looked at this lesson for a minute, so it was stopped."
 
 
 class MeasurementInProgress:
-    """Executes one queued measurement. `stop` may be set from any thread, `closing` when the owner shuts down."""
+    """Executes one queued measurement."""
 
     def __init__(
         self,
         measurement: str,
         order: Order,
         store: Measurements,
-        datasets_dir: Path | None,
-        owner: str,
-        stopper: str = "You",
-        alone: Callable[[], bool] = lambda: False,
+        circumstances: Circumstances,
+        wishes: Wishes,
     ) -> None:
-        """`alone` says whether it shall end by itself, because nobody looks at it any more."""
-        self._alone = alone
-        self.id, self.order, self.store, self.owner = measurement, order, store, owner
-        self.stopper = stopper
-        self.datasets_dir = datasets_dir
-        self.stop, self.closing, self.drawn_beside = threading.Event(), threading.Event(), threading.Event()
+        self.id, self.order, self.store, self.here, self.wishes = measurement, order, store, circumstances, wishes
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._lines: list[tuple[str, str]] = []
         self._flushed_at = 0.0
@@ -54,8 +46,8 @@ class MeasurementInProgress:
             self._end_by_wish()
             return
         try:
-            datasets.prepare("mnist5k", self.store.data_dir, self.datasets_dir, cancelled=self._ending)
-            log = self.store.data_dir / "probes" / f"{self.order.subject}.log"
+            datasets.prepare("mnist5k", self.here.data_dir, self.here.datasets_dir, cancelled=self._ending)
+            log = self.here.data_dir / "probes" / f"{self.order.subject}.log"
             worker = ChildProcess(PROGRAM, self.order.program, log=log)
         except datasets.PreparationCancelled:
             self._end_by_wish()
@@ -72,7 +64,7 @@ class MeasurementInProgress:
 
     def _measure(self, worker: ChildProcess) -> None:
         worker.assign(lambda _, message: self._inbox.put(message))
-        worker.send(messages.Measure(dict(self.order.arguments), str(self.store.data_dir)))
+        worker.send(messages.Measure(dict(self.order.arguments), str(self.here.data_dir)))
         until = time.monotonic() + self.order.limit_s
         while True:
             with contextlib.suppress(queue.Empty):
@@ -102,7 +94,7 @@ class MeasurementInProgress:
                 self._lines.append((part, text))
             case messages.Measured(result, versions):
                 self._flush()
-                self.store.finish(self.id, result, versions, self.drawn_beside.is_set())
+                self.store.finish(self.id, result, versions, self.wishes.drawn_meanwhile.is_set())
                 return True
             case messages.Failed(reason):
                 self._end("failed", f"It failed: {reason.rstrip('.')}.")
@@ -122,15 +114,15 @@ class MeasurementInProgress:
         return worker.hung(waits_for_it=False)
 
     def _ending(self) -> bool:
-        return self.stop.is_set() or self.closing.is_set() or self._alone()
+        return self.wishes.stop.is_set() or self.wishes.close.is_set() or self.here.unattended()
 
     def _end_by_wish(self) -> None:
-        if self.stop.is_set():
-            self._end("stopped", stopped_words(self.stopper, self.order.lesson))
-        elif self.closing.is_set():
-            self._end("interrupted", closed_while(self.owner, self.order.lesson))
+        if self.wishes.stop.is_set():
+            self._end("stopped", stopped_words(stopper(self.here.visitor), self.order.lesson))
+        elif self.wishes.close.is_set():
+            self._end("interrupted", closed_while(self.here.owner, self.order.lesson))
         else:
-            self._end("stopped", ALONE)
+            self._end("stopped", UNATTENDED)
 
     def _end(self, state: State, reason: str) -> None:
         self._flush()

@@ -7,11 +7,9 @@ changes the run happens here, one event at a time, and is stored before anyone s
 import contextlib
 import os
 import queue
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import assert_never
 
 from core.data import datasets
@@ -19,7 +17,8 @@ from core.experiment import parity
 from core.experiment.fairness import Comparison
 from core.experiment.metrics import duration
 from core.experiment.settings import Alignment, Device, Schedule, TrainSettings
-from core.launcher.ending import RunLane, how_ended, verdict_of
+from core.launcher.circumstances import Circumstances, Wishes
+from core.launcher.ending import RunLane, how_ended, stopper, verdict_of
 from core.protocol import messages
 from core.protocol.messages import Event, LaneCommand, LaneEvent
 from core.protocol.process import ChildProcess
@@ -33,30 +32,21 @@ TERMINATE_S = 0.4
 FLUSH_S = 0.25
 """Step rows wait at most this long for a commit of their own; any other row takes them along."""
 WATCH_S = 0.5
-TakeWorker = Callable[[str, Path], ChildProcess]
 
 
 class RunInProgress:
-    """Executes one queued run. `stop` may be set from any thread, `closing` when the owner shuts down."""
+    """Executes one queued run."""
 
     def __init__(
         self,
         run_id: str,
         settings: TrainSettings,
         store: Store,
-        datasets_dir: Path | None,
-        take_worker: TakeWorker,
-        owner: str,
-        limit_s: float | None = None,
-        stopper: str = "You",
+        circumstances: Circumstances,
+        wishes: Wishes,
     ) -> None:
-        """`limit_s` stops it after so many seconds; `stopper` is who else can, as its reason will say."""
-        self.id, self.settings, self.store, self.owner = run_id, settings, store, owner
-        self.stopper, self._limit_s, self._began_at = stopper, limit_s, time.monotonic()
-        self.datasets_dir, self.take_worker = datasets_dir, take_worker
-        self.stop, self.closing = threading.Event(), threading.Event()
-        self.drawn_beside = threading.Event()
-        """Set where predictors read drawings meanwhile: the run's times are then a little too long."""
+        self.id, self.settings, self.store, self.here, self.wishes = run_id, settings, store, circumstances, wishes
+        self._began_at = time.monotonic()
         self.lanes = [RunLane(engine) for engine in settings.engines]
         self.inbox: queue.Queue[tuple[ChildProcess, Event | None]] = queue.Queue()
         self.folder = store.artifacts(run_id)
@@ -101,8 +91,8 @@ class RunInProgress:
     def _prepare_data(self) -> None:
         prepared = datasets.prepare(
             self.settings.dataset,
-            self.store.data_dir,
-            self.datasets_dir,
+            self.here.data_dir,
+            self.here.datasets_dir,
             on_progress=self._data_progress,
             cancelled=self._ending,
         )
@@ -122,7 +112,7 @@ class RunInProgress:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._set(lane, "starting")
             lane.asked = "import"
-            lane.worker = self.take_worker(lane.engine, self.folder)
+            lane.worker = self.here.take_worker(lane.engine, self.folder)
             lane.worker.assign(lambda worker, message: self.inbox.put((worker, message)))
             if self.settings.schedule == Schedule.TURNS:
                 self._pump([lane], lambda lane: not lane.asked)
@@ -139,7 +129,7 @@ class RunInProgress:
                     messages.Train(
                         run=self.id,
                         settings=self.settings.as_json(),
-                        data_dir=str(self.store.data_dir),
+                        data_dir=str(self.here.data_dir),
                         artifacts=str(self.folder),
                         device="gpu" if wanted else "cpu",
                         threads=share if self.settings.schedule == Schedule.TOGETHER else 0,
@@ -291,16 +281,16 @@ class RunInProgress:
         self._fail(lane, lane.place, why)
 
     def _ending(self) -> bool:
-        return self.stop.is_set() or self.closing.is_set() or self._overdue
+        return self.wishes.stop.is_set() or self.wishes.close.is_set() or self._overdue
 
     @property
     def _overdue(self) -> bool:
-        return self._limit_s is not None and time.monotonic() - self._began_at > self._limit_s
+        return self.here.limit_s is not None and time.monotonic() - self._began_at > self.here.limit_s
 
     @property
     def _cut(self) -> State:
         """How a lane ends that was not let to its end: by wish or limit, or because the owner shuts down."""
-        return "stopped" if self.stop.is_set() or not self.closing.is_set() else "interrupted"
+        return "stopped" if self.wishes.stop.is_set() or not self.wishes.close.is_set() else "interrupted"
 
     def _press_stop(self) -> None:
         """Event, then SIGTERM, then SIGKILL: a worker stops at its next step, or is stopped."""
@@ -349,13 +339,13 @@ class RunInProgress:
             self._end(lane, "failed" if self._fault else self._cut, self._fault)
         with contextlib.suppress(OSError):
             self.folder.rmdir()  # where nothing was put into it
-        stopped = f"{self.stopper} stopped this run"
-        if self._limit_s is not None and not self.stop.is_set():
-            stopped = f"A run has {duration(self._limit_s)} here, so this one was stopped"
-        state, reason = how_ended(self.lanes, self.settings, self.owner, stopped)
+        stopped = f"{stopper(self.here.visitor)} stopped this run"
+        if self.here.limit_s is not None and not self.wishes.stop.is_set():
+            stopped = f"A run has {duration(self.here.limit_s)} here, so this one was stopped"
+        state, reason = how_ended(self.lanes, self.settings, self.here.owner, stopped)
         if self._fault:
             state, reason = "failed", self._fault
-        last = [Entry("", "beside")] if self.drawn_beside.is_set() else []
+        last = [Entry("", "beside")] if self.wishes.drawn_meanwhile.is_set() else []
         if self._comparison is not None:
             verdict = verdict_of(self._comparison, self.lanes, self.folder, self._certified)
             last.append(Entry("", "fairness", asdict(verdict)))

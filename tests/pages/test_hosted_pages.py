@@ -40,9 +40,9 @@ def test_somebody_elses_run_can_be_watched_and_not_stopped_and_start_stays_possi
     page.press("Start")
     assert page.progress.startswith("Waits for its turn: a run is training. It begins in about")
     assert "Stop" in page.buttons
-    assert hosted.waiting() == 1
+    assert hosted.queue.waiting() == 1
     page.press("Stop")
-    assert hosted.waiting() == 0
+    assert hosted.queue.waiting() == 0
 
 
 def test_a_second_start_is_refused_in_a_sentence(hosted: Launcher) -> None:
@@ -52,7 +52,7 @@ def test_a_second_start_is_refused_in_a_sentence(hosted: Launcher) -> None:
     page.press("Stop")
     wait_for("it has ended", lambda: not hosted.active())
     for _ in range(4):
-        hosted._allowance.count(hosted.store.run(mine).visitor)
+        hosted.admission.count(hosted.store.run(mine).visitor)
     page.run().press("Start")
     (refused,) = [read(warning.value) for warning in page.app.warning]
     assert refused.startswith("Each visitor starts at most 5 an hour here: the next in")

@@ -21,7 +21,7 @@ class Clock:
 
     def __init__(self, launcher: StandInLauncher) -> None:
         self.now = 0.0
-        launcher.clock = lambda: self.now
+        launcher.queue.clock = lambda: self.now
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from core.deployment.limits import HostedLimits, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import InvalidSettings, Order, TrainSettings
 from core.launcher.launcher import Launcher, Refused
-from core.launcher.measuring import ALONE, MeasurementInProgress
+from core.launcher.measuring import UNATTENDED, MeasurementInProgress
 from core.launcher.predictors import PredictorError
 from core.launcher.run import RunInProgress
 from core.results.models import Model
@@ -50,8 +50,8 @@ def test_one_runs_ten_wait_and_the_next_is_refused_with_a_sentence(hosted: OpenH
     with pytest.raises(Refused, match=r"^The queue is full: at most 10 wait here\. A place should be free in"):
         slow(launcher, "v11")
     assert launcher.active() == [first, *others]
-    assert launcher.waits_for(others[2]) == "a run is training, 2 more before it"
-    waits = [launcher.wait_s(run_id) for run_id in others]
+    assert launcher.queue.waits_for(others[2]) == "a run is training, 2 more before it"
+    waits = [launcher.queue.wait_s(run_id) for run_id in others]
     assert waits == sorted(waits, key=lambda wait: wait or 0.0)
     # Nothing like it has run here, so each may take the 180 s that a run has.
     assert 8 * 180 < (waits[-1] or 0) <= 10 * 180
@@ -201,7 +201,7 @@ def test_closing_does_not_wait_for_a_model_that_does_not_answer(hosted: OpenHost
     asks.start()
     wait_for("it is asked", launcher.predictors.busy)
     run_id = slow(launcher, "a")
-    wait_for("the run would have its turn", lambda: launcher.waiting() == 0)
+    wait_for("the run would have its turn", lambda: launcher.queue.waiting() == 0)
     began = time.monotonic()
     launcher.close()
     assert time.monotonic() - began < 10
@@ -211,20 +211,20 @@ def test_closing_does_not_wait_for_a_model_that_does_not_answer(hosted: OpenHost
 
 def test_a_lesson_that_nobody_looks_at_ends_by_itself_and_says_why(hosted: OpenHosted) -> None:
     launcher, now = hosted(visitor_at_once=3), [0.0]
-    launcher.clock = lambda: now[0]
+    launcher.queue.clock = lambda: now[0]
     lesson = launcher.measure(Order("lesson-mse", "fake", {"seconds": 60}, 90.0, True), "a")
     measured = launcher.measure(Order("claim-1", "fake", {"seconds": 60}, 90.0), "a")
     waits = launcher.measure(Order("lesson-summary", "fake", {"seconds": 60}, 90.0, True), "a")
     wait_for("it runs", lambda: launcher.measurements.get(lesson).sentence)
     now[0] = 59.0
-    launcher.look(lesson)
+    launcher.queue.look(lesson)
     now[0] = 100.0
     wait_for("it goes on", lambda: launcher.measurements.get(lesson).fraction == 0.25)
     assert launcher.measurements.get(lesson).live
     now[0] = 119.0
     wait_for("it has ended", lambda: not launcher.measurements.get(lesson).live)
     found = launcher.measurements.get(lesson)
-    assert (found.state, found.reason) == ("stopped", ALONE)
+    assert (found.state, found.reason) == ("stopped", UNATTENDED)
     wait_for("what waited is measured", lambda: launcher.measurements.get(measured).sentence)
     launcher.stop(measured, "a")
     wait_for("a lesson whose turn comes too late ends, too", lambda: not launcher.measurements.get(waits).live)

@@ -218,7 +218,7 @@ def test_a_folder_stays_locked_while_the_thread_lives(
     monkeypatch.setattr(launcher_module, "CLOSE_S", 0.2)
     monkeypatch.setattr(RunInProgress, "execute", lambda run: gate.wait(20))
     run_id = launcher.submit(settings("fake-a"))
-    wait_for("it executes", lambda: not launcher.waiting())
+    wait_for("it executes", lambda: not launcher.queue.waiting())
     launcher.close()
     with pytest.raises(LauncherUnavailable, match="is in use by the dashboard"):
         open_launcher()

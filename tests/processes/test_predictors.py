@@ -168,8 +168,8 @@ def test_weights_that_are_not_what_was_kept_are_refused(launcher: Launcher, dama
 def test_an_idle_predictor_is_ended(launcher: Launcher) -> None:
     models = trained(launcher)
     launcher.predictors.ask(models, IMAGES)
-    now = launcher.clock()
-    launcher.clock = lambda: now + IDLE_WITHOUT_SPARE_S + 1
+    now = launcher.queue.clock()
+    launcher.queue.clock = lambda: now + IDLE_WITHOUT_SPARE_S + 1
     wait_for("the launcher ends it", lambda: not workers())
 
 

@@ -25,7 +25,7 @@ def footer() -> None:
     except LauncherUnavailable:
         return
     found = health(active.store.data_dir)
-    waiting = active.waiting()
+    waiting = active.queue.waiting()
     running = len(active.active()) + len(active.measuring()) - waiting
     memory = sum(process.rss_mib for process in found.processes)
     processes = f"{len(found.processes)} process{'es' if len(found.processes) != 1 else ''}"

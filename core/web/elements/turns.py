@@ -7,10 +7,9 @@ import streamlit as st
 
 from core.compare.claims import CLAIMS
 from core.experiment.metrics import roughly
-from core.experiment.settings import TrainSettings
 from core.experiment.titles import run_title
+from core.launcher.jobs import Job, Kind
 from core.launcher.launcher import Launcher, LauncherUnavailable
-from core.launcher.turns import Job
 from core.learn.lessons import LESSONS
 from core.storage.database import StoreError
 from core.web.elements.markdown import literal
@@ -19,20 +18,20 @@ from core.web.server.visitor import visitor
 
 def waiting(active: Launcher, wanted: str) -> str:
     """What a queued run or measurement waits for, and when it should begin, as sentences."""
-    why = active.waits_for(wanted)
+    why = active.queue.waits_for(wanted)
     if not why:
         return "Begins at once."
-    wait_s = active.wait_s(wanted)
+    wait_s = active.queue.wait_s(wanted)
     when = "" if wait_s is None else f" It begins in about {roughly(wait_s)}."
     return f"Waits for its turn: {why}.{when}"
 
 
 def queue_words(active: Launcher) -> str:
     """Who is before a run that would be started now, as a sentence; empty where nobody is."""
-    now = active.now()
+    now = active.queue.now()
     if not now:
         return ""
-    ahead, wait_s = active.waiting(), active.wait_s()
+    ahead, wait_s = active.queue.waiting(), active.queue.wait_s()
     wait = f", {ahead} waiting" if ahead else ""
     when = "" if wait_s is None else f": yours would begin in about {roughly(wait_s)}"
     return f" {now.capitalize()} now{wait}{when}."
@@ -43,14 +42,15 @@ def goes_on(active: Launcher, place: str) -> None:
 
     To be drawn again and again, in a fragment; `place` tells it from the same one elsewhere on a page.
     """
-    job = active.running()
-    if job is None:
+    turn = active.queue.running
+    if turn is None:
         return
+    job = turn.job
     mine = active.may_change(job.visitor, visitor())
     # Where strangers visit it ends by itself: nobody is there to be asked.
-    asks = mine and job.alone and not active.limits.hosted
-    if job.late and job.takes_s is not None:
-        so_far = f"{roughly(job.gone_s)} so far, not about {roughly(job.takes_s)}"
+    asks = mine and turn.unattended and not active.limits.hosted
+    if turn.late and turn.expected_s is not None:
+        so_far = f"{roughly(turn.elapsed_s)} so far, not about {roughly(turn.expected_s)}"
         st.markdown(f"This {job.kind} takes longer than expected: {so_far}.")
     if asks:
         st.markdown("Nobody has looked at this lesson for a minute. Shall it go on?")
@@ -58,7 +58,7 @@ def goes_on(active: Launcher, place: str) -> None:
         link(active, job)
         # As callbacks: a rerun that comes first would else swallow the press.
         if asks:
-            st.button("Let it go on", key=f"go_on_{place}_{job.id}", on_click=active.look, args=(job.id,))
+            st.button("Let it go on", key=f"go_on_{place}_{job.id}", on_click=active.queue.look, args=(job.id,))
         if mine:
             key, its = f"stop_{place}_{job.id}", (active, [job.id])
             st.button(f"Stop that {job.kind}", icon=":material/stop:", key=key, on_click=stop, args=its)
@@ -67,16 +67,16 @@ def goes_on(active: Launcher, place: str) -> None:
 def link(active: Launcher, job: Job) -> None:
     """A link to a run, a claim's measurement or a lesson, called by its name."""
     page, name, query = "", "", {}
-    if isinstance(job.what, TrainSettings):
+    if job.kind == Kind.RUN:
         with contextlib.suppress(StoreError):
             run = active.store.run(job.id)
             page, name, query = "runs", f"Run: {run_title(run.name, run.settings)}", {"run": run.id}
     else:
         for claim in CLAIMS:
-            if claim.subject == job.what.subject:
+            if claim.subject == job.subject:
                 page, name, query = "compare", f"Claim {claim.number}: {claim.topic}", {"claim": str(claim.number)}
         for lesson in LESSONS:
-            if lesson.subject == job.what.subject:
+            if lesson.subject == job.subject:
                 page, name, query = "learn", f"Lesson: {lesson.title}", {"lesson": lesson.slug}
     if page:
         icon = ":material/arrow_forward:"
@@ -86,8 +86,8 @@ def link(active: Launcher, job: Job) -> None:
 @st.fragment(run_every=2)
 def meanwhile(active: Launcher, job_id: str) -> None:
     """What goes on before a run that would be started now; the whole page again when something else does."""
-    job = active.running()
-    if job is None or job.id != job_id:
+    turn = active.queue.running
+    if turn is None or turn.job.id != job_id:
         st.rerun()
     goes_on(active, "meanwhile")
 

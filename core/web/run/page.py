@@ -33,7 +33,7 @@ def while_it_runs(run_id: str, store: Store, active: Launcher | None, expected: 
     if not run.live or installation().audience.pace_s(run_id, pace) != pace:
         st.rerun()
     outcome = gather(run, store.rows(run_id, steps=False))
-    if active and active.waits_for(run_id):
+    if active and active.queue.waits_for(run_id):
         st.progress(0.0, text=turns_view.waiting(active, run_id))
         turns_view.goes_on(active, "before")
     else:

@@ -1,0 +1,82 @@
+"""Who may start, stop, change and take in what here, and how much of it: every refusal is a sentence."""
+
+import contextlib
+
+from core.data import datasets
+from core.deployment.limits import Allowance, Limits
+from core.deployment.settings import DeploymentSettings
+from core.experiment.settings import ENGINE_NAMES, InvalidSettings, TrainSettings
+from core.launcher.queue import Queue, Turn, left_s
+from core.storage.database import StoreError
+from core.storage.runs import Store
+
+
+class LauncherUnavailable(Exception):
+    """No run can start here, in one plain sentence."""
+
+
+class Refused(LauncherUnavailable):
+    """This visitor may not, in a sentence that says what is allowed and when."""
+
+
+class Admission:
+    """The limits of one data folder, and what visitors own in it."""
+
+    def __init__(self, deployment: DeploymentSettings, limits: Limits, store: Store) -> None:
+        self._deployment, self._limits, self._store = deployment, limits, store
+        self._allowance = Allowance(limits)
+
+    def check(self, settings: TrainSettings) -> None:
+        """Raises `InvalidSettings` where such a run cannot be, or is not allowed here."""
+        for engine in settings.engines:
+            if engine not in ENGINE_NAMES and not self._deployment.fake_engines:
+                raise InvalidSettings({"engines": f"There is no engine {engine}. Engines: {', '.join(ENGINE_NAMES)}."})
+        settings.check_installed()
+        dataset = datasets.find(settings.dataset)
+        here = not dataset.download_bytes or self._deployment.datasets_dir is not None
+        self._limits.check(settings, here or datasets.prepared(settings.dataset, self._store.data_dir) is not None)
+        settings.check_batch(dataset.training_split)
+
+    def admit(self, visitor: str, queue: Queue) -> None:
+        """Raises `Refused` where this visitor may start nothing now."""
+        at_once = sum(turn.job.visitor == visitor and not _is_over(turn) for turn in queue.turns())
+        free_in_s = left_s([queue.running] if queue.running else [])
+        if sentence := self._allowance.refusal(visitor, at_once, queue.waiting(), free_in_s):
+            raise Refused(sentence)
+
+    def count(self, visitor: str) -> None:
+        """They started one."""
+        self._allowance.count(visitor)
+
+    def may_change(self, owner: str, visitor: str) -> bool:
+        """Whether a visitor may stop or change what `owner`, a visitor too, has started."""
+        return not self._limits.only_own or (owner == visitor != "")
+
+    def check_change(self, owner: str, visitor: str) -> None:
+        """Raises `Refused` where a visitor may not stop or change what `owner` has started."""
+        if not self.may_change(owner, visitor):
+            raise Refused("Only who started a run can stop or change it here.")
+
+    def check_pin(self) -> None:
+        """Raises `Refused` where no run can be pinned."""
+        if self._limits.only_own:
+            raise Refused("Nothing can be pinned here: the list is everybody's.")
+
+    def check_deletion(self, run_id: str, visitor: str) -> None:
+        """Raises `Refused` where this visitor cannot delete a run, `StoreError` where there is none."""
+        owner, stays_because = self._store.held(run_id)
+        self.check_change(owner, visitor)
+        if stays_because:
+            raise Refused(f"Run {run_id} {stays_because}.")
+
+    def check_import(self) -> None:
+        """Raises `Refused` where no run can be taken in."""
+        if not self._limits.imports:
+            raise Refused("Nothing can be imported here: every figure was measured on this machine.")
+
+
+def _is_over(turn: Turn) -> bool:
+    """Whether everybody can read its end, though its last process is still being put away."""
+    with contextlib.suppress(StoreError):
+        return turn.began_at is not None and not turn.job.stored().live
+    return False

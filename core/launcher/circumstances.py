@@ -1,0 +1,39 @@
+"""Where and for whom a job goes on, until when, and what others want of it meanwhile."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.protocol.process import ChildProcess
+
+TakeWorker = Callable[[str, Path], ChildProcess]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """Where and for whom a job goes on, and until when."""
+
+    data_dir: Path
+    datasets_dir: Path | None
+    """A folder in torchvision's layout that is read instead of downloading."""
+    take_worker: TakeWorker
+    """Gives an engine's process, whose log lies in the folder. Raises `OSError`."""
+    owner: str
+    """Whose end is this job's, too: an `Owner`."""
+    visitor: str = ""
+    """Whose job it is, where visitors are told apart."""
+    limit_s: float | None = None
+    """After this long it is stopped."""
+    unattended: Callable[[], bool] = lambda: False
+    """Whether it shall end by itself because nobody looks at it any more."""
+
+
+class Wishes:
+    """What others want of a job while it goes on; any thread may say it."""
+
+    def __init__(self) -> None:
+        self.stop, self.close = threading.Event(), threading.Event()
+        """It shall stop; it shall end because its owner shuts down."""
+        self.drawn_meanwhile = threading.Event()
+        """Somebody drew: the job's times are then a little too long, and it says so."""

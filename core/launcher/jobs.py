@@ -1,0 +1,137 @@
+"""What takes a turn: one protocol for runs and measurements, so that nothing asks a job what it is."""
+
+from enum import StrEnum
+from typing import Protocol
+
+from core.experiment.settings import Order, TrainSettings
+from core.launcher.circumstances import Circumstances, Wishes
+from core.launcher.ending import last_rows, stopper
+from core.launcher.measuring import MeasurementInProgress, stopped_words
+from core.launcher.run import RunInProgress
+from core.storage.database import ENDED_STATES
+from core.storage.measurements import Measurement, Measurements
+from core.storage.records import Run
+from core.storage.runs import Store
+
+
+class Kind(StrEnum):
+    """What a job is called."""
+
+    RUN = "run"
+    MEASUREMENT = "measurement"
+    LESSON = "lesson"
+
+    @property
+    def doing(self) -> str:
+        """What such a job does, as part of a sentence."""
+        return DOING[self]
+
+    @property
+    def needs_a_reader(self) -> bool:
+        """Whether it is there to be looked at; the others may be left alone for hours."""
+        return self is Kind.LESSON
+
+
+DOING = {
+    Kind.RUN: "a run is training",
+    Kind.MEASUREMENT: "a measurement is running",
+    Kind.LESSON: "a lesson is running",
+}
+
+
+class Job(Protocol):
+    """What the Launcher executes in its turn. Its state lies in the store; whatever writes may raise `StoreError`."""
+
+    id: str
+    kind: Kind
+    subject: str
+    """What it is about, where its kind has subjects."""
+    visitor: str
+    """Whose it is; empty on one's own machine."""
+
+    def execute(self) -> None:
+        """Goes on to the end, and writes how it ended."""
+
+    def stop(self) -> None:
+        """Asks it to stop, from any thread."""
+
+    def close(self) -> None:
+        """Asks it to end because its owner shuts down, from any thread."""
+
+    def mark_drawn_meanwhile(self) -> None:
+        """Somebody draws while it goes on: at its end it says so, for its times are then a little too long."""
+
+    def end_unbegun(self) -> None:
+        """Writes that it was stopped before its turn came."""
+
+    def fail(self, reason: str) -> None:
+        """Writes that it failed, where its end could not be written yet."""
+
+    def stored(self) -> Run | Measurement:
+        """How it stands. Raises `StoreError`."""
+
+
+class _Asked:
+    """What every job takes from other threads while it goes on."""
+
+    def __init__(self, job_id: str, circumstances: Circumstances) -> None:
+        self.id, self.visitor = job_id, circumstances.visitor
+        self._circumstances, self._wishes = circumstances, Wishes()
+
+    def stop(self) -> None:
+        """See `Job`; so for the others."""
+        self._wishes.stop.set()
+
+    def close(self) -> None:
+        self._wishes.close.set()
+
+    def mark_drawn_meanwhile(self) -> None:
+        self._wishes.drawn_meanwhile.set()
+
+
+class RunJob(_Asked):
+    """A run."""
+
+    kind, subject = Kind.RUN, ""
+
+    def __init__(self, run_id: str, settings: TrainSettings, store: Store, circumstances: Circumstances) -> None:
+        super().__init__(run_id, circumstances)
+        self._settings, self._store = settings, store
+
+    def execute(self) -> None:
+        RunInProgress(self.id, self._settings, self._store, self._circumstances, self._wishes).execute()
+
+    def end_unbegun(self) -> None:
+        reason = f"{stopper(self.visitor)} stopped this run before it began."
+        self._store.append(self.id, last_rows(self._settings.engines, "stopped", reason))
+
+    def fail(self, reason: str) -> None:
+        run = self.stored()
+        if run.live:
+            lanes = [lane.engine for lane in run.lanes if lane.state not in ENDED_STATES]
+            self._store.append(self.id, last_rows(lanes, "failed", reason, reason))
+
+    def stored(self) -> Run:
+        return self._store.run(self.id)
+
+
+class MeasurementJob(_Asked):
+    """A measurement, or a lesson."""
+
+    def __init__(self, measurement: str, order: Order, store: Measurements, circumstances: Circumstances) -> None:
+        super().__init__(measurement, circumstances)
+        self.kind, self.subject = Kind.LESSON if order.lesson else Kind.MEASUREMENT, order.subject
+        self._order, self._store = order, store
+
+    def execute(self) -> None:
+        MeasurementInProgress(self.id, self._order, self._store, self._circumstances, self._wishes).execute()
+
+    def end_unbegun(self) -> None:
+        self._store.end(self.id, "stopped", stopped_words(stopper(self.visitor), self._order.lesson))
+
+    def fail(self, reason: str) -> None:
+        if self.stored().live:
+            self._store.end(self.id, "failed", reason)
+
+    def stored(self) -> Measurement:
+        return self._store.get(self.id)
