@@ -16,6 +16,7 @@ from benchmarks.server import RUN_S, Dashboard, RowsClient, clean_environment, d
 from benchmarks.visitor import start_and_leave
 from core.experiment.names import engine_title
 from core.experiment.settings import SPARE_ENGINES, Device, TrainSettings
+from core.protocol.messages import Epoch
 from core.results.listings import listing
 
 HOW = """
@@ -117,7 +118,7 @@ def lane_times(server: Dashboard, run_id: str, settings: TrainSettings) -> Train
     """The training times that the run's rows hold; returns once the dashboard is at rest again."""
     rows = server.store.rows(run_id, steps=False)
     server.wait_until_quiet(for_s=1)
-    return trained([row.fields["train_s"] for row in rows if row.kind == "epoch"], settings)
+    return trained([row.event.train_s for row in rows if isinstance(row.event, Epoch)], settings)
 
 
 def trained(epochs_s: list[float], settings: TrainSettings) -> Trained:

@@ -19,6 +19,7 @@ from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import Dashboard, dashboard
 from benchmarks.viewer import Viewer
 from core.experiment.settings import TrainSettings
+from core.protocol.messages import Epoch
 
 HOW = """
 One run of Keras and PyTorch in turns. Viewers are protocol clients (`benchmarks/viewer.py`) in another process than the
@@ -189,11 +190,11 @@ def epoch_s(server: Dashboard, seen: Seen, parts: Sequence[Watch], commits: tupl
     lasts, times = commits
     found: dict[str, list[float]] = {}
     for row in server.store.rows(seen.run_id, limit=10**6, steps=False):
-        if row.kind == "epoch":
+        if isinstance(row.event, Epoch):
             ended = times[bisect.bisect_left(lasts, row.seq)]
-            began = ended - row.fields["train_s"] - row.fields["val_s"]
+            began = ended - row.event.train_s - row.event.val_s
             if any(part.began <= began and ended <= part.ended for part in parts):
-                found.setdefault(row.engine, []).append(row.fields["train_s"])
+                found.setdefault(row.engine, []).append(row.event.train_s)
     if len(found) < 2:
         raise BenchmarkError("No epoch of each lane lay within one part: take longer parts.")
     return sum(median(times) for times in found.values())

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.storage.records import Lane, Row, Run
+from core.storage.records import Lane, Run
+from core.storage.rows import Row
 from core.storage.runs import ALL_ROWS, Store
 
 Reported = tuple[Run, list[Row]]
@@ -32,7 +33,7 @@ def with_lanes(*engines: str, dataset: str = "mnist") -> Reported:
 def cut_off(epochs: int, state: str, reason: str, planned: int | None = None) -> Reported:
     """The run until so many of its epochs, without a result."""
     run, rows = recorded()
-    kept = [row for row in rows if row.kind != "result" and row.fields.get("epoch", 0) <= epochs]
+    kept = [row for row in rows if row.kind != "result" and getattr(row.event, "epoch", 0) <= epochs]
     lanes = tuple(Lane(lane.engine, state, "", None, None) for lane in run.lanes)
     settings = run.settings.model_copy(update={"epochs": planned or run.settings.epochs})
     return replace(run, state=state, reason=reason, lanes=lanes, settings=settings), kept
@@ -41,7 +42,7 @@ def cut_off(epochs: int, state: str, reason: str, planned: int | None = None) ->
 def one_epoch() -> Reported:
     """A run of one epoch, with its result."""
     run, rows = recorded()
-    kept = [row for row in rows if row.fields.get("epoch", 0) <= 1]
+    kept = [row for row in rows if getattr(row.event, "epoch", 0) <= 1]
     return replace(run, settings=run.settings.model_copy(update={"epochs": 1})), kept
 
 

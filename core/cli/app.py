@@ -24,21 +24,25 @@ from core.cli.streams import OutputGone
 from core.cli.terminal import AsJson, deployment, err, fail, line, listing, out, say
 from core.data import datasets, images
 from core.experiment import metrics
+from core.experiment.fairness import Verdict
 from core.experiment.machine import machine_words
 from core.experiment.names import engine_title
+from core.experiment.parity import Certificate
 from core.experiment.settings import DEFAULTS, SETTINGS, InvalidSettings, TrainSettings, in_order
 from core.experiment.titles import every_one, run_title
 from core.launcher.inbox import Guest, is_answered
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import as_they_are, look
 from core.launcher.predictors import PredictorError, Predictors
+from core.protocol.messages import Epoch, Ready, Result, Step
 from core.protocol.process import WORKER, ChildProcess
 from core.results.fairness_words import badge_of, not_comparable, words_of
 from core.results.models import Model, models_of
 from core.results.outcome import gather
-from core.storage.database import StoreError
+from core.storage.database import ENDED_STATES, StoreError
 from core.storage.holder import Owner
-from core.storage.records import Damaged, Row, Run, UnknownRun
+from core.storage.records import Damaged, Run, UnknownRun
+from core.storage.rows import LaneChanged, Provenance, Row, to_fields
 from core.storage.runs import ALL_ROWS, Store
 
 app = typer.Typer(
@@ -48,6 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 RESULT_FIGURES = ("test_loss", "test_accuracy", "rss_mib")
+EPOCH_FIGURES = tuple(name for name in metrics.FIGURES if name in Epoch.__dataclass_fields__ and name != "first_step_s")
 
 
 app.command()(claims)
@@ -145,23 +150,21 @@ def print_json(run: Run, rows: Iterator[Row]) -> None:
     """One object a line: every epoch, then each lane's result."""
     facts: dict[str, dict[str, Any]] = {}
     for row in rows:
-        known = facts.setdefault(row.engine, {})
-        if row.kind in ("ready", "epoch"):
-            known |= {name: row.fields[name] for name in ("import_s", "first_step_s") if row.fields.get(name)}
-        if row.kind == "epoch":
-            keep = ("epoch", *(name for name in metrics.FIGURES if name in row.fields and name != "first_step_s"))
-            fields = {name: row.fields[name] for name in keep}
-            line({"event": "epoch", "run": run.id, "engine": row.engine, **fields})
-        elif row.kind == "certificate":
-            line({"event": "certificate", "run": run.id, **row.fields})
-        elif row.kind == "fairness":
-            line({"event": "fairness", "run": run.id, **row.fields})
-        elif row.kind == "result":
-            known |= {name: row.fields[name] for name in RESULT_FIGURES}
-        elif row.kind == "lane" and row.fields["state"] in ("finished", "failed", "stopped", "interrupted"):
-            figures = {name: known.get(name) for name in (*RESULT_FIGURES, "import_s", "first_step_s")}
-            state = {"state": row.fields["state"], "reason": row.fields.get("reason", "")}
-            line({"event": "result", "run": run.id, "engine": row.engine, **state, **figures})
+        known = facts.setdefault(row.engine, dict.fromkeys((*RESULT_FIGURES, "import_s", "first_step_s")))
+        match event := row.event:
+            case Ready():
+                known["import_s"] = event.import_s
+            case Epoch():
+                known["first_step_s"] = known["first_step_s"] or event.first_step_s
+                figures = {name: getattr(event, name) for name in EPOCH_FIGURES}
+                line({"event": "epoch", "run": run.id, "engine": row.engine, "epoch": event.epoch, **figures})
+            case Certificate() | Verdict():
+                line({"event": row.kind, "run": run.id, **to_fields(event)})
+            case Result():
+                known |= {name: getattr(event, name) for name in RESULT_FIGURES}
+            case LaneChanged(state, _, reason) if state in ENDED_STATES:
+                ended = {"state": state, "reason": reason}
+                line({"event": "result", "run": run.id, "engine": row.engine, **ended, **known})
 
 
 def print_progress(run: Run, rows: Iterator[Row]) -> None:
@@ -170,26 +173,26 @@ def print_progress(run: Run, rows: Iterator[Row]) -> None:
     with Progress(*columns, console=err) as progress:
         tasks: dict[str, TaskID] = {}
         for row in rows:
-            fields = row.fields
-            if row.kind == "prepared" and "" in tasks:
+            event = row.event
+            if isinstance(event, Provenance) and "" in tasks:
                 progress.update(tasks[""], total=1, completed=1, words="ready")
-            if row.kind not in ("data", "lane", "step", "epoch"):
+            if not isinstance(event, datasets.Progress | LaneChanged | Step | Epoch):
                 continue
             if row.engine not in tasks:
                 title, total = (engine_title(row.engine), run.settings.epochs) if row.engine else ("Data", None)
                 tasks[row.engine] = progress.add_task(title, words="", total=total)
             task = tasks[row.engine]
-            if row.kind == "data":
-                received, total = fields["received_bytes"], fields["total_bytes"] or None
-                progress.update(task, completed=received, total=total, words=fields["phase"])
-            elif row.kind == "lane":
-                progress.update(task, words=fields["state"])
-            elif row.kind == "epoch":
-                words = f"epoch {fields['epoch']}, validation {100 * fields['val_accuracy']:.1f} %"
-                progress.update(task, completed=fields["epoch"], words=words)
-            else:
-                done = fields["points"][-1][0] / fields["steps_per_epoch"]
-                progress.update(task, completed=fields["epoch"] - 1 + done)
+            match event:
+                case datasets.Progress(phase, received, total):
+                    progress.update(task, completed=received, total=total or None, words=phase)
+                case LaneChanged(state):
+                    progress.update(task, words=state)
+                case Epoch():
+                    words = f"epoch {event.epoch}, validation {100 * event.val_accuracy:.1f} %"
+                    progress.update(task, completed=event.epoch, words=words)
+                case Step():
+                    done = event.points[-1][0] / event.steps_per_epoch
+                    progress.update(task, completed=event.epoch - 1 + done)
 
 
 @app.command()
@@ -273,16 +276,16 @@ def _print_run(run: Run, rows: list[Row]) -> None:
     images = datasets.find(run.settings.dataset)
     listed = [
         (
-            str(row.fields["epoch"]),
+            str(row.event.epoch),
             engine_title(row.engine),
-            metrics.loss(row.fields["train_loss"]),
-            metrics.loss(row.fields["val_loss"]),
-            metrics.percent(row.fields["val_accuracy"], images.validation_images),
-            metrics.duration(row.fields["train_s"]),
-            metrics.throughput(row.fields["images_per_s"]),
+            metrics.loss(row.event.train_loss),
+            metrics.loss(row.event.val_loss),
+            metrics.percent(row.event.val_accuracy, images.validation_images),
+            metrics.duration(row.event.train_s),
+            metrics.throughput(row.event.images_per_s),
         )
         for row in rows
-        if row.kind == "epoch"
+        if isinstance(row.event, Epoch)
     ]
     listing(
         ("epoch", "lane", "training\nloss", "validation\nloss", "validation\naccuracy", "time", "throughput"), listed

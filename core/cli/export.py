@@ -16,7 +16,8 @@ from core.results.models import readable
 from core.results.report import as_html
 from core.storage.database import StoreError
 from core.storage.holder import Owner
-from core.storage.records import DamagedRun, Row, Run, UnknownRun
+from core.storage.records import DamagedRun, Run, UnknownRun
+from core.storage.rows import Row
 from core.storage.runs import Store
 from core.storage.soundness import blaming
 

@@ -9,6 +9,7 @@ along. Evidence and output are real measurements, all in `core/storage/recorded/
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ import numpy.typing as npt
 
 from core.compare.claims import CLAIMS
 from core.data import datasets
+from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment, Order, TrainSettings
 from core.launcher.launcher import Launcher
 from core.learn import lessons
 from core.results.export import content
 from core.results.fairness_words import words_of
 from core.storage.measurements import EVIDENCE, Measurement, write_evidence
-from core.storage.records import Row, Run
+from core.storage.records import Run
+from core.storage.rows import Provenance, Row
 from core.storage.runs import RECORDED
 
 ShowRows = Callable[[Run, Iterator[Row]], None]
@@ -80,8 +83,7 @@ def lesson_order(lesson: lessons.Lesson) -> Order:
 def keep(launcher: Launcher, run: Run, note: str, folder: Path) -> Path:
     """Writes one finished run as a recording and returns its folder; whole or not at all."""
     rows = launcher.store.rows(run.id, limit=1_000_000)
-    certificates = [row.fields for row in rows if row.kind == "certificate"]
-    if not all(certificate["passed"] for certificate in certificates):
+    if not all(row.event.passed for row in rows if isinstance(row.event, Certificate)):
         raise RecordingError(f"The fairness certificate of run {run.id} failed: nothing is recorded.")
     if run.fairness is not None and run.fairness.state != "held":
         raise RecordingError(f"The lanes of run {run.id} did not hold: {words_of(run)} Nothing is recorded.")
@@ -102,11 +104,11 @@ def keep(launcher: Launcher, run: Run, note: str, folder: Path) -> Path:
 
 def _content(run: Run, rows: list[Row], note: str) -> dict[str, Any]:
     """The export's own format, without the progress of a download; the note stands with the data."""
-    values = content(run, [row for row in rows if row.kind != "data"])
-    for row in values["rows"]:
-        if row["kind"] == "prepared":
-            row["note"] = note
-    return values
+    return content(run, [_noted(row, note) for row in rows if not isinstance(row.event, datasets.Progress)])
+
+
+def _noted(row: Row, note: str) -> Row:
+    return Row(row.seq, row.engine, replace(row.event, note=note)) if isinstance(row.event, Provenance) else row
 
 
 def kept_images(launcher: Launcher, run: Run, source: Path) -> dict[str, npt.NDArray[np.generic]]:

@@ -3,7 +3,7 @@
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.experiment.fairness import Comparison, Verdict
@@ -14,7 +14,8 @@ from core.experiment.weights import Floats, WeightsError, load_weights
 from core.protocol import messages
 from core.protocol.process import ChildProcess
 from core.storage.database import ENDED_STATES, State
-from core.storage.records import Entry, Row, Run
+from core.storage.records import Run
+from core.storage.rows import Entry, LaneChanged, Row, RunChanged
 
 PLACES = {
     "import": "while importing",
@@ -48,7 +49,7 @@ class RunLane:
         """An aligned lane reports every step, to be compared; the store keeps what the charts draw."""
         kept = [point for point in message.points if step_is_kept(int(point[0]), message.steps_per_epoch)]
         if kept:
-            self.steps.append(Entry(self.engine, "step", asdict(replace(message, points=kept))))
+            self.steps.append(Entry(self.engine, replace(message, points=kept)))
 
     @property
     def title(self) -> str:
@@ -155,5 +156,5 @@ def cut_off(run: Run, rows: Iterable[Row], owner: str) -> list[Entry]:
 
 def last_rows(lanes: Iterable[str], state: State, reason: str, lane_reason: str = "") -> list[Entry]:
     """The last rows of a run that nothing executes: the end of each of these lanes, then its own."""
-    entries = [Entry(lane, "lane", {"state": state, "reason": lane_reason}) for lane in lanes]
-    return [*entries, Entry("", "run", {"state": state, "reason": reason})]
+    entries = [Entry(lane, LaneChanged(state, reason=lane_reason)) for lane in lanes]
+    return [*entries, Entry("", RunChanged(state, reason))]

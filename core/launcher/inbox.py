@@ -20,7 +20,8 @@ from core.launcher.outside import follow
 from core.storage.database import StoreError, new_id
 from core.storage.holder import Owner, left_by, who_holds
 from core.storage.measurements import Measurements
-from core.storage.records import Row, UnknownRun
+from core.storage.records import UnknownRun
+from core.storage.rows import Row
 from core.storage.runs import Store
 
 log = logging.getLogger(__name__)

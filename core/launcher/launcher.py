@@ -30,7 +30,8 @@ from core.results.estimate import estimate
 from core.storage.database import StoreError
 from core.storage.holder import FolderHeld, Holder, Owner
 from core.storage.measurements import Measurements
-from core.storage.records import Row, Run
+from core.storage.records import Run
+from core.storage.rows import Row
 from core.storage.runs import Store
 
 __all__ = ["Launcher", "LauncherUnavailable", "Refused"]

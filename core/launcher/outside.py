@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from core.launcher.ending import cut_off
 from core.storage.holder import left_by
-from core.storage.records import DamagedRun, Row, Run
+from core.storage.records import DamagedRun, Run
+from core.storage.rows import LaneChanged, Row, RunChanged
 from core.storage.runs import ALL_ROWS, Store
 
 
@@ -38,10 +39,15 @@ def _as_it_is(run: Run, rows: list[Row], owner: str) -> tuple[Run, list[Row]]:
     if not (run.live and owner):
         return run, rows
     last = rows[-1].seq if rows else 0
-    added = [Row(seq, e.engine, e.kind, dict(e.fields)) for seq, e in enumerate(cut_off(run, rows, owner), last + 1)]
-    cut = {row.engine: row.fields for row in added}
-    lanes = (replace(lane, **cut.get(lane.engine, {})) for lane in run.lanes)
-    return replace(run, **cut[""], lanes=tuple(lanes)), [*rows, *added]
+    added = [Row(seq, entry.engine, entry.event) for seq, entry in enumerate(cut_off(run, rows, owner), last + 1)]
+    lanes = {lane.engine: lane for lane in run.lanes}
+    for row in added:
+        match row.event:
+            case LaneChanged(state, _, reason):
+                lanes[row.engine] = replace(lanes[row.engine], state=state, reason=reason)
+            case RunChanged(state, reason):
+                run = replace(run, state=state, reason=reason)
+    return replace(run, lanes=tuple(lanes.values())), [*rows, *added]
 
 
 def follow(store: Store, run_id: str, goes_on: Callable[[], bool], poll_s: float = 0.1) -> Iterator[Row]:

@@ -9,7 +9,6 @@ import os
 import queue
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from typing import assert_never
 
 from core.data import datasets
@@ -24,7 +23,7 @@ from core.protocol.messages import Event, LaneCommand, LaneEvent
 from core.protocol.process import ChildProcess
 from core.results.outcome import gather
 from core.storage.database import State
-from core.storage.records import Entry
+from core.storage.rows import DrawnMeanwhile, Entry, LaneChanged, Provenance, RunChanged
 from core.storage.runs import ALL_ROWS, Store
 
 STOP_S = 1.2
@@ -62,7 +61,7 @@ class RunInProgress:
     def execute(self) -> None:
         """Runs to the end and writes how it ended. Raises `StoreError` where the end cannot be written."""
         self._began_at = time.monotonic()
-        self._write(Entry("", "run", {"state": "running"}))
+        self._write(Entry("", RunChanged("running")))
         try:
             self._prepare_data()
             self._start_workers()
@@ -96,13 +95,13 @@ class RunInProgress:
             on_progress=self._data_progress,
             cancelled=self._ending,
         )
-        self._write(Entry("", "prepared", prepared.provenance))
+        self._write(Entry("", Provenance.of(prepared.provenance)))
 
     def _data_progress(self, progress: datasets.Progress) -> None:
         now = time.monotonic()
         if now - self._flushed_at >= FLUSH_S:
             self._flushed_at = now
-            self._write(Entry("", "data", asdict(progress)))
+            self._write(Entry("", progress))
 
     def _start_workers(self) -> None:
         """Takes turns even here: a framework's import is timed, too."""
@@ -152,7 +151,7 @@ class RunInProgress:
         batch = min(self.settings.batch_size, parity.CERTIFICATE_BATCH)
         certificate = parity.compare(one, other, self.settings.float64, batch)
         self._certified = certificate.passed
-        self._write(Entry("", "certificate", {**asdict(certificate), "passed": certificate.passed}))
+        self._write(Entry("", certificate))
 
     def _train(self) -> None:
         epochs = self.settings.epochs
@@ -233,24 +232,24 @@ class RunInProgress:
             case messages.Ready():
                 if lane.asked == "import":
                     lane.asked = ""
-                    self._write(Entry(lane.engine, "ready", asdict(message)))
+                    self._write(Entry(lane.engine, message))
                     self._set(lane, "waiting")
             case messages.Certified():
                 lane.certified, lane.asked = message, ""
                 self._set(lane, "waiting")
             case messages.Built():
                 lane.built = True
-                self._write(Entry(lane.engine, "built", asdict(message)))
+                self._write(Entry(lane.engine, message))
                 self._advance(lane)
             case messages.Step():
                 lane.keep_steps(message)
             case messages.Epoch():
                 lane.epoch, lane.last_epoch = message.epoch, message.last
-                self._write(Entry(lane.engine, "epoch", asdict(message)))
+                self._write(Entry(lane.engine, message))
                 self._advance(lane)
             case messages.Result():
                 lane.result = message
-                self._write(Entry(lane.engine, "result", asdict(message)))
+                self._write(Entry(lane.engine, message))
                 self._end(lane, "finished")
             case messages.Stopped():
                 self._end(lane, self._cut)
@@ -320,16 +319,16 @@ class RunInProgress:
     def _set(self, lane: RunLane, state: str) -> None:
         if lane.state != state:
             lane.state = state
-            self._write(Entry(lane.engine, "lane", {"state": state, "epoch": lane.epoch}))
+            self._write(Entry(lane.engine, LaneChanged(state, lane.epoch)))
 
-    def _end(self, lane: RunLane, state: State, reason: str = "", **more: bool) -> None:
+    def _end(self, lane: RunLane, state: State, reason: str = "", diverged: bool = False) -> None:
         lane.asked, lane.state, lane.reason = "", state, reason
-        self._write(Entry(lane.engine, "lane", {"state": state, "epoch": lane.epoch, "reason": reason, **more}))
+        self._write(Entry(lane.engine, LaneChanged(state, lane.epoch, reason, diverged)))
 
     def _fail(self, lane: RunLane, where: str, why: str, cause: str = "", diverged: bool = False) -> None:
         lane.where = where
         likely = f" Likely cause: {cause}." if cause else ""
-        self._end(lane, "failed", f"{where}{': ' if where else ''}{why.rstrip('.')}.{likely}", diverged=diverged)
+        self._end(lane, "failed", f"{where}{': ' if where else ''}{why.rstrip('.')}.{likely}", diverged)
 
     # --- the end ---------------------------------------------------------------------------------------
 
@@ -345,10 +344,10 @@ class RunInProgress:
         state, reason = how_ended(self.lanes, self.settings, self.here.owner, stopped)
         if self._fault:
             state, reason = "failed", self._fault
-        last = [Entry("", "beside")] if self.wishes.drawn_meanwhile.is_set() else []
+        last = [Entry("", DrawnMeanwhile())] if self.wishes.drawn_meanwhile.is_set() else []
         if self._comparison is not None:
             verdict = verdict_of(self._comparison, self.lanes, self.folder, self._certified)
-            last.append(Entry("", "fairness", asdict(verdict)))
+            last.append(Entry("", verdict))
         self._write(*last)
         busy = gather(self.store.run(self.id), self.store.rows(self.id, limit=ALL_ROWS, steps=False)).busy
-        self._write(Entry("", "run", {"state": state, "reason": reason, **({"busy": True} if busy else {})}))
+        self._write(Entry("", RunChanged(state, reason, busy)))

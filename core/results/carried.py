@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.data.datasets import CLASSES
 from core.experiment.kinds import shown
 from core.experiment.weights import WeightsError, parse_weights
+from core.protocol.messages import Result
 from core.results.gallery import GalleryError, read_predictions
-from core.storage.records import Row
-from core.storage.soundness import Unsound
+from core.storage.rows import Row, Unsound
 
 MOST_WEIGHTS, MOST_PREDICTIONS = 400_000, 60_000
 """Letters of base64: a float64 network takes 350,000, and 10,000 test images 53,000 and 13,000."""
@@ -38,39 +38,42 @@ class Carried(BaseModel):
 def pack(rows: Sequence[Row], folder: Path) -> dict[str, Any]:
     """The files of every lane with a result, by engine; a lane whose files are gone or damaged is left out."""
     found: dict[str, Any] = {}
-    for row in rows:
-        if row.kind != "result":
-            continue
+    for engine, result in _results(rows).items():
         try:
-            weights = (folder / row.fields["weights_file"]).read_bytes()
-            parse_weights(weights, row.fields["weights_sha256"], row.fields["weights_file"])
-            read = read_predictions(row.engine, folder / row.fields["predictions_file"])
+            weights = (folder / result.weights_file).read_bytes()
+            parse_weights(weights, result.weights_sha256, result.weights_file)
+            read = read_predictions(engine, folder / result.predictions_file)
         except (OSError, WeightsError, GalleryError):
             continue
         classes, probabilities = read.classes.astype("uint8"), read.probabilities.astype("<f4")
         parts = (weights, classes.tobytes(), probabilities.tobytes())
         texts = [base64.b64encode(part).decode("ascii") for part in parts]
-        found[row.engine] = dict(zip(("weights", "classes", "probabilities"), texts, strict=True))
+        found[engine] = dict(zip(("weights", "classes", "probabilities"), texts, strict=True))
     return found
+
+
+def _results(rows: Sequence[Row]) -> dict[str, Result]:
+    """Each lane's result, by engine."""
+    return {row.engine: row.event for row in rows if isinstance(row.event, Result)}
 
 
 def unpack(carried: dict[str, Carried], rows: Sequence[Row]) -> dict[str, bytes]:
     """Files by name, as a run's folder holds them. Raises `Unsound` where one is not what the rows say."""
-    results = {row.engine: row for row in rows if row.kind == "result"}
+    results = _results(rows)
     files: dict[str, bytes] = {}
     for engine, texts in carried.items():
         if engine not in results:
             raise Unsound(f"it has files of {shown(engine)}, which has no result")
-        fields = results[engine].fields
-        name, beside = fields["weights_file"], fields["predictions_file"]
-        if {name, beside} & files.keys():
+        result = results[engine]
+        name, predictions = result.weights_file, result.predictions_file
+        if {name, predictions} & files.keys():
             raise Unsound(f"two lanes call their files {name}")
         weights = _decoded("weights", engine, texts.weights)
         try:
-            parse_weights(weights, fields["weights_sha256"], name)
+            parse_weights(weights, result.weights_sha256, name)
         except WeightsError as error:
             raise Unsound(str(error).rstrip(".")) from None
-        files |= {name: weights, beside: _predictions(engine, texts, np.array(fields["confusion"]))}
+        files |= {name: weights, predictions: _predictions(engine, texts, np.array(result.confusion))}
     return files
 
 

@@ -72,7 +72,7 @@ def time_split(lanes: Sequence[LaneOutcome]) -> tuple[go.Figure, str]:
 
 def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.Figure, str]:
     """A confusion matrix in which only mistakes are coloured; `most` is the largest mistake count of any lane."""
-    counts = np.array(lane.result["confusion"])
+    counts = np.array(lane.tested.confusion)
     mistakes = counts.astype(float)
     np.fill_diagonal(mistakes, np.nan)
     mistakes[mistakes == 0] = np.nan
@@ -129,7 +129,7 @@ def _finding(lane: LaneOutcome, counts: Counts, classes: Sequence[str]) -> str:
 
 def mistakes(lane: LaneOutcome) -> int:
     """How many test images a lane misread."""
-    counts = np.array(lane.result["confusion"])
+    counts = np.array(lane.tested.confusion)
     return int(counts.sum() - np.trace(counts))
 
 
@@ -137,7 +137,7 @@ def most_mistakes(lanes: Sequence[LaneOutcome]) -> int:
     """The largest off-diagonal count of any lane, for one colour scale."""
     largest = 0
     for lane in lanes:
-        counts = np.array(lane.result["confusion"])
+        counts = np.array(lane.tested.confusion)
         np.fill_diagonal(counts, 0)
         largest = max(largest, int(counts.max()))
     return largest
@@ -154,19 +154,19 @@ def _line_end(lane: LaneOutcome, x: float, y: float, logarithmic: bool) -> dict[
 def curves(lanes: Sequence[LaneOutcome]) -> list[tuple[str, go.Figure, str]]:
     """Validation accuracy and loss by epoch as static figures, for a host that passes no code of ours."""
     drawn = []
-    last = max((epoch["epoch"] for lane in lanes for epoch in lane.epochs), default=1)
+    last = max((epoch.epoch for lane in lanes for epoch in lane.epochs), default=1)
     for title, name, scale in (("Validation accuracy", "val_accuracy", 100.0), ("Loss", "val_loss", 1.0)):
         figure = go.Figure(layout=base_layout(260))
         ends = []
         for lane in lanes:
-            values = [scale * epoch[name] for epoch in lane.epochs]
-            epochs = [epoch["epoch"] for epoch in lane.epochs]
+            values = [scale * getattr(epoch, name) for epoch in lane.epochs]
+            epochs = [epoch.epoch for epoch in lane.epochs]
             figure.add_scatter(x=epochs, y=values, name=lane.title, mode="lines+markers", **_look(lane.engine))
             if is_variant(lane.engine) and values:
                 figure.add_annotation(**_line_end(lane, epochs[-1], values[-1], logarithmic=name == "val_loss"))
             ends += [f"{lane.title} {values[-1]:.4g}"] if values else []
         figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.2})
-        every = [scale * epoch[name] for lane in lanes for epoch in lane.epochs]
+        every = [scale * getattr(epoch, name) for lane in lanes for epoch in lane.epochs]
         per_cent = f"{metrics.NO_BREAK}%"
         y = axes.logarithmic(every) if name == "val_loss" else axes.linear(every, per_cent, most=100)
         figure.update_xaxes(title_text="epoch", showgrid=False, **on_axis(axes.epochs(last)))

@@ -48,6 +48,6 @@ def epoch_s(lane: LaneOutcome) -> float:
     """Seconds of a lane's epoch, training and validation; of the first, which traces and compiles, what is steady."""
     later = lane.epochs[1:]
     if later:
-        return float(mean(epoch["train_s"] + epoch["val_s"] for epoch in later))
+        return float(mean(epoch.train_s + epoch.val_s for epoch in later))
     only = lane.epochs[0]
-    return max(0.0, float(only["train_s"] - (only.get("first_step_s") or 0.0) + only["val_s"]))
+    return max(0.0, only.train_s - (only.first_step_s or 0.0) + only.val_s)

@@ -7,13 +7,14 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from core.experiment.titles import automatic_title
+from core.protocol.messages import Epoch, Step
 from core.results.carried import pack
-from core.storage.records import Row, Run
+from core.storage.records import Run
+from core.storage.rows import Row
 
 FORMAT = 1
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
@@ -21,11 +22,32 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def content(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
-    """A run and all its rows as JSON values; what only this folder knows (source, pin, visitor) stays here."""
-    values = asdict(run) | {"settings": run.settings.as_json()}
-    lanes = values.pop("lanes")
-    for own in ("source", "pinned", "visitor", "fairness", "busy"):  # the last two are said by rows, too
-        values.pop(own)
+    """A run and all its rows as JSON values; what only this folder knows (source, pin, visitor) stays here.
+
+    Its fairness and whether its machine was busy are said by rows.
+    """
+    values = {
+        "id": run.id,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "state": run.state,
+        "reason": run.reason,
+        "settings": run.settings.as_json(),
+        "machine": run.machine,
+        "name": run.name,
+        "note": run.note,
+    }
+    lanes = [
+        {
+            "engine": lane.engine,
+            "state": lane.state,
+            "reason": lane.reason,
+            "test_loss": lane.test_loss,
+            "test_accuracy": lane.test_accuracy,
+        }
+        for lane in run.lanes
+    ]
     return {"format": FORMAT, "run": values, "lanes": lanes, "rows": [row.as_json() for row in rows]}
 
 
@@ -60,7 +82,7 @@ def write_tensorboard(run: Run, rows: Sequence[Row], folder: Path) -> None:
     """One folder a lane with its curves by step: losses, accuracies, images/s. Raises `OSError`."""
     from tensorboardX import SummaryWriter  # only here: the web process need not hold it
 
-    steps_per_epoch = {row.engine: row.fields["steps_per_epoch"] for row in rows if row.kind == "step"}
+    steps_per_epoch = {row.engine: row.event.steps_per_epoch for row in rows if isinstance(row.event, Step)}
     for lane in run.lanes:
         with SummaryWriter(logdir=str(folder / lane.engine), write_to_disk=True) as writer:
             writer.add_text("run", run.name or automatic_title(run.settings))
@@ -68,9 +90,9 @@ def write_tensorboard(run: Run, rows: Sequence[Row], folder: Path) -> None:
                 if row.engine != lane.engine:
                     continue
                 steps = steps_per_epoch.get(lane.engine, 1)
-                if row.kind == "step":
-                    for step, loss in row.fields["points"]:
-                        writer.add_scalar("batch_loss", loss, (row.fields["epoch"] - 1) * steps + int(step))
-                elif row.kind == "epoch":
+                if isinstance(row.event, Step):
+                    for step, loss in row.event.points:
+                        writer.add_scalar("batch_loss", loss, (row.event.epoch - 1) * steps + int(step))
+                elif isinstance(row.event, Epoch):
                     for name in ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "images_per_s"):
-                        writer.add_scalar(name, row.fields[name], row.fields["epoch"] * steps)
+                        writer.add_scalar(name, getattr(row.event, name), row.event.epoch * steps)

@@ -84,7 +84,7 @@ def open_gallery(store: Store, outcome: Outcome) -> Gallery:
     """The gallery of a run. Raises `GalleryError` where it has no predictions, or its data set is gone."""
     run, folder = outcome.run, store.artifacts(outcome.run.id)
     done = [lane for lane in outcome.lanes if lane.result]
-    predictions = tuple(read_predictions(lane.engine, folder / lane.result["predictions_file"]) for lane in done)
+    predictions = tuple(read_predictions(lane.engine, folder / lane.tested.predictions_file) for lane in done)
     if not predictions:
         raise GalleryError("This run kept no predictions: it did not finish.")
     if run.source == "recorded":

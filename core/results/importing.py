@@ -14,8 +14,9 @@ from core.experiment.settings import InvalidSettings, TrainSettings
 from core.results.carried import Carried, unpack
 from core.results.export import FORMAT
 from core.storage.database import ENDED_STATES, State
-from core.storage.records import NAME_LETTERS, NOTE_LETTERS, Lane, Row, Run
-from core.storage.soundness import KINDS, Unsound, check_listed, check_rows, check_times, in_words
+from core.storage.records import NAME_LETTERS, NOTE_LETTERS, Lane, Run
+from core.storage.rows import KINDS, Row, Unsound, in_words, read
+from core.storage.soundness import check_listed, check_rows, check_times
 
 MAX_IMPORT_BYTES = 20_000_000
 MAX_ROWS = 200_000
@@ -122,8 +123,20 @@ def _sound(found: _Content) -> Taken:
     """The run with its rows and files. Raises `Unsound`, `InvalidSettings`."""
     settings = TrainSettings.parse(found.run.settings)
     lanes = tuple(Lane(**lane.model_dump()) for lane in found.lanes)
-    told = found.run.model_dump() | {"settings": settings}
-    run = Run(**told, source="imported", lanes=lanes)
+    run = Run(
+        id=found.run.id,
+        created_at=found.run.created_at,
+        started_at=found.run.started_at,
+        ended_at=found.run.ended_at,
+        state=found.run.state,
+        reason=found.run.reason,
+        settings=settings,
+        machine=found.run.machine.model_dump(),
+        source="imported",
+        lanes=lanes,
+        name=found.run.name,
+        note=found.run.note,
+    )
     kinds = [str(raw.get("kind")) for raw in found.rows]  # a kind that no page reads is left out
     rows = [_row(n, kinds[n - 1], raw) for n, raw in enumerate(found.rows, start=1) if kinds[n - 1] in KINDS]
     for what, state in [("the run", run.state), *((f"the lane {lane.engine}", lane.state) for lane in lanes)]:
@@ -139,4 +152,9 @@ def _row(number: int, kind: str, raw: dict[str, Any]) -> Row:
     seq, engine = raw.get("seq"), raw.get("engine")
     if not isinstance(seq, int) or isinstance(seq, bool) or not isinstance(engine, str):
         raise Unsound(f"row {number} has no number (seq) or no engine")
-    return Row(seq, engine, kind, {k: v for k, v in raw.items() if k not in ("seq", "engine", "kind")})
+    try:
+        own = {name: value for name, value in raw.items() if name not in ("seq", "engine", "kind")}
+        text = json.dumps(own, allow_nan=False)
+    except (ValueError, RecursionError):  # Python reads NaN and 1e999, which no JSON of ours holds
+        raise Unsound(f"row {seq} ({shown(kind)}): it holds a number that is none") from None
+    return read(seq, engine, kind, text, extra=None)

@@ -39,15 +39,15 @@ def readers(engines: Sequence[str]) -> list[str]:
 def models_of(outcome: Outcome, store: Store) -> list[Model]:
     """The finished lanes that read, with their own weights; a lane that came without any does not."""
     folder = store.artifacts(outcome.run.id)
-    lanes = [lane for lane in outcome.lanes if lane.result and (folder / lane.result["weights_file"]).is_file()]
+    lanes = [lane for lane in outcome.lanes if lane.result and (folder / lane.result.weights_file).is_file()]
     done = {lane.engine: lane for lane in lanes}
     return [
         Model(
             engine=lane.engine,
             slot=f"{outcome.run.id} {lane.engine}",
             settings=outcome.run.settings,
-            weights_file=folder / lane.result["weights_file"],
-            sha256=lane.result["weights_sha256"],
+            weights_file=folder / lane.tested.weights_file,
+            sha256=lane.tested.weights_sha256,
         )
         for lane in map(done.__getitem__, readers(list(done)))
     ]

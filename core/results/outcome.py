@@ -6,14 +6,15 @@ Pure: rows in, figures and sentences out. Pages, the command line and reports al
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import mean
-from typing import Any
 
-from core.data.datasets import DATASETS, Dataset
+from core.data.datasets import DATASETS, Dataset, Progress
 from core.experiment import metrics
-from core.experiment.fairness import Verdict, from_fields
 from core.experiment.names import engine_title, joined
+from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment, Schedule
-from core.storage.records import Row, Run
+from core.protocol.messages import Built, Epoch, Ready, Result
+from core.storage.records import Run
+from core.storage.rows import DrawnMeanwhile, LaneChanged, Provenance, Row, RowEvent
 
 STARVED_SHARE = 0.2
 """A lane beside which others took this fraction of all processors got too little to be compared."""
@@ -33,10 +34,10 @@ class LaneOutcome:
     reason: str = ""
     diverged: bool = False
     """Its own loss ended it; False, too, in a run from before this was written."""
-    epochs: list[dict[str, Any]] = field(default_factory=list)
-    ready: dict[str, Any] = field(default_factory=dict)
-    built: dict[str, Any] = field(default_factory=dict)
-    result: dict[str, Any] = field(default_factory=dict)
+    epochs: list[Epoch] = field(default_factory=list)
+    ready: Ready | None = None
+    built: Built | None = None
+    result: Result | None = None
 
     @property
     def title(self) -> str:
@@ -44,47 +45,61 @@ class LaneOutcome:
         return engine_title(self.engine)
 
     @property
+    def tested(self) -> Result:
+        """The result of a lane that has one."""
+        assert self.result is not None
+        return self.result
+
+    @property
+    def device(self) -> str:
+        """Where it trains, in words; empty before its network is built."""
+        return self.built.device if self.built else ""
+
+    @property
     def train_s(self) -> float:
         """Training time over all epochs."""
-        return float(sum(epoch["train_s"] for epoch in self.epochs))
+        return sum((epoch.train_s for epoch in self.epochs), 0.0)
 
     @property
     def start_s(self) -> float:
         """Import, data and build."""
-        return float(self.ready.get("import_s", 0) + self.built.get("data_s", 0) + self.built.get("build_s", 0))
+        import_s = self.ready.import_s if self.ready else 0.0
+        return import_s + (self.built.data_s + self.built.build_s if self.built else 0.0)
 
     @property
     def rest_s(self) -> float:
         """Validation and test."""
-        return float(sum(epoch["val_s"] for epoch in self.epochs) + self.result.get("test_s", 0))
+        return sum(epoch.val_s for epoch in self.epochs) + (self.result.test_s if self.result else 0.0)
 
     @property
     def throughput(self) -> float | None:
         """Steady images/s: median over the epochs after the first."""
-        return metrics.steady_throughput([epoch["images_per_s"] for epoch in self.epochs])
+        return metrics.steady_throughput([epoch.images_per_s for epoch in self.epochs])
 
     @property
     def processors_used(self) -> float | None:
         """How many processors it kept busy while it trained, on average; None where no epoch tells."""
-        if not self.train_s or any(epoch.get("cpu_s") is None for epoch in self.epochs):
+        told = [epoch.cpu_s for epoch in self.epochs if epoch.cpu_s is not None]
+        if not self.train_s or len(told) < len(self.epochs):
             return None
-        return float(sum(epoch["cpu_s"] for epoch in self.epochs)) / self.train_s
+        return sum(told) / self.train_s
 
     @property
     def processors(self) -> int | None:
         """How many processors it could run on; None where no epoch tells."""
-        return next((int(epoch["processors"]) for epoch in self.epochs if epoch.get("processors")), None)
+        return next((epoch.processors for epoch in self.epochs if epoch.processors), None)
 
     def mean_share(self, *names: str, first: int = 0) -> float | None:
         """The mean sum of these shares of its processors over the training time; None where no epoch tells.
 
         `first` leaves out so many epochs at the begin, as the throughput does.
         """
-        told = [epoch for epoch in self.epochs[first:] if all(epoch.get(name) is not None for name in names)]
-        trained_s = sum(epoch["train_s"] for epoch in told)
+        shares = [(epoch.train_s, [getattr(epoch, name) for name in names]) for epoch in self.epochs[first:]]
+        told = [(train_s, found) for train_s, found in shares if None not in found]
+        trained_s = sum(train_s for train_s, _ in told)
         if not trained_s:
             return None
-        return float(sum(epoch[name] * epoch["train_s"] for epoch in told for name in names) / trained_s)
+        return float(sum(share * train_s for train_s, found in told for share in found) / trained_s)
 
     @property
     def taken_share(self) -> float | None:
@@ -106,7 +121,7 @@ class LaneOutcome:
     @property
     def versions(self) -> dict[str, str]:
         """Name to version of what computed."""
-        return dict(self.ready.get("versions", {}))
+        return dict(self.ready.versions) if self.ready else {}
 
 
 @dataclass
@@ -115,15 +130,13 @@ class Outcome:
 
     run: Run
     lanes: list[LaneOutcome]
-    certificate: dict[str, Any] | None = None
-    fairness: Verdict | None = None
-    """What an aligned run itself said at its end."""
-    data: dict[str, Any] | None = None
+    certificate: Certificate | None = None
+    data: Progress | None = None
     """The newest progress of a data set that is being fetched."""
-    beside: dict[str, Any] | None = None
-    """Not None where predictors read drawings while this run trained."""
-    prepared: dict[str, Any] | None = None
-    """Where the prepared data came from: its source in words, and SHA-256 by file."""
+    drawn_meanwhile: bool = False
+    """Whether predictors read drawings while this run trained."""
+    prepared: Provenance = field(default_factory=Provenance)
+    """Where the prepared data came from; says nothing before they are prepared."""
 
     @property
     def dataset(self) -> Dataset:
@@ -138,7 +151,7 @@ class Outcome:
     @property
     def same_device(self) -> bool:
         """Whether all lanes trained on one device."""
-        return len({lane.built.get("device") for lane in self.lanes}) == 1
+        return len({lane.device for lane in self.lanes}) == 1
 
     @property
     def busy(self) -> bool:
@@ -157,22 +170,32 @@ def gather(run: Run, rows: Sequence[Row]) -> Outcome:
     lanes = {lane.engine: LaneOutcome(lane.engine, lane.state, lane.reason) for lane in run.lanes}
     outcome = Outcome(run, list(lanes.values()))
     for row in rows:
-        lane = lanes.get(row.engine)
-        if row.kind == "certificate":
-            outcome.certificate = row.fields
-        elif row.kind == "fairness":
-            outcome.fairness = from_fields(row.fields)
-        elif row.kind in ("data", "prepared", "beside"):
-            setattr(outcome, row.kind, row.fields)
-        elif lane is None:
-            continue
-        elif row.kind == "epoch":
-            lane.epochs.append(row.fields)
-        elif row.kind in ("ready", "built", "result"):
-            setattr(lane, row.kind, row.fields)
-        elif row.kind == "lane":
-            lane.diverged = row.fields.get("diverged", False)
+        match row.event:
+            case Certificate():
+                outcome.certificate = row.event
+            case Progress():
+                outcome.data = row.event
+            case Provenance():
+                outcome.prepared = row.event
+            case DrawnMeanwhile():
+                outcome.drawn_meanwhile = True
+            case _ if row.engine in lanes:
+                _take(lanes[row.engine], row.event)
     return outcome
+
+
+def _take(lane: LaneOutcome, event: RowEvent) -> None:
+    match event:
+        case Epoch():
+            lane.epochs.append(event)
+        case Ready():
+            lane.ready = event
+        case Built():
+            lane.built = event
+        case Result():
+            lane.result = event
+        case LaneChanged():
+            lane.diverged = event.diverged
 
 
 @dataclass(frozen=True)
@@ -190,6 +213,7 @@ DOING = {
     "training": "trains",
     "testing": "reads the test images",
 }
+PREPARING = {"download": "Downloads", "verify": "Checks", "convert": "Prepares", "wait": "Waits for"}
 
 
 def progress(outcome: Outcome, estimate: str = "") -> RunProgress:
@@ -199,7 +223,7 @@ def progress(outcome: Outcome, estimate: str = "") -> RunProgress:
         return RunProgress(0, "Waits for its turn.")
     busy = [lane for lane in outcome.lanes if lane.state in DOING]
     if not busy and outcome.data is not None and not any(lane.ready for lane in outcome.lanes):
-        return RunProgress(0, _data_sentence(outcome))
+        return RunProgress(0, _data_sentence(outcome.data, outcome.dataset))
     total = epochs * len(outcome.lanes)
     done = sum(epochs if lane.state in ENDED else len(lane.epochs) for lane in outcome.lanes)
     left_s = time_left_s(outcome)
@@ -213,13 +237,11 @@ def progress(outcome: Outcome, estimate: str = "") -> RunProgress:
     return RunProgress(done / total, " ".join(words))
 
 
-def _data_sentence(outcome: Outcome) -> str:
-    data = outcome.data or {}
-    what = {"download": "Downloads", "verify": "Checks", "convert": "Prepares", "wait": "Waits for"}
-    verb = what.get(str(data.get("phase")), "Prepares")
-    total, received = data.get("total_bytes") or 0, data.get("received_bytes") or 0
-    share = f": {received / 2**20:.1f} of {total / 2**20:.1f}{metrics.NO_BREAK}MiB" if total else ""
-    return f"{verb} {outcome.dataset.title}{share}."
+def _data_sentence(data: Progress, dataset: Dataset) -> str:
+    verb = PREPARING[data.phase]
+    received, total = (count / 2**20 for count in (data.received_bytes, data.total_bytes))
+    share = f": {received:.1f} of {total:.1f}{metrics.NO_BREAK}MiB" if total else ""
+    return f"{verb} {dataset.title}{share}."
 
 
 def _whose_turn(outcome: Outcome, busy: list[LaneOutcome]) -> str:
@@ -247,7 +269,7 @@ def time_left_s(outcome: Outcome) -> float | None:
             return None
         # The first epoch traces and compiles; once there are others, they say more.
         steady = lane.epochs[1:] or lane.epochs
-        left.append((epochs - len(lane.epochs)) * mean(epoch["train_s"] + epoch["val_s"] for epoch in steady))
+        left.append((epochs - len(lane.epochs)) * mean(epoch.train_s + epoch.val_s for epoch in steady))
     if not left:
         return None
     return float(sum(left)) if outcome.run.settings.schedule == Schedule.TURNS else float(max(left))
@@ -256,7 +278,7 @@ def time_left_s(outcome: Outcome) -> float | None:
 def conclusion(outcome: Outcome) -> str:
     """What one finished run shows, in plain words; Markdown, one paragraph."""
     done = [lane for lane in outcome.lanes if lane.result]
-    if outcome.fairness is not None and outcome.fairness.parted:
+    if outcome.run.fairness is not None and outcome.run.fairness.parted:
         return ""  # what the lanes read and how fast says nothing of the frameworks then
     if len(done) < 2:
         return "One lane alone is no comparison." if len(outcome.lanes) == 1 else ""
@@ -273,7 +295,7 @@ def conclusion(outcome: Outcome) -> str:
 def _accuracy_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tuple[str, str]:
     """Which lane got more right, if one did, and the rest of the sentence."""
     images = outcome.dataset.test_images
-    right = [round(lane.result["test_accuracy"] * images) for lane in (first, second)]
+    right = [round(lane.tested.test_accuracy * images) for lane in (first, second)]
     if right[0] == right[1]:
         return "", f"got {right[0]:,} of the {images:,} test images right"
     better = first if right[0] > right[1] else second
@@ -283,7 +305,7 @@ def _accuracy_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -
 def _accuracies(outcome: Outcome, lanes: list[LaneOutcome]) -> str:
     """Of three lanes and more: which got most right, which fewest."""
     images = outcome.dataset.test_images
-    right = {lane.title: round(lane.result["test_accuracy"] * images) for lane in lanes}
+    right = {lane.title: round(lane.tested.test_accuracy * images) for lane in lanes}
     most, fewest = max(right.values()), min(right.values())
     if most == fewest:
         return f"all {len(lanes)} lanes got {most:,} of the {images:,} test images right"
@@ -340,8 +362,9 @@ def _time_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tu
 
 
 def _caution(outcome: Outcome) -> str:
-    held = outcome.fairness is not None and outcome.fairness.state == "held" and outcome.fairness.complete
-    if held and outcome.run.settings.alignment == Alignment.EXACT_TWIN:
+    run, verdict = outcome.run, outcome.run.fairness
+    held = verdict is not None and verdict.state == "held" and verdict.complete
+    if held and run.settings.alignment == Alignment.EXACT_TWIN:
         return (
             "**The framework is not the model:** with everything aligned both compute the same numbers; "
             "only speed and memory are the frameworks' own."

@@ -28,7 +28,7 @@ MOST_MARKS = 12
 def overlay(outcomes: Sequence[Outcome]) -> tuple[go.Figure, str]:
     """Validation accuracy by epoch of up to four runs, and the finding in words."""
     lines = [
-        (number, lane, [100 * float(epoch["val_accuracy"]) for epoch in lane.epochs])
+        (number, lane, [100 * epoch.val_accuracy for epoch in lane.epochs])
         for number, outcome in enumerate(outcomes[:MOST])
         for lane in outcome.lanes
         if lane.epochs
@@ -38,7 +38,7 @@ def overlay(outcomes: Sequence[Outcome]) -> tuple[go.Figure, str]:
     for number, lane, values in lines:
         _line(figure, number, lane, values)
     drawn = [value for _, _, values in lines for value in values]
-    longest = max((lane.epochs[-1]["epoch"] for _, lane, _ in lines), default=1)
+    longest = max((lane.epochs[-1].epoch for _, lane, _ in lines), default=1)
     along, up = axes.epochs(longest), axes.linear(drawn, unit=f"{metrics.NO_BREAK}%", most=100)
     figure.update_xaxes(title_text="epoch", showgrid=False, **on_axis(along))
     figure.update_yaxes(**on_axis(up))
@@ -54,7 +54,7 @@ def _name(number: int, lane: LaneOutcome) -> str:
 def _line(figure: go.Figure, number: int, lane: LaneOutcome, values: Sequence[float]) -> None:
     own = framework(lane.engine)
     figure.add_scatter(
-        x=[epoch["epoch"] for epoch in lane.epochs],
+        x=[epoch.epoch for epoch in lane.epochs],
         y=values,
         name=_name(number, lane),
         mode="lines+markers",
@@ -81,7 +81,7 @@ def _names(figure: go.Figure, ends: Sequence[tuple[LaneOutcome, float, str]], ed
     places = spread([value for _, value, _ in ends], NAME * pixel, low + NAME / 2 * pixel, high - NAME / 2 * pixel)
     threads: tuple[list[float], list[float]] = [], []
     for (lane, value, name), place in zip(ends, places, strict=True):
-        threads[0].extend([lane.epochs[-1]["epoch"], edge, math.nan])
+        threads[0].extend([lane.epochs[-1].epoch, edge, math.nan])
         threads[1].extend([value, place, math.nan])
         letter, _, title = name.partition(" ")
         figure.add_annotation(
@@ -134,15 +134,16 @@ def results(outcomes: Sequence[Outcome]) -> tuple[tuple[str, ...], list[tuple[st
     rows: list[tuple[str, ...]] = []
     for letter, outcome in zip(LETTERS, outcomes, strict=False):
         for lane in outcome.lanes:
+            result = lane.result
             rows.append(
                 (
                     letter,
                     lane.title,
-                    metrics.percent(lane.result.get("test_accuracy"), outcome.dataset.test_images),
-                    metrics.loss(lane.result.get("test_loss")),
+                    metrics.percent(result.test_accuracy if result else None, outcome.dataset.test_images),
+                    metrics.loss(result.test_loss if result else None),
                     metrics.throughput(lane.throughput) if outcome.times_compare else metrics.NOT_KNOWN,
                     metrics.NOT_KNOWN if outcome.busy else metrics.duration(lane.train_s or None),
-                    metrics.mebibytes(lane.result.get("rss_mib")),
+                    metrics.mebibytes(result.rss_mib if result else None),
                 )
             )
     return columns, rows

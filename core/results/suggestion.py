@@ -32,7 +32,7 @@ Rule = Callable[[Outcome, TrainSettings], tuple[dict[str, Any], str, str] | None
 
 def suggestion(outcome: Outcome) -> Suggestion | None:
     """The first rule that has something to say; None after a run that somebody ended or that compares nothing."""
-    run, verdict = outcome.run, outcome.fairness
+    run, verdict = outcome.run, outcome.run.fairness
     if run.state not in ("finished", "failed") or (verdict and verdict.state in ("parted", "failed")):
         return None
     for rule in RULES if run.state == "finished" else (_smaller_rate,):
@@ -45,7 +45,7 @@ def suggestion(outcome: Outcome) -> Suggestion | None:
 def _smaller_rate(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, Any], str, str] | None:
     rate, usual = settings.learning_rate, TrainSettings().learning_rate
     away = [lane for lane in outcome.lanes if lane.diverged]
-    guessing = [lane for lane in outcome.lanes if lane.result and lane.result["test_accuracy"] < CHANCE]
+    guessing = [lane for lane in outcome.lanes if lane.result and lane.result.test_accuracy < CHANCE]
     if away:
         why = f"{away[0].title} diverged at {rate:g}."
     elif guessing and rate > usual:
@@ -72,7 +72,7 @@ def _more_epochs(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, A
 
 def _against_overfitting(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, Any], str, str] | None:
     for lane in outcome.lanes:
-        losses = [epoch["val_loss"] for epoch in lane.epochs]
+        losses = [epoch.val_loss for epoch in lane.epochs]
         lowest = min(losses, default=0.0)
         if not losses or losses[-1] <= ROSE * lowest:
             continue
@@ -101,7 +101,7 @@ def _times_that_compare(outcome: Outcome, settings: TrainSettings) -> tuple[dict
 
 
 def _alignment(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, Any], str, str] | None:
-    verdict = outcome.fairness
+    verdict = outcome.run.fairness
     if settings.alignment == Alignment.EXACT_TWIN:
         if not (verdict and verdict.state == "held" and verdict.complete):
             return None
@@ -109,7 +109,7 @@ def _alignment(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, Any
         return {"alignment": Alignment.AS_SHIPPED}, "the same as shipped", why
     if sorted(settings.engines) != sorted(ALIGNED_PAIR):
         return None
-    right = {round(lane.result["test_accuracy"] * outcome.dataset.test_images) for lane in outcome.lanes if lane.result}
+    right = {round(lane.result.test_accuracy * outcome.dataset.test_images) for lane in outcome.lanes if lane.result}
     if settings.alignment == Alignment.AS_SHIPPED and len(right) < 2:
         return None
     why = "It shows whether a difference is the framework's: everything else is equal then."

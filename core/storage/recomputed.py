@@ -8,14 +8,15 @@ from typing import get_args
 
 from core.data.datasets import DATASETS
 from core.experiment import parity
-from core.experiment.fairness import Comparison, Parting, Verdict, Where, from_fields, state_of
+from core.experiment.fairness import Comparison, Parting, Verdict, Where, state_of
 from core.experiment.kinds import shown
 from core.experiment.metrics import POINTS_PER_EPOCH
 from core.experiment.network import weight_specs
 from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment
-from core.protocol import messages
-from core.storage.records import Row, Run
+from core.protocol.messages import Epoch, Result, Step
+from core.storage.records import Run
+from core.storage.rows import Row
 
 PLACES: tuple[Where, ...] = get_args(Where)
 """Where lanes part, in the order in which it is looked at."""
@@ -43,9 +44,8 @@ def verdict_fault(run: Run, rows: Sequence[Row]) -> str:
 
     The rows are sound, each for itself; where none says anything of fairness, nothing is wrong.
     """
-    fields = next((row.fields for row in rows if row.kind == "fairness"), None)
-    said = from_fields(fields)
-    if fields is None or said is None:
+    said, written = next(((row.event, row.as_json()) for row in rows if isinstance(row.event, Verdict)), (None, {}))
+    if said is None:
         return ""
     if run.settings.alignment == Alignment.AS_SHIPPED:
         return "its lanes were not aligned, and it says that they were compared"
@@ -58,7 +58,7 @@ def verdict_fault(run: Run, rows: Sequence[Row]) -> str:
         if (value := getattr(said, name)) != (made := getattr(found, name)):
             return _other(name, value, made)
     for name in ("first_losses_difference", "step_loss_difference"):  # older files do not have the first
-        if name in fields and not getattr(said, name) >= (least := getattr(found, name)):
+        if name in written and not getattr(said, name) >= (least := getattr(found, name)):
             return _other(name, getattr(said, name), f"{least} or more")
     return _steps_fault(run, rows, said, found) or _weights_fault(said) or _state_fault(said)
 
@@ -68,10 +68,10 @@ def _recompute(run: Run, rows: Sequence[Row]) -> Verdict:
     settings = run.settings
     comparison = Comparison(settings.engines, settings.alignment, settings.dropout, every_step=False)
     for row in rows:
-        if row.kind in ("step", "epoch", "result"):
-            comparison.take(row.engine, messages.EVENTS[row.kind].validate_python(row.fields))
+        if isinstance(row.event, Step | Epoch | Result):
+            comparison.take(row.engine, row.event)
     complete = all(lane.state == "finished" for lane in run.lanes)
-    certified = next((row.fields["passed"] for row in rows if row.kind == "certificate"), None)
+    certified = next((row.event.passed for row in rows if isinstance(row.event, Certificate)), None)
     return comparison.verdict((), complete, certified)
 
 
@@ -139,9 +139,10 @@ def _most_steps(run: Run, rows: Sequence[Row], epochs: int) -> int:
     between = -(-steps // POINTS_PER_EPOCH) - 1
     done = dict.fromkeys(run.settings.engines, 0)
     for row in rows:
-        if row.kind in ("step", "epoch") and row.fields["epoch"] == epochs + 1:
+        event = row.event
+        if isinstance(event, Step | Epoch) and event.epoch == epochs + 1:
             # After the last step that is kept there may have been others, but not the next that is.
-            last = steps if row.kind == "epoch" else int(row.fields["points"][-1][0]) if row.fields["points"] else 0
+            last = steps if isinstance(event, Epoch) else int(event.points[-1][0]) if event.points else 0
             done[row.engine] = min(steps, last + between)
     return steps * epochs + min(done.values())
 

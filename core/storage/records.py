@@ -1,19 +1,20 @@
-"""What the store holds, as values: a run, its lanes and rows, those that came with the project, and what is sought."""
+"""What the store holds, as values: a run, its lanes, those that came with the project, and what is sought."""
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from core.experiment.dates import day_and_time
-from core.experiment.fairness import Verdict, from_fields
+from core.experiment.fairness import Verdict
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.titles import sought_in_settings
 from core.storage.database import OPEN_STATES, State, StoreError
+from core.storage.rows import Row, RowEvent, RunChanged, read
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 """Checks a run id wherever one enters: sortable by time, safe in a URL and as a file name."""
@@ -23,21 +24,6 @@ NAME_LETTERS, NOTE_LETTERS = 500, 2000
 
 class UnknownRun(StoreError):
     """No run has this id."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One thing that happened in a run: `seq` counts from 1 in the run; `engine` is empty for the run itself."""
-
-    seq: int
-    engine: str
-    kind: str
-    fields: dict[str, Any]
-
-    def as_json(self) -> dict[str, Any]:
-        """The row as one flat JSON object."""
-        own = {"seq": self.seq, "engine": self.engine, "kind": self.kind}
-        return own | self.fields | own  # in this order, and a field of the same name does not hide it
 
 
 @dataclass(frozen=True)
@@ -153,15 +139,6 @@ class Wanted:
         return [part.strip() for part in self.text.casefold().split(",") if part.strip()]
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A row before it has a number."""
-
-    engine: str
-    kind: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-
 def checked_id(run_id: str) -> str:
     """The id if it could be one. Raises `UnknownRun`."""
     if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
@@ -176,10 +153,15 @@ def check_words(name: str, note: str) -> None:
             raise StoreError(f"A {what} has at most {most:,} letters; this one has {len(text):,}.")
 
 
-def said_at_the_end(rows: Sequence[Row]) -> tuple[dict[str, Any] | None, bool]:
-    """What a run's rows say of its fairness, as JSON fields, and whether its machine was busy."""
-    said = next((row.fields for row in rows if row.kind == "fairness"), None)
-    return said, any(row.kind == "run" and row.fields.get("busy", False) for row in rows)
+def said_at_the_end(events: Iterable[RowEvent]) -> tuple[Verdict | None, bool]:
+    """What a run's rows say of its fairness, and whether its machine was busy."""
+    verdict, busy = None, False
+    for event in events:
+        if isinstance(event, Verdict):
+            verdict = event
+        elif isinstance(event, RunChanged):
+            busy = event.busy
+    return verdict, busy
 
 
 class Recording:
@@ -187,12 +169,31 @@ class Recording:
 
     def __init__(self, path: Path) -> None:
         content = json.loads(path.read_text())
-        lanes = tuple(Lane(**lane) for lane in content["lanes"])
-        self.rows = [Row(row.pop("seq"), row.pop("engine"), row.pop("kind"), row) for row in content["rows"]]
-        said, busy = said_at_the_end(self.rows)
-        settings = TrainSettings.of_store(content["run"]["settings"])
-        own = {"settings": settings, "source": "recorded", "lanes": lanes, "fairness": from_fields(said), "busy": busy}
-        self.run = Run(**{**content["run"], **own})
+        run = content["run"]
+        self.lines = [(row.pop("seq"), row.pop("engine"), row.pop("kind"), json.dumps(row)) for row in content["rows"]]
+        """Number, engine, kind and text of each row."""
+        verdict, busy = said_at_the_end(read(*line).event for line in self.lines if line[2] in ("run", "fairness"))
+        self.run = Run(
+            id=run["id"],
+            created_at=run["created_at"],
+            started_at=run["started_at"],
+            ended_at=run["ended_at"],
+            state=run["state"],
+            reason=run["reason"],
+            settings=TrainSettings.of_store(run["settings"]),
+            machine=run["machine"],
+            source="recorded",
+            lanes=tuple(Lane(**lane) for lane in content["lanes"]),
+            name=run.get("name", ""),
+            note=run.get("note", ""),
+            fairness=verdict,
+            busy=busy,
+        )
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """All rows, typed when they are first read."""
+        return [read(*line) for line in self.lines]
 
 
 @cache

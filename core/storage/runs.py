@@ -8,12 +8,13 @@ import contextlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.experiment.fairness import from_fields
+from core.experiment.fairness import Verdict
 from core.experiment.settings import TrainSettings
+from core.protocol.messages import Result
 from core.storage import records
 from core.storage.database import (
     COSTS_ALIKE,
@@ -26,10 +27,8 @@ from core.storage.database import (
 from core.storage.records import (
     Damaged,
     DamagedRun,
-    Entry,
     Lane,
     Recording,
-    Row,
     Run,
     UnknownRun,
     Wanted,
@@ -37,11 +36,17 @@ from core.storage.records import (
     read_recordings,
     said_at_the_end,
 )
-from core.storage.soundness import Unsound, check_listed, settings_of
+from core.storage.rows import KINDS, Entry, LaneChanged, Row, RunChanged, Unsound, flat, read, to_text
+from core.storage.soundness import run_of
 
 ALL_ROWS = 10**9
 """A limit that no run reaches."""
 RECORDED = Path(__file__).parent / "recorded"
+COLUMNS = (
+    "id, created_at, started_at, ended_at, state, reason, settings, machine, name, note, pinned, source, visitor, "
+    "fairness, busy"
+)
+_Line = tuple[int, str, str, str]
 
 
 def folder_bytes(folder: Path) -> int:
@@ -84,7 +89,7 @@ class Store(Database):
             for seq, entry in enumerate(entries, start=last + 1):
                 connection.execute(
                     "INSERT INTO rows (run, seq, engine, kind, fields) VALUES (?, ?, ?, ?, ?)",
-                    (run_id, seq, entry.engine, entry.kind, json.dumps(entry.fields, allow_nan=False)),
+                    (run_id, seq, entry.engine, entry.kind, to_text(entry.event)),
                 )
                 self._follow(connection, run_id, entry)
         return last + len(entries)
@@ -92,25 +97,25 @@ class Store(Database):
     @staticmethod
     def _follow(connection: sqlite3.Connection, run_id: str, entry: Entry) -> None:
         """Keeps the listing's columns in step with the row."""
-        fields = entry.fields
-        if entry.kind == "run":
-            column = "started_at" if fields["state"] == "running" else "ended_at"
-            connection.execute(
-                f"UPDATE runs SET state = ?, reason = ?, busy = ?, {column} = ? WHERE id = ?",
-                (fields["state"], fields.get("reason", ""), fields.get("busy", False), now(), run_id),
-            )
-        elif entry.kind == "fairness":
-            connection.execute("UPDATE runs SET fairness = ? WHERE id = ?", (json.dumps(fields), run_id))
-        elif entry.kind == "lane":
-            connection.execute(
-                "UPDATE lanes SET state = ?, reason = ? WHERE run = ? AND engine = ?",
-                (fields["state"], fields.get("reason", ""), run_id, entry.engine),
-            )
-        elif entry.kind == "result":
-            connection.execute(
-                "UPDATE lanes SET test_loss = ?, test_accuracy = ? WHERE run = ? AND engine = ?",
-                (fields["test_loss"], fields["test_accuracy"], run_id, entry.engine),
-            )
+        match entry.event:
+            case RunChanged(state, reason, busy):
+                column = "started_at" if state == "running" else "ended_at"
+                connection.execute(
+                    f"UPDATE runs SET state = ?, reason = ?, busy = ?, {column} = ? WHERE id = ?",
+                    (state, reason, busy, now(), run_id),
+                )
+            case Verdict():
+                connection.execute("UPDATE runs SET fairness = ? WHERE id = ?", (to_text(entry.event), run_id))
+            case LaneChanged(state, _, reason):
+                connection.execute(
+                    "UPDATE lanes SET state = ?, reason = ? WHERE run = ? AND engine = ?",
+                    (state, reason, run_id, entry.engine),
+                )
+            case Result(test_loss, test_accuracy):
+                connection.execute(
+                    "UPDATE lanes SET test_loss = ?, test_accuracy = ? WHERE run = ? AND engine = ?",
+                    (test_loss, test_accuracy, run_id, entry.engine),
+                )
 
     def annotate(self, run_id: str, name: str, note: str, pinned: bool) -> None:
         """Sets what a run's owner says of it. Raises `StoreError` where it is too long."""
@@ -179,17 +184,21 @@ class Store(Database):
         return run_id
 
     def _insert(self, run_id: str, run: Run, rows: Sequence[Row], visitor: str) -> None:
-        columns = ("created_at", "started_at", "ended_at", "state", "reason", "name", "note")
-        values = [getattr(run, column) for column in columns]
-        said, busy = said_at_the_end(rows)
+        verdict, busy = said_at_the_end(row.event for row in rows)
+        said = "null" if verdict is None else to_text(verdict)
+        settings, machine = json.dumps(run.settings.as_json()), json.dumps(run.machine)
         with self.writing() as connection:
             connection.execute(
-                f"INSERT INTO runs (id, visitor, settings, machine, source, fairness, busy, {', '.join(columns)}) "
-                f"VALUES (?, ?, ?, ?, 'imported', ?, ?, {', '.join('?' * len(columns))})",
-                (run_id, visitor, *map(json.dumps, (run.settings.as_json(), run.machine, said)), busy, *values),
+                "INSERT INTO runs (id, created_at, started_at, ended_at, state, reason, settings, machine, name, note, "
+                "visitor, fairness, busy, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'imported')",
+                (
+                    *(run_id, run.created_at, run.started_at, run.ended_at, run.state, run.reason),
+                    *(settings, machine, run.name, run.note, visitor, said, busy),
+                ),
             )
             connection.executemany(
-                "INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO lanes (run, engine, position, state, reason, test_loss, test_accuracy) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
                     (run_id, lane.engine, i, lane.state, lane.reason, lane.test_loss, lane.test_accuracy)
                     for i, lane in enumerate(run.lanes)
@@ -198,7 +207,7 @@ class Store(Database):
             connection.executemany(
                 "INSERT INTO rows (run, seq, engine, kind, fields) VALUES (?, ?, ?, ?, ?)",
                 [
-                    (run_id, seq, row.engine, row.kind, json.dumps(row.fields, allow_nan=False))
+                    (run_id, seq, row.engine, row.kind, row.text or to_text(row.event))
                     for seq, row in enumerate(rows, start=1)
                 ],
             )
@@ -268,7 +277,7 @@ class Store(Database):
         with self.reading() as connection:
             if connection is None:
                 return []
-            found = connection.execute(f"SELECT * FROM runs {where}", values).fetchall()
+            found = connection.execute(f"SELECT {COLUMNS} FROM runs {where}", values).fetchall()
             lanes: dict[str, list[Lane]] = {run["id"]: [] for run in found}
             for some in (found[i : i + 500] for i in range(0, len(found), 500)):
                 query = (
@@ -280,49 +289,47 @@ class Store(Database):
         sound = []
         for line in found:
             try:
-                sound.append(self._run(line, tuple(lanes[line["id"]])))
+                sound.append(run_of(line, tuple(lanes[line["id"]])))
             except Unsound as unsound:
                 if damaged is not None:
                     damaged.append(Damaged(str(line["id"]), str(unsound)))
         return sound
 
-    @staticmethod
-    def _run(run: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
-        """A line of `runs`, whose columns are called like the fields. Raises `Unsound`."""
-        try:
-            settings, machine = json.loads(run["settings"]), json.loads(run["machine"])
-            fairness = from_fields(json.loads(run["fairness"]))
-        except (ValueError, TypeError, LookupError, RecursionError):
-            raise Unsound("its settings, its machine or its verdict cannot be read") from None
-        parsed = {"settings": settings_of(settings), "machine": machine}
-        parsed |= {name: bool(run[name]) for name in ("pinned", "busy")}
-        found = Run(**{**dict(run), **parsed, "lanes": lanes, "fairness": fairness})
-        check_listed(found)
-        return found
-
     def rows(self, run_id: str, after: int = 0, limit: int = 5000, steps: bool = True) -> list[Row]:
         """A run's rows with `seq` above `after`, in order; without the many `step` rows where `steps` is false.
 
-        Raises `UnknownRun` for an id that cannot be one.
+        Rows of a kind that is not known are left out. Raises `UnknownRun` for an id that cannot be one, `DamagedRun`
+        where a row cannot be read.
         """
         if recording := self._recordings.get(checked_id(run_id)):
             return [row for row in recording.rows if row.seq > after and (steps or row.kind != "step")][:limit]
+        try:
+            return [read(*line) for line in self._lines(run_id, after, limit, steps) if line[2] in KINDS]
+        except Unsound as unsound:
+            raise DamagedRun(Damaged(run_id, str(unsound))) from None
+
+    def rows_as_json(self, run_id: str, after: int = 0, limit: int = ALL_ROWS) -> list[dict[str, Any]]:
+        """The same rows for a browser, as they were written: none of them becomes a value. Raises as `rows`."""
+        if recording := self._recordings.get(checked_id(run_id)):
+            lines: Iterable[_Line] = [line for line in recording.lines if line[0] > after][:limit]
+        else:
+            lines = self._lines(run_id, after, limit)
+        found = []
+        for seq, engine, kind, text in lines:
+            try:
+                found.append(flat(seq, engine, kind, json.loads(text)))
+            except (ValueError, TypeError, RecursionError):
+                raise DamagedRun(Damaged(run_id, f"row {seq} holds no JSON object")) from None
+        return found
+
+    def _lines(self, run_id: str, after: int, limit: int, steps: bool = True) -> list[_Line]:
+        """Number, engine, kind and text of rows."""
         wanted = "run = ? AND seq > ?" + ("" if steps else " AND kind <> 'step'")
         query = f"SELECT seq, engine, kind, fields FROM rows WHERE {wanted} ORDER BY seq LIMIT ?"
         with self.reading() as connection:
             # All at once: a statement that an error leaves half read would hold its lock on.
             found = connection.execute(query, (run_id, after, limit)).fetchall() if connection else ()
-        return [self._row(run_id, row) for row in found]
-
-    @staticmethod
-    def _row(run_id: str, row: sqlite3.Row) -> Row:
-        try:
-            fields = json.loads(row["fields"])
-        except (ValueError, TypeError, RecursionError):
-            fields = None
-        if not isinstance(fields, dict):
-            raise DamagedRun(Damaged(run_id, f"row {row['seq']} holds no JSON object"))
-        return Row(row["seq"], row["engine"], row["kind"], fields)
+        return [(line["seq"], line["engine"], line["kind"], line["fields"]) for line in found]
 
     def last_like(self, settings: TrainSettings) -> Run | None:
         """The newest run that finished here, on a machine left to it, and whose epochs cost the same.

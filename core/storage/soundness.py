@@ -1,6 +1,6 @@
 """Whether a run can be: what is checked of a run and of its rows, whoever wrote them.
 
-Types are those of `core.protocol.messages`, written once there; ranges follow from a figure's unit, which is the last
+Types are those of `core.storage.rows`, which a row has by now; ranges follow from a figure's unit, which is the last
 word of its name, so that a new field of a message is checked without a line here. Workers do not pay for it: only what
 comes from a file, or cannot be drawn, is checked.
 """
@@ -8,24 +8,32 @@ comes from a file, or cannot be drawn, is checked.
 import json
 import math
 import re
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, ClassVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
-from core.data.datasets import CLASSES, DATASETS, Dataset, Progress
-from core.experiment.fairness import Verdict
+from core.data.datasets import CLASSES, DATASETS, Dataset
+from core.experiment.fairness import Verdict, from_fields
 from core.experiment.kinds import shown
 from core.experiment.parity import Certificate
 from core.experiment.settings import InvalidSettings, TrainSettings
-from core.protocol import messages
+from core.protocol.messages import Built, Epoch, Ready, Result, Step
 from core.storage.database import ENDED_STATES, OPEN_STATES, StoreError
 from core.storage.recomputed import certificate_fault, verdict_fault
-from core.storage.records import Damaged, DamagedRun, Lane, Row, Run
+from core.storage.records import Damaged, DamagedRun, Lane, Run
+from core.storage.rows import (
+    LANES_KINDS,
+    RUNS_KINDS,
+    DrawnMeanwhile,
+    LaneChanged,
+    Provenance,
+    Row,
+    RunChanged,
+    Unsound,
+)
 
 MOST_LETTERS = 20_000
 """Of one text in a row; a model's summary takes 3,000."""
@@ -39,54 +47,7 @@ RANGES = {
 FIRST_YEAR, LAST_YEAR = 1970, 9000
 CLOCKS_DIFFER = timedelta(hours=1)
 """How far ahead of ours the clock of the machine that made a file may be."""
-
-
-class Unsound(ValueError):
-    """A run or a row that cannot be: the rest of a sentence, without its stop."""
-
-
-@dataclass(frozen=True)
-class _Row:
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-
-@dataclass(frozen=True)
-class _LaneRow(_Row):
-    state: str
-    epoch: int = 0
-    reason: str = ""
-    diverged: bool = False
-
-
-@dataclass(frozen=True)
-class _RunRow(_Row):
-    state: str
-    reason: str = ""
-    busy: bool = False
-
-
-@dataclass(frozen=True)
-class _PreparedRow:
-    source: str
-    source_sha256: dict[str, str]
-    note: str = ""
-
-
-LANES_KINDS: dict[str, TypeAdapter[Any]] = {
-    **{kind: messages.EVENTS[kind] for kind in ("ready", "built", "step", "epoch", "result")},
-    "lane": TypeAdapter(_LaneRow),
-}
-RUNS_KINDS: dict[str, TypeAdapter[Any]] = {
-    "run": TypeAdapter(_RunRow),
-    "prepared": TypeAdapter(_PreparedRow),
-    "certificate": TypeAdapter(Certificate),
-    "fairness": TypeAdapter(Verdict),
-    "beside": TypeAdapter(_Row),
-    "data": TypeAdapter(Progress),
-}
-"""The rows that pages read, of a lane and of the run itself, each with the type of its fields."""
-KINDS = frozenset((*LANES_KINDS, *RUNS_KINDS))
-ONCE = ("ready", "built", "result", "prepared", "certificate", "fairness", "beside")
+ONCE = (Ready, Built, Result, Provenance, Certificate, Verdict, DrawnMeanwhile)
 
 
 # --- a run ----------------------------------------------------------------------------------------------
@@ -101,6 +62,35 @@ def moment(name: str, text: object) -> datetime:
     if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
         raise Unsound(f"{name} is {shown(text)}, which is no date and time")
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def run_of(line: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
+    """A run from its line of the table of runs, checked. Raises `Unsound`."""
+    try:
+        settings, machine = json.loads(line["settings"]), json.loads(line["machine"])
+        fairness = from_fields(json.loads(line["fairness"]))
+    except (ValueError, TypeError, LookupError, RecursionError):
+        raise Unsound("its settings, its machine or its verdict cannot be read") from None
+    found = Run(
+        id=line["id"],
+        created_at=line["created_at"],
+        started_at=line["started_at"],
+        ended_at=line["ended_at"],
+        state=line["state"],
+        reason=line["reason"],
+        settings=settings_of(settings),
+        machine=machine,
+        source=line["source"],
+        lanes=lanes,
+        name=line["name"],
+        note=line["note"],
+        pinned=bool(line["pinned"]),
+        visitor=line["visitor"],
+        fairness=fairness,
+        busy=bool(line["busy"]),
+    )
+    check_listed(found)
+    return found
 
 
 def check_listed(run: Run) -> None:
@@ -201,37 +191,18 @@ def _check_row(run: Run, row: Row) -> None:
     kinds = LANES_KINDS if row.engine else RUNS_KINDS
     if row.kind not in kinds or row.engine not in ("", *run.settings.engines):
         raise Unsound(f"no such row of {shown(row.engine) if row.engine else 'the run itself'} can be")
-    given = dict(row.fields)
-    passed = given.pop("passed", None) if row.kind == "certificate" else None
-    try:
-        text = json.dumps(given | ({"engine": ""} if row.kind == "ready" else {}), allow_nan=False)
-        kinds[row.kind].validate_json(text, strict=True)
-    except ValidationError as error:
-        raise Unsound(in_words(error)) from None
-    except (ValueError, RecursionError):  # Python reads NaN and 1e999, which no JSON of ours holds
-        raise Unsound("it holds a number that is none") from None
-    for name, value in _values("", row.fields):
+    for name, value in _values("", row.as_json()):
         _check_value(name, value)
-    if row.kind == "certificate":
-        _check_certificate(run, Certificate(**given), passed)
-    if row.kind in ("step", "epoch") and not 1 <= row.fields["epoch"] <= run.settings.epochs:
-        raise Unsound(f"epoch {row.fields['epoch']} is not one of {run.settings.epochs}")
     dataset = DATASETS[run.settings.dataset]
-    if row.kind == "step":
-        _check_points(row.fields, -(-dataset.training_split // run.settings.batch_size))
-    if row.kind == "result":
-        _check_result(row, dataset)
-
-
-def in_words(error: ValidationError) -> str:
-    """The first fault that was found in fields, as the rest of a sentence."""
-    wrong = error.errors(include_url=False)[0]
-    where, what = shown(".".join(map(str, wrong["loc"][:4]))), wrong["msg"]
-    if wrong["type"] == "missing":
-        return f"{where} is missing"
-    if wrong["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{where} is no field that can be"
-    return f"{where} is {shown(wrong['input'])}: {what[:1].lower()}{what[1:]}"
+    if isinstance(row.event, Step | Epoch) and not 1 <= row.event.epoch <= run.settings.epochs:
+        raise Unsound(f"epoch {row.event.epoch} is not one of {run.settings.epochs}")
+    match row.event:
+        case Certificate():
+            _check_certificate(run, row.event, row.as_json().get("passed"))
+        case Step():
+            _check_points(row.event, -(-dataset.training_split // run.settings.batch_size))
+        case Result():
+            _check_result(row.event, dataset)
 
 
 def _values(name: str, value: object) -> Iterator[tuple[str, object]]:
@@ -263,31 +234,32 @@ def _check_certificate(run: Run, certificate: Certificate, passed: object) -> No
         raise Unsound(why)
 
 
-def _check_points(fields: Mapping[str, Any], steps: int) -> None:
+def _check_points(step: Step, steps: int) -> None:
     """`steps`: how many the batch size makes of the training images, the last and smaller one included."""
-    if fields["steps_per_epoch"] not in (steps - 1, steps) or fields["steps_per_epoch"] < 1:
-        raise Unsound(f"steps_per_epoch is {fields['steps_per_epoch']}, and this batch size makes {steps}")
+    if step.steps_per_epoch not in (steps - 1, steps) or step.steps_per_epoch < 1:
+        raise Unsound(f"steps_per_epoch is {step.steps_per_epoch}, and this batch size makes {steps}")
     before = 0.0
-    for point in fields["points"]:
-        if len(point) != 2 or point[0] != int(point[0]) or not before < point[0] <= fields["steps_per_epoch"]:
+    for point in step.points:
+        if len(point) != 2 or point[0] != int(point[0]) or not before < point[0] <= step.steps_per_epoch:
             raise Unsound(f"{shown(point)} is no step with its loss")
         _check_value("loss", point[1])
         before = point[0]
 
 
-def _check_result(row: Row, dataset: Dataset) -> None:
-    confusion = row.fields["confusion"]
+def _check_result(result: Result, dataset: Dataset) -> None:
+    confusion = result.confusion
     if [len(line) for line in confusion] != [CLASSES] * CLASSES or min(map(min, confusion)) < 0:
         raise Unsound(f"confusion is no table of {CLASSES} by {CLASSES} counts")
     if (total := sum(map(sum, confusion))) != dataset.test_images:
         raise Unsound(f"confusion counts {shown(total)} images, and the data set has {dataset.test_images:,}")
     right = sum(confusion[digit][digit] for digit in range(CLASSES)) / total
     # Two images: an evaluation in other batches may round a tie the other way.
-    if abs(right - row.fields["test_accuracy"]) > 2.5 / total:
-        raise Unsound(f"test_accuracy is {shown(row.fields['test_accuracy'])}, and confusion makes it {right:g}")
+    if abs(right - result.test_accuracy) > 2.5 / total:
+        raise Unsound(f"test_accuracy is {shown(result.test_accuracy)}, and confusion makes it {right:g}")
     for name, ending in (("weights_file", "safetensors"), ("predictions_file", "npz")):
-        if not re.fullmatch(rf"[a-z0-9-]{{1,40}}\.{ending}", row.fields[name]):  # a file of the run's own folder
-            raise Unsound(f"{name} is {shown(row.fields[name])}, which is no name of such a file")
+        file = getattr(result, name)
+        if not re.fullmatch(rf"[a-z0-9-]{{1,40}}\.{ending}", file):  # a file of the run's own folder
+            raise Unsound(f"{name} is {shown(file)}, which is no name of such a file")
 
 
 @dataclass
@@ -300,7 +272,7 @@ class _Seen:
     steps: dict[str, float] = field(default_factory=dict)
     """The last step of the epoch under way."""
     states: dict[str, str] = field(default_factory=dict)
-    results: dict[str, Row] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
     seq: int = 0
 
     def take(self, row: Row) -> None:
@@ -308,23 +280,25 @@ class _Seen:
         if row.seq <= self.seq:
             raise Unsound(f"it comes after row {self.seq}: rows are numbered upwards, each once")
         self.seq = row.seq
-        if row.kind in ONCE and (row.engine, row.kind) in self.kinds:
+        event, engine = row.event, row.engine
+        if isinstance(event, ONCE) and (engine, row.kind) in self.kinds:
             raise Unsound("it comes twice")
-        self.kinds.add((row.engine, row.kind))
-        done = self.epochs.get(row.engine, 0)
-        if row.kind in ("step", "epoch") and row.fields["epoch"] != done + 1:
-            raise Unsound(f"epoch {row.fields['epoch']} comes after epoch {done}")
-        if row.kind == "epoch":
-            self.epochs[row.engine] = done + 1
-            self.steps[row.engine] = 0
-        elif row.kind == "step" and row.fields["points"]:
-            if row.fields["points"][0][0] <= self.steps.get(row.engine, 0):
-                raise Unsound(f"step {row.fields['points'][0][0]:g} comes twice")
-            self.steps[row.engine] = row.fields["points"][-1][0]
-        elif row.kind in ("lane", "run"):
-            self.states[row.engine] = row.fields["state"]
-        elif row.kind == "result":
-            self.results[row.engine] = row
+        self.kinds.add((engine, row.kind))
+        done = self.epochs.get(engine, 0)
+        if isinstance(event, Step | Epoch) and event.epoch != done + 1:
+            raise Unsound(f"epoch {event.epoch} comes after epoch {done}")
+        match event:
+            case Epoch():
+                self.epochs[engine] = done + 1
+                self.steps[engine] = 0
+            case Step(points=[[first, *_], *_] as points):
+                if first <= self.steps.get(engine, 0):
+                    raise Unsound(f"step {first:g} comes twice")
+                self.steps[engine] = points[-1][0]
+            case LaneChanged() | RunChanged():
+                self.states[engine] = event.state
+            case Result():
+                self.results[engine] = event
 
     def close(self) -> None:
         """How the run and its lanes are said to have ended is how their rows say so. Raises `Unsound`."""
@@ -339,11 +313,11 @@ class _Seen:
         name = f"the lane {shown(lane.engine)}"
         if (state := self.states.get(lane.engine, lane.state)) != lane.state:
             raise Unsound(f"{name} is {shown(lane.state)}, and its last row says {shown(state)}")
-        row = self.results.get(lane.engine)
-        if lane.state == "finished" and (row is None or not self.epochs.get(lane.engine)):
-            raise Unsound(f"{name} is finished, and has no {'result' if row is None else 'epoch'}")
+        result = self.results.get(lane.engine)
+        if lane.state == "finished" and (result is None or not self.epochs.get(lane.engine)):
+            raise Unsound(f"{name} is finished, and has no {'result' if result is None else 'epoch'}")
         for figure in ("test_loss", "test_accuracy"):
-            said = row.fields[figure] if row else None
+            said = getattr(result, figure) if result else None
             if getattr(lane, figure) != said:
-                has = f"its result says {said}" if row else "it has no result"
+                has = f"its result says {said}" if result else "it has no result"
                 raise Unsound(f"{name} has the {figure} {shown(getattr(lane, figure))}, and {has}")

@@ -7,8 +7,9 @@ import pytest
 
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
-from core.storage.records import Entry
+from core.storage.rows import Entry, RunChanged
 from core.storage.runs import Store
+from tests.events import epoch, result
 from tests.processes.conftest import OpenLauncher
 from tests.processes.test_cli import FAST, core, only_run
 
@@ -20,7 +21,7 @@ def made(folder: Path, state: str = "finished") -> str:
     store = Store(folder)
     store.open_for_writing()
     run_id = store.create(TrainSettings(), dict(this_machine()))
-    store.append(run_id, [Entry("", "run", {"state": "running"}), Entry("", "run", {"state": state})])
+    store.append(run_id, [Entry("", RunChanged("running")), Entry("", RunChanged(state))])
     store.artifacts(run_id).mkdir(parents=True)
     (store.artifacts(run_id) / "keras.log").write_text("x")
     return run_id
@@ -82,9 +83,10 @@ def test_a_damaged_run_is_said_beside_the_others_and_can_be_deleted(tmp_path: Pa
 @pytest.mark.parametrize("command", [("show",), ("export", "-o", "report.html"), ("predict", "x.png", "--run")])
 def test_whatever_a_run_holds_a_command_ends_with_a_sentence(tmp_path: Path, command: tuple[str, ...]) -> None:
     run_id = made(tmp_path)
-    Store(tmp_path).append(
-        run_id, [Entry("keras", "epoch", {"epoch": 1}), Entry("keras", "result", {"test_loss": 1, "test_accuracy": 1})]
-    )
+    store = Store(tmp_path)
+    store.append(run_id, [Entry("keras", epoch()), Entry("keras", result())])
+    with store.writing() as connection:
+        connection.execute("UPDATE rows SET fields = json_remove(fields, '$.val_loss') WHERE kind = 'epoch'")
     arguments = (command[0], run_id, *command[1:]) if command[-1] != "--run" else (*command, run_id)
     status, _, complaint = core(*arguments, folder=tmp_path)
     assert (status, complaint.startswith(f"Run {run_id} is damaged and cannot be shown: row ")) == (1, True)

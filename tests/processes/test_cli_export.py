@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from core.results.export import as_json
 from core.results.importing import read_json
-from core.storage.records import Row
+from core.storage.rows import Row
 from core.storage.runs import RECORDED, Store
 from tests.processes.conftest import OpenLauncher, settings, wait_for
 from tests.processes.test_cli import core
@@ -56,18 +56,15 @@ def test_tensorboards_own_reader_reads_every_epoch_and_step(tmp_path: Path) -> N
     folder = exported(tmp_path, "tensorboard", "events")
     for lane in RUN.lanes:
         read = EventAccumulator(str(folder / lane.engine), size_guidance={"scalars": 0}).Reload()
-        epochs = [row.fields for row in rows() if row.kind == "epoch" and row.engine == lane.engine]
+        epochs = [row.event for row in rows() if row.kind == "epoch" and row.engine == lane.engine]
         found = [event.value for event in read.Scalars("val_accuracy")]
-        assert found == pytest.approx([epoch["val_accuracy"] for epoch in epochs])
+        assert found == pytest.approx([epoch.val_accuracy for epoch in epochs])
         points = [
-            point
-            for row in rows()
-            if row.kind == "step" and row.engine == lane.engine
-            for point in row.fields["points"]
+            point for row in rows() if row.kind == "step" and row.engine == lane.engine for point in row.event.points
         ]
         assert len(read.Scalars("batch_loss")) == len(points)
         assert read.Tensors("run/text_summary")[0].tensor_proto.string_val[0].decode() == "As shipped, MNIST"
-        assert [event.step for event in read.Scalars("val_loss")] == [429 * epoch["epoch"] for epoch in epochs]
+        assert [event.step for event in read.Scalars("val_loss")] == [429 * epoch.epoch for epoch in epochs]
 
 
 @pytest.mark.parametrize(

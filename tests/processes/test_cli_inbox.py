@@ -15,8 +15,9 @@ from core.experiment.settings import TrainSettings
 from core.launcher import inbox
 from core.launcher.inbox import FOLDER, Guest, Inbox, NotTaken, is_answered
 from core.launcher.launcher import Launcher
-from core.storage.records import Entry
+from core.storage.rows import Entry
 from core.web.server.lifespan import lifespan
+from tests.events import certificate
 from tests.processes.conftest import Spawn, settings
 from tests.processes.test_cli import FAST, core, only_run
 
@@ -73,7 +74,7 @@ def test_a_run_that_waits_there_is_stopped_by_ctrl_c_alone(
     assert process.stderr.readline().endswith("this run is queued there, behind 1 other. Ctrl-C stops it.\n")
     (_, mine) = launcher.active()
     # Nobody presses while the sentence is still being written: it is when a row is shown.
-    launcher.store.append(mine, [Entry("", "certificate", {"passed": True})])
+    launcher.store.append(mine, [Entry("", certificate())])
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["event"] == "certificate"
     process.send_signal(signal.SIGINT)

@@ -59,7 +59,7 @@ def test_every_step_is_compared_and_the_store_keeps_what_is_drawn(open_launcher:
     said = launcher.store.run(run_id).fairness
     assert said is not None
     assert said.steps == 450
-    assert [step for row in kept for step, _ in row.fields["points"]] == list(range(1, 451, 5))
+    assert [step for row in kept for step, _ in row.event.points] == list(range(1, 451, 5))
 
 
 @pytest.mark.usefixtures("without_frameworks")
@@ -149,12 +149,12 @@ def test_a_load_beside_a_run_is_measured_and_no_speed_is_compared(
     run_id = launcher.submit(asked)
     rows = list(launcher.follow(run_id))
     # The other lane's epochs are over before the system's clock of processor time has ticked.
-    epochs = [row.fields for row in rows if (row.engine, row.kind) == ("fake-slow", "epoch")]
+    epochs = [row.event for row in rows if (row.engine, row.kind) == ("fake-slow", "epoch")]
     assert len(epochs) == 2
     for epoch in epochs:
-        assert epoch["others_share"] + epoch["stolen_share"] > 0.5
-        assert 0 < epoch["cpu_s"] < epoch["train_s"]
-        assert epoch["processors"] >= 1
+        assert epoch.others_share + epoch.stolen_share > 0.5
+        assert 0 < epoch.cpu_s < epoch.train_s
+        assert epoch.processors >= 1
     run = launcher.store.run(run_id)
     assert run.busy
     assert "their times cannot be compared" in conclusion(gather(run, rows))

@@ -23,7 +23,8 @@ from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.results import outcome
 from core.storage import runs
 from core.storage.database import FILE, StoreError
-from core.storage.records import Row, Run
+from core.storage.records import Run
+from core.storage.rows import Row
 from core.storage.runs import Store
 from core.storage.soundness import fault
 from tests.processes.conftest import OpenLauncher, Spawn, settings, wait_for, worker, workers
@@ -39,14 +40,14 @@ def finished(launcher: Launcher, run_id: str, within_s: float = 30) -> Run:
 
 
 def epochs(rows: list[Row], engine: str) -> list[int]:
-    return [row.fields["epoch"] for row in rows if row.kind == "epoch" and row.engine == engine]
+    return [row.event.epoch for row in rows if row.kind == "epoch" and row.engine == engine]
 
 
 def in_mid_epoch(launcher: Launcher, run_id: str, engine: str, epoch: int) -> None:
     wait_for(
         f"{engine} is in epoch {epoch}",
         lambda: any(
-            (row.kind, row.engine, row.fields.get("epoch")) == ("step", engine, epoch)
+            (row.kind, row.engine, getattr(row.event, "epoch", 0)) == ("step", engine, epoch)
             for row in launcher.store.rows(run_id)
         ),
     )

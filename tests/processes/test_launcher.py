@@ -13,7 +13,8 @@ from core.experiment.settings import InvalidSettings
 from core.launcher import launcher as launcher_module
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.run import RunInProgress
-from core.storage.records import Row, Run
+from core.storage.records import Run
+from core.storage.rows import Row
 from core.storage.runs import Store
 from tests.processes.conftest import OpenLauncher, settings, wait_for, worker, workers
 
@@ -32,7 +33,7 @@ def ended(launcher: Launcher, run_id: str) -> Run:
 
 
 def epochs(rows: list[Row], engine: str | None = None) -> list[tuple[str, int]]:
-    return [(row.engine, row.fields["epoch"]) for row in rows if row.kind == "epoch" and engine in (None, row.engine)]
+    return [(row.engine, row.event.epoch) for row in rows if row.kind == "epoch" and engine in (None, row.engine)]
 
 
 def shown_epochs(launcher: Launcher, run_id: str, engine: str) -> int:
@@ -40,7 +41,7 @@ def shown_epochs(launcher: Launcher, run_id: str, engine: str) -> int:
 
 
 def shown_steps(launcher: Launcher, run_id: str, epoch: int) -> bool:
-    return any(row.kind == "step" and row.fields["epoch"] == epoch for row in launcher.store.rows(run_id))
+    return any(row.kind == "step" and row.event.epoch == epoch for row in launcher.store.rows(run_id))
 
 
 def most_at_once(rows: list[Row], state: str) -> int:
@@ -48,7 +49,7 @@ def most_at_once(rows: list[Row], state: str) -> int:
     most = 0
     for row in rows:
         if row.kind == "lane":
-            now[row.engine] = row.fields["state"]
+            now[row.engine] = row.event.state
             most = max(most, list(now.values()).count(state))
     return most
 
@@ -75,14 +76,12 @@ def test_a_run_keeps_what_each_kind_of_row_promises(open_launcher: OpenLauncher)
         mine = [row for row in rows if row.engine == engine]
         assert [row.kind for row in mine if row.kind in ("ready", "built", "result")] == ["ready", "built", "result"]
         for epoch in (1, 2, 3):
-            points = [
-                p for row in mine if row.kind == "step" and row.fields["epoch"] == epoch for p in row.fields["points"]
-            ]
+            points = [p for row in mine if row.kind == "step" and row.event.epoch == epoch for p in row.event.points]
             assert [step for step, _ in points] == [1, 2, 3, 4, 5, 6]
         assert (launcher.store.artifacts(run_id) / f"{engine}.safetensors").stat().st_size > 100_000
-    assert rows[0].fields["state"] == "running"
+    assert rows[0].event.state == "running"
     assert rows[-1].kind == "run"
-    assert rows[-1].fields["state"] == "finished"
+    assert rows[-1].event.state == "finished"
 
 
 def test_together_both_train_at_once(open_launcher: OpenLauncher) -> None:
@@ -90,7 +89,7 @@ def test_together_both_train_at_once(open_launcher: OpenLauncher) -> None:
     rows = finish(launcher, launcher.submit(settings("fake-slow,fake-slow-b", schedule="together")))
     assert most_at_once(rows, "training") == 2
     assert sorted(epochs(rows)) == [(engine, n) for engine in ("fake-slow", "fake-slow-b") for n in (1, 2, 3)]
-    assert rows[-1].fields["state"] == "finished"
+    assert rows[-1].event.state == "finished"
 
 
 def test_the_second_run_waits_for_the_first(open_launcher: OpenLauncher) -> None:
@@ -158,8 +157,8 @@ def test_a_queued_run_stops_before_it_began(open_launcher: OpenLauncher) -> None
     launcher.stop(second)
     run = launcher.store.run(second)
     assert (run.state, run.reason, run.started_at) == ("stopped", "You stopped this run before it began.", None)
-    assert finish(launcher, second)[-1].fields["state"] == "stopped"
-    assert finish(launcher, first)[-1].fields["state"] == "finished"
+    assert finish(launcher, second)[-1].event.state == "stopped"
+    assert finish(launcher, first)[-1].event.state == "finished"
 
 
 @pytest.mark.alone
@@ -171,7 +170,7 @@ def test_stop_while_the_data_is_prepared(open_launcher: OpenLauncher, tmp_path: 
     assert wait_for("the run is stopped", lambda: not launcher.store.run(run_id).live) < 2
     assert launcher.store.run(run_id).reason == "You stopped this run before its first epoch."
     rows = finish(launcher, launcher.submit(settings("fake-a", epochs=1)))
-    assert rows[-1].fields["state"] == "finished"
+    assert rows[-1].event.state == "finished"
 
 
 def test_close_while_the_data_is_prepared(open_launcher: OpenLauncher, tmp_path: Path) -> None:
@@ -257,7 +256,7 @@ def test_followers_in_several_threads_see_the_same_rows(open_launcher: OpenLaunc
         thread.join(timeout=60)
     assert len(seen) == 4
     assert all(rows == launcher.store.rows(run_id) for rows in seen)
-    assert seen[0][-1].fields["state"] == "finished"
+    assert seen[0][-1].event.state == "finished"
 
 
 def test_early_stopping_ends_a_lane_and_says_so(open_launcher: OpenLauncher) -> None:
@@ -268,7 +267,7 @@ def test_early_stopping_ends_a_lane_and_says_so(open_launcher: OpenLauncher) -> 
     assert last < 100
     assert run.state == "finished"
     assert run.reason == f"fake-a stopped early after epoch {last}: no better validation loss in 1 epoch."
-    losses = [row.fields["val_loss"] for row in rows if row.kind == "epoch"]
+    losses = [row.event.val_loss for row in rows if row.kind == "epoch"]
     assert losses[-1] >= min(losses[:-1])
     assert all(later < earlier for earlier, later in itertools.pairwise(losses[:-1]))
 
@@ -295,7 +294,7 @@ def test_a_relative_data_folder_is_the_same_folder_for_workers(
     monkeypatch.chdir(data_dir.parent)
     launcher = open_launcher(Path("data"))
     rows = finish(launcher, launcher.submit(settings("fake-a", epochs=1)))
-    assert rows[-1].fields["state"] == "finished"
+    assert rows[-1].event.state == "finished"
     assert Store(data_dir).run(launcher.store.runs()[0].id).state == "finished"
 
 

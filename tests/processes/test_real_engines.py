@@ -23,7 +23,7 @@ def launcher(open_launcher: OpenLauncher) -> Launcher:
 def in_mid_epoch(launcher: Launcher, run_id: str, engine: str, epoch: int) -> None:
     def stepping() -> bool:
         mine = [row for row in launcher.store.rows(run_id) if row.engine == engine and row.kind in ("step", "epoch")]
-        return bool(mine) and mine[-1].kind == "step" and mine[-1].fields["epoch"] >= epoch
+        return bool(mine) and mine[-1].kind == "step" and mine[-1].event.epoch >= epoch
 
     wait_for(f"{engine} is in epoch {epoch}", stepping, within_s=60)
 
@@ -89,7 +89,7 @@ def test_three_lanes_take_turns_forwards_and_backwards(open_launcher: OpenLaunch
         assert lane.built["parameters"] == 32_612
         assert lane.result["test_accuracy"] > 0.8
         points = [
-            step for row in rows if (row.engine, row.kind) == (lane.engine, "step") for step, _ in row.fields["points"]
+            step for row in rows if (row.engine, row.kind) == (lane.engine, "step") for step, _ in row.event.points
         ]
         assert points == list(range(1, 30)) * 3  # every step, of executions of several, too
     assert "trained fastest" in conclusion(outcome)

@@ -270,7 +270,7 @@ def small_export() -> dict[str, Any]:
     run = next(run for run in recorded.recorded() if run.settings.alignment == "same-start")
     kept, seen = [], set()
     for row in recorded.rows(run.id, limit=ALL_ROWS):
-        epoch, state = (row.fields.get(name) for name in ("epoch", "state"))
+        epoch, state = (getattr(row.event, name, None) for name in ("epoch", "state"))
         key = (row.engine, row.kind, epoch if row.kind in ("step", "epoch") else state == "finished")
         if key not in seen and (state or (epoch or 0) <= 2):
             seen.add(key)
@@ -278,8 +278,8 @@ def small_export() -> dict[str, Any]:
     values: dict[str, Any] = json.loads(export.as_json(run, kept))
     comparison = Comparison(run.settings.engines, "same-start", run.settings.dropout, every_step=False)
     for row in kept:
-        if row.kind in ("epoch", "result"):
-            comparison.take(row.engine, messages.EVENTS[row.kind].validate_python(row.fields))
+        if isinstance(row.event, messages.Epoch | messages.Result):
+            comparison.take(row.engine, row.event)
     made = comparison.verdict()
     fairness = next(row for row in values["rows"] if row["kind"] == "fairness")
     fairness |= {name: getattr(made, name) for name in ("epochs", "loss_difference", "accuracy_difference")}

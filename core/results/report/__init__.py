@@ -21,7 +21,8 @@ from core.results.figures import figures
 from core.results.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.results.outcome import LaneOutcome, Outcome, conclusion, gather
 from core.results.report import curves
-from core.storage.records import Row, Run
+from core.storage.records import Run
+from core.storage.rows import Row
 
 STATE_TONES = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
 
@@ -56,7 +57,7 @@ def as_html(run: Run, rows: Sequence[Row]) -> str:
         machine=wording.machine_line(run),
         versions=[(lane, wording.versions_line(lane)) for lane in outcome.lanes],
         data=wording.data_line(outcome),
-        sums=(outcome.prepared or {}).get("source_sha256"),
+        sums=outcome.prepared.source_sha256,
         code=_code(outcome),
         summaries=[lane for lane in outcome.lanes if lane.built],
         colours=figures_of.COLOURS,
@@ -125,7 +126,7 @@ def _split(lanes: Sequence[LaneOutcome]) -> dict[str, Any]:
 
 def _matrix(lane: LaneOutcome, most: int) -> list[list[tuple[str, str]]]:
     """Every cell's count, and its colour where it is a mistake; no zeros."""
-    counts = lane.result["confusion"]
+    counts = lane.tested.confusion
     return [
         [
             (f"{count:,}" if count else "", figures_of.mistake_colour(lane, count / (2 * max(most, 1))))
@@ -138,13 +139,14 @@ def _matrix(lane: LaneOutcome, most: int) -> list[list[tuple[str, str]]]:
 
 
 def _certificate(outcome: Outcome) -> dict[str, Any] | None:
-    if outcome.certificate is None:
+    certificate = outcome.certificate
+    if certificate is None:
         return None
     return {
-        "passed": outcome.certificate["passed"],
-        "words": wording.certificate_words(outcome.certificate),
-        "lines": wording.certificate_lines(outcome.certificate),
-        "meaning": wording.certificate_meaning(outcome),
+        "passed": certificate.passed,
+        "words": wording.certificate_words(certificate),
+        "lines": wording.certificate_lines(certificate),
+        "meaning": wording.certificate_meaning(certificate, outcome.run.settings),
     }
 
 

@@ -6,15 +6,15 @@ Nothing here draws: `chart.html.j2` does, as SVG whose lines stretch with the pa
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from core.experiment import metrics
 from core.experiment.names import framework, is_variant
 from core.experiment.settings import Alignment
+from core.protocol.messages import Epoch, Step
 from core.results import axes
 from core.results.axes import Axis
 from core.results.outcome import LaneOutcome, Outcome
-from core.storage.records import Row
+from core.storage.rows import Row
 
 DRAWN_STEPS = 2000
 """A lane's steps at most, as in the live charts: more cannot be told apart."""
@@ -31,7 +31,7 @@ class Kind:
     key: str
     heading: str
     title: str
-    value: Callable[[dict[str, Any]], float]
+    value: Callable[[Epoch], float]
     say: Callable[[float, int], str]
     """The figure in words; the second argument is how many decimals an accuracy may have."""
     axis: Callable[[Iterable[float]], Axis]
@@ -51,7 +51,7 @@ KINDS = (
         "val_accuracy",
         "Validation accuracy",
         "Validation accuracy by epoch",
-        lambda epoch: 100 * float(epoch["val_accuracy"]),
+        lambda epoch: 100 * epoch.val_accuracy,
         lambda value, decimals: f"{value:.{decimals}f}{NB}%",
         lambda values: axes.linear(values, f"{NB}%", most=100),
     ),
@@ -59,7 +59,7 @@ KINDS = (
         "loss",
         "Loss",
         "Validation loss by epoch",
-        lambda epoch: float(epoch["val_loss"]),
+        lambda epoch: epoch.val_loss,
         lambda value, _: metrics.loss(value),
         axes.logarithmic,
     ),
@@ -67,7 +67,7 @@ KINDS = (
         "seconds",
         "Seconds per epoch",
         "Seconds per epoch",
-        lambda epoch: float(epoch["train_s"]),
+        lambda epoch: epoch.train_s,
         lambda value, _: f"{three_digits(value)}{NB}s",
         lambda values: axes.linear(values, from_zero=True),
     ),
@@ -75,7 +75,7 @@ KINDS = (
         "throughput",
         "Images per second",
         "Images per second",
-        lambda epoch: float(epoch["images_per_s"]),
+        lambda epoch: epoch.images_per_s,
         lambda value, _: metrics.throughput(value),
         lambda values: axes.linear(values, from_zero=True),
     ),
@@ -146,9 +146,9 @@ def _chart(kind: Kind, outcome: Outcome, lanes: list[LaneOutcome], steps: dict[s
     parts: list[tuple[str, LaneOutcome, Points]] = []
     if kind.key == "loss":
         parts += [("steps", lane, steps[lane.engine][0]) for lane in lanes]
-        training = [(lane, [(float(e["epoch"]), float(e["train_loss"])) for e in lane.epochs]) for lane in lanes]
+        training = [(lane, [(float(e.epoch), e.train_loss) for e in lane.epochs]) for lane in lanes]
         parts += [("training", lane, points) for lane, points in training]
-    parts += [("main", lane, [(float(e["epoch"]), kind.value(e)) for e in lane.epochs]) for lane in lanes]
+    parts += [("main", lane, [(float(e.epoch), kind.value(e)) for e in lane.epochs]) for lane in lanes]
     x = axes.epochs(outcome.run.settings.epochs, first=0 if kind.key == "loss" else 1)
     y = kind.axis([value for _, _, points in parts for _, value in points])
     lines = [Line(part, lane, _placed(points, x, y), _marked(part, points)) for part, lane, points in parts]
@@ -188,14 +188,14 @@ def _steps(engine: str, rows: Sequence[Row]) -> tuple[Points, bool]:
     found: Points = []
     sampled, before = False, 0
     for row in rows:
-        if row.kind != "step" or row.engine != engine:
+        if not isinstance(row.event, Step) or row.engine != engine:
             continue
-        per_epoch = row.fields["steps_per_epoch"]
-        for step, loss in row.fields["points"]:
-            place = (row.fields["epoch"] - 1) * per_epoch + int(step)
+        per_epoch = row.event.steps_per_epoch
+        for step, loss in row.event.points:
+            place = (row.event.epoch - 1) * per_epoch + int(step)
             sampled |= bool(before) and place > before + 1
             before = place
-            found.append((place / per_epoch, float(loss)))
+            found.append((place / per_epoch, loss))
     every = math.ceil(len(found) / DRAWN_STEPS) or 1
     return found[::every], sampled or every > 1
 
@@ -207,8 +207,8 @@ def _tips(kind: Kind, lanes: list[LaneOutcome], x: Axis, decimals: int) -> list[
         for epoch in lane.epochs:
             words = f"{lane.title} {kind.say(kind.value(epoch), decimals)}"
             if kind.key == "loss":
-                words += f", training {metrics.loss(epoch['train_loss'])}"
-            known.setdefault(epoch["epoch"], []).append(words)
+                words += f", training {metrics.loss(epoch.train_loss)}"
+            known.setdefault(epoch.epoch, []).append(words)
 
     def column(epoch: int) -> Tip:
         left, right = (max(0.0, min(100.0, 100 * x.share(epoch + half))) for half in (-0.5, 0.5))
@@ -225,9 +225,9 @@ def finding(kind: Kind, outcome: Outcome) -> str:
     decimals = metrics.percent_decimals(outcome.dataset.validation_images)
     lasts = [lane.epochs[-1] for lane in lanes]
     words = [f"{lane.title} {kind.say(kind.value(last), decimals)}" for lane, last in zip(lanes, lasts, strict=True)]
-    if len({last["epoch"] for last in lasts}) == 1:
-        return f"{kind.title}. {', '.join(words)} after epoch {lasts[0]['epoch']}."
-    each = [f"{word} after epoch {last['epoch']}" for word, last in zip(words, lasts, strict=True)]
+    if len({last.epoch for last in lasts}) == 1:
+        return f"{kind.title}. {', '.join(words)} after epoch {lasts[0].epoch}."
+    each = [f"{word} after epoch {last.epoch}" for word, last in zip(words, lasts, strict=True)]
     return f"{kind.title}. {', '.join(each)}."
 
 
@@ -236,14 +236,15 @@ def largest_difference(outcome: Outcome, rows: Sequence[Row]) -> float | None:
     seen: dict[tuple[str, int, int], float] = {}
     largest = None
     for row in rows:
-        if row.kind == "step":
-            losses = [("step", int(step), loss) for step, loss in row.fields["points"]]
-        elif row.kind == "epoch":
-            losses = [(name, 0, row.fields[name]) for name in ("train_loss", "val_loss")]
-        else:
-            continue
+        match event := row.event:
+            case Step():
+                losses = [("step", int(step), loss) for step, loss in event.points]
+            case Epoch():
+                losses = [("train_loss", 0, event.train_loss), ("val_loss", 0, event.val_loss)]
+            case _:
+                continue
         for name, step, loss in losses:
-            point = (name, row.fields["epoch"], step)
+            point = (name, event.epoch, step)
             if point in seen:
                 largest = max(largest or 0.0, abs(seen[point] - loss))
             seen.setdefault(point, loss)

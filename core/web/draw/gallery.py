@@ -88,7 +88,7 @@ def _mark(engine: str) -> str:
 def matrix(outcome: Outcome, gallery: Gallery, lane: LaneOutcome, most: int) -> None:
     """One lane's confusion matrix; a pressed number or a line of the list opens its images."""
     classes = outcome.dataset.class_names
-    counts = np.array(lane.result["confusion"])
+    counts = np.array(lane.tested.confusion)
     np.fill_diagonal(counts, 0)
     cells = sorted(((int(counts[i, j]), i, j) for i, j in zip(*np.nonzero(counts), strict=True)), reverse=True)
     st.markdown(f"**{marked(lane.engine)}**, {charts.mistakes(lane):,} mistakes")

@@ -16,7 +16,8 @@ from core.results.importing import ImportRefused, read_json
 from core.results.models import readable
 from core.results.report import as_html
 from core.storage.database import StoreError
-from core.storage.records import Row, Run
+from core.storage.records import Run
+from core.storage.rows import Row
 from core.storage.runs import ALL_ROWS, Store
 from core.web.elements import turns as turns_view
 from core.web.elements.markdown import literal

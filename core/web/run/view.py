@@ -9,7 +9,8 @@ from core.experiment import metrics
 from core.experiment.dates import day
 from core.experiment.machine import machine_words
 from core.experiment.names import framework, is_variant
-from core.experiment.settings import Alignment, InvalidSettings
+from core.experiment.parity import Certificate
+from core.experiment.settings import Alignment, InvalidSettings, TrainSettings
 from core.experiment.titles import brief, cut
 from core.launcher.launcher import Launcher
 from core.results import charts, wording
@@ -79,7 +80,7 @@ def lane_cards(outcome: Outcome) -> None:
     for column, lane in side_by_side(outcome.lanes, CARDS_IN_A_ROW, wrap=wrap):
         with column, st.container(border=True, height="stretch"):
             # Which device a lane trains on is always in sight: lanes on different ones do not compare.
-            device = f" :small[{literal(lane.built['device'])}]" if lane.built else ""
+            device = f" :small[{literal(lane.device)}]" if lane.built else ""
             st.markdown(f"**{marked(lane.engine)}**{device}")
             label, value, caption = wording.card(outcome, lane)
             st.metric(label, value)
@@ -100,8 +101,8 @@ def live_charts(outcome: Outcome, store: Store, route: Route) -> Route:
     run, images = outcome.run, outcome.dataset.validation_images
     fed = None
     if route == "blocked":
-        rows = store.rows(run.id, limit=100_000)
-        fed = FedRows([row.as_json() for row in rows], rows[-1].seq if rows else 0, run.state)
+        rows = store.rows_as_json(run.id, limit=100_000)
+        fed = FedRows(rows, rows[-1]["seq"] if rows else 0, run.state)
     view = ChartView(
         run=run.id,
         epochs=run.settings.epochs,
@@ -187,27 +188,25 @@ def code(outcome: Outcome) -> None:
 
 def folded(outcome: Outcome) -> None:
     """Model summaries, certificate, machine and versions."""
-    if built := [lane for lane in outcome.lanes if lane.built]:
+    if summaries := [(lane.engine, lane.built.summary) for lane in outcome.lanes if lane.built]:
         with st.expander("Model summaries"):
-            for lane in built:  # one below the other: Keras' table needs the width
-                st.markdown(marked(lane.engine))
-                printout(lane.built["summary"])
-    if outcome.certificate is not None:
-        with st.expander(f"Certificate before epoch 1: {'passed' if outcome.certificate['passed'] else 'failed'}"):
-            certificate(outcome)
+            for engine, summary in summaries:  # one below the other: Keras' table needs the width
+                st.markdown(marked(engine))
+                printout(summary)
+    if (found := outcome.certificate) is not None:
+        with st.expander(f"Certificate before epoch 1: {'passed' if found.passed else 'failed'}"):
+            certificate(found, outcome.run.settings)
     with st.expander("Machine and versions"):
         machine(outcome)
 
 
-def certificate(outcome: Outcome) -> None:
+def certificate(found: Certificate, settings: TrainSettings) -> None:
     """What was measured before epoch 1, with its bounds, pass or fail."""
-    c = outcome.certificate or {}
-    passed = bool(c["passed"])
-    st.badge("passed" if passed else "failed", color="green" if passed else "red")
-    st.markdown(wording.certificate_words(c))
-    table = pd.DataFrame.from_dict(wording.certificate_lines(c), orient="index", columns=["measured", "allowed"])
+    st.badge("passed" if found.passed else "failed", color="green" if found.passed else "red")
+    st.markdown(wording.certificate_words(found))
+    table = pd.DataFrame.from_dict(wording.certificate_lines(found), orient="index", columns=["measured", "allowed"])
     st.table(table, border="horizontal")
-    st.markdown(wording.certificate_meaning(outcome))
+    st.markdown(wording.certificate_meaning(found, settings))
 
 
 def machine(outcome: Outcome) -> None:
@@ -216,7 +215,7 @@ def machine(outcome: Outcome) -> None:
     for lane in outcome.lanes:
         st.markdown(f"{marked(lane.engine)}: {literal(wording.versions_line(lane))}")
     st.markdown(literal(wording.data_line(outcome)))
-    if sums := (outcome.prepared or {}).get("source_sha256"):
+    if sums := outcome.prepared.source_sha256:
         printout("\n".join(f"{sha256}  {name}" for name, sha256 in sums.items()))
 
 

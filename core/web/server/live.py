@@ -18,7 +18,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.storage.database import StoreError
-from core.storage.runs import ALL_ROWS, Store
+from core.storage.runs import Store
 
 FRESH_S = 0.1
 """Rows that were read so recently are sent without another look."""
@@ -63,8 +63,8 @@ def _rows_after(store: Store, run_id: str, last: int) -> tuple[str, list[int], l
     """The run's state, and the rows after `last`: their numbers, and each as JSON."""
     # The state first: what is written in between is then fetched by the next call, never missed.
     state = store.run(run_id).state
-    rows = store.rows(run_id, last, ALL_ROWS)
-    return state, [row.seq for row in rows], [json.dumps(row.as_json(), separators=(",", ":")) for row in rows]
+    rows = store.rows_as_json(run_id, last)
+    return state, [row["seq"] for row in rows], [json.dumps(row, separators=(",", ":")) for row in rows]
 
 
 class Tails:

@@ -4,7 +4,9 @@ import pytest
 
 from core.experiment.settings import TrainSettings
 from core.launcher.ending import RunLane, cut_off, how_ended, kept
-from core.storage.records import Lane, Row, Run
+from core.storage.records import Lane, Run
+from core.storage.rows import LaneChanged, Row, RowEvent, RunChanged
+from tests.events import epoch
 
 SETTINGS = TrainSettings()
 
@@ -48,23 +50,23 @@ def test_a_failed_lane_says_its_own_epochs_alone() -> None:
     )
 
 
-def cut(*lanes: Lane, epochs: tuple[str, ...]) -> list[tuple[str, dict[str, object]]]:
+def cut(*lanes: Lane, epochs: tuple[str, ...]) -> list[tuple[str, RowEvent]]:
     """What is added to a run with these lanes whose rows hold an epoch of each of `epochs`."""
     run = Run("20260101-000000-00000000", "", "", None, "running", "", {}, {}, lanes=lanes)
-    rows = [Row(seq, engine, "epoch", {}) for seq, engine in enumerate(epochs, start=1)]
-    return [(entry.engine, dict(entry.fields)) for entry in cut_off(run, rows, "the command line")]
+    rows = [Row(seq, engine, epoch()) for seq, engine in enumerate(epochs, start=1)]
+    return [(entry.engine, entry.event) for entry in cut_off(run, rows, "the command line")]
 
 
 def test_a_run_left_open_counts_every_lane() -> None:
     reason = "The command line was closed while this ran. Epoch 1 of Keras is kept."
     assert cut(Lane("keras", "waiting"), Lane("torch", "training"), epochs=("keras",)) == [
-        ("keras", {"state": "interrupted", "reason": ""}),
-        ("torch", {"state": "interrupted", "reason": ""}),
-        ("", {"state": "interrupted", "reason": reason}),
+        ("keras", LaneChanged("interrupted")),
+        ("torch", LaneChanged("interrupted")),
+        ("", RunChanged("interrupted", reason)),
     ]
 
 
 def test_a_run_left_open_between_its_lanes_end_and_its_own_keeps_all() -> None:
     reason = "The command line was closed while this ran. Epochs 1 and 2 are kept."
     lane = Lane("keras", "finished")
-    assert cut(lane, epochs=("keras", "keras")) == [("", {"state": "interrupted", "reason": reason})]
+    assert cut(lane, epochs=("keras", "keras")) == [("", RunChanged("interrupted", reason))]

@@ -14,11 +14,13 @@ from core.launcher.ending import cut_off
 from core.launcher.outside import as_they_are, look
 from core.storage.health import look as health
 from core.storage.holder import FILE, LOCK, Holder, left_by
-from core.storage.records import Entry, Run
+from core.storage.records import Run
+from core.storage.rows import Entry, RunChanged
 from core.storage.runs import Store
+from tests.events import epoch
 
-EPOCH = Entry("keras", "epoch", {"epoch": 1})
-BEGUN = Entry("", "run", {"state": "running"})
+EPOCH = Entry("keras", epoch())
+BEGUN = Entry("", RunChanged("running"))
 
 
 @pytest.fixture

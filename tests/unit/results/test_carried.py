@@ -17,7 +17,8 @@ from core.results.gallery import read_predictions
 from core.results.importing import ImportRefused, read_json
 from core.results.models import readable
 from core.storage.database import StoreError
-from core.storage.records import Row, Run
+from core.storage.records import Run
+from core.storage.rows import Row
 from core.storage.runs import ALL_ROWS, RECORDED, Store
 
 Change = Callable[[dict[str, Any]], object]
@@ -45,10 +46,10 @@ def test_an_import_has_the_same_weights_and_predictions(recorded: tuple[Run, lis
     for row in recorded[1]:
         if row.kind != "result":
             continue
-        name, sha256 = row.fields["weights_file"], row.fields["weights_sha256"]
+        name, sha256 = row.event.weights_file, row.event.weights_sha256
         assert (store.artifacts(run.id) / name).read_bytes() == (recorded[2] / name).read_bytes()
         assert load_weights(store.artifacts(run.id) / name, sha256)
-        files = (folder / row.fields["predictions_file"] for folder in (store.artifacts(run.id), recorded[2]))
+        files = (folder / row.event.predictions_file for folder in (store.artifacts(run.id), recorded[2]))
         one, other = (read_predictions(row.engine, path) for path in files)
         assert (one.classes == other.classes).all()
         assert (one.probabilities == other.probabilities).all()

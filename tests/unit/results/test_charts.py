@@ -11,6 +11,7 @@ from core.data.datasets import DATASETS
 from core.experiment.metrics import NO_BREAK
 from core.results import charts
 from core.results.outcome import LaneOutcome
+from tests import events
 
 DIGITS = DATASETS["mnist5k"].class_names
 FASHION = DATASETS["fashion-mnist"].class_names
@@ -25,11 +26,11 @@ def matrix(**wrong: int) -> list[list[int]]:
 
 
 def lane(engine: str, epochs: int = 2, **result: Any) -> LaneOutcome:
-    made = LaneOutcome(engine, "finished", result=result)
-    made.ready, made.built = {"import_s": 4.0}, {"data_s": 0.25, "build_s": 0.75}
+    made = LaneOutcome(engine, "finished", ready=events.ready(), built=events.built())
+    made.result = events.result(**result) if result else None
     for number in range(1, epochs + 1):
-        figures = {"val_accuracy": 0.9 + number / 100, "val_loss": 0.5 / number}
-        made.epochs.append({"epoch": number, "train_s": 1.5, "val_s": 0.25, "images_per_s": 3000.0, **figures})
+        figures = {"val_accuracy": 0.9 + number / 100, "val_loss": 0.5 / number, "train_s": 1.5, "val_s": 0.25}
+        made.epochs.append(events.epoch(number, **figures))
     return made
 
 

@@ -9,8 +9,9 @@ import pytest
 from core.experiment.metrics import NO_BREAK
 from core.experiment.settings import TrainSettings
 from core.results.estimate import estimate
-from core.storage.records import Entry
+from core.storage.rows import Entry, RunChanged
 from core.storage.runs import Store
+from tests.events import epoch
 
 START_S = 10.0
 FIRST_S = 3.0
@@ -21,7 +22,7 @@ Finished = Callable[..., str]
 def epochs(engine: str, train_s: float, done: int) -> list[Entry]:
     first = {"train_s": train_s + FIRST_S, "first_step_s": FIRST_S}
     made = [{"train_s": train_s} | (first if number == 1 else {}) for number in range(1, done + 1)]
-    return [Entry(engine, "epoch", {"epoch": n, "val_s": 0.5, **fields}) for n, fields in enumerate(made, 1)]
+    return [Entry(engine, epoch(n, **{"val_s": 0.5, **figures})) for n, figures in enumerate(made, 1)]
 
 
 def wanted(**settings: object) -> TrainSettings:
@@ -43,8 +44,8 @@ def finished(store: Store) -> Finished:
         asked = wanted(**{"epochs": done, **settings})
         run_id = store.create(asked, {})
         lanes = [epochs("keras", 2.0, done), epochs("torch", 1.0, done)]
-        store.append(run_id, [Entry("", "run", {"state": "running"}), *lanes[0], *lanes[1]])
-        store.append(run_id, [Entry("", "run", {"state": "finished"})])
+        store.append(run_id, [Entry("", RunChanged("running")), *lanes[0], *lanes[1]])
+        store.append(run_id, [Entry("", RunChanged("finished"))])
         took = [FIRST_S + done * (train_s + 0.5) for train_s in (2.0, 1.0)]
         elapsed = START_S + (sum(took) if asked.schedule == "turns" else max(took))
         with sqlite3.connect(store.path) as connection:

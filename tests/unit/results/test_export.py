@@ -9,7 +9,8 @@ import pytest
 
 from core.results.export import as_csv, as_json, harmless
 from core.results.importing import read_json
-from core.storage.records import Row, Run
+from core.storage.records import Run
+from core.storage.rows import Row
 from core.storage.runs import RECORDED, Store
 
 LONG = 10**9
@@ -32,7 +33,7 @@ def test_json_comes_back_whole(recorded: tuple[Run, list[Row]], tmp_path: Path) 
         run.lanes,
         run.created_at,
     )
-    assert [(row.engine, row.kind, row.fields) for row in taken] == [(row.engine, row.kind, row.fields) for row in rows]
+    assert [row.as_json() for row in taken] == [row.as_json() for row in rows]
     store = Store(tmp_path)
     store.open_for_writing()
     again = store.take_in(back, taken)
@@ -45,7 +46,7 @@ def test_csv_holds_every_row(recorded: tuple[Run, list[Row]]) -> None:
     assert len(lines) == len(rows)
     epochs = [row for row in rows if row.kind == "epoch"]
     read = [line for line in lines if line["kind"] == "epoch"]
-    assert [float(line["val_loss"]) for line in read] == [row.fields["val_loss"] for row in epochs]
+    assert [float(line["val_loss"]) for line in read] == [row.event.val_loss for row in epochs]
     assert {line["run"] for line in lines} == {run.id}
     assert {line["title"] for line in lines} == {"Same start, MNIST"}
 

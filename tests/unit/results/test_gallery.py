@@ -10,6 +10,7 @@ from core.results.gallery import Gallery, GalleryError, Predictions, open_galler
 from core.results.outcome import LaneOutcome, Outcome
 from core.storage.records import Lane, Run
 from core.storage.runs import Store
+from tests import events
 
 LABELS = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1], np.uint8)
 
@@ -69,7 +70,7 @@ def run(tmp_path: Path, source: str = "here", finished: bool = True) -> tuple[St
         TrainSettings(), {}, source, (Lane("keras", "finished"),),
     )  # fmt: skip
     store.artifacts(found.id).mkdir(parents=True)
-    result = {"predictions_file": "keras.npz"} if finished else {}
+    result = events.result(predictions_file="keras.npz") if finished else None
     return store, Outcome(found, [LaneOutcome("keras", "finished", result=result)])
 
 

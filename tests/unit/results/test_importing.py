@@ -18,7 +18,8 @@ from core.results import importing
 from core.results.export import as_json
 from core.results.importing import ImportRefused, read_json
 from core.results.report import as_html
-from core.storage.records import Row, Run
+from core.storage.records import Run
+from core.storage.rows import Row
 from core.storage.runs import ALL_ROWS, RECORDED, Store
 
 Change = Callable[[dict[str, Any]], object]
@@ -113,7 +114,7 @@ OF_A_ROW: list[tuple[Change, str]] = [
     (lambda v: again(v, "ready"), "(ready): it comes twice"),
     (lambda v: again(v, "certificate"), "(certificate): it comes twice"),
     (lambda v: first(v, "step").update(points=[[1, 2.0], [1, 2.0]]), "is no step with its loss"),
-    (lambda v: first(v, "step").update(points=[[430, 2.0]]), "[430, 2.0] is no step with its loss"),
+    (lambda v: first(v, "step").update(points=[[430, 2.0]]), "[430.0, 2.0] is no step with its loss"),
     (lambda v: first(v, "step").update(points=[[1.5, 2.0]]), "is no step with its loss"),
     (lambda v: first(v, "step").update(points=[[1, -2.0]]), "loss is -2.0, and must be"),
     (lambda v: first(v, "step").update(points=[[100, 2.0]]), "comes twice"),
@@ -212,10 +213,10 @@ def recorded_as(alignment: str) -> tuple[Run, list[Row]]:
 def with_verdict(alignment: str, **said: object) -> dict[str, Any]:
     """The recorded duel of this alignment, without its steps, that says so of its fairness."""
     run, rows = recorded_as(alignment)
-    verdict = next(row.fields for row in recorded_as("exact-twin")[1] if row.kind == "fairness")
-    own = next((row.fields for row in rows if row.kind == "fairness"), verdict)
+    twin = recorded_as("exact-twin")[1]
+    own = next(row.as_json() for row in (*rows, *twin) if row.kind == "fairness")
     values: dict[str, Any] = json.loads(as_json(run, [row for row in rows if row.kind not in ("step", "fairness")]))
-    values["rows"].append({"seq": 10**6, "engine": "", "kind": "fairness", **own, **said})
+    values["rows"].append(own | {"seq": 10**6, **said})
     return values
 
 

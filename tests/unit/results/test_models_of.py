@@ -10,6 +10,7 @@ from core.results.outcome import LaneOutcome, Outcome
 from core.storage.records import Lane, Run
 from core.storage.runs import Store
 from core.web.draw.view import left_out
+from tests.events import result
 
 
 def finished(*engines: str) -> Outcome:
@@ -25,8 +26,7 @@ def finished(*engines: str) -> Outcome:
         machine={},
         lanes=tuple(Lane(engine, "finished") for engine in engines),
     )
-    result = {"weights_file": "w", "weights_sha256": "0"}
-    return Outcome(run, [LaneOutcome(engine, "finished", result=dict(result)) for engine in engines])
+    return Outcome(run, [LaneOutcome(engine, "finished", result=result(weights_file="w")) for engine in engines])
 
 
 @pytest.mark.parametrize(

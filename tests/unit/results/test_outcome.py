@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.data.datasets import Phase, Progress
 from core.experiment.fairness import TWIN_BOUNDS, Parting, Verdict
 from core.experiment.metrics import NO_BREAK
 from core.experiment.settings import TrainSettings
 from core.results.figures import figures
 from core.results.outcome import ENDED, LaneOutcome, Outcome, conclusion, gather, progress, time_left_s
-from core.storage.records import Lane, Row, Run
+from core.storage.records import Lane, Run
+from core.storage.rows import LaneChanged, Provenance, Row, RunChanged
+from tests.events import built, certificate, epoch, ready, result
 
 RUN_ID = "20261104-081500-1a2b3c4d"
 
@@ -32,10 +35,6 @@ def run(state: str = "running", lanes: Sequence[tuple[str, str]] = (), **setting
         machine={},
         lanes=tuple(Lane(engine, state) for engine, state in named),
     )
-
-
-def epoch(number: int, train_s: float = 2.0, val_s: float = 0.5, images_per_s: float = 1800.0) -> dict[str, Any]:
-    return {"epoch": number, "train_s": train_s, "val_s": val_s, "images_per_s": images_per_s, "val_accuracy": 0.9}
 
 
 def lane(engine: str, state: str = "waiting", epochs: int = 0, **figures: float) -> LaneOutcome:
@@ -59,8 +58,8 @@ def finished(
         **settings,
     )
     for one, images, device in zip(outcome.lanes, right, devices, strict=True):
-        one.result = {"test_accuracy": images / outcome.dataset.test_images, "test_loss": 0.2, "test_s": 0.25}
-        one.built = {"device": device}
+        one.result = result(test_accuracy=images / outcome.dataset.test_images)
+        one.built = built(device=device)
     return outcome
 
 
@@ -74,34 +73,34 @@ def spaced(text: str) -> str:
 
 def test_gather_sorts_every_kind_of_row_to_its_place() -> None:
     rows = [
-        Row(1, "", "data", {"phase": "download"}),
-        Row(2, "", "data", {"phase": "convert"}),
-        Row(3, "", "prepared", {"source": "where from"}),
-        Row(4, "keras", "ready", {"import_s": 4.0, "versions": {"keras": "3.15"}}),
-        Row(5, "", "certificate", {"passed": True}),
-        Row(6, "keras", "built", {"data_s": 0.5, "build_s": 1.5, "parameters": 32_612}),
-        Row(7, "keras", "epoch", epoch(1)),
-        Row(8, "torch", "epoch", epoch(1, train_s=3.0)),
-        Row(9, "keras", "epoch", epoch(2)),
-        Row(10, "keras", "result", {"test_s": 0.25}),
-        Row(11, "keras", "lane", {"state": "finished"}),
-        Row(12, "unheard-of", "epoch", epoch(1)),
-        Row(13, "", "run", {"state": "finished"}),
+        Row(1, "", Progress("download", 1, 2)),
+        Row(2, "", Progress("convert", 2, 2)),
+        Row(3, "", Provenance(source="where from")),
+        Row(4, "keras", ready(versions={"keras": "3.15"})),
+        Row(5, "", certificate()),
+        Row(6, "keras", built(data_s=0.5, build_s=1.5)),
+        Row(7, "keras", epoch(1)),
+        Row(8, "torch", epoch(1, train_s=3.0)),
+        Row(9, "keras", epoch(2)),
+        Row(10, "keras", result(test_s=0.25)),
+        Row(11, "keras", LaneChanged("finished")),
+        Row(12, "unheard-of", epoch(1)),
+        Row(13, "", RunChanged("finished")),
     ]
     outcome = gather(run(lanes=[("keras", "finished"), ("torch", "training")]), rows)
     keras, torch = outcome.lanes
     assert [keras.engine, torch.engine] == ["keras", "torch"]
     assert [keras.state, torch.state] == ["finished", "training"]
-    assert outcome.data == {"phase": "convert"}
-    assert outcome.prepared == {"source": "where from"}
-    assert outcome.certificate == {"passed": True}
-    assert [e["epoch"] for e in keras.epochs] == [1, 2]
+    assert outcome.data == Progress("convert", 2, 2)
+    assert outcome.prepared.source == "where from"
+    assert outcome.certificate == certificate()
+    assert [e.epoch for e in keras.epochs] == [1, 2]
     assert keras.start_s == 6.0
     assert keras.train_s == 4.0
     assert keras.rest_s == 1.25
     assert keras.versions == {"keras": "3.15"}
     assert torch.train_s == 3.0
-    assert (torch.start_s, torch.versions, torch.result) == (0, {}, {})
+    assert (torch.start_s, torch.versions, torch.result) == (0, {}, None)
 
 
 def test_a_run_without_rows_has_its_lanes_and_nothing_else() -> None:
@@ -110,7 +109,8 @@ def test_a_run_without_rows_has_its_lanes_and_nothing_else() -> None:
         ("keras", "Keras", "waiting"),
         ("torch", "PyTorch", "waiting"),
     ]
-    assert outcome.certificate is outcome.data is outcome.prepared is None
+    assert outcome.certificate is outcome.data is None
+    assert not outcome.prepared.source
     assert all(one.throughput is None and one.train_s == one.rest_s == one.start_s == 0 for one in outcome.lanes)
 
 
@@ -175,21 +175,20 @@ def test_the_last_such_run_is_the_first_estimate_and_gives_way_to_this_run() -> 
         ("verify", "Checks MNIST: 2.0 of 10.0 MiB."),
         ("convert", "Prepares MNIST: 2.0 of 10.0 MiB."),
         ("wait", "Waits for MNIST: 2.0 of 10.0 MiB."),
-        ("unheard-of", "Prepares MNIST: 2.0 of 10.0 MiB."),
     ],
 )
-def test_data_that_is_fetched_shows_before_the_first_lane(phase: str, sentence: str) -> None:
+def test_data_that_is_fetched_shows_before_the_first_lane(phase: Phase, sentence: str) -> None:
     outcome = running(lane("keras"), lane("torch"), dataset="mnist")
-    outcome.data = {"phase": phase, "received_bytes": 2 * 2**20, "total_bytes": 10 * 2**20}
+    outcome.data = Progress(phase, 2 * 2**20, 10 * 2**20)
     assert spaced(progress(outcome).sentence) == sentence
-    outcome.data |= {"total_bytes": None}
+    outcome.data = Progress(phase, 0, 0)
     assert spaced(progress(outcome).sentence) == sentence.partition(":")[0] + "."
 
 
 def test_data_is_forgotten_once_a_lane_is_ready() -> None:
     outcome = running(lane("keras"), lane("torch"), dataset="mnist")
-    outcome.data = {"phase": "download", "received_bytes": 1, "total_bytes": 2}
-    outcome.lanes[0].ready = {"import_s": 1.0}
+    outcome.data = Progress("download", 1, 2)
+    outcome.lanes[0].ready = ready()
     assert progress(outcome).sentence == "Getting ready."
 
 
@@ -314,8 +313,7 @@ def several(**figures: tuple[int, float]) -> Outcome:
     lanes = [lane(name.replace("_", "-"), "finished", 3, images_per_s=s) for name, (_, s) in figures.items()]
     outcome = running(*lanes, state="finished", engines=",".join(each.engine for each in lanes))
     for one, (right, _) in zip(outcome.lanes, figures.values(), strict=True):
-        one.result = {"test_accuracy": right / 1000, "test_loss": 0.2, "test_s": 0.25}
-        one.built = {"device": "cpu"}
+        one.result, one.built = result(test_accuracy=right / 1000), built()
     return outcome
 
 
@@ -350,7 +348,7 @@ def test_three_lanes_at_once_do_not_compare_and_a_failed_one_leaves_two() -> Non
     outcome.run = replace(alone, settings=alone.settings.model_copy(update={"schedule": "together"}))
     assert "and since all ran at once, their times cannot be compared." in conclusion(outcome)
     outcome.run = alone
-    outcome.lanes[2].result = {}
+    outcome.lanes[2].result = None
     assert spaced(conclusion(outcome)).startswith("In this run Keras got 2 more of the 1,000 test images right and ")
 
 
@@ -361,7 +359,8 @@ def test_full_mnist_counts_in_its_own_test_images() -> None:
 
 def test_a_twin_that_held_says_what_is_left_of_the_difference() -> None:
     outcome = finished((950, 950), alignment="exact-twin")
-    outcome.fairness = Verdict("held", 87, 3, tested=True, weighed=True, complete=True, bounds=TWIN_BOUNDS)
+    verdict = Verdict("held", 87, 3, tested=True, weighed=True, complete=True, bounds=TWIN_BOUNDS)
+    outcome.run = replace(outcome.run, fairness=verdict)
     words = conclusion(outcome)
     assert "**The framework is not the model:** with everything aligned both compute the same numbers" in words
     assert "anecdote" not in words
@@ -371,8 +370,8 @@ def test_a_twin_that_held_says_what_is_left_of_the_difference() -> None:
 def test_a_twin_that_did_not_hold_to_its_end_claims_nothing(said: Verdict | None) -> None:
     """Least of all by the certificate before epoch 1 alone."""
     outcome = finished((950, 950), alignment="exact-twin")
-    outcome.certificate = {"passed": True}
-    outcome.fairness = said
+    outcome.certificate = certificate()
+    outcome.run = replace(outcome.run, fairness=said)
     assert "the same numbers" not in conclusion(outcome)
 
 
@@ -383,8 +382,8 @@ def beside(others: tuple[float | None, float | None], idle: float = 0.05, **sett
     """A finished run; what others took of the processors while each lane trained."""
     outcome = finished((950, 950), (30000.0, 3000.0), **settings)
     for one, share in zip(outcome.lanes, others, strict=True):
-        for epoch in one.epochs:
-            epoch |= {"cpu_s": 3.0, "processors": 2, "others_share": share, "stolen_share": 0.0, "idle_share": idle}
+        used = {"cpu_s": 3.0, "processors": 2, "others_share": share, "stolen_share": 0.0, "idle_share": idle}
+        one.epochs = [replace(trained, **used) for trained in one.epochs]
     return outcome
 
 
@@ -420,7 +419,7 @@ def test_a_busy_machine_says_what_others_took_and_compares_no_speed() -> None:
 
 def test_a_load_that_comes_after_a_long_first_epoch_is_seen_where_the_throughput_is_taken() -> None:
     outcome = beside((0.0, 0.5))
-    outcome.lanes[1].epochs[0] |= {"others_share": 0.0, "train_s": 600.0}
+    outcome.lanes[1].epochs[0] = replace(outcome.lanes[1].epochs[0], others_share=0.0, train_s=600.0)
     assert (outcome.lanes[1].taken_share or 0) < 0.01
     assert outcome.busy
 
@@ -429,13 +428,13 @@ def test_a_load_that_comes_after_a_long_first_epoch_is_seen_where_the_throughput
 def test_lanes_that_parted_are_not_compared(state: Literal["parted", "failed"]) -> None:
     outcome = finished((950, 900), (30000.0, 3000.0), alignment="exact-twin")
     parting = Parting("step", "loss", 1, 1, 1, 0.5, 1e-12) if state == "parted" else None
-    outcome.fairness = Verdict(state, parting=parting)
+    outcome.run = replace(outcome.run, fairness=Verdict(state, parting=parting))
     assert conclusion(outcome) == ""
 
 
 def test_one_long_epoch_weighs_more_than_a_short_one() -> None:
     outcome = beside((0.0, 0.0))
-    outcome.lanes[0].epochs[0] |= {"others_share": 0.9, "train_s": 18.0}
+    outcome.lanes[0].epochs[0] = replace(outcome.lanes[0].epochs[0], others_share=0.9, train_s=18.0)
     assert outcome.lanes[0].taken_share == pytest.approx(0.9 * 18 / 22)
 
 
@@ -445,8 +444,6 @@ def test_lanes_that_run_at_once_are_each_others_others() -> None:
 
 def test_what_a_lane_got_of_the_machine_stands_among_its_figures() -> None:
     outcome = beside((0.25, 0.0))
-    for one in outcome.lanes:
-        one.built["parameters"] = 32_612
     rows = figures(outcome)
     assert rows["Processors used"] == ["1.5 of 2", "1.5 of 2"]
     assert [spaced(value) for value in rows["Taken by others"]] == ["25 %", "0 %"]
@@ -462,7 +459,7 @@ def test_same_start_is_still_an_anecdote() -> None:
 
 def test_without_two_results_there_is_no_conclusion() -> None:
     outcome = finished()
-    outcome.lanes[1].result = {}
+    outcome.lanes[1].result = None
     assert conclusion(outcome) == ""
     assert conclusion(running(lane("keras"), lane("torch"))) == ""
     assert conclusion(running(lane("keras", "finished", 3), engines="keras")) == "One lane alone is no comparison."

@@ -13,6 +13,7 @@ from core.experiment.settings import TrainSettings
 from core.results.outcome import LaneOutcome, Outcome
 from core.results.overlay import BOTTOM, GLYPHS, NAME, TOP, legend, overlay, spread
 from core.storage.records import Run
+from tests.events import epoch
 
 
 def outcome(epochs: int = 2, engines: str = "keras,torch", accuracy: float = 0.9, **settings: Any) -> Outcome:
@@ -22,7 +23,7 @@ def outcome(epochs: int = 2, engines: str = "keras,torch", accuracy: float = 0.9
     run = Run("20260101-000000-00000000", when, None, None, "finished", "", chosen, {})
     lanes = [LaneOutcome(engine, "finished") for engine in chosen.engines]
     for lane in lanes:
-        lane.epochs += [{"epoch": n, "val_accuracy": accuracy + n / 1000} for n in range(1, epochs + 1)]
+        lane.epochs += [epoch(n, val_accuracy=accuracy + n / 1000) for n in range(1, epochs + 1)]
     return Outcome(run, lanes)
 
 

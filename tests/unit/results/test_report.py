@@ -14,6 +14,7 @@ from core.results.fairness_words import words_of
 from core.results.figures import figures
 from core.results.outcome import conclusion, gather
 from core.results.report import as_html, curves
+from tests.events import step
 from tests.reported import CASES, Reported, cut_off, one_epoch, recorded, with_lanes
 
 
@@ -80,9 +81,8 @@ def test_only_a_twins_curves_are_compared() -> None:
 def test_a_step_that_parts_is_in_the_difference() -> None:
     run, rows = recorded("exact-twin")
     at = next(number for number, row in enumerate(rows) if row.kind == "step" and row.engine == "torch")
-    step, loss = rows[at].fields["points"][0]
-    parted = {**rows[at].fields, "points": [[step, loss + 0.25], *rows[at].fields["points"][1:]]}
-    rows[at] = replace(rows[at], fields=parted)
+    [step, loss], *others = rows[at].event.points
+    rows[at] = replace(rows[at], event=replace(rows[at].event, points=[[step, loss + 0.25], *others]))
     assert curves.largest_difference(gather(run, rows), rows) == pytest.approx(0.25)
 
 
@@ -102,7 +102,7 @@ def test_all_lines_lie_within_their_axes_and_epochs_on_their_ticks() -> None:
 
 def test_a_higher_accuracy_is_drawn_higher() -> None:
     run, rows = recorded()
-    values = [row.fields["val_accuracy"] for row in rows if row.kind == "epoch" and row.engine == "keras"]
+    values = [row.event.val_accuracy for row in rows if row.kind == "epoch" and row.engine == "keras"]
     (line,) = [line for line in drawn((run, rows))["val_accuracy"].lines if line.lane.engine == "keras"]
     heights = [100 - y for _, y in line.places]
     assert sorted(range(8), key=values.__getitem__) == sorted(range(8), key=heights.__getitem__)
@@ -114,7 +114,7 @@ def test_long_runs_have_their_steps_thinned_and_the_caption_says_so() -> None:
     per_epoch = 5_000
     many = [[step, 1 / step] for step in range(1, per_epoch + 1)]
     one = next(row for row in rows if row.kind == "step")
-    rows = [replace(one, fields={"epoch": 1, "steps_per_epoch": per_epoch, "points": many})]
+    rows = [replace(one, event=step(1, per_epoch, many))]
     chart = drawn((run, rows))["loss"]
     (line,) = chart.lines
     assert per_epoch / 4 < len(line.places) <= curves.DRAWN_STEPS
@@ -124,7 +124,7 @@ def test_long_runs_have_their_steps_thinned_and_the_caption_says_so() -> None:
 def test_every_step_is_called_every_step() -> None:
     run, rows = recorded()
     one = next(row for row in rows if row.kind == "step")
-    rows = [replace(one, fields={"epoch": 1, "steps_per_epoch": 3, "points": [[1, 2.0], [2, 1.0], [3, 0.5]]})]
+    rows = [replace(one, event=step(1, 3, [[1, 2.0], [2, 1.0], [3, 0.5]]))]
     assert drawn((run, rows))["loss"].caption.endswith("every step.")
 
 
@@ -144,7 +144,7 @@ def test_a_chart_in_words_is_what_the_live_one_says() -> None:
 
 def test_lanes_that_got_differently_far_say_how_far() -> None:
     run, rows = cut_off(4, "stopped", "")
-    rows = [row for row in rows if not (row.engine == "torch" and row.fields.get("epoch") == 4)]
+    rows = [row for row in rows if not (row.engine == "torch" and getattr(row.event, "epoch", 0) == 4)]
     words = drawn((run, rows))["loss"].finding
     assert re.search(r"Keras [\d.]+ after epoch 4, PyTorch [\d.]+ after epoch 3\.$", words)
 

@@ -9,7 +9,7 @@ from core.experiment.fairness import TWIN_BOUNDS, Verdict
 from core.experiment.settings import TrainSettings
 from core.results.outcome import Outcome, gather
 from core.results.suggestion import suggestion
-from core.storage.records import Row
+from core.storage.rows import LaneChanged, Row
 from tests.unit.results.test_outcome import finished as ended
 from tests.unit.results.test_outcome import run
 
@@ -21,19 +21,20 @@ def finished(*args: Any, losses: tuple[tuple[float, ...], tuple[float, ...]] | N
     settings = outcome.run.settings.model_copy(update=lengths)
     outcome.run = replace(outcome.run, settings=settings)
     for lane, given in zip(outcome.lanes, losses or ((), ()), strict=False):
-        for number, epoch in enumerate(lane.epochs):
-            epoch["val_loss"] = given[number] if given else 1 / (1 + number)
+        losses = given or [1 / number for number in range(1, len(lane.epochs) + 1)]
+        lane.epochs = [replace(epoch, val_loss=loss) for epoch, loss in zip(lane.epochs, losses, strict=True)]
     return outcome
 
 
 def held(state: str = "held", complete: bool = True, **settings: Any) -> Outcome:
     outcome = finished(alignment="exact-twin", **settings)
-    outcome.fairness = Verdict(state, complete=complete, bounds=TWIN_BOUNDS)  # type: ignore[arg-type]
+    verdict = Verdict(state, complete=complete, bounds=TWIN_BOUNDS)  # type: ignore[arg-type]
+    outcome.run = replace(outcome.run, fairness=verdict)
     return outcome
 
 
 def failed(rate: float, reason: str, **ending: bool) -> Outcome:
-    rows = [Row(1, "torch", "lane", {"state": "failed", "epoch": 1, "reason": reason, **ending})]
+    rows = [Row(1, "torch", LaneChanged("failed", 1, reason, **ending))]
     return gather(run("failed", lanes=[("keras", "finished"), ("torch", "failed")], learning_rate=rate), rows)
 
 
@@ -49,8 +50,8 @@ def alone(**settings: Any) -> Outcome:
 
 def busy() -> Outcome:
     outcome = finished((953, 950))
-    for epoch in outcome.lanes[0].epochs:
-        epoch |= {"others_share": 0.9, "stolen_share": 0.0, "idle_share": 0.0}
+    taken = {"others_share": 0.9, "stolen_share": 0.0, "idle_share": 0.0}
+    outcome.lanes[0].epochs = [replace(epoch, **taken) for epoch in outcome.lanes[0].epochs]
     assert outcome.busy
     return outcome
 
@@ -158,7 +159,7 @@ def test_nothing_is_suggested_where_nothing_follows(outcome: Outcome) -> None:
 def test_lanes_that_parted_suggest_nothing() -> None:
     outcome = held()
     assert suggestion(outcome)
-    outcome.fairness = Verdict("failed")
+    outcome.run = replace(outcome.run, fairness=Verdict("failed"))
     assert suggestion(outcome) is None
 
 

@@ -10,9 +10,11 @@ import pytest
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
 from core.storage.database import StoreError
-from core.storage.records import Damaged, DamagedRun, Entry, Row, Wanted
+from core.storage.records import Damaged, DamagedRun, Wanted
+from core.storage.rows import Entry, Row, RunChanged
 from core.storage.runs import Store
 from core.storage.soundness import blaming
+from tests.events import epoch
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def store(tmp_path: Path) -> Store:
 
 def made(store: Store, state: str = "finished") -> str:
     run_id = store.create(TrainSettings(), dict(this_machine()))
-    store.append(run_id, [Entry("", "run", {"state": "running"}), Entry("", "run", {"state": state})])
+    store.append(run_id, [Entry("", RunChanged("running")), Entry("", RunChanged(state))])
     return run_id
 
 
@@ -96,7 +98,7 @@ def test_a_result_that_is_no_number(store: Store, value: object) -> None:
 
 def test_only_what_the_store_holds_is_called_damage(store: Store) -> None:
     sound, other = store.run(made(store, "stopped")), store.run(made(store, "stopped"))
-    spoilt = [Row(1, "", "run", {"state": "stopped"}), Row(2, "", "certificate", {})]
+    spoilt = [Row(1, "", RunChanged("stopped")), Row(2, "keras", epoch(99))]
     with pytest.raises(ZeroDivisionError), blaming(lambda run: store.rows(run.id), sound, other):
         _ = 1 / 0
     with pytest.raises(DamagedRun) as caught, blaming(lambda run: spoilt if run is other else [], sound, other):

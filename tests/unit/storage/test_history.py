@@ -10,8 +10,10 @@ import pytest
 from core.experiment.dates import day_and_time
 from core.experiment.settings import TrainSettings
 from core.storage.database import FILE
-from core.storage.records import Entry, Lane, Row, Run, UnknownRun, Wanted
+from core.storage.records import Lane, Run, UnknownRun, Wanted
+from core.storage.rows import Entry, Row, RunChanged
 from core.storage.runs import Store, folder_bytes
+from tests.events import epoch
 
 MACHINE = {"name": "here", "processor": "a processor", "cores": 2}
 
@@ -26,9 +28,9 @@ def store(tmp_path: Path) -> Store:
 def made(store: Store, state: str = "finished", **settings: Any) -> str:
     run_id = store.create(TrainSettings.parse(settings), MACHINE)
     if state != "queued":
-        store.append(run_id, [Entry("", "run", {"state": "running"})])
+        store.append(run_id, [Entry("", RunChanged("running"))])
     if state not in ("queued", "running"):
-        store.append(run_id, [Entry("", "run", {"state": state, "reason": "why"})])
+        store.append(run_id, [Entry("", RunChanged(state, "why"))])
     return run_id
 
 
@@ -186,7 +188,7 @@ def test_a_run_taken_in_is_marked_and_whole(store: Store) -> None:
     settings = TrainSettings()
     run = Run("20250101-000000-00000001", "2025-01-01T00:00:00Z", None, None, "failed", "why", settings, MACHINE)
     run = Run(**{**vars(run), "lanes": lanes, "name": "From afar", "note": "n"})
-    rows = [Row(7, "keras", "epoch", {"epoch": 1}), Row(9, "", "run", {"state": "failed"})]
+    rows = [Row(7, "keras", epoch()), Row(9, "", RunChanged("failed"))]
     run_id = store.take_in(run, rows)
     found = store.run(run_id)
     assert run_id != run.id

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from core.launcher.ending import RunLane
 from core.protocol import messages
 from core.results.export import as_json
 from core.results.importing import read_json
-from core.storage.records import Entry
+from core.storage.rows import Entry, to_fields
 from tests.unit.results.test_importing import recorded_as, refused
 
 STEPS = 106
@@ -35,8 +35,8 @@ def reports(epochs: int, steps: int = 0, test: bool = True, **changed: float) ->
     if steps:
         found.append(messages.Step(epochs + 1, STEPS, [[step, loss[step]] for step in range(1, steps + 1)]))
     elif test:
-        result = next(row.fields for row in recorded_as("exact-twin")[1] if row.kind == "result")
-        found.append(messages.Result(**result | {name: changed[name] for name in ("test_loss",) if name in changed}))
+        result = next(row.event for row in recorded_as("exact-twin")[1] if isinstance(row.event, messages.Result))
+        found.append(replace(result, **{name: changed[name] for name in ("test_loss",) if name in changed}))
     return found
 
 
@@ -54,19 +54,19 @@ def ended(one: list[messages.Message], other: list[messages.Message], state: str
             if isinstance(message, messages.Step):
                 going.keep_steps(message)
                 continue
-            going.steps.append(Entry(going.engine, message.kind, asdict(message)))
+            going.steps.append(Entry(going.engine, message))
             if isinstance(message, messages.Result):
                 lane.update(state="finished", test_loss=message.test_loss, test_accuracy=message.test_accuracy)
-        rows += [{"engine": entry.engine, "kind": entry.kind, **entry.fields} for entry in going.steps]
+        rows += [{**to_fields(entry.event), "engine": entry.engine, "kind": entry.kind} for entry in going.steps]
     if certified is not None:
-        own = next(row.fields for row in recorded_as("exact-twin")[1] if row.kind == "certificate")
+        own = next(row.as_json() for row in recorded_as("exact-twin")[1] if row.kind == "certificate")
         difference = own["loss_difference"] if certified else 0.9
         own = own | {"passed": certified, "loss_difference": difference}
-        rows.append({"engine": "", "kind": "certificate", **own})
+        rows.append(own)
     complete = all(lane["state"] == "finished" for lane in values["lanes"])
     held = ({"dense.weight": np.ones(3)},) * 2 if complete and weights else ()
     rows.append({"engine": "", "kind": "fairness", **asdict(comparison.verdict(held, complete, certified))})
-    values["rows"] = [{"seq": n, **row} for n, row in enumerate(rows, start=1)]
+    values["rows"] = [row | {"seq": n} for n, row in enumerate(rows, start=1)]
     return values
 
 
@@ -96,7 +96,7 @@ ENDED: dict[str, tuple[Callable[[], dict[str, Any]], str, int]] = {
 def test_a_run_is_taken_in_with_its_verdict_however_it_ended(how: str) -> None:
     made, state, steps = ENDED[how]
     _, rows, _ = read_json(json.dumps(made()).encode())
-    assert (rows[-1].fields["state"], rows[-1].fields["steps"]) == (state, steps)
+    assert (rows[-1].event.state, rows[-1].event.steps) == (state, steps)
 
 
 @pytest.mark.parametrize(

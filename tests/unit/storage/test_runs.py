@@ -14,8 +14,10 @@ import pytest
 from core.experiment.settings import TrainSettings
 from core.storage import database
 from core.storage.database import FILE, MIGRATIONS, StoreError, new_id
-from core.storage.records import Entry, Row, Run, UnknownRun, checked_id
+from core.storage.records import Run, UnknownRun, checked_id
+from core.storage.rows import Entry, LaneChanged, Row, RunChanged
 from core.storage.runs import Store
+from tests.events import epoch, result, step
 
 MACHINE = {"name": "here"}
 RECORDED_ID = "20250101-000000-00000001"
@@ -33,8 +35,8 @@ def created(store: Store, **changed: Any) -> str:
 
 
 def finish(store: Store, run_id: str, state: str = "finished", reason: str = "") -> None:
-    store.append(run_id, [Entry("", "run", {"state": "running"})])
-    store.append(run_id, [Entry("", "run", {"state": state, "reason": reason})])
+    store.append(run_id, [Entry("", RunChanged("running"))])
+    store.append(run_id, [Entry("", RunChanged(state, reason))])
 
 
 def record(folder: Path, run_id: str = RECORDED_ID) -> None:
@@ -43,7 +45,7 @@ def record(folder: Path, run_id: str = RECORDED_ID) -> None:
     content = {
         "run": {name: value for name, value in asdict(run).items() if name not in ("source", "lanes")},
         "lanes": [{"engine": "keras", "state": "finished", "reason": "", "test_loss": 0.1, "test_accuracy": 0.98}],
-        "rows": [{"seq": 1, "engine": "keras", "kind": "epoch", "epoch": 1}, {"seq": 2, "engine": "", "kind": "run"}],
+        "rows": [Row(1, "keras", epoch()).as_json(), Row(2, "", RunChanged("finished")).as_json()],
     }
     (folder / run_id).mkdir(parents=True)
     (folder / run_id / "run.json").write_text(json.dumps(content))
@@ -52,18 +54,20 @@ def record(folder: Path, run_id: str = RECORDED_ID) -> None:
 def test_rows_are_numbered_and_read_from_a_cursor(store: Store) -> None:
     run_id, other = created(store), created(store)
     assert store.rows(run_id) == []
-    assert store.append(run_id, [Entry("keras", "step", {"points": [[1, 2.5]]}), Entry("torch", "step")]) == 2
-    assert store.append(other, [Entry("keras", "step")]) == 1
-    assert store.append(run_id, [Entry("keras", "epoch", {"epoch": 1})]) == 3
+    assert store.append(run_id, [Entry("keras", step(points=[[1, 2.5]])), Entry("torch", step())]) == 2
+    assert store.append(other, [Entry("keras", step())]) == 1
+    assert store.append(run_id, [Entry("keras", epoch())]) == 3
     assert store.rows(run_id) == [
-        Row(1, "keras", "step", {"points": [[1, 2.5]]}),
-        Row(2, "torch", "step", {}),
-        Row(3, "keras", "epoch", {"epoch": 1}),
+        Row(1, "keras", step(points=[[1, 2.5]])),
+        Row(2, "torch", step()),
+        Row(3, "keras", epoch()),
     ]
     assert [row.seq for row in store.rows(run_id, after=2)] == [3]
     assert [row.seq for row in store.rows(run_id, after=1, limit=1)] == [2]
     assert store.rows(run_id, after=3) == store.rows(run_id, after=10**12) == []
-    assert store.rows(run_id)[0].as_json() == {"seq": 1, "engine": "keras", "kind": "step", "points": [[1, 2.5]]}
+    flat = {"seq": 1, "engine": "keras", "kind": "step", "epoch": 1, "steps_per_epoch": 40, "points": [[1, 2.5]]}
+    assert store.rows(run_id)[0].as_json() == flat
+    assert store.rows_as_json(run_id, limit=1) == [flat]
 
 
 def test_a_run_goes_from_queued_to_its_end(store: Store) -> None:
@@ -72,16 +76,16 @@ def test_a_run_goes_from_queued_to_its_end(store: Store) -> None:
     assert (run.state, run.live, run.started_at, run.elapsed_s, run.source) == ("queued", True, None, None, "here")
     assert run.settings == TrainSettings(epochs=2)
     assert [(lane.engine, lane.state) for lane in run.lanes] == [("keras", "waiting"), ("torch", "waiting")]
-    store.append(run_id, [Entry("", "run", {"state": "running"}), Entry("torch", "lane", {"state": "training"})])
+    store.append(run_id, [Entry("", RunChanged("running")), Entry("torch", LaneChanged("training"))])
     assert store.run(run_id).lane("torch").state == "training"
     assert [run.id for run in store.open_runs()] == [run_id]
     store.append(
         run_id,
         [
-            Entry("torch", "result", {"test_loss": 0.25, "test_accuracy": 0.9}),
-            Entry("torch", "lane", {"state": "finished"}),
-            Entry("keras", "lane", {"state": "failed", "reason": "it broke."}),
-            Entry("", "run", {"state": "failed", "reason": "Keras failed."}),
+            Entry("torch", result(test_loss=0.25, test_accuracy=0.9)),
+            Entry("torch", LaneChanged("finished")),
+            Entry("keras", LaneChanged("failed", reason="it broke.")),
+            Entry("", RunChanged("failed", "Keras failed.")),
         ],
     )
     run = store.run(run_id)
@@ -96,15 +100,15 @@ def test_a_run_goes_from_queued_to_its_end(store: Store) -> None:
 def test_a_number_that_json_cannot_hold_is_refused_and_nothing_of_its_commit_stays(store: Store) -> None:
     run_id = created(store)
     with pytest.raises(ValueError, match="JSON"):
-        store.append(run_id, [Entry("keras", "step"), Entry("keras", "epoch", {"val_loss": float("nan")})])
+        store.append(run_id, [Entry("keras", step()), Entry("keras", epoch(val_loss=float("nan")))])
     assert store.rows(run_id) == []
-    assert store.append(run_id, [Entry("keras", "step")]) == 1
+    assert store.append(run_id, [Entry("keras", step())]) == 1
 
 
 def test_what_append_returned_from_is_there_for_another_process(store: Store) -> None:
     run_id = created(store)
     for n in range(1, 4):
-        store.append(run_id, [Entry("keras", "epoch", {"epoch": n})])
+        store.append(run_id, [Entry("keras", epoch(n))])
         query = f"sqlite3.connect({str(store.path)!r}).execute('SELECT MAX(seq) FROM rows').fetchone()[0]"
         code = f"import sqlite3; print({query})"
         said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -138,7 +142,7 @@ def test_readers_and_the_writer_never_trip_over_each_other(store: Store) -> None
     for reader in readers:
         reader.start()
     for n in range(200):
-        store.append(run_id, [Entry("keras", "step", {"n": n})])
+        store.append(run_id, [Entry("keras", step(points=[[n, 1.0]]))])
     done.set()
     for reader in readers:
         reader.join(timeout=30)
@@ -289,7 +293,7 @@ def test_a_file_that_vanishes_is_nothing_written(store: Store) -> None:
     assert store.rows(run_id) == []
     assert not store.path.exists()
     with pytest.raises(StoreError):
-        store.append(run_id, [Entry("", "run", {"state": "running"})])
+        store.append(run_id, [Entry("", RunChanged("running"))])
 
 
 def test_an_empty_file_is_a_history_not_yet_made(tmp_path: Path) -> None:
@@ -302,7 +306,7 @@ def test_an_empty_file_is_a_history_not_yet_made(tmp_path: Path) -> None:
 
 def test_a_reader_undoes_what_a_killed_writer_left(store: Store, tmp_path: Path) -> None:
     run_id = created(store)
-    store.append(run_id, [Entry("keras", "step")])
+    store.append(run_id, [Entry("keras", step())])
     # A writer that spilt half its transaction into the file and was then killed.
     code = f"""
 import os, sqlite3

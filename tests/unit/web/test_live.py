@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from core.experiment.settings import TrainSettings
-from core.storage.records import Entry, UnknownRun
+from core.storage.records import UnknownRun
+from core.storage.rows import Entry, RunChanged
 from core.storage.runs import Store
 from core.web.server.live import Audience, Tails, pace_for
+from tests.events import step
 
 
 class Counting(Store):
@@ -17,9 +19,9 @@ class Counting(Store):
 
     reads = 0
 
-    def rows(self, *arguments: object, **named: object):  # type: ignore[no-untyped-def]
+    def rows_as_json(self, *arguments: object, **named: object):  # type: ignore[no-untyped-def]
         self.reads += 1
-        return super().rows(*arguments, **named)  # type: ignore[arg-type]
+        return super().rows_as_json(*arguments, **named)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def store(tmp_path: Path) -> Counting:
 
 def new_run(store: Store, rows: int) -> str:
     run_id = store.create(TrainSettings(engines=("keras",)), {})
-    store.append(run_id, [Entry("keras", "step", {"points": [[n, 0.5]]}) for n in range(rows)])
+    store.append(run_id, [Entry("keras", step(points=[[n, 0.5]])) for n in range(rows)])
     return run_id
 
 
@@ -57,7 +59,7 @@ def test_each_viewer_gets_what_is_after_its_own_cursor_and_new_rows_come(store: 
         assert [json.loads(text)["seq"] for text in tail.after(3, 5000)[0]] == [4, 5]
         assert tail.after(5, 5000) == ([], 5, False)
         assert tail.after(0, 2)[1:] == (2, True)
-        store.append(run_id, [Entry("keras", "step", {})])
+        store.append(run_id, [Entry("keras", step())])
         await asyncio.sleep(0.15)
         assert (await tails.of(store, run_id)).after(5, 5000)[1:] == (6, False)
 
@@ -70,7 +72,7 @@ def test_a_deleted_run_is_gone_and_unknown_ones_keep_nothing(store: Counting) ->
     async def look() -> None:
         tails = Tails()
         await tails.of(store, run_id)
-        store.append(run_id, [Entry("", "run", {"state": "stopped"})])
+        store.append(run_id, [Entry("", RunChanged("stopped"))])
         store.delete(run_id)
         await asyncio.sleep(0.15)
         for missing in (run_id, "20261104-081500-1a2b3c4d"):
