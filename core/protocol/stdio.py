@@ -5,16 +5,19 @@ is gone, or has enough), so that no process outlives the one that started it.
 """
 
 import os
+import queue
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import NoReturn, TextIO
+from typing import NoReturn, TextIO, TypeVar
 
 from core.protocol import lines, messages
-from core.protocol.messages import Command, Event
+from core.protocol.lines import ProtocolError
+from core.protocol.messages import Call, Command, Event, Measure
 
+C = TypeVar("C", Measure, Call)
 BEAT_S = 1.0
 MOST_LETTERS = 300
 
@@ -51,6 +54,20 @@ def connect(take: Callable[[Command], None]) -> Outbox:
     threading.Thread(target=_read, args=(take,), daemon=True).start()
     threading.Thread(target=_beat, args=(outbox,), daemon=True).start()
     return outbox
+
+
+def refuse(command: Command) -> NoReturn:
+    """Takes no command: a child has those of its kind alone. Raises `ProtocolError`."""
+    raise ProtocolError(f"{command.kind!r} has no place here")
+
+
+def taking(kind: type[C], inbox: "queue.SimpleQueue[C]") -> Callable[[Command], None]:
+    """Takes commands of one kind alone, into `inbox`."""
+
+    def take(command: Command) -> None:
+        inbox.put(command) if isinstance(command, kind) else refuse(command)
+
+    return take
 
 
 def _read(take: Callable[[Command], None]) -> None:

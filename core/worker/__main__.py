@@ -27,9 +27,8 @@ from core.experiment.parity import Floats, start_weights
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.weights import save_weights
 from core.protocol import messages
-from core.protocol.lines import ProtocolError
 from core.protocol.messages import Command
-from core.protocol.stdio import Outbox, connect, leave, one_line
+from core.protocol.stdio import Outbox, connect, leave, one_line, refuse
 from core.worker.engines.base import EngineError, certificate_part, module_of
 from core.worker.inference import Reader
 
@@ -115,7 +114,7 @@ class Worker:
             case messages.Load() | messages.Predict() | messages.Save():
                 self.outbox.send(self.reader.answer(command))
             case messages.Stop() | messages.Measure() | messages.Call():
-                raise ProtocolError(f"a worker has no {command.kind!r} to carry out")
+                refuse(command)
             case _:
                 assert_never(command)
         return True

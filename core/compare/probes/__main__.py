@@ -13,9 +13,7 @@ from pathlib import Path
 
 from core.compare.probes.base import PartFailed
 from core.protocol import messages
-from core.protocol.lines import ProtocolError
-from core.protocol.messages import Command
-from core.protocol.stdio import Outbox, connect, leave, one_line
+from core.protocol.stdio import Outbox, connect, leave, one_line, taking
 
 PACKAGES = ("keras", "tensorflow", "torch", "jax", "numpy")
 
@@ -63,13 +61,7 @@ def work(name: str, outbox: Outbox, inbox: "queue.SimpleQueue[messages.Measure]"
 def main() -> None:
     """Sets up the pipes before anything else can print, then works."""
     inbox: queue.SimpleQueue[messages.Measure] = queue.SimpleQueue()
-
-    def take(command: Command) -> None:
-        if not isinstance(command, messages.Measure):
-            raise ProtocolError(f"a probe has no {command.kind!r} to carry out")
-        inbox.put(command)
-
-    work(sys.argv[1], connect(take), inbox)
+    work(sys.argv[1], connect(taking(messages.Measure, inbox)), inbox)
     leave()
 
 

@@ -6,24 +6,18 @@ function of the same file, called in a part: a process of its own, which keeps i
 that fails, dies or takes too long raises `PartFailed` with the reason; the probe decides what that means.
 """
 
-import contextlib
-import json
-import os
 import queue
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self, assert_never
 
-from core.protocol.process import exit_words
+from core.protocol import messages
+from core.protocol.messages import Event, PartEvent
+from core.protocol.process import ChildProcess
 
-ROOT = Path(__file__).resolve().parents[3]
 CALL_S = 180.0
 """How long one call to a part may take, unless it is told otherwise."""
-END_S = 1.5
 # PyTorch compiles in the part itself: a pool of compilers would outlive a part that is killed.
 NO_POOL = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
 
@@ -65,58 +59,41 @@ class Part:
         """`module` is a full module name; `title` names the part in sentences; `on_print` takes each printed line."""
         self.title, self._on_print = title, on_print
         # Its stderr (warnings, tracebacks) goes where the probe's own goes: into the measurement's log.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "core.compare.probes.part", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            cwd=ROOT,
-            env={**os.environ, **NO_POOL, **(environment or {})},
-        )
-        self._lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with contextlib.suppress(ValueError):
-            for line in self._process.stdout:
-                self._lines.put(json.loads(line))
-        self._process.wait()
-        self._lines.put(None)
+        self._process = ChildProcess("core.compare.probes.part", module, environment={**NO_POOL, **(environment or {})})
+        self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._process.assign(lambda _, event: self._inbox.put(event))
 
     def call(self, function: str, limit_s: float = CALL_S, **arguments: Any) -> Any:
         """Calls a function of the module with JSON arguments and returns its JSON value. Raises `PartFailed`."""
-        with contextlib.suppress(OSError):  # a process that is gone is told by the reader
-            assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps({"function": function, "arguments": arguments}) + "\n")
-            self._process.stdin.flush()
+        self._process.send(messages.Call(function, arguments))
         until = time.monotonic() + limit_s
         while True:
             try:
-                answer = self._lines.get(timeout=max(0.0, until - time.monotonic()))
+                event = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 self.end()
                 raise PartFailed(self.title, f"it took longer than {limit_s:.0f} s") from None
-            if answer is None:
-                raise PartFailed(self.title, exit_words(self._process.wait()))
-            if "printed" in answer:
-                if self._on_print is not None:
-                    self._on_print(answer["printed"])
-            elif "error" in answer:
-                raise PartFailed(self.title, answer["error"])
-            else:
-                return answer["value"]
+            if not isinstance(event, PartEvent | None):
+                self.end()
+                raise PartFailed(self.title, messages.out_of_place(event))
+            match event:
+                case messages.Printed(_, text):
+                    if self._on_print is not None:
+                        self._on_print(text)
+                case messages.Returned(value):
+                    return value
+                case messages.Failed(reason):
+                    raise PartFailed(self.title, reason)
+                case None:
+                    self._inbox.put(None)  # whoever asks again is told so, too
+                    raise PartFailed(self.title, self._process.ended_by())
+                case _:
+                    assert_never(event)
 
     def end(self) -> None:
         """Ends the process: its closed stdin ends it at once, whatever it does."""
-        with contextlib.suppress(OSError):
-            cast(Any, self._process.stdin).close()
-        try:
-            self._process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.close()
+        self._inbox.put(None)
 
     def __enter__(self) -> Self:
         return self

@@ -1,25 +1,23 @@
-"""The process of a part: `python -m core.compare.probes.part MODULE`. JSON lines: calls on stdin, answers on stdout.
+"""The process of a part: `python -m core.compare.probes.part MODULE`. Carries out one `Call` after another.
 
-Whatever a called function prints travels as a line of its own, as it is printed. When stdin closes (the probe is
-gone, or has enough) the process ends at once.
+Whatever a called function prints travels as a line of its own, as it is printed.
 """
 
 import importlib
 import io
-import json
-import os
 import queue
 import sys
-import threading
 import traceback
-from typing import Any, TextIO
+
+from core.protocol import messages
+from core.protocol.stdio import Outbox, connect, one_line, taking
 
 
 class Printing(io.TextIOBase):
     """Stands in for `sys.stdout`: sends every complete line."""
 
-    def __init__(self, out: TextIO, lock: threading.Lock) -> None:
-        self._out, self._lock, self._begun = out, lock, ""
+    def __init__(self, module: str, outbox: Outbox) -> None:
+        self._module, self._outbox, self._begun = module, outbox, ""
 
     def writable(self) -> bool:
         """It is, always."""
@@ -29,7 +27,7 @@ class Printing(io.TextIOBase):
         """Keeps the text until its line is complete."""
         *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
-            self._send({"printed": line})
+            self._outbox.send(messages.Printed(self._module, line))
         return len(text)
 
     def end_line(self) -> None:
@@ -37,38 +35,26 @@ class Printing(io.TextIOBase):
         if self._begun:
             self.write("\n")
 
-    def _send(self, value: dict[str, Any]) -> None:
-        with self._lock:
-            self._out.write(json.dumps(value) + "\n")
 
-
-def read_calls(inbox: "queue.SimpleQueue[dict[str, Any]]") -> None:
-    """Runs in a thread from before any framework's import: the end of stdin ends the process at once."""
-    for line in sys.stdin:
-        inbox.put(json.loads(line))
-    os._exit(0)
+def answer(module: str, asked: messages.Call, outbox: Outbox, printing: Printing) -> None:
+    """Calls the function, and sends what it returned or how it failed after all that it printed."""
+    try:
+        value = getattr(importlib.import_module(module), asked.function)(**asked.arguments)
+        printing.end_line()
+        outbox.send(messages.Returned(value))
+    except Exception as error:
+        traceback.print_exc()
+        printing.end_line()
+        outbox.send(messages.Failed(one_line(error)))
 
 
 def main() -> None:
     """Answers calls until stdin closes."""
-    out, lock = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8"), threading.Lock()
-    os.dup2(2, 1)  # what a library prints past Python goes to the log
-    inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=read_calls, args=(inbox,), daemon=True).start()
-    sys.stdout = printing = Printing(out, lock)
+    calls: queue.SimpleQueue[messages.Call] = queue.SimpleQueue()
+    outbox = connect(taking(messages.Call, calls))
+    sys.stdout = printing = Printing(sys.argv[1], outbox)
     while True:
-        asked = inbox.get()
-        try:
-            module = importlib.import_module(sys.argv[1])
-            answer = {"value": getattr(module, asked["function"])(**asked["arguments"])}
-            line = json.dumps(answer, allow_nan=False)
-        except Exception as error:
-            traceback.print_exc()
-            first = (str(error).strip().splitlines() or [""])[0][:300]
-            line = json.dumps({"error": f"{type(error).__name__}: {first}" if first else type(error).__name__})
-        printing.end_line()
-        with lock:
-            out.write(line + "\n")
+        answer(sys.argv[1], calls.get(), outbox, printing)
 
 
 if __name__ == "__main__":
