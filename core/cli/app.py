@@ -26,9 +26,9 @@ from core.data import datasets, images
 from core.experiment import metrics
 from core.experiment.fairness import Verdict
 from core.experiment.machine import machine_words
-from core.experiment.names import engine_title
+from core.experiment.names import engine_title, joined
 from core.experiment.parity import Certificate
-from core.experiment.settings import DEFAULTS, SETTINGS, InvalidSettings, TrainSettings, in_order
+from core.experiment.settings import DEFAULTS, SETTINGS, InvalidSettings, TrainSettings, in_order, missing_module
 from core.experiment.titles import every_one, run_title
 from core.launcher.inbox import Guest, is_answered
 from core.launcher.launcher import Launcher, LauncherUnavailable
@@ -321,7 +321,10 @@ def predict(
         outcome = gather(found, rows)
         models = models_of(outcome, store)
     if not models:
-        why = "was imported without them" if any(lane.result for lane in outcome.lanes) else "did not finish"
+        done = [lane for lane in outcome.lanes if lane.result]
+        if absent := [lane.title for lane in done if missing_module(lane.engine)]:
+            fail(f"Run {found.id} cannot be read with here: {joined(absent)} is not installed.", 2)
+        why = "was imported without them" if done else "did not finish"
         fail(f"Run {found.id} has no weights: it {why}.", 2)
     with tempfile.TemporaryDirectory() as logs:
         predictors = Predictors(lambda engine: ChildProcess(WORKER, engine, log=Path(logs) / f"{engine}.log"))

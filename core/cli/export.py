@@ -12,7 +12,7 @@ from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import look
 from core.results import export as files
 from core.results.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
-from core.results.models import readable
+from core.results.models import has_weights, readable
 from core.results.report import as_html
 from core.storage.database import StoreError
 from core.storage.holder import Owner
@@ -63,7 +63,7 @@ def export(
     store = Store(deployment().data_dir)
     try:
         found, rows = look(store, find(store, run))
-        if with_weights and not readable(found, store):
+        if with_weights and not has_weights(found, store):
             fail(f"Run {found.id} has no weights to take along.", 2)
         with saying(found, rows):
             _write(found, rows, form, output, store.artifacts(found.id) if with_weights else None)

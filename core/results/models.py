@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.experiment.names import framework, is_variant
-from core.experiment.settings import TrainSettings
+from core.experiment.settings import TrainSettings, missing_module
 from core.results.outcome import Outcome
 from core.storage.records import Run
 from core.storage.runs import Store
@@ -22,16 +22,27 @@ class Model:
     sha256: str
 
 
+def has_weights(run: Run, store: Store) -> bool:
+    """Whether a run has weights: an imported one may have come without."""
+    return bool(_tested(run)) and any(store.artifacts(run.id).glob("*.safetensors"))
+
+
 def readable(run: Run, store: Store) -> bool:
-    """Whether a run has weights to read with: an imported one may have come without."""
-    done = any(lane.test_accuracy is not None for lane in run.lanes)
-    return done and any(store.artifacts(run.id).glob("*.safetensors"))
+    """Whether a run has weights, and an engine that is installed here to read with."""
+    return bool(readers(_tested(run))) and has_weights(run, store)
+
+
+def _tested(run: Run) -> list[str]:
+    return [lane.engine for lane in run.lanes if lane.test_accuracy is not None]
 
 
 def readers(engines: Sequence[str]) -> list[str]:
-    """Which of a run's finished engines read: one of each framework, as shipped where there is one, else the first."""
+    """Which of a run's finished engines read: one of each framework, as shipped where there is one, else the first.
+
+    One that is not installed here reads nothing.
+    """
     chosen: dict[str, str] = {}
-    for engine in sorted(engines, key=is_variant):
+    for engine in sorted((engine for engine in engines if not missing_module(engine)), key=is_variant):
         chosen.setdefault(framework(engine), engine)
     return [engine for engine in engines if engine in chosen.values()]
 

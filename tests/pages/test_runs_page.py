@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from core.experiment.settings import NEEDS
 from core.results.export import as_csv, as_json
 from core.results.report import as_html
 from core.storage.runs import Store
@@ -233,6 +234,23 @@ def test_an_export_comes_back_by_import_marked(ended: Ended, data_dir: Path, lau
     assert shown.says("imported, trained on")
     assert not own.says("imported")
     assert len(list(csv.reader(io.StringIO(as_csv(ended.run, rows))))) == len(rows) + 1
+
+
+def test_a_run_of_an_engine_that_is_not_installed_is_imported_and_shows_its_code(
+    ended: Ended, launcher: StandInLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(NEEDS, "keras-on-jax", "a_module_that_nobody_has")
+    text = as_json(ended.run, launcher.store.rows(ended.run.id, limit=10**9)).replace('"keras"', '"keras-on-jax"')
+    page = RunsPage()
+    page.app.file_uploader(key="import_run").set_value(("run.json", text.encode(), "application/json"))
+    page.run()
+    assert page.problems == []
+    (taken,) = [run for run in launcher.store.runs() if run.source == "imported"]
+    shown = RunsPage(run=taken.id)
+    assert any('os.environ["KERAS_BACKEND"] = "jax"' in code.value for code in shown.app.code)
+    again = TrainPage(engines="keras-on-jax")
+    assert again.problems[0].startswith("keras-on-jax cannot train here: a_module_that_nobody_has is not installed.")
+    assert "Keras on JAX" not in again.app.multiselect(key="engines").options
 
 
 def test_a_file_that_is_no_run_is_refused_in_words(ended: Ended, launcher: StandInLauncher) -> None:

@@ -15,6 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from core.cli.app import app
+from core.deployment import limits
 from core.experiment.settings import ENGINE_NAMES
 from core.storage.records import Run
 from core.storage.runs import Store
@@ -28,6 +29,7 @@ FAST = ("--batch-size", "600", "--epochs", "2")
 def core(*arguments: str, folder: Path, **environment: str) -> tuple[int, str, str]:
     """Runs the command line in this process: its exit status, what it said, what it complained of."""
     env = {"DUEL_DATA_DIR": str(folder), "DUEL_FAKE_ENGINES": "1", "COLUMNS": "200", **environment}
+    limits.environment.cache_clear()  # each command is a process of its own
     result = CliRunner(env=env).invoke(app, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result.exit_code, result.stdout, result.stderr

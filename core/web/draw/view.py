@@ -13,6 +13,7 @@ from core.data.datasets import DATASETS
 from core.experiment.machine import machine_words
 from core.experiment.metrics import NO_BREAK, percent
 from core.experiment.names import engine_title, framework, joined
+from core.experiment.settings import missing_module
 from core.experiment.titles import distinct_titles
 from core.launcher.predictors import Prediction, PredictorError, Predictors
 from core.results.gallery import Gallery
@@ -67,10 +68,13 @@ def chosen_words(run: Run, of: int) -> str:
 
 def left_out(outcome: Outcome, engines: Sequence[str]) -> str:
     """Which finished lanes of the run read nothing here beside `engines`, as a sentence; empty where all do."""
-    others = [lane.title for lane in outcome.lanes if lane.result and lane.engine not in engines]
-    if not others:
-        return ""
-    return f"One model of each framework reads here: {joined(others)} {'is' if len(others) == 1 else 'are'} left out."
+    others = [lane for lane in outcome.lanes if lane.result and lane.engine not in engines]
+    absent = [lane.title for lane in others if missing_module(lane.engine)]
+    further = [lane.title for lane in others if not missing_module(lane.engine)]
+    are = "is" if len(further) == 1 else "are"
+    words = [f"{joined(absent)} is not installed here and reads nothing."] if absent else []
+    words += [f"One model of each framework reads here: {joined(further)} {are} left out."] if further else []
+    return " ".join(words)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from core.experiment.titles import TITLE_LETTERS
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.results import export
 from core.results.importing import ImportRefused, read_json
-from core.results.models import readable
+from core.results.models import has_weights
 from core.results.report import as_html
 from core.storage.database import StoreError
 from core.storage.records import Run
@@ -105,7 +105,7 @@ def take_along(run: Run, store: Store) -> None:
         ("Everything (JSON)", lambda: export.as_json(run, rows()), "json", "application/json"),
         ("TensorBoard", partial(_tensorboard, run, rows), "tensorboard.zip", "application/zip"),
     ]
-    if readable(run, store):
+    if has_weights(run, store):
         label = "Everything, with weights (JSON)"
         made.insert(3, (label, lambda: export.as_json(run, rows(), folder), "with-weights.json", "application/json"))
     for label, make, ending, mime in made:

@@ -1,11 +1,13 @@
 """Which lanes of a run read drawings: one of each framework, as shipped where there is one."""
 
+import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.experiment.settings import TrainSettings
-from core.results.models import models_of
+from core.results.models import has_weights, models_of, readable
 from core.results.outcome import LaneOutcome, Outcome
 from core.storage.records import Lane, Run
 from core.storage.runs import Store
@@ -55,3 +57,19 @@ def test_one_lane_of_each_framework_reads(
     (store.artifacts(outcome.run.id) / "w").touch()
     assert [model.engine for model in models_of(outcome, store)] == reading
     assert left_out(outcome, reading) == sentence
+
+
+def test_an_engine_that_is_not_installed_reads_nothing_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    outcome, store = finished("keras-on-jax", "torch"), Store(tmp_path)
+    folder = store.artifacts(outcome.run.id)
+    folder.mkdir(parents=True)
+    (folder / "w").touch()
+    assert [model.engine for model in models_of(outcome, store)] == ["torch"]
+    assert left_out(outcome, ["torch"]) == "Keras on JAX is not installed here and reads nothing."
+    (folder / "w").rename(folder / "keras-on-jax.safetensors")
+    alone = replace(outcome.run, lanes=(Lane("keras-on-jax", "finished", test_accuracy=0.9),))
+    assert has_weights(alone, store)
+    assert not readable(alone, store)
