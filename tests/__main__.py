@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("browser", "engines", "processes", "pages", "unit")
 """Folders of this one; those that take longest first, so that no core is without work in the end."""
 CHECKS = ("make", "--no-print-directory", "check")
-AT_ONCE = max(2, os.cpu_count() or 1)
+AT_ONCE = 1 + (os.cpu_count() or 1)
+"""One more than there are cores: half of what the browser's and the processes' tests do is waiting."""
 LIMIT_S = 3600.0
 GRACE_S = 20.0
 """How long a part may take to end its own processes once it is interrupted."""

@@ -11,6 +11,8 @@ from tests.engines.conftest import Processes
 # A hundred float64 steps take half a minute on two quiet cores, and ten times that beside other work.
 pytestmark = pytest.mark.timeout(900)
 BATCH = 126
+HUNDRED_STEPS = {"epochs": 2, "stop_after": 100, "alignment": "exact-twin", "batch_size": 63}
+"""Of half the usual batch: float64 is slow."""
 
 
 def certificate(processes: Processes, alignment: str, keras: str = "", torch: str = "", **settings: Any) -> Any:
@@ -30,7 +32,7 @@ def certificate(processes: Processes, alignment: str, keras: str = "", torch: st
 def test_the_twins_losses_agree_over_a_hundred_steps(processes: Processes, dropout: float) -> None:
     curves = []
     for engine in ("keras", "torch"):
-        asked = processes[engine].ask("training", epochs=4, stop_after=100, alignment="exact-twin", dropout=dropout)
+        asked = processes[engine].ask("training", **HUNDRED_STEPS, dropout=dropout)
         curves.append([loss for epoch in asked for loss in epoch["losses"]])
     keras, torch = np.array(curves)
     assert len(keras) == 100
@@ -39,8 +41,8 @@ def test_the_twins_losses_agree_over_a_hundred_steps(processes: Processes, dropo
 
 
 def test_the_twins_epochs_agree_too(processes: Processes) -> None:
-    asked = {"epochs": 4, "stop_after": 100, "alignment": "exact-twin", "dropout": 0.3}
-    keras, torch = (processes[engine].ask("training", **asked) for engine in ("keras", "torch"))
+    keras, torch = (processes[engine].ask("training", **HUNDRED_STEPS, dropout=0.3) for engine in ("keras", "torch"))
+    assert len(keras) == 2
     for ours, theirs in zip(keras, torch, strict=True):
         assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-12)
         assert ours["accuracy"] == pytest.approx(theirs["accuracy"], rel=1e-12)
@@ -95,11 +97,11 @@ def test_a_certificate_leaves_a_later_run_as_it_was(processes: Processes) -> Non
         ("torch", "plain dense transpose"),
         ("torch", "other epsilon"),
         ("torch", "unrounded betas"),
-        ("torch", "other batch order"),
-        ("torch", "dropout left on"),
-        ("keras", "other epsilon in Keras"),
         ("keras", "other batch order"),
         ("keras", "dropout left on"),
+        pytest.param("torch", "other batch order", marks=pytest.mark.more),
+        pytest.param("torch", "dropout left on", marks=pytest.mark.more),
+        pytest.param("keras", "other epsilon in Keras", marks=pytest.mark.more),
     ],
 )
 def test_one_wrong_thing_fails_the_twins_certificate(processes: Processes, engine: str, error: str) -> None:

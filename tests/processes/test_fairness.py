@@ -139,6 +139,7 @@ def load() -> Iterator[None]:
         process.wait()
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("load")
 def test_a_load_beside_a_run_is_measured_and_no_speed_is_compared(
     open_launcher: OpenLauncher, monkeypatch: pytest.MonkeyPatch

@@ -67,6 +67,14 @@ def test_turns_go_a_b_b_a_and_never_two_at_once(open_launcher: OpenLauncher) -> 
     assert all(lane.test_accuracy is not None and lane.test_accuracy > 0.8 for lane in run.lanes)
 
 
+def test_three_lanes_take_turns_forwards_and_backwards(open_launcher: OpenLauncher) -> None:
+    """Whatever drifts meets all of them alike."""
+    launcher = open_launcher()
+    engines = ("fake-a", "fake-b", "fake-c")
+    rows = finish(launcher, launcher.submit(settings(",".join(engines), epochs=3)))
+    assert [engine for engine, _ in epochs(rows)] == [*engines, *reversed(engines), *engines]
+
+
 def test_a_run_keeps_what_each_kind_of_row_promises(open_launcher: OpenLauncher) -> None:
     launcher = open_launcher()
     run_id = launcher.submit(settings())

@@ -74,6 +74,7 @@ def test_spares_kill_and_stop_with_both_frameworks(launcher: Launcher) -> None:
 # --- variants --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.more
 def test_three_lanes_take_turns_forwards_and_backwards(open_launcher: OpenLauncher) -> None:
     """A stock engine beside two tuned ones; whatever drifts meets all of them alike."""
     launcher = open_launcher()
