@@ -30,7 +30,7 @@ from core.protocol import messages
 from core.protocol.messages import Command
 from core.protocol.stdio import Outbox, connect, leave, one_line, refuse
 from core.worker.engines.base import EngineError, certificate_part, module_of
-from core.worker.inference import Reader
+from core.worker.inference import LoadedModels
 
 if TYPE_CHECKING:
     from core.worker.engines.base import Engine
@@ -112,7 +112,7 @@ class Worker:
                 self._finish()
                 return False
             case messages.Load() | messages.Predict() | messages.Save():
-                self.outbox.send(self.reader.answer(command))
+                self.outbox.send(self.models.answer(command))
             case messages.Stop() | messages.Measure() | messages.Call():
                 refuse(command)
             case _:
@@ -120,9 +120,9 @@ class Worker:
         return True
 
     @cached_property
-    def reader(self) -> Reader:
-        """Makes this worker a predictor: it then reads with models of its own and trains none."""
-        return Reader(self.engine)
+    def models(self) -> LoadedModels:
+        """Makes this worker a predictor: it then predicts with models of its own and trains none."""
+        return LoadedModels(self.engine)
 
     def _order(self, command: messages.Train) -> None:
         self.order = command

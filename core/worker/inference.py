@@ -1,4 +1,4 @@
-"""The worker as a predictor: kept open, it holds a few models with their weights and reads images.
+"""The worker as a predictor: kept open, it holds a few models with their weights and classifies images.
 
 A model is named by its `slot`: whose weights it holds. The framework's model is real, its weights come from a
 safetensors file that is checked by its SHA-256.
@@ -23,11 +23,11 @@ MOST_MODELS = 6
 """More slots than one page needs; the one that was used longest ago goes first."""
 
 
-class Reader:
+class LoadedModels:
     """Models by slot, in one framework."""
 
     def __init__(self, engine: "Engine") -> None:
-        # One image is read faster than it is moved to a GPU.
+        # One image is classified faster than it is moved to a GPU.
         engine.use_device("cpu", 0)
         self._prototype = engine
         self._models: dict[str, Engine] = {}
@@ -57,7 +57,7 @@ class Reader:
             weights = load_weights(Path(command.weights_file), command.sha256)
             engine = type(self._prototype)(self._prototype.name)
             engine.feed(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8))
-            engine.build(TrainSettings.parse(command.settings), weights)
+            engine.build_to_predict(TrainSettings.parse(command.settings), weights)
             # The first calls trace; it must not be the first drawing that waits for them.
             for _ in range(3):
                 engine.predict(np.zeros((1, 28, 28), np.uint8))

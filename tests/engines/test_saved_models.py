@@ -13,7 +13,7 @@ from core.experiment import parity
 from core.experiment.settings import TrainSettings
 from core.experiment.weights import save_weights
 from core.launcher.predictors import Predictors
-from core.protocol.process import WORKER, ChildProcess
+from core.protocol.process import ROOT, WORKER, ChildProcess
 from core.results.models import Model
 from core.web.draw.take_along import LOADING_CODE
 
@@ -38,7 +38,7 @@ def taken(prepared_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     predictors = Predictors(lambda engine: ChildProcess(WORKER, engine, log=folder / f"{engine}.log"))
     try:
         for engine, suffix in (("keras", "keras"), ("torch", "pt")):
-            settings = TrainSettings().as_json()
+            settings = TrainSettings()
             model = Model(engine, "the one", settings, folder / "model.safetensors", sha256)
             np.save(folder / f"{suffix}.npy", predictors.ask([model], images)[0].logits)
             predictors.save(model, folder / f"model.{suffix}")
@@ -74,3 +74,26 @@ def test_safetensors_load_by_the_shown_lines(taken: Path) -> None:
     shapes = json.loads(done.stdout.splitlines()[-1])
     assert shapes["conv1.weight"] == [3, 3, 1, 30]
     assert shapes["dense.weight"] == [1550, 10]
+
+
+def test_pytorch_loads_a_model_to_predict_without_importing_what_only_training_needs(taken: Path) -> None:
+    code = """
+import hashlib, json, sys
+from pathlib import Path
+from core.experiment.settings import TrainSettings
+from core.protocol import messages
+from core.worker.engines.torch import ENGINE
+from core.worker.inference import LoadedModels
+file, settings, imported = Path(sys.argv[1]), TrainSettings(), []
+models = LoadedModels(ENGINE("torch"))
+loaded = models.answer(messages.Load("a", settings.as_json(), str(file), hashlib.sha256(file.read_bytes()).hexdigest()))
+imported.append("torch._dynamo" in sys.modules)
+engine = ENGINE("torch")
+engine.feed(models._models["a"].images, models._models["a"].labels)
+engine.build(settings, None)
+imported.append("torch._dynamo" in sys.modules)
+print(json.dumps([loaded.slots, imported]))
+"""
+    command = [sys.executable, "-c", code, str(taken / "model.safetensors")]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=200)
+    assert json.loads(done.stdout.splitlines()[-1]) == [["a"], [False, True]]

@@ -193,7 +193,7 @@ def test_closing_does_not_wait_for_a_model_that_does_not_answer(hosted: OpenHost
     held.suspend()
 
     def ask() -> None:
-        model = Model("fake-a", "slot", settings().as_json(), Path("nowhere"), "sum")
+        model = Model("fake-a", "slot", settings(), Path("nowhere"), "sum")
         with pytest.raises(PredictorError, match="shutting down"):
             launcher.predictors.save(model, Path("nowhere"))
 

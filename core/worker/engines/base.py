@@ -85,6 +85,10 @@ class Engine(ABC):
     def build(self, settings: TrainSettings, start: Mapping[str, Floats] | None) -> None:
         """Builds model and optimizer, seeded; `start` holds canonical start weights, or None for the engine's own."""
 
+    def build_to_predict(self, settings: TrainSettings, weights: Mapping[str, Floats]) -> None:
+        """Instead of `build`, where nothing will be trained; an engine leaves out what only training needs."""
+        self.build(settings, weights)
+
     @abstractmethod
     def train_epoch(self, epoch: int, on_step: OnStep) -> Trained:
         """Trains one epoch (from 1) over the fed images, calling `on_step` after every step."""
