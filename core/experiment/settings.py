@@ -56,6 +56,13 @@ lanes in one run, told apart by what follows the hyphen: fake-a, fake-b."""
 NEEDS = {"keras-on-jax": "jax"}
 """Engines that need a module which is no requirement of this project."""
 
+EVALUATION_BATCH = 200
+"""Images a batch when nothing is learnt, in engines, listings and lessons; it changes memory and time, not results.
+
+The largest activation of such a batch stays below 32 MiB in float64, too: what is larger glibc maps anew at every
+use, and PyTorch then waits for the kernel (docs/fairness.md).
+"""
+
 
 def missing_module(engine: str) -> str:
     """The module that an engine needs and that is not installed here; empty where it can train here."""

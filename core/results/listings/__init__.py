@@ -15,7 +15,7 @@ import jinja2
 
 from core.experiment import network
 from core.experiment.names import engine_title, framework
-from core.experiment.settings import ENGINE_NAMES, Alignment, Device, TrainSettings
+from core.experiment.settings import ENGINE_NAMES, EVALUATION_BATCH, Alignment, Device, TrainSettings
 
 TITLES = {
     "data": "Data",
@@ -88,6 +88,7 @@ def _facts(settings: TrainSettings) -> dict[str, Any]:
     flat = next(i for i, layer in enumerate(network.LAYERS) if isinstance(layer, network.Flatten))
     return {
         "run": settings,
+        "evaluation_batch": EVALUATION_BATCH,
         "aligned": settings.alignment != Alignment.AS_SHIPPED,
         "twin": settings.alignment == Alignment.EXACT_TWIN,
         "on_cpu": settings.device == Device.CPU,

@@ -156,7 +156,3 @@ def certificate_part(
 
     engine.train_epoch(1, keep)
     return logits.astype(float).tolist(), losses
-
-
-EVALUATION_BATCH = 1000
-"""Images a batch when nothing is learnt; it changes memory and time, not results."""

@@ -17,9 +17,8 @@ import numpy as np
 from keras import layers
 
 from core.experiment import network, parity
-from core.experiment.settings import Alignment, TrainSettings
+from core.experiment.settings import EVALUATION_BATCH, Alignment, TrainSettings
 from core.worker.engines.base import (
-    EVALUATION_BATCH,
     Engine,
     Evaluated,
     Floats,

@@ -14,10 +14,9 @@ from torch import nn
 from torch.nn import functional
 
 from core.experiment import network, parity
-from core.experiment.settings import Alignment, TrainSettings
+from core.experiment.settings import EVALUATION_BATCH, Alignment, TrainSettings
 from core.experiment.weights import features_to_torch, from_torch, to_torch
 from core.worker.engines.base import (
-    EVALUATION_BATCH,
     Engine,
     Evaluated,
     Floats,

@@ -1,6 +1,9 @@
 """The network as data: the article's layers, counted by hand."""
 
+import math
+
 from core.experiment import network
+from core.experiment.settings import EVALUATION_BATCH
 
 
 def test_the_network_is_the_articles() -> None:
@@ -36,3 +39,9 @@ def test_another_list_of_layers_is_counted_the_same_way() -> None:
     layers = (network.Flatten("flatten"), network.Dense("hidden", 5), network.Dense("dense", 10))
     assert network.activation_shapes(layers)["flatten"] == (784,)
     assert network.parameter_count(layers) == (784 * 5 + 5) + (5 * 10 + 10)
+
+
+def test_an_evaluation_batchs_activations_are_memory_that_glibc_keeps() -> None:
+    """32 MiB is as far as glibc raises its own threshold for mapping memory (`mallopt(3)`)."""
+    largest = max(math.prod(shape) for shape in network.activation_shapes().values())
+    assert EVALUATION_BATCH * largest * 8 < 32 * 2**20

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from core.data import datasets, prepare
+from core.experiment.settings import EVALUATION_BATCH
 from core.learn import lessons
 from core.learn.lessons import DATA_VARIABLE, LESSONS, SIDES, Control, Lesson, lesson, order, script
 
@@ -199,3 +200,11 @@ def test_reading_the_lessons_loads_no_framework() -> None:
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert found.returncode == 0, found.stderr
     assert found.stdout.split() == []
+
+
+@pytest.mark.parametrize("slug", ["cross_entropy", "mse", "pretrained"])
+def test_both_sides_of_a_lesson_evaluate_in_the_batches_of_the_lanes(slug: str) -> None:
+    found = lesson(slug)
+    keras, torch = (script(found, side, default(found)) for side in SIDES)
+    assert re.findall(r"model\.(?:evaluate|predict)\(.*batch_size=(\d+)", keras) == [str(EVALUATION_BATCH)]
+    assert re.findall(r"for part in .*\.split\((\d+)\)", torch) == [str(EVALUATION_BATCH)]

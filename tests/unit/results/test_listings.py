@@ -14,7 +14,7 @@ from core.data import datasets, prepare
 from core.data.datasets import DATASETS
 from core.experiment import metrics
 from core.experiment.names import framework
-from core.experiment.settings import ALIGNED_PAIR, ENGINE_NAMES, Alignment, Device, TrainSettings
+from core.experiment.settings import ALIGNED_PAIR, ENGINE_NAMES, EVALUATION_BATCH, Alignment, Device, TrainSettings
 from core.results.listings import FILENAMES, PURPOSES, TITLES, Listing, listing
 
 CHOICES = [
@@ -185,3 +185,14 @@ def test_a_tuned_script_pools_before_its_relu(engine: str) -> None:
     kinds = re.findall(r"(Conv2[dD]|MaxPool[a-zA-Z]*2[dD]|ReLU)\(", model)
     assert [kind[:4] for kind in kinds] == ["Conv", "MaxP", "ReLU"] * 2
     assert 'activation="relu"' not in model
+
+
+def test_every_script_evaluates_in_the_batches_of_the_lanes() -> None:
+    for engine, settings in ALL:
+        script = listing(engine, settings).script
+        assert f"\nEVALUATION_BATCH = {EVALUATION_BATCH} " in script
+        if framework(engine) == "torch":
+            assert ".split(EVALUATION_BATCH)" in script
+        else:
+            assert "    validation_batch_size=EVALUATION_BATCH,\n" in script
+            assert "    batch_size=EVALUATION_BATCH,\n" in script

@@ -43,7 +43,7 @@ def train(title, *ending):
             model.fit(x_train, y_train, batch_size=100, verbose=0)
         if epoch == 1 and caught:
             print("  Keras warns:", caught[0].message)
-        loss, accuracy = model.evaluate(x_test, y_test, batch_size=1000, verbose=0)
+        loss, accuracy = model.evaluate(x_test, y_test, batch_size=200, verbose=0)
         print(f"  epoch {epoch}  test loss {loss:.4f}  accuracy {accuracy:.1%}")
 
 

@@ -36,7 +36,7 @@ model.compile(optimizer="adam", loss=loss)
 print("loss:", LOSS)
 for epoch in range(1, 4):
     history = model.fit(x_train, one_hot, batch_size=100, verbose=0).history
-    probabilities = model.predict(x_test, batch_size=1000, verbose=0)
+    probabilities = model.predict(x_test, batch_size=200, verbose=0)
     accuracy = (probabilities.argmax(1) == y_test).mean()
     sure = probabilities[np.arange(len(y_test)), y_test].mean()
     print(

@@ -64,7 +64,7 @@ scores = np.zeros((10, 2))
 for epoch in range(10):
     for i, model in enumerate(models):
         model.fit(x_new[few], y_new[few], batch_size=10, verbose=0)
-        results = model.evaluate(x_new[test], y_new[test], batch_size=500, verbose=0)
+        results = model.evaluate(x_new[test], y_new[test], batch_size=200, verbose=0)
         scores[epoch, i] = results[1]
     print(f"epoch {epoch + 1:>2}  pretrained {scores[epoch, 0]:.1%}", end="  ")
     print(f"fresh {scores[epoch, 1]:.1%}")
