@@ -91,7 +91,7 @@ class Engines(Setting):
             return f"A run has at most {MAX_LANES} lanes, not {len(names):,}."
         for name in names:
             if not isinstance(name, str) or not (name in ENGINE_NAMES or _TEST_ENGINE.fullmatch(name)):
-                return f"There is no engine {shown(name)}. {self.label}: {self.allowed}."
+                return no_engine(name)
         return "" if len(set(names)) == len(names) else f"{self.label} must differ: each one trains in one lane."
 
     def read(self, value: Any) -> object:
@@ -288,6 +288,11 @@ def in_order(*first: str, last: Sequence[str] = ()) -> list[str]:
 
 MOST_UNKNOWN = 3
 """Names that are no settings are named up to here: a file can hold a million of them."""
+
+
+def no_engine(name: object) -> str:
+    """The sentence for a name that is no engine's."""
+    return f"There is no engine {shown(name)}. Engines: {', '.join(ENGINE_NAMES)}."
 
 
 def no_setting(name: object) -> str:

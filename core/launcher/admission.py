@@ -5,7 +5,7 @@ import contextlib
 from core.data import datasets
 from core.deployment.limits import Allowance, Limits
 from core.deployment.settings import DeploymentSettings
-from core.experiment.settings import ENGINE_NAMES, InvalidSettings, TrainSettings
+from core.experiment.settings import ENGINE_NAMES, InvalidSettings, TrainSettings, no_engine
 from core.launcher.queue import Queue, Turn, left_s
 from core.storage.database import StoreError
 from core.storage.runs import Store
@@ -30,7 +30,7 @@ class Admission:
         """Raises `InvalidSettings` where such a run cannot be, or is not allowed here."""
         for engine in settings.engines:
             if engine not in ENGINE_NAMES and not self._deployment.fake_engines:
-                raise InvalidSettings({"engines": f"There is no engine {engine}. Engines: {', '.join(ENGINE_NAMES)}."})
+                raise InvalidSettings({"engines": no_engine(engine)})
         settings.check_installed()
         dataset = datasets.find(settings.dataset)
         here = not dataset.download_bytes or self._deployment.datasets_dir is not None

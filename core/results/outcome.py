@@ -6,6 +6,7 @@ Pure: rows in, figures and sentences out. Pages, the command line and reports al
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import mean
+from typing import NamedTuple
 
 from core.data.datasets import DATASETS, Dataset, Progress
 from core.experiment import metrics
@@ -275,21 +276,36 @@ def time_left_s(outcome: Outcome) -> float | None:
     return float(sum(left)) if outcome.run.settings.schedule == Schedule.TURNS else float(max(left))
 
 
-def conclusion(outcome: Outcome) -> str:
-    """What one finished run shows, in plain words; Markdown, one paragraph."""
+class Conclusion(NamedTuple):
+    """One paragraph: what a run shows, the warning that goes with it, and what the warning means."""
+
+    finding: str = ""
+    """Empty where nothing can be concluded."""
+    warning: str = ""
+    meaning: str = ""
+
+    @property
+    def markdown(self) -> str:
+        """The paragraph, its warning bold."""
+        return f"{self.finding} **{self.warning}** {self.meaning}" if self.warning else self.finding
+
+
+def conclusion(outcome: Outcome) -> Conclusion:
+    """What one finished run shows, in plain words."""
     done = [lane for lane in outcome.lanes if lane.result]
     if outcome.run.fairness is not None and outcome.run.fairness.parted:
-        return ""  # what the lanes read and how fast says nothing of the frameworks then
+        return Conclusion()  # what the lanes read and how fast says nothing of the frameworks then
     if len(done) < 2:
-        return "One lane alone is no comparison." if len(outcome.lanes) == 1 else ""
+        return Conclusion("One lane alone is no comparison." if len(outcome.lanes) == 1 else "")
     if len(done) > 2:
-        return f"In this run {_accuracies(outcome, done)}, and {_speeds(outcome, done)}. {_caution(outcome)}"
+        finding = f"In this run {_accuracies(outcome, done)}, and {_speeds(outcome, done)}."
+        return Conclusion(finding, *_caution(outcome))
     first, second = done[0], done[1]
     better, accuracy = _accuracy_words(outcome, first, second)
     faster, time = _time_words(outcome, first, second)
     # "Keras got more right and trained faster" where one lane leads in both; else the second part names its own.
     joint = " and " if better and better == faster else f", and {faster} " if faster else ", and "
-    return f"In this run {better or 'both'} {accuracy}{joint}{time}. {_caution(outcome)}"
+    return Conclusion(f"In this run {better or 'both'} {accuracy}{joint}{time}.", *_caution(outcome))
 
 
 def _accuracy_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tuple[str, str]:
@@ -361,15 +377,14 @@ def _time_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tu
     return faster.title, f"trained {metrics.more_than(ratio, IMAGES, slower.title)}"
 
 
-def _caution(outcome: Outcome) -> str:
+def _caution(outcome: Outcome) -> tuple[str, str]:
+    """A warning, and what it means."""
     run, verdict = outcome.run, outcome.run.fairness
     held = verdict is not None and verdict.state == "held" and verdict.complete
     if held and run.settings.alignment == Alignment.EXACT_TWIN:
-        return (
-            "**The framework is not the model:** with everything aligned both compute the same numbers; "
-            "only speed and memory are the frameworks' own."
-        )
+        same = "with everything aligned both compute the same numbers; only speed and memory are the frameworks' own."
+        return "The framework is not the model:", same
     speed = "; another machine, or a busier one, the result in speed"
     done = [lane for lane in outcome.lanes if lane.result]
     turns = "" if _no_comparison(outcome, done, "all") else speed
-    return f"**One run is an anecdote:** another seed can reverse the result in accuracy{turns}."
+    return "One run is an anecdote:", f"another seed can reverse the result in accuracy{turns}."

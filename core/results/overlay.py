@@ -42,7 +42,7 @@ def overlay(outcomes: Sequence[Outcome]) -> tuple[go.Figure, str]:
     along, up = axes.epochs(longest), axes.linear(drawn, unit=f"{metrics.NO_BREAK}%", most=100)
     figure.update_xaxes(title_text="epoch", showgrid=False, **on_axis(along))
     figure.update_yaxes(**on_axis(up))
-    _names(figure, [(lane, values[-1], _name(number, lane)) for number, lane, values in lines], along.high, height)
+    _names(figure, [(number, lane, values[-1]) for number, lane, values in lines], along.high, height)
     words = [f"{_name(number, lane)} ends at {values[-1]:.2f} %" for number, lane, values in lines]
     return figure, "Validation accuracy by epoch. " + ". ".join(words) + "."
 
@@ -74,19 +74,17 @@ def _line(figure: go.Figure, number: int, lane: LaneOutcome, values: Sequence[fl
     )
 
 
-def _names(figure: go.Figure, ends: Sequence[tuple[LaneOutcome, float, str]], edge: float, height: int) -> None:
+def _names(figure: go.Figure, ends: Sequence[tuple[int, LaneOutcome, float]], edge: float, height: int) -> None:
     """Each line's name at the right edge, with a thin thread from the line's end to it."""
     low, high = figure.layout.yaxis.range
     pixel = (high - low) / height
-    places = spread([value for _, value, _ in ends], NAME * pixel, low + NAME / 2 * pixel, high - NAME / 2 * pixel)
+    places = spread([value for _, _, value in ends], NAME * pixel, low + NAME / 2 * pixel, high - NAME / 2 * pixel)
     threads: tuple[list[float], list[float]] = [], []
-    for (lane, value, name), place in zip(ends, places, strict=True):
+    for (number, lane, value), place in zip(ends, places, strict=True):
         threads[0].extend([lane.epochs[-1].epoch, edge, math.nan])
         threads[1].extend([value, place, math.nan])
-        letter, _, title = name.partition(" ")
-        figure.add_annotation(
-            x=edge, y=place, text=f"<b>{letter}</b> {title}", showarrow=False, xanchor="left", xshift=2
-        )
+        text = f"<b>{LETTERS[number]}</b> {lane.title}"
+        figure.add_annotation(x=edge, y=place, text=text, showarrow=False, xanchor="left", xshift=2)
     figure.add_scatter(
         x=threads[0],
         y=threads[1],
@@ -96,7 +94,7 @@ def _names(figure: go.Figure, ends: Sequence[tuple[LaneOutcome, float, str]], ed
         hoverinfo="skip",
         name="",
     )
-    longest = max((len(name) for _, _, name in ends), default=0)
+    longest = max((len(_name(number, lane)) for number, lane, _ in ends), default=0)
     figure.update_layout(hovermode="x unified", margin={"t": TOP, "b": BOTTOM, "r": 8 + 7 * longest})
 
 

@@ -93,7 +93,7 @@ def test_three_lanes_take_turns_forwards_and_backwards(open_launcher: OpenLaunch
             step for row in rows if (row.engine, row.kind) == (lane.engine, "step") for step, _ in row.event.points
         ]
         assert points == list(range(1, 30)) * 3  # every step, of executions of several, too
-    assert "trained fastest" in conclusion(outcome)
+    assert "trained fastest" in conclusion(outcome).finding
 
 
 @pytest.mark.more

@@ -343,7 +343,7 @@ def taken_in(data: bytes) -> None:
         return
     run, rows, _ = found
     outcome = gather(run, rows)
-    conclusion(outcome).encode()
+    conclusion(outcome).markdown.encode()
     json.dumps(figures(outcome), ensure_ascii=False).encode()
     done = [lane for lane in outcome.lanes if lane.epochs]
     if done:
@@ -365,7 +365,7 @@ def test_an_exported_run_that_nobody_changed() -> None:
     run, rows, _ = importing.read_json(json.dumps(EXPORTED).encode())
     assert len(rows) == len(EXPORTED["rows"])
     assert {row.kind for row in rows} >= {"ready", "built", "step", "epoch", "result", "certificate"}
-    assert "In this run" in conclusion(gather(run, rows))
+    assert "In this run" in conclusion(gather(run, rows)).finding
 
 
 @FEW

@@ -49,7 +49,7 @@ def as_html(run: Run, rows: Sequence[Row]) -> str:
         settings_words=brief(run.settings),
         lanes=outcome.lanes,
         cards=[(lane, wording.card(outcome, lane)) for lane in outcome.lanes],
-        conclusion=words.split("**") if (words := conclusion(outcome)) else [],
+        conclusion=conclusion(outcome),
         **_curves(outcome, rows),
         **_result(outcome),
         certificate=_certificate(outcome),

@@ -240,5 +240,5 @@ def next_run(outcome: Outcome, active: Launcher | None) -> None:
 
 def paragraph(outcome: Outcome) -> None:
     """What can and cannot be concluded from one run."""
-    if words := conclusion(outcome):
+    if words := conclusion(outcome).markdown:
         st.markdown(words, width=720)

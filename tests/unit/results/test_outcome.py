@@ -63,6 +63,10 @@ def finished(
     return outcome
 
 
+def concluded(outcome: Outcome) -> str:
+    return conclusion(outcome).markdown
+
+
 def spaced(text: str) -> str:
     """No-break spaces as plain ones, so that sentences can be read here."""
     return text.replace(NO_BREAK, " ")
@@ -285,7 +289,7 @@ MACHINE = "; another machine, or a busier one, the result in speed"
 )
 def test_the_conclusion_names_who_leads_in_what_and_warns(outcome: Outcome, sentence: str) -> None:
     compared = "compare" not in sentence
-    assert spaced(conclusion(outcome)) == sentence + ANECDOTE + (MACHINE if compared else "") + "."
+    assert spaced(concluded(outcome)) == sentence + ANECDOTE + (MACHINE if compared else "") + "."
 
 
 @pytest.mark.parametrize(
@@ -302,9 +306,9 @@ def test_the_conclusion_names_who_leads_in_what_and_warns(outcome: Outcome, sent
     ],
 )
 def test_from_twice_on_it_is_times_as_many_and_never_a_thousand_per_cent(slower: float, words: str) -> None:
-    said = spaced(conclusion(finished((950, 950), (slower, 3000))))
+    said = spaced(concluded(finished((950, 950), (slower, 3000))))
     assert f"and PyTorch trained {words}. " in said
-    fastest = spaced(conclusion(several(keras=(950, slower), torch=(950, 3000), torch_tuned=(950, slower))))
+    fastest = spaced(concluded(several(keras=(950, slower), torch=(950, 3000), torch_tuned=(950, slower))))
     assert f"PyTorch trained fastest, {words}. " in fastest
 
 
@@ -339,21 +343,21 @@ def several(**figures: tuple[int, float]) -> Outcome:
     ids=["one-leads", "ties-and-per-cent", "equal"],
 )
 def test_of_three_lanes_the_ends_are_named(outcome: Outcome, sentence: str) -> None:
-    assert spaced(conclusion(outcome)) == sentence + ANECDOTE + MACHINE + "."
+    assert spaced(concluded(outcome)) == sentence + ANECDOTE + MACHINE + "."
 
 
 def test_three_lanes_at_once_do_not_compare_and_a_failed_one_leaves_two() -> None:
     outcome = several(keras=(950, 3000), torch=(948, 2500), torch_tuned=(953, 6000))
     alone = outcome.run
     outcome.run = replace(alone, settings=alone.settings.model_copy(update={"schedule": "together"}))
-    assert "and since all ran at once, their times cannot be compared." in conclusion(outcome)
+    assert "and since all ran at once, their times cannot be compared." in concluded(outcome)
     outcome.run = alone
     outcome.lanes[2].result = None
-    assert spaced(conclusion(outcome)).startswith("In this run Keras got 2 more of the 1,000 test images right and ")
+    assert spaced(concluded(outcome)).startswith("In this run Keras got 2 more of the 1,000 test images right and ")
 
 
 def test_full_mnist_counts_in_its_own_test_images() -> None:
-    words = conclusion(finished((9_891, 9_890), dataset="mnist"))
+    words = concluded(finished((9_891, 9_890), dataset="mnist"))
     assert "Keras got 1 more of the 10,000 test images right" in words
 
 
@@ -361,7 +365,7 @@ def test_a_twin_that_held_says_what_is_left_of_the_difference() -> None:
     outcome = finished((950, 950), alignment="exact-twin")
     verdict = Verdict("held", 87, 3, tested=True, weighed=True, complete=True, bounds=TWIN_BOUNDS)
     outcome.run = replace(outcome.run, fairness=verdict)
-    words = conclusion(outcome)
+    words = concluded(outcome)
     assert "**The framework is not the model:** with everything aligned both compute the same numbers" in words
     assert "anecdote" not in words
 
@@ -372,7 +376,7 @@ def test_a_twin_that_did_not_hold_to_its_end_claims_nothing(said: Verdict | None
     outcome = finished((950, 950), alignment="exact-twin")
     outcome.certificate = certificate()
     outcome.run = replace(outcome.run, fairness=said)
-    assert "the same numbers" not in conclusion(outcome)
+    assert "the same numbers" not in concluded(outcome)
 
 
 # --- a busy machine --------------------------------------------------------------------------------------
@@ -406,11 +410,11 @@ def test_a_lane_that_lost_processors_to_others_makes_a_busy_machine(
     outcome = beside(others, idle)
     assert outcome.busy == busy
     assert outcome.times_compare != busy
-    assert ("10 times as many" in conclusion(outcome)) != busy
+    assert ("10 times as many" in concluded(outcome)) != busy
 
 
 def test_a_busy_machine_says_what_others_took_and_compares_no_speed() -> None:
-    words = spaced(conclusion(beside((0.62, 0.08))))
+    words = spaced(concluded(beside((0.62, 0.08))))
     assert "since other programs took 62 % of the processors while Keras trained and 8 % while PyTorch did" in words
     assert "their times cannot be compared" in words
     assert "images a second" not in words
@@ -429,7 +433,7 @@ def test_lanes_that_parted_are_not_compared(state: Literal["parted", "failed"]) 
     outcome = finished((950, 900), (30000.0, 3000.0), alignment="exact-twin")
     parting = Parting("step", "loss", 1, 1, 1, 0.5, 1e-12) if state == "parted" else None
     outcome.run = replace(outcome.run, fairness=Verdict(state, parting=parting))
-    assert conclusion(outcome) == ""
+    assert concluded(outcome) == ""
 
 
 def test_one_long_epoch_weighs_more_than_a_short_one() -> None:
@@ -454,12 +458,12 @@ def test_what_a_lane_got_of_the_machine_stands_among_its_figures() -> None:
 
 
 def test_same_start_is_still_an_anecdote() -> None:
-    assert conclusion(finished((950, 950), alignment="same-start")).endswith(ANECDOTE + MACHINE + ".")
+    assert concluded(finished((950, 950), alignment="same-start")).endswith(ANECDOTE + MACHINE + ".")
 
 
 def test_without_two_results_there_is_no_conclusion() -> None:
     outcome = finished()
     outcome.lanes[1].result = None
-    assert conclusion(outcome) == ""
-    assert conclusion(running(lane("keras"), lane("torch"))) == ""
-    assert conclusion(running(lane("keras", "finished", 3), engines="keras")) == "One lane alone is no comparison."
+    assert concluded(outcome) == ""
+    assert concluded(running(lane("keras"), lane("torch"))) == ""
+    assert concluded(running(lane("keras", "finished", 3), engines="keras")) == "One lane alone is no comparison."

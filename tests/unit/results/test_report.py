@@ -43,7 +43,7 @@ def test_it_says_what_the_page_says(case: str) -> None:
     expected = [brief(run.settings), run.reason, run.state, wording.time_caption(outcome)]
     expected += [word for lane in outcome.lanes for word in wording.card(outcome, lane)]
     expected += [value for values in figures(outcome).values() for value in values]
-    expected += [wording.machine_line(run).strip(), wording.data_line(outcome), conclusion(outcome)]
+    expected += [wording.machine_line(run).strip(), wording.data_line(outcome), *conclusion(outcome)]
     assert [words for words in expected if squeezed(words) not in said] == []
 
 
