@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from core.experiment import metrics
 from core.experiment.names import framework, is_variant
 from core.results import axes
+from core.results.epoch_charts import ACCURACY, LOSS
 from core.results.outcome import LaneOutcome
 
 Counts = npt.NDArray[np.int64]
@@ -155,23 +156,21 @@ def curves(lanes: Sequence[LaneOutcome]) -> list[tuple[str, go.Figure, str]]:
     """Validation accuracy and loss by epoch as static figures, for a host that passes no code of ours."""
     drawn = []
     last = max((epoch.epoch for lane in lanes for epoch in lane.epochs), default=1)
-    for title, name, scale in (("Validation accuracy", "val_accuracy", 100.0), ("Loss", "val_loss", 1.0)):
+    for chart in (ACCURACY, LOSS):
         figure = go.Figure(layout=base_layout(260))
-        ends = []
+        ends, every = [], []
         for lane in lanes:
-            values = [scale * getattr(epoch, name) for epoch in lane.epochs]
+            values = [chart.value(epoch) for epoch in lane.epochs]
             epochs = [epoch.epoch for epoch in lane.epochs]
             figure.add_scatter(x=epochs, y=values, name=lane.title, mode="lines+markers", **_look(lane.engine))
             if is_variant(lane.engine) and values:
-                figure.add_annotation(**_line_end(lane, epochs[-1], values[-1], logarithmic=name == "val_loss"))
+                figure.add_annotation(**_line_end(lane, epochs[-1], values[-1], chart.logarithmic))
             ends += [f"{lane.title} {values[-1]:.4g}"] if values else []
+            every += values
         figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.2})
-        every = [scale * getattr(epoch, name) for lane in lanes for epoch in lane.epochs]
-        per_cent = f"{metrics.NO_BREAK}%"
-        y = axes.logarithmic(every) if name == "val_loss" else axes.linear(every, per_cent, most=100)
         figure.update_xaxes(title_text="epoch", showgrid=False, **on_axis(axes.epochs(last)))
-        figure.update_yaxes(**on_axis(y))
-        drawn.append((title, figure, f"{title} by epoch. Last: {', '.join(ends) or 'none yet'}."))
+        figure.update_yaxes(**on_axis(chart.axis(every)))
+        drawn.append((chart.heading, figure, f"{chart.heading} by epoch. Last: {', '.join(ends) or 'none yet'}."))
     return drawn
 
 

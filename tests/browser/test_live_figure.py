@@ -1,7 +1,7 @@
 """The live charts' figures by themselves, in Chromium without a server: their axes, their words."""
 
-import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import plotly
@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from core.experiment import metrics
+from core.results.epoch_charts import EPOCH_CHARTS, epoch_charts
 from core.web.components.live_chart import ASSETS
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -16,7 +17,7 @@ LANES = [
     {"engine": "keras", "name": "Keras", "framework": "keras", "open": False},
     {"engine": "torch", "name": "PyTorch", "framework": "torch", "open": False},
 ]
-DIFFERENCES = [0, 1e-17, 4.440892098500626e-16, 9.9e-16, 1.3e-15, 9.96e-4, 1e-3, 0.0125, 0.1, 0.14, 3.0, 40.0, 2.5e21]
+CHARTS = [asdict(chart) for chart in EPOCH_CHARTS]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,12 @@ def drawn(page: Page, chart: str, epochs: int, values: list[tuple[int, float]]) 
                 figure.flush();
                 return [...plot.querySelectorAll(".xtick text, .ytick text")].map((text) => text.textContent);
             }""",
-            [chart, {"run": "one", "epochs": epochs, "accuracy_digits": 1, "lanes": LANES}, LANES, values],
+            [
+                chart,
+                {"run": "one", "epochs": epochs, "charts": [asdict(chart) for chart in EPOCH_CHARTS], "lanes": LANES},
+                LANES,
+                values,
+            ],
         )
     )
 
@@ -76,7 +82,8 @@ def test_no_label_of_an_axis_covers_its_title(page: Page) -> None:
     assert overlaps == 0
 
 
-def test_the_live_charts_say_a_difference_as_the_report_does(page: Page) -> None:
-    said = page.evaluate("(values) => values.map((value) => [ours.inDigits(value), ours.rounding(value)])", DIFFERENCES)
-    ours = [[metrics.digits(value), metrics.rounding(value, "float64")] for value in DIFFERENCES]
-    assert json.dumps(said) == json.dumps(ours)
+def test_a_figure_is_said_as_the_report_says_it(page: Page) -> None:
+    values = {"val_accuracy": 98.64, "loss": 0.07891, "seconds": 12.345, "throughput": 3312.4}
+    for chart in epoch_charts(600):
+        said = page.evaluate("([chart, value]) => ours.say(chart, value)", [asdict(chart), values[chart.key]])
+        assert said == chart.say(values[chart.key])

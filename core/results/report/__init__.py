@@ -21,6 +21,7 @@ from core.results.figures import figures
 from core.results.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.results.outcome import LaneOutcome, Outcome, conclusion, gather
 from core.results.report import curves
+from core.results.twin import CurveDifference, is_twin
 from core.storage.records import Run
 from core.storage.rows import Row
 
@@ -73,12 +74,12 @@ def _badges(outcome: Outcome) -> list[tuple[str, str]]:
 
 
 def _curves(outcome: Outcome, rows: Sequence[Row]) -> dict[str, Any]:
-    difference = curves.largest_difference(outcome, rows)
+    twin = is_twin(outcome.run.settings)
     return {
         "charts": curves.charts(outcome, rows),
-        "twin": curves.is_twin(outcome),
+        "twin": twin,
         "drawn_lanes": curves.in_drawing_order(outcome.lanes),
-        "difference": difference is not None and (metrics.digits(difference), metrics.rounding(difference, "float64")),
+        "difference": CurveDifference().take(rows).words if twin else None,
     }
 
 

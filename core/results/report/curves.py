@@ -4,16 +4,17 @@ Nothing here draws: `chart.html.j2` does, as SVG whose lines stretch with the pa
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.experiment import metrics
 from core.experiment.names import framework, is_variant
-from core.experiment.settings import Alignment
-from core.protocol.messages import Epoch, Step
+from core.protocol.messages import Step
 from core.results import axes
 from core.results.axes import Axis
+from core.results.epoch_charts import EpochChart, epoch_charts
 from core.results.outcome import LaneOutcome, Outcome
+from core.results.twin import is_twin
 from core.storage.rows import Row
 
 DRAWN_STEPS = 2000
@@ -22,64 +23,6 @@ LAST_IN_FRONT = {"keras": 0, "other": 1, "torch": 2}
 """PyTorch is drawn last: its dashes over Keras' solid line show two curves that are one."""
 
 Points = list[tuple[float, float]]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One of the four: its heading, its figure of an epoch, how that is said, and its axis."""
-
-    key: str
-    heading: str
-    title: str
-    value: Callable[[Epoch], float]
-    say: Callable[[float, int], str]
-    """The figure in words; the second argument is how many decimals an accuracy may have."""
-    axis: Callable[[Iterable[float]], Axis]
-
-
-def three_digits(value: float) -> str:
-    """1.53, 38.2, 3,310."""
-    if value == 0 or not math.isfinite(value):
-        return "0" if value == 0 else metrics.NOT_KNOWN
-    places = 2 - math.floor(math.log10(abs(value)))
-    return f"{round(value, places):,.{max(0, places)}f}"
-
-
-NB = metrics.NO_BREAK
-KINDS = (
-    Kind(
-        "val_accuracy",
-        "Validation accuracy",
-        "Validation accuracy by epoch",
-        lambda epoch: 100 * epoch.val_accuracy,
-        lambda value, decimals: f"{value:.{decimals}f}{NB}%",
-        lambda values: axes.linear(values, f"{NB}%", most=100),
-    ),
-    Kind(
-        "loss",
-        "Loss",
-        "Validation loss by epoch",
-        lambda epoch: epoch.val_loss,
-        lambda value, _: metrics.loss(value),
-        axes.logarithmic,
-    ),
-    Kind(
-        "seconds",
-        "Seconds per epoch",
-        "Seconds per epoch",
-        lambda epoch: epoch.train_s,
-        lambda value, _: f"{three_digits(value)}{NB}s",
-        lambda values: axes.linear(values, from_zero=True),
-    ),
-    Kind(
-        "throughput",
-        "Images per second",
-        "Images per second",
-        lambda epoch: epoch.images_per_s,
-        lambda value, _: metrics.throughput(value),
-        lambda values: axes.linear(values, from_zero=True),
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -106,7 +49,7 @@ class Tip:
 class Chart:
     """One chart, ready to be drawn."""
 
-    kind: Kind
+    kind: EpochChart
     finding: str
     caption: str
     across: Sequence[tuple[float, str]]
@@ -128,8 +71,9 @@ def charts(outcome: Outcome, rows: Sequence[Row]) -> list[Chart]:
     steps = {lane.engine: _steps(lane.engine, rows) for lane in lanes}
     if not any(lane.epochs or steps[lane.engine][0] for lane in lanes):
         return []
-    drawn = [_chart(kind, outcome, lanes, steps if kind.key == "loss" else {}) for kind in KINDS]
-    return sorted(drawn, key=lambda chart: chart.kind.key != "loss") if is_twin(outcome) else drawn
+    kinds = epoch_charts(outcome.dataset.validation_images)
+    drawn = [_chart(kind, outcome, lanes, steps if kind.key == "loss" else {}) for kind in kinds]
+    return sorted(drawn, key=lambda chart: chart.kind.key != "loss") if is_twin(outcome.run.settings) else drawn
 
 
 def in_drawing_order(lanes: Sequence[LaneOutcome]) -> list[LaneOutcome]:
@@ -137,12 +81,9 @@ def in_drawing_order(lanes: Sequence[LaneOutcome]) -> list[LaneOutcome]:
     return sorted(lanes, key=lambda lane: LAST_IN_FRONT[framework(lane.engine)])
 
 
-def is_twin(outcome: Outcome) -> bool:
-    """Whether the run's lanes are to compute the same numbers."""
-    return bool(outcome.run.settings.alignment == Alignment.EXACT_TWIN)
-
-
-def _chart(kind: Kind, outcome: Outcome, lanes: list[LaneOutcome], steps: dict[str, tuple[Points, bool]]) -> Chart:
+def _chart(
+    kind: EpochChart, outcome: Outcome, lanes: list[LaneOutcome], steps: dict[str, tuple[Points, bool]]
+) -> Chart:
     parts: list[tuple[str, LaneOutcome, Points]] = []
     if kind.key == "loss":
         parts += [("steps", lane, steps[lane.engine][0]) for lane in lanes]
@@ -153,7 +94,6 @@ def _chart(kind: Kind, outcome: Outcome, lanes: list[LaneOutcome], steps: dict[s
     y = kind.axis([value for _, _, points in parts for _, value in points])
     lines = [Line(part, lane, _placed(points, x, y), _marked(part, points)) for part, lane, points in parts]
     mains = [line for line in lines if line.part == "main" and line.places]
-    decimals = metrics.percent_decimals(outcome.dataset.validation_images)
     return Chart(
         kind,
         finding(kind, outcome),
@@ -161,7 +101,7 @@ def _chart(kind: Kind, outcome: Outcome, lanes: list[LaneOutcome], steps: dict[s
         [(100 * x.share(tick), label) for tick, label in x.ticks],
         [(100 * (1 - y.share(tick)), label) for tick, label in y.ticks],
         [line for line in lines if line.places],
-        _tips(kind, lanes, x, decimals),
+        _tips(kind, lanes, x),
         [(*line.places[-1], line.lane) for line in mains if is_variant(line.lane.engine)],
     )
 
@@ -200,12 +140,12 @@ def _steps(engine: str, rows: Sequence[Row]) -> tuple[Points, bool]:
     return found[::every], sampled or every > 1
 
 
-def _tips(kind: Kind, lanes: list[LaneOutcome], x: Axis, decimals: int) -> list[Tip]:
+def _tips(kind: EpochChart, lanes: list[LaneOutcome], x: Axis) -> list[Tip]:
     """Every epoch's figures, the lanes in drawing order."""
     known: dict[int, list[str]] = {}
     for lane in lanes:
         for epoch in lane.epochs:
-            words = f"{lane.title} {kind.say(kind.value(epoch), decimals)}"
+            words = f"{lane.title} {kind.say(kind.value(epoch))}"
             if kind.key == "loss":
                 words += f", training {metrics.loss(epoch.train_loss)}"
             known.setdefault(epoch.epoch, []).append(words)
@@ -217,35 +157,14 @@ def _tips(kind: Kind, lanes: list[LaneOutcome], x: Axis, decimals: int) -> list[
     return [column(epoch) for epoch in sorted(known)]
 
 
-def finding(kind: Kind, outcome: Outcome) -> str:
+def finding(kind: EpochChart, outcome: Outcome) -> str:
     """A chart in words: "Validation accuracy by epoch. Keras 98.6 %, PyTorch 98.5 % after epoch 5."."""
     lanes = [lane for lane in outcome.lanes if lane.epochs]
     if not lanes:
         return f"{kind.title}. No epoch has ended."
-    decimals = metrics.percent_decimals(outcome.dataset.validation_images)
     lasts = [lane.epochs[-1] for lane in lanes]
-    words = [f"{lane.title} {kind.say(kind.value(last), decimals)}" for lane, last in zip(lanes, lasts, strict=True)]
+    words = [f"{lane.title} {kind.say(kind.value(last))}" for lane, last in zip(lanes, lasts, strict=True)]
     if len({last.epoch for last in lasts}) == 1:
         return f"{kind.title}. {', '.join(words)} after epoch {lasts[0].epoch}."
     each = [f"{word} after epoch {last.epoch}" for word, last in zip(words, lasts, strict=True)]
     return f"{kind.title}. {', '.join(each)}."
-
-
-def largest_difference(outcome: Outcome, rows: Sequence[Row]) -> float | None:
-    """Of the two loss curves of a twin, over every step and epoch that both lanes have; None where there is none."""
-    seen: dict[tuple[str, int, int], float] = {}
-    largest = None
-    for row in rows:
-        match event := row.event:
-            case Step():
-                losses = [("step", int(step), loss) for step, loss in event.points]
-            case Epoch():
-                losses = [("train_loss", 0, event.train_loss), ("val_loss", 0, event.val_loss)]
-            case _:
-                continue
-        for name, step, loss in losses:
-            point = (name, event.epoch, step)
-            if point in seen:
-                largest = max(largest or 0.0, abs(seen[point] - loss))
-            seen.setdefault(point, loss)
-    return largest if is_twin(outcome) else None

@@ -58,9 +58,9 @@ def ended_words(measurement: Measurement | None) -> str:
     return measurement.reason
 
 
-def where_and_when(measurement: Measurement) -> str:
-    """`measured on MACHINE, 4 Nov 2026`."""
-    verb = "recorded" if measurement.source == "recorded" else "measured"
+def where_and_when(measurement: Measurement, done: str = "measured") -> str:
+    """`measured on MACHINE, 4 Nov 2026`; `done` is the verb for one of this machine's own."""
+    verb = "recorded" if measurement.source == "recorded" else done
     return f"{verb} on {machine_words(measurement.machine)}, {day(measurement.measured_at)}"
 
 

@@ -85,7 +85,7 @@ def ended(lesson: Lesson, measurements: Measurements) -> None:
         return
     recorded = shown.source == "recorded"
     st.badge(
-        literal(measuring.where_and_when(shown).replace("measured", "run")),
+        literal(measuring.where_and_when(shown, "run")),
         icon=":material/history:" if recorded else ":material/play_arrow:",
         color="gray",
     )

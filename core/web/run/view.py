@@ -5,20 +5,21 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from core.experiment import metrics
 from core.experiment.dates import day
 from core.experiment.machine import machine_words
 from core.experiment.names import framework, is_variant
 from core.experiment.parity import Certificate
-from core.experiment.settings import Alignment, InvalidSettings, TrainSettings
+from core.experiment.settings import InvalidSettings, TrainSettings
 from core.experiment.titles import brief, cut
 from core.launcher.launcher import Launcher
 from core.results import charts, wording
+from core.results.epoch_charts import epoch_charts
 from core.results.fairness_words import badge_of, not_comparable, words_of
 from core.results.figures import figures
 from core.results.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.results.outcome import LaneOutcome, Outcome, conclusion, progress
 from core.results.suggestion import suggestion
+from core.results.twin import CurveDifference, is_twin
 from core.storage.records import Run
 from core.storage.runs import Store
 from core.web.components.copy_link import copy_link
@@ -98,11 +99,12 @@ def live_charts(outcome: Outcome, store: Store, route: Route) -> Route:
 
     Where it passes no rows, the page feeds them; where not even the charts' code arrives, the figures are static.
     """
-    run, images = outcome.run, outcome.dataset.validation_images
-    fed = None
+    run = outcome.run
+    twin, fed = is_twin(run.settings), None
     if route == "blocked":
         rows = store.rows_as_json(run.id, limit=100_000)
-        fed = FedRows(rows, rows[-1]["seq"] if rows else 0, run.state)
+        difference = CurveDifference().take(store.rows(run.id, limit=100_000)).words if twin else None
+        fed = FedRows(rows, rows[-1]["seq"] if rows else 0, run.state, difference)
     view = ChartView(
         run=run.id,
         epochs=run.settings.epochs,
@@ -110,9 +112,9 @@ def live_charts(outcome: Outcome, store: Store, route: Route) -> Route:
             ChartLane(lane.engine, lane.title, framework(lane.engine), is_variant(lane.engine))
             for lane in outcome.lanes
         ),
-        twin=run.settings.alignment == Alignment.EXACT_TWIN,
+        twin=twin,
         ended=not run.live,
-        accuracy_digits=metrics.percent_decimals(images),
+        charts=epoch_charts(outcome.dataset.validation_images),
         fed=fed,
     )
     route = live_chart(view, key="live_chart").route

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.results.twin import CurveDifference, is_twin
 from core.storage.database import StoreError
-from core.storage.runs import Store
+from core.storage.runs import ALL_ROWS, Store
 
 FRESH_S = 0.1
 """Rows that were read so recently are sent without another look."""
@@ -40,6 +41,7 @@ class Tail:
     state: str = ""
     seqs: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    difference: CurveDifference = field(default_factory=CurveDifference)
     read_at: float = -1e9
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -52,19 +54,22 @@ class Tail:
     async def read(self, store: Store, run_id: str) -> None:
         """Takes what is new. Raises `StoreError`, `UnknownRun`."""
         began, last = time.monotonic(), self.seqs[-1] if self.seqs else 0
-        # Read in a thread, kept in the event loop: a look that is given up half way leaves nothing half.
-        self.state, seqs, texts = await asyncio.to_thread(_rows_after, store, run_id, last)
+        # Read in a thread, kept in the event loop: a look that is given up half way leaves nothing half. A row that a
+        # difference meets twice changes nothing.
+        self.state, seqs, texts = await asyncio.to_thread(_rows_after, store, run_id, last, self.difference)
         self.seqs += seqs
         self.texts += texts
         self.read_at = began
 
 
-def _rows_after(store: Store, run_id: str, last: int) -> tuple[str, list[int], list[str]]:
-    """The run's state, and the rows after `last`: their numbers, and each as JSON."""
+def _rows_after(store: Store, run_id: str, last: int, difference: CurveDifference) -> tuple[str, list[int], list[str]]:
+    """The run's state, and the rows after `last`: their numbers, and each as JSON; a twin's are compared."""
     # The state first: what is written in between is then fetched by the next call, never missed.
-    state = store.run(run_id).state
+    run = store.run(run_id)
+    if is_twin(run.settings):
+        difference.take(store.rows(run_id, last, ALL_ROWS))
     rows = store.rows_as_json(run_id, last)
-    return state, [row["seq"] for row in rows], [json.dumps(row, separators=(",", ":")) for row in rows]
+    return run.state, [row["seq"] for row in rows], [json.dumps(row, separators=(",", ":")) for row in rows]
 
 
 class Tails:

@@ -1,5 +1,6 @@
 """What browsers fetch without a rerun: the rows of a run, and the JavaScript of our components."""
 
+import json
 from pathlib import Path
 
 import plotly
@@ -32,7 +33,8 @@ def routes() -> list[BaseRoute]:
 
 
 async def run_rows(request: Request) -> Response:
-    """`GET api/runs/{id}/rows?after=N`: the rows after cursor N, the next cursor, the run's state, when to ask again.
+    """`GET api/runs/{id}/rows?after=N`: the rows after cursor N, the next cursor, the run's state, when to ask again,
+    and of a twin how far its curves are apart, in words.
 
     Needs the store alone, so it answers for ended and recorded runs, too, and without a Launcher.
     """
@@ -49,7 +51,7 @@ async def run_rows(request: Request) -> Response:
         return JSONResponse({"error": str(error)}, status_code=503)
     texts, following, more = tail.after(after, MOST_ROWS)
     state = "running" if more else tail.state
-    rows = f'"rows":[{",".join(texts)}],"next":{following}'
+    rows = f'"rows":[{",".join(texts)}],"next":{following},"twin":{json.dumps(tail.difference.words)}'
     body = f'{{"run":"{run_id}","state":"{state}",{rows},"again_ms":{served.audience.again_ms(run_id)}}}'
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 

@@ -74,16 +74,7 @@ def test_a_run_that_parted_says_so_beside_its_state_and_where() -> None:
 
 def test_only_a_twins_curves_are_compared() -> None:
     for alignment in ("as-shipped", "same-start"):
-        run, rows = recorded(alignment)
-        assert curves.largest_difference(gather(run, rows), rows) is None
-
-
-def test_a_step_that_parts_is_in_the_difference() -> None:
-    run, rows = recorded("exact-twin")
-    at = next(number for number, row in enumerate(rows) if row.kind == "step" and row.engine == "torch")
-    [step, loss], *others = rows[at].event.points
-    rows[at] = replace(rows[at], event=replace(rows[at].event, points=[[step, loss + 0.25], *others]))
-    assert curves.largest_difference(gather(run, rows), rows) == pytest.approx(0.25)
+        assert "Largest difference of the two loss curves" not in squeezed(text_of(as_html(*recorded(alignment))))
 
 
 def drawn(reported: Reported) -> dict[str, curves.Chart]:
@@ -156,11 +147,3 @@ def test_a_variant_is_named_at_its_lines_end() -> None:
 
 def test_a_run_without_steps_or_epochs_has_no_chart() -> None:
     assert drawn(CASES["failed"]()) == {}
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (0.01234, "0.0123"), (1.534, "1.53"), (38.25, "38.2"), (3312.0, "3,310"), (float("inf"), "–")],
-)
-def test_seconds_have_three_digits(value: float, text: str) -> None:
-    assert curves.three_digits(value) == text

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.experiment.settings import TrainSettings
+from core.experiment.settings import Alignment, TrainSettings
+from core.protocol.messages import Step
 from core.storage.records import UnknownRun
 from core.storage.rows import Entry, RunChanged
 from core.storage.runs import Store
@@ -81,6 +82,21 @@ def test_a_deleted_run_is_gone_and_unknown_ones_keep_nothing(store: Counting) ->
         assert not tails._tails
 
     asyncio.run(look())
+
+
+def test_a_twins_difference_comes_with_its_rows(store: Counting) -> None:
+    run_id = store.create(TrainSettings(alignment=Alignment.EXACT_TWIN), {})
+    store.append(run_id, [Entry("keras", Step(1, 2, [[1, 0.5], [2, 0.25]]))])
+
+    async def words() -> list[tuple[str, str] | None]:
+        tails, found = Tails(), []
+        found.append((await tails.of(store, run_id)).difference.words)
+        store.append(run_id, [Entry("torch", Step(1, 2, [[1, 0.5], [2, 0.5]]))])
+        await asyncio.sleep(0.15)
+        found.append((await tails.of(store, run_id)).difference.words)
+        return found
+
+    assert asyncio.run(words()) == [None, ("0.25", "That is more than rounding.")]
 
 
 def test_few_runs_are_kept(store: Counting) -> None:

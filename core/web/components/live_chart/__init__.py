@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from core.results.epoch_charts import EPOCH_CHARTS, EpochChart
+
 Framework = Literal["keras", "torch", "other"]
 Route = Literal["open", "blocked", "no-assets"]
 
@@ -45,6 +47,8 @@ class FedRows:
     rows: Sequence[Mapping[str, object]]
     next: int
     state: str
+    twin: tuple[str, str] | None = None
+    """Of a twin: the largest difference of its curves in digits, and what that means."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,7 @@ class ChartView:
     twin: bool = False
     ended: bool = False
     """The page shows the run as ended already: no trigger when the rows say so."""
-    accuracy_digits: int = 1
-    """Decimals of an accuracy in per cent: no finer than one validation image."""
+    charts: tuple[EpochChart, ...] = EPOCH_CHARTS
     fed: FedRows | None = None
 
     def to_data(self) -> dict[str, Any]:
@@ -79,24 +82,15 @@ class ChartAnswer:
     route: Route
 
 
-CHARTS = (
-    ("val_accuracy", "Validation accuracy", "Waiting for the first epoch."),
-    ("loss", "Loss", "Waiting for the first step."),
-    ("seconds", "Seconds per epoch", "Waiting for the first epoch."),
-    ("throughput", "Images per second", "Waiting for the first epoch."),
-)
-
-
-def _figure(chart: str, title: str, waiting: str) -> str:
-    words = "Thick with markers: validation. Thin: training. Faint: every step."
-    caption = f'<p class="live-chart-caption">{words}</p>' if chart == "loss" else ""
+def _figure(chart: EpochChart) -> str:
+    caption = '<p class="live-chart-caption">Thick with markers: validation. Thin: training. Faint: every step.</p>'
     return f"""
-  <div class="live-chart-box live-chart-box-{chart}">
-    <h3 class="live-chart-title">{title}</h3>
+  <div class="live-chart-box live-chart-box-{chart.key}">
+    <h3 class="live-chart-title">{chart.heading}</h3>
     <div class="live-chart-figure">
-      <div class="live-chart-plot" data-chart="{chart}" role="img" aria-label="{title}. Loading."></div>
-      <p class="live-chart-waiting" data-waiting="{waiting}">Loading.</p>
-    </div>{caption}
+      <div class="live-chart-plot" data-chart="{chart.key}" role="img" aria-label="{chart.heading}. Loading."></div>
+      <p class="live-chart-waiting" data-waiting="{chart.waiting}">Loading.</p>
+    </div>{caption if chart.logarithmic else ""}
   </div>"""
 
 
@@ -105,7 +99,7 @@ HTML = f"""
   <p class="live-chart-spoken" role="status"></p>
   <p class="live-chart-lost" role="status"></p>
   <p class="live-chart-twin" hidden></p>
-  <div class="live-chart-grid">{"".join(_figure(*chart) for chart in CHARTS)}
+  <div class="live-chart-grid">{"".join(map(_figure, EPOCH_CHARTS))}
   </div>
 </div>
 """

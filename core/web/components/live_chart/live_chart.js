@@ -5,7 +5,7 @@
 
 // With this file's own ?v=, so that the two always match and both may be cached for good.
 const figures = await import(new URL(`live_figure.js${new URL(import.meta.url).search}`, import.meta.url));
-const { CHARTS, Figure, inDigits, isNumber, loadPlotly, rounding } = figures;
+const { Figure, figureOf, loadPlotly, say } = figures;
 
 const FINAL = new Set(["finished", "stopped", "failed", "interrupted"]);
 const VISIBLE_MS = 250;
@@ -47,9 +47,9 @@ class LiveChart {
     const generation = ++this.generation;
     this.stopPolling();
     this.ready = this.final = false;
-    this.cursor = this.seq = this.count = this.spokenEpoch = this.difference = 0;
-    this.compared = false;
-    this.unmatched = new Map();
+    this.cursor = this.seq = this.count = this.spokenEpoch = 0;
+    this.twin = null;
+    this.charts = Object.fromEntries(this.data.charts.map((chart) => [chart.key, chart]));
     this.lanes = new Map(sorted(this.data.lanes).map((lane) => [lane.engine, newLane(lane)]));
     this.find("spoken").textContent = "";
     this.root.classList.toggle("live-chart-is-twin", Boolean(this.data.twin));
@@ -137,7 +137,7 @@ class LiveChart {
   // Rows
 
   /** Takes rows from the route or from the page; those seen already are skipped by their seq. */
-  take({ rows, next, state }) {
+  take({ rows, next, state, twin }) {
     const drawn = [];
     for (const row of rows ?? []) {
       if (!(row.seq > this.seq)) continue;
@@ -150,6 +150,7 @@ class LiveChart {
       if (row.kind === "lane") Object.assign(lane, { state: row.state, reason: row.reason });
     }
     this.cursor = Math.max(this.cursor, next ?? this.seq);
+    this.twin = twin ?? this.twin;
     this.figures.forEach((figure) => figure.flush());
     this.words();
     this.speak(state);
@@ -163,7 +164,6 @@ class LiveChart {
       const place = (epoch - 1) * steps + step;
       if (lane.place && place > lane.place + 1) lane.sampled = true;
       lane.place = place;
-      this.compare(lane, `step ${place}`, loss);
       if (lane.skip++ % lane.stride) continue;
       this.figure.loss.add("steps", lane.engine, place / steps, loss);
       if (++lane.drawn > DRAWN_STEPS) this.thin(lane);
@@ -177,26 +177,11 @@ class LiveChart {
 
   takeEpoch(lane, row) {
     lane.epochs.set(row.epoch, row);
-    for (const [chart, { value }] of Object.entries(CHARTS)) {
-      this.figure[chart].add("main", lane.engine, row.epoch, value(row));
+    for (const chart of this.data.charts) {
+      this.figure[chart.key].add("main", lane.engine, row.epoch, figureOf(chart, row));
     }
     this.figure.loss.add("training", lane.engine, row.epoch, row.train_loss);
-    this.compare(lane, `training ${row.epoch}`, row.train_loss);
-    this.compare(lane, `validation ${row.epoch}`, row.val_loss);
     return `duel-row-${lane.engine}-${row.epoch}`;
-  }
-
-  /** In a twin: the largest difference of what both lanes have. */
-  compare(lane, point, loss) {
-    if (!this.data.twin || !isNumber(loss)) return;
-    const other = this.unmatched.get(point);
-    if (other && other.engine !== lane.engine) {
-      this.compared = true;
-      this.difference = Math.max(this.difference, Math.abs(other.loss - loss));
-      this.unmatched.delete(point);
-    } else {
-      this.unmatched.set(point, { engine: lane.engine, loss });
-    }
   }
 
   end(state) {
@@ -232,17 +217,18 @@ class LiveChart {
 
   twinSentence() {
     const digits = Object.assign(document.createElement("strong"), { className: "live-chart-twin-digits" });
-    digits.textContent = this.compared ? inDigits(this.difference) : "–";
+    const [difference, meaning] = this.twin ?? ["–", ""];
+    digits.textContent = difference;
     const name = Object.assign(document.createElement("strong"), { textContent: "Exact twin." });
     const sentence = [name, " Largest difference of the two loss curves: ", digits];
-    if (this.compared) sentence.push(`. ${rounding(this.difference)}`);
+    if (meaning) sentence.push(`. ${meaning}`);
     const text = sentence.map((part) => part.textContent ?? part).join("");
     if (this.find("twin").textContent !== text) this.find("twin").replaceChildren(...sentence);
   }
 
   /** A chart in words: "Validation accuracy by epoch. Keras 98.6 %, PyTorch 98.5 % after epoch 5." */
   finding(chart) {
-    const { title } = CHARTS[chart];
+    const { title } = this.charts[chart];
     const lanes = [...this.lanes.values()].filter((lane) => lane.epochs.size);
     if (!lanes.length) return `${title}. No epoch has ended yet.`;
     const lasts = lanes.map((lane) => Math.max(...lane.epochs.keys()));
@@ -255,8 +241,7 @@ class LiveChart {
   }
 
   figureInWords(chart, lane, epoch) {
-    const value = CHARTS[chart].value(lane.epochs.get(epoch));
-    return `${lane.lane.name} ${isNumber(value) ? CHARTS[chart].say(value, this.data.accuracy_digits ?? 1) : "–"}`;
+    return `${lane.lane.name} ${say(this.charts[chart], figureOf(this.charts[chart], lane.epochs.get(epoch)))}`;
   }
 
   /** For screen readers: each epoch that all lanes under way have ended, a lane's fault, the run's end. */

@@ -1,33 +1,13 @@
 /* The figures of the live charts: what each shows and how it looks. Plotly draws; nothing here knows of a run. */
 
 const NBSP = "\u00a0";
-// The same words and limits as core.metrics, where the report and the terminal have theirs; a test holds them together.
 const RAISED = { "-": "⁻", ...Object.fromEntries([..."⁰¹²³⁴⁵⁶⁷⁸⁹"].entries()) };
-const DOUBLE_DIGITS = 16;
 
 /** 4.4e-16 as people write it: 4.4 × 10⁻¹⁶. */
-export function powerOfTen(written) {
+function powerOfTen(written) {
   const [number, exponent] = written.split("e");
   const raised = [...String(Number(exponent))].map((character) => RAISED[character]).join("");
   return `${number.replace(/\.0$/, "")}${NBSP}×${NBSP}10${raised}`;
-}
-
-/** A difference with two digits that count; far from one as a power of ten. */
-export function inDigits(value) {
-  if (value === 0) return "0";
-  if (value < 1e-3 || value >= 1e6) return powerOfTen(value.toExponential(1));
-  const places = Math.max(0, 1 - Math.floor(Math.log10(value)));
-  return places ? value.toFixed(places).replace(/\.?0+$/, "") : value.toFixed(0);
-}
-
-/** What a difference of two float64 figures near one means. */
-export function rounding(difference) {
-  if (difference === 0) return "Not one bit differs.";
-  const same = Math.floor(-Math.log10(difference));
-  if (same >= DOUBLE_DIGITS - 1) return "That is about the last digit that a float64 holds.";
-  if (!(same >= 1)) return "That is more than rounding.";
-  const first = same === 1 ? "the first is" : `the first ${same} are`;
-  return `Of the ${DOUBLE_DIGITS} digits that a float64 holds, ${first} the same.`;
 }
 
 // What the axis of a loss would write as 1e-7 (with a minus sign) or 1e+6, to what it shows.
@@ -45,40 +25,25 @@ const STYLES = {
   torch: { color: "#d3731a", symbol: "diamond", dash: "7px,4px" },
   other: { color: "#80858f", symbol: "square", dash: "2px,3px" },
 };
-// `value` reads the figure from an epoch row, `say` puts it in words, `hover` is the same for Plotly.
-export const CHARTS = {
-  val_accuracy: {
-    title: "Validation accuracy by epoch",
-    value: (row) => percent(row.val_accuracy),
-    say: (value, digits) => `${value.toFixed(digits)}${NBSP}%`,
-    hover: (digits) => `%{y:.${digits}f}${NBSP}%`,
-    yaxis: { ticksuffix: `${NBSP}%` },
-  },
-  loss: {
-    title: "Validation loss by epoch",
-    value: (row) => row.val_loss,
-    say: (value) => value.toFixed(4),
-    hover: () => "%{y:.4f}",
-    yaxis: { type: "log", tickformat: "~g", labelalias: POWERS },
-  },
-  seconds: {
-    title: "Seconds per epoch",
-    value: (row) => row.train_s,
-    say: (value) => `${threeDigits(value)}${NBSP}s`,
-    hover: () => `%{y:,.3~r}${NBSP}s`,
-    yaxis: { rangemode: "tozero", tickformat: ",~f" },
-  },
-  throughput: {
-    title: "Images per second",
-    value: (row) => row.images_per_s,
-    say: (value) => threeDigits(value),
-    hover: () => `%{y:,.3~r}${NBSP}images/s`,
-    yaxis: { rangemode: "tozero", tickformat: ",~f" },
-  },
-};
+const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
-export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
-const percent = (value) => (isNumber(value) ? 100 * value : null);
+/** A chart's figure of an epoch's row; null where it is no number. */
+export const figureOf = (chart, row) => (isNumber(row[chart.figure]) ? chart.scale * row[chart.figure] : null);
+
+/** A figure in words. */
+export function say(chart, value) {
+  if (!isNumber(value)) return "–";
+  if (chart.logarithmic && value >= 1e6) return powerOfTen(value.toExponential(1));
+  return (chart.decimals === null ? threeDigits(value) : value.toFixed(chart.decimals)) + chart.unit;
+}
+
+/** The same for Plotly. */
+const hover = (chart) => (chart.decimals === null ? "%{y:,.3~r}" : `%{y:.${chart.decimals}f}`) + chart.unit;
+
+function yaxisOf(chart) {
+  if (chart.logarithmic) return { type: "log", tickformat: "~g", labelalias: POWERS };
+  return chart.from_zero ? { rangemode: "tozero", tickformat: ",~f" } : { ticksuffix: chart.unit };
+}
 const threeDigits = (value) => Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 6 });
 
 /** Plotly, loaded once a page, whichever component asks first. */
@@ -99,7 +64,7 @@ export function loadPlotly(address) {
 
 /** What a chart draws, in drawing order: faint steps below, validation on top, PyTorch last in each; variants' names. */
 function partsOf(chart, lanes) {
-  const parts = chart === "loss" ? ["steps", "training", "main"] : ["main"];
+  const parts = chart.logarithmic ? ["steps", "training", "main"] : ["main"];
   const ends = lanes.filter((lane) => lane.open).map((lane) => ({ part: "end", lane }));
   return [...parts.flatMap((part) => lanes.map((lane) => ({ part, lane }))), ...ends];
 }
@@ -120,10 +85,10 @@ const endOf = (lane) => ({
 function traceOf(chart, { part, lane }, data) {
   if (part === "end") return endOf(lane);
   const style = STYLES[lane.framework] ?? STYLES.other;
-  const twin = chart === "loss" && data.twin;
+  const twin = chart.logarithmic && data.twin;
   const scale = !twin ? 1 : lane.framework === "keras" ? 2 : 1; // a dashed line over a thicker one: two that are one
   const main = part === "main";
-  const kind = chart !== "loss" ? "" : main ? " validation" : " training";
+  const kind = !chart.logarithmic ? "" : main ? " validation" : " training";
   const width = scale * (part === "steps" ? 1 : part === "training" || lane.open ? 1.25 : 2);
   const dash = part === "steps" && !twin ? "solid" : style.dash;
   const symbol = lane.open ? `${style.symbol}-open` : style.symbol;
@@ -141,14 +106,14 @@ function traceOf(chart, { part, lane }, data) {
     marker: { color: style.color, symbol, size: part === "training" ? 5 : twin ? [6, 11][scale - 1] : 8, opacity: 1 },
     hoverinfo: part === "steps" ? "skip" : "all",
     // A template would bring back what is to be skipped.
-    hovertemplate: part === "steps" ? "" : `${CHARTS[chart].hover(data.accuracy_digits ?? 1)}<extra>${lane.name}${kind}</extra>`,
+    hovertemplate: part === "steps" ? "" : `${hover(chart)}<extra>${lane.name}${kind}</extra>`,
   };
 }
 
 function layoutOf(chart, data, font) {
   const last = Math.max(data.epochs, 1);
-  const first = chart === "loss" || last === 1 ? 0 : 1; // one epoch is a point at the end of its way from 0 to 1
-  const pad = (last - first) * (chart === "loss" ? 0.02 : 0.04);
+  const first = chart.logarithmic || last === 1 ? 0 : 1; // one epoch is a point at the end of its way from 0 to 1
+  const pad = (last - first) * (chart.logarithmic ? 0.02 : 0.04);
   const dtick = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((step) => last / step <= 10) ?? Math.ceil(last / 10);
   return {
     height: 260,
@@ -175,7 +140,7 @@ function layoutOf(chart, data, font) {
       showgrid: false,
       zeroline: false,
     },
-    yaxis: { ...CHARTS[chart].yaxis, nticks: 6, zeroline: false, showticklabels: false, automargin: true },
+    yaxis: { ...yaxisOf(chart), nticks: 6, zeroline: false, showticklabels: false, automargin: true },
   };
 }
 
@@ -199,13 +164,14 @@ export class Figure {
   }
 
   restart(data, lanes) {
-    this.parts = partsOf(this.chart, lanes);
+    const chart = data.charts.find(({ key }) => key === this.chart);
+    this.parts = partsOf(chart, lanes);
     this.pending = new Map();
     this.filled = false;
     this.waiting.hidden = false;
     this.waiting.textContent = data.ended ? "Loading." : this.waiting.dataset.waiting;
-    const traces = this.parts.map((part) => ({ ...traceOf(this.chart, part, data), visible: this.visible(part) }));
-    const layout = layoutOf(this.chart, data, getComputedStyle(this.element).fontFamily);
+    const traces = this.parts.map((part) => ({ ...traceOf(chart, part, data), visible: this.visible(part) }));
+    const layout = layoutOf(chart, data, getComputedStyle(this.element).fontFamily);
     this.Plotly.react(this.element, traces, layout, CONFIG);
     this.element.removeAllListeners("plotly_legendclick");
     this.element.on("plotly_legendclick", ({ curveNumber }) => this.toggle(this.parts[curveNumber].lane.engine));
