@@ -34,7 +34,7 @@ from core.launcher.inbox import Guest, is_answered
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import as_they_are, look
 from core.launcher.predictors import PredictorError, Predictors
-from core.protocol.messages import Epoch, Ready, Result, Step
+from core.protocol.messages import Epoch, Preparing, Ready, Result, Step
 from core.protocol.process import WORKER, ChildProcess
 from core.results.fairness_words import badge_of, not_comparable, words_of
 from core.results.models import Model, models_of
@@ -176,14 +176,14 @@ def print_progress(run: Run, rows: Iterator[Row]) -> None:
             event = row.event
             if isinstance(event, Provenance) and "" in tasks:
                 progress.update(tasks[""], total=1, completed=1, words="ready")
-            if not isinstance(event, datasets.Progress | LaneChanged | Step | Epoch):
+            if not isinstance(event, Preparing | LaneChanged | Step | Epoch):
                 continue
             if row.engine not in tasks:
                 title, total = (engine_title(row.engine), run.settings.epochs) if row.engine else ("Data", None)
                 tasks[row.engine] = progress.add_task(title, words="", total=total)
             task = tasks[row.engine]
             match event:
-                case datasets.Progress(phase, received, total):
+                case Preparing(phase, received, total):
                     progress.update(task, completed=received, total=total or None, words=phase)
                 case LaneChanged(state):
                     progress.update(task, words=state)

@@ -22,6 +22,7 @@ from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment, Order, TrainSettings
 from core.launcher.launcher import Launcher
 from core.learn import lessons
+from core.protocol.messages import Preparing
 from core.results.export import content
 from core.results.fairness_words import words_of
 from core.storage.measurements import EVIDENCE, Measurement, write_evidence
@@ -104,7 +105,7 @@ def keep(launcher: Launcher, run: Run, note: str, folder: Path) -> Path:
 
 def _content(run: Run, rows: list[Row], note: str) -> dict[str, Any]:
     """The export's own format, without the progress of a download; the note stands with the data."""
-    return content(run, [_noted(row, note) for row in rows if not isinstance(row.event, datasets.Progress)])
+    return content(run, [_noted(row, note) for row in rows if not isinstance(row.event, Preparing)])
 
 
 def _noted(row: Row, note: str) -> Row:

@@ -2,38 +2,35 @@
 
 `DATASETS` is the catalogue. `prepare` makes a data set's folder once, in a process of its own
 (core/data/prepare.py, the only place that downloads and converts); `prepared` finds that folder again.
-The web process imports this file, so it stays with the standard library and numpy.
+The web process imports this file, so it needs no scientific library but numpy.
 """
 
 import contextlib
 import json
 import logging
 import queue
-import signal
-import subprocess
-import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
+from core.protocol.messages import Done, Event, Failed, PreparationEvent, Preparing, out_of_place
+from core.protocol.process import ChildProcess, signal_name
+
 UInt8Array = npt.NDArray[np.uint8]
-Phase = Literal["wait", "download", "verify", "convert"]
 
 IMAGE_SIZE = 28
 CLASSES = 10
 ARRAY_FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy")
 PROVENANCE_FILE = "provenance.json"
 
-_PROJECT_DIR = Path(__file__).resolve().parents[2]
 _POLL_S = 0.1
-_GRACE_S = 3.0
+_TIDY_S = 3.0
+"""How long an ended preparation may take to remove its temporary folder."""
 _LOG_TAIL_BYTES = 4000
 _DIGITS = tuple("0123456789")
 
@@ -181,18 +178,6 @@ class Prepared:
         )
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a preparation is; `total_bytes` counts the download, 0 where nothing is downloaded.
-
-    The phase `wait` means that another process is preparing the same data set.
-    """
-
-    phase: Phase
-    received_bytes: int
-    total_bytes: int
-
-
 def find(name: str) -> Dataset:
     """The data set called `name`; raises DatasetError, naming those there are."""
     try:
@@ -239,26 +224,25 @@ def prepare(
     name: str,
     data_dir: Path,
     datasets_dir: Path | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[Preparing], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
-    command: Sequence[str] | None = None,
+    program: Sequence[str] = ("core.data.prepare",),
 ) -> Prepared:
     """Make the data set ready to map, once; blocks until it is, in at most 0.1 s if it already was.
 
     `datasets_dir` holds IDX files in torchvision's layout, read instead of downloading. `on_progress` is
-    called in this thread, `cancelled` about ten times a second. `command` replaces `python -m core.data.prepare`
-    in tests. Raises DatasetError, or PreparationCancelled. However this ends, no process is left.
+    called in this thread, `cancelled` about ten times a second. `program` is the module that prepares, and arguments
+    for it. Raises DatasetError, or PreparationCancelled. However this ends, no process is left.
     """
     dataset = find(name)
     ready = prepared(name, data_dir)
     if ready is not None:
         return ready
-    arguments = [name, "--data-dir", str(data_dir.resolve()), "--until-stdin-closes"]
+    arguments = [name, "--data-dir", str(data_dir.resolve())]
     if datasets_dir is not None:
         arguments += ["--datasets-dir", str(datasets_dir.resolve())]
-    with _child([*(command or (sys.executable, "-m", "core.data.prepare")), *arguments]) as (child, stderr):
-        if not _follow(child, on_progress, cancelled):
-            raise DatasetError(_death_sentence(dataset, child, stderr))
+    with _child(*program, *arguments) as child:
+        _follow(dataset, child, on_progress, cancelled)
     ready = prepared(name, data_dir)
     if ready is None:
         raise DatasetError(f"The prepared files of {dataset.title} have vanished from {data_dir}: try again.")
@@ -266,109 +250,73 @@ def prepare(
 
 
 @contextlib.contextmanager
-def _child(argv: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], IO[bytes]]]:
-    """Run `argv` beside us with its stderr in a nameless file; it is gone when the block is left.
+def _child(*arguments: str) -> Iterator[ChildProcess]:
+    """The preparing process, with its stderr in a temporary file; it is gone when the block is left.
 
-    Its own session keeps a Ctrl-C at the terminal away from it. Our end of its stdin closes when we die: it
-    then ends itself. Raises DatasetError if it cannot be started.
+    Raises DatasetError if it cannot be started.
     """
     with contextlib.ExitStack() as stack:
         try:
-            stderr = stack.enter_context(tempfile.TemporaryFile())
-            child = _start(argv, stderr)
+            log_file = stack.enter_context(tempfile.NamedTemporaryFile())
+            child = ChildProcess(*arguments, log=Path(log_file.name))
         except OSError as fault:
             raise DatasetError(
                 f"The preparing process could not be started ({fault.strerror or fault}): "
                 "look at this machine's memory and temporary folder, then try again."
             ) from fault
         try:
-            yield child, stderr
+            yield child
         finally:
-            child.terminate()  # unlike a kill or a closed stdin, lets it remove its temporary folder
-            try:
-                child.wait(_GRACE_S)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-            cast(IO[str], child.stdin).close()
-
-
-def _start(argv: Sequence[str], stderr: IO[bytes]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        argv,
-        cwd=_PROJECT_DIR,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-        start_new_session=True,
-    )
+            child.close(tidy_s=_TIDY_S)
 
 
 def _follow(
-    child: subprocess.Popen[str],
-    on_progress: Callable[[Progress], None] | None,
+    dataset: Dataset,
+    child: ChildProcess,
+    on_progress: Callable[[Preparing], None] | None,
     cancelled: Callable[[], bool] | None,
-) -> bool:
-    """Relay the child's events; True once it is done, False if it ended without a word.
+) -> None:
+    """Relay the child's events until it is done.
 
-    Raises DatasetError with the sentence that the child sent, or PreparationCancelled.
+    Raises DatasetError with the sentence that the child sent or that its end makes, or PreparationCancelled.
     """
-    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(target=_read_lines, args=(child, lines), daemon=True).start()
+    inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+    child.assign(lambda _, event: inbox.put(event))
     while True:
         if cancelled is not None and cancelled():
             raise PreparationCancelled("The preparation was cancelled: start it again at any time.")
         try:
-            line = lines.get(timeout=_POLL_S)
+            event = inbox.get(timeout=_POLL_S)
         except queue.Empty:
             continue
-        if line is None:
-            return False
-        event = json.loads(line)
-        if event["event"] == "done":
-            return True
-        if event["event"] == "error":
-            raise DatasetError(event["message"])
-        if on_progress is not None:
-            on_progress(Progress(event["phase"], event["received_bytes"], event["total_bytes"]))
+        if not isinstance(event, PreparationEvent):
+            raise DatasetError(_death_sentence(dataset, child, child.fault if event is None else out_of_place(event)))
+        match event:
+            case Preparing():
+                if on_progress is not None:
+                    on_progress(event)
+            case Done():
+                return
+            case Failed(sentence):
+                raise DatasetError(sentence)
+            case _:
+                assert_never(event)
 
 
-def _read_lines(child: subprocess.Popen[str], lines: "queue.SimpleQueue[str | None]") -> None:
-    """Put each complete line of the child's stdout into `lines`, then None; a killed child's last is torn."""
-    with cast(IO[str], child.stdout) as stdout:
-        for line in stdout:
-            if line.endswith("\n"):
-                lines.put(line)
-    lines.put(None)
+def _death_sentence(dataset: Dataset, child: ChildProcess, fault: str) -> str:
+    """One sentence for a child that ended without a word or said what it should not (`fault`).
 
-
-def _death_sentence(dataset: Dataset, child: subprocess.Popen[str], stderr: IO[bytes]) -> str:
-    """One sentence for a child that ended without a word; what it wrote to stderr goes to our log."""
-    deadline = time.monotonic() + _GRACE_S
-    while child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)  # its stdout closes a moment before its exit status is there
-    status = child.poll()
-    stderr.seek(max(0, stderr.seek(0, 2) - _LOG_TAIL_BYTES))
-    log.error(
-        "The preparation of %s ended with status %s:\n%s",
-        dataset.name,
-        status,
-        stderr.read().decode(errors="replace"),
-    )
-    if status is not None and status < 0:
+    What it wrote to stderr goes to our log.
+    """
+    status = child.process.poll()
+    tail = child.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace") if child.log else ""
+    log.error("The preparation of %s ended with status %s:\n%s", dataset.name, status, tail)
+    if not fault and status is not None and status < 0:
         return (
-            f"The preparation of {dataset.title} was ended from outside by {_signal_name(-status)}, "
+            f"The preparation of {dataset.title} was ended from outside by {signal_name(-status)}, "
             "perhaps because memory ran out: try again."
         )
     return (
-        f"The preparation of {dataset.title} broke down (exit status {status}): "
+        f"The preparation of {dataset.title} broke down ({fault or f'exit status {status}'}): "
         "look into the server's log, then try again."
     )
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -1,6 +1,6 @@
 """The program that makes a data set's folder: `python -m core.data.prepare NAME --data-dir D [--datasets-dir S]`.
 
-core.data.datasets starts it and reads its stdout: one JSON object a line, the last of which is `done` or `error`.
+core.data.datasets starts it and hears `Preparing`, and at last `Done` or `Failed`, as JSON lines on its stdout.
 It is a process of its own because torchvision, scikit-learn and mlxtend must stay out of the web process.
 The folder is built in `datasets/.NAME.partial` and renamed when it is complete, under a file lock, so nobody
 ever sees half of it.
@@ -25,10 +25,9 @@ import threading
 import urllib.error
 import urllib.parse
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,13 +40,14 @@ from core.data.datasets import (
     PROVENANCE_FILE,
     Dataset,
     DatasetError,
-    Phase,
     UInt8Array,
     folder_of,
     prepared,
 )
+from core.protocol.messages import Done, Failed, Phase, PreparationEvent, Preparing
+from core.protocol.stdio import connect, leave, refuse
 
-Emit = Callable[[Mapping[str, Any]], None]
+Emit = Callable[[PreparationEvent], None]
 
 SILENCE_LIMIT_S = 20.0
 SPLIT_SEED = 126
@@ -77,7 +77,7 @@ class Source:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prepare one data set; events go to our stdout, all other output to stderr. Returns 0 if it is ready."""
+    """Prepare one data set. Returns the exit status, 0 if it is ready."""
     parser = argparse.ArgumentParser(
         prog="python -m core.data.prepare", description="Make a data set ready to train on."
     )
@@ -85,33 +85,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--datasets-dir", type=Path, help="IDX files in torchvision's layout, instead of a download")
     parser.add_argument("--silence-limit-s", type=float, default=SILENCE_LIMIT_S, help="give up on a silent server")
-    parser.add_argument("--until-stdin-closes", action="store_true", help="end when the starting process does")
     options = parser.parse_args(argv)
-    emit = _open_events()
+    outbox = connect(refuse)
     # An exception in place of the default action, so that the temporary folder is removed on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    if options.until_stdin_closes:
-        threading.Thread(target=_exit_at_end_of_stdin, daemon=True).start()
-    return run(DATASETS[options.name], options.data_dir, options.datasets_dir, options.silence_limit_s, emit)
-
-
-def _open_events() -> Emit:
-    """Keep stdout for our JSON lines; file descriptor 1 becomes stderr, so no print can break a line."""
-    events = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(2, 1)
-    lock = threading.Lock()
-
-    def emit(event: Mapping[str, Any]) -> None:
-        with lock:
-            events.write(json.dumps(event) + "\n")
-
-    return emit
-
-
-def _exit_at_end_of_stdin() -> None:
-    while os.read(0, 4096):
-        pass
-    os._exit(1)
+    return run(DATASETS[options.name], options.data_dir, options.datasets_dir, options.silence_limit_s, outbox.send)
 
 
 def run(dataset: Dataset, data_dir: Path, datasets_dir: Path | None, silence_limit_s: float, emit: Emit) -> int:
@@ -121,12 +99,12 @@ def run(dataset: Dataset, data_dir: Path, datasets_dir: Path | None, silence_lim
             if prepared(dataset.name, data_dir) is None:
                 _build_folder(dataset, data_dir, datasets_dir, silence_limit_s, emit)
     except DatasetError as fault:
-        emit({"event": "error", "message": str(fault)})
+        emit(Failed(str(fault)))
         return 1
     except OSError as fault:
-        emit({"event": "error", "message": disk_sentence(dataset, data_dir, fault)})
+        emit(Failed(disk_sentence(dataset, data_dir, fault)))
         return 1
-    emit({"event": "done"})
+    emit(Done())
     return 0
 
 
@@ -368,8 +346,7 @@ def _watched(folder: Path, dataset: Dataset, emit: Emit) -> Iterator[None]:
 
 def _emit_progress(emit: Emit, phase: Phase, received_bytes: int, dataset: Dataset) -> None:
     total_bytes = dataset.download_bytes or 0
-    received_bytes = min(received_bytes, total_bytes)
-    emit({"event": "progress", "phase": phase, "received_bytes": received_bytes, "total_bytes": total_bytes})
+    emit(Preparing(phase, min(received_bytes, total_bytes), total_bytes))
 
 
 # ------------------------------------------------------------------------------------------ reading IDX files
@@ -450,5 +427,4 @@ if __name__ == "__main__":
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
-        sys.stderr.flush()
-        os._exit(exit_status)  # a normal exit waits more than a second for torch to unload
+        leave(exit_status)

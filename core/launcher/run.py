@@ -97,7 +97,7 @@ class RunInProgress:
         )
         self._write(Entry("", Provenance.of(prepared.provenance)))
 
-    def _data_progress(self, progress: datasets.Progress) -> None:
+    def _data_progress(self, progress: messages.Preparing) -> None:
         now = time.monotonic()
         if now - self._flushed_at >= FLUSH_S:
             self._flushed_at = now

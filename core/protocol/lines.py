@@ -4,15 +4,17 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from core.protocol.messages import COMMANDS, EVENTS, Command, Event
+from core.protocol.messages import Command, Event
 
 M = TypeVar("M")
+COMMANDS: dict[str, TypeAdapter[Command]] = {cls.kind: TypeAdapter(cls) for cls in get_args(Command)}
+EVENTS: dict[str, TypeAdapter[Event]] = {cls.kind: TypeAdapter(cls) for cls in get_args(Event)}
 
 
 class ProtocolError(ValueError):

@@ -7,9 +7,9 @@ a `kind`. A number that JSON cannot hold (NaN, infinity) never travels: a worker
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict
 
 Phase = Literal["wait", "download", "verify", "convert"]
 
@@ -352,9 +352,6 @@ PartEvent = Printed | Returned | Failed
 PreparationEvent = Preparing | Done | Failed
 Event = Beat | LaneEvent | PredictorEvent | ProbeEvent | PartEvent | PreparationEvent
 """All that a child may say. Whoever listens to one takes its part of these, and calls the rest `out_of_place`."""
-
-COMMANDS: dict[str, TypeAdapter[Command]] = {cls.kind: TypeAdapter(cls) for cls in get_args(Command)}
-EVENTS: dict[str, TypeAdapter[Event]] = {cls.kind: TypeAdapter(cls) for cls in get_args(Event)}
 
 
 def out_of_place(event: Event) -> str:

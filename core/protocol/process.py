@@ -49,7 +49,8 @@ class ChildProcess:
         self._unheard: list[Event | None] = []
         self._delivering = threading.Lock()
         self._heard_at = self._progress_at = self._looked_at = time.monotonic()
-        self._fault = ""
+        self.fault = ""
+        """What it said wrong, as the rest of a sentence; empty where nothing."""
         self._gap_s = 0.0
         if log is not None:
             log.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +76,7 @@ class ChildProcess:
                 if line.endswith("\n"):  # the last line of a killed process may be torn
                     self._hear(lines.decode_event(line))
         except ValueError:
-            self._fault = "its process sent something that is no message"
+            self.fault = "its process sent something that is no message"
             self.kill()
         self.process.wait()
         self._tell(None)
@@ -157,7 +158,7 @@ class ChildProcess:
         code = self.process.poll()
         if code is None:
             return "its process still runs"
-        return self._fault or exit_words(code)
+        return self.fault or exit_words(code)
 
     def move_log(self, path: Path) -> None:
         """Moves the log, which goes on to be written. Raises `OSError`."""
@@ -182,22 +183,37 @@ class ChildProcess:
             assert self.process.stdin is not None
             self.process.stdin.close()
 
-    def close(self) -> None:
-        """Hangs up, and makes sure that the process is gone."""
+    def close(self, tidy_s: float = 0.0) -> None:
+        """Hangs up, and makes sure that the process is gone.
+
+        `tidy_s`: sends SIGTERM first and gives the child so long to remove what it leaves, which else it cannot.
+        """
+        if tidy_s:
+            self.terminate()
+            self._gone_within(tidy_s)
         self.hang_up()
-        try:
-            self.process.wait(timeout=CLOSE_S)
-        except subprocess.TimeoutExpired:
+        if not self._gone_within(CLOSE_S):
             self.kill()
             self.process.wait(timeout=10)
         self._reader.join(timeout=5)
         if self.process.stdout is not None and not self._reader.is_alive():
             self.process.stdout.close()
 
+    def _gone_within(self, seconds: float) -> bool:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=seconds)
+        return not self.alive
+
+
+def signal_name(number: int) -> str:
+    """The signal's name, for example `SIGKILL`."""
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+
 
 def exit_words(code: int) -> str:
     """How a process ended, by its return code, as the rest of a sentence."""
     if code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return f"its process was ended by {name}" + (", perhaps because memory ran out" if code == -9 else "")
+        return f"its process was ended by {signal_name(-code)}" + (
+            ", perhaps because memory ran out" if code == -9 else ""
+        )
     return f"its process ended by itself with code {code}"

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from statistics import mean
 from typing import NamedTuple
 
-from core.data.datasets import DATASETS, Dataset, Progress
+from core.data.datasets import DATASETS, Dataset
 from core.experiment import metrics
 from core.experiment.names import engine_title, joined
 from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment, Schedule
-from core.protocol.messages import Built, Epoch, Ready, Result
+from core.protocol.messages import Built, Epoch, Preparing, Ready, Result
 from core.storage.records import Run
 from core.storage.rows import DrawnMeanwhile, LaneChanged, Provenance, Row, RowEvent
 
@@ -132,7 +132,7 @@ class Outcome:
     run: Run
     lanes: list[LaneOutcome]
     certificate: Certificate | None = None
-    data: Progress | None = None
+    data: Preparing | None = None
     """The newest progress of a data set that is being fetched."""
     drawn_meanwhile: bool = False
     """Whether predictors read drawings while this run trained."""
@@ -174,7 +174,7 @@ def gather(run: Run, rows: Sequence[Row]) -> Outcome:
         match row.event:
             case Certificate():
                 outcome.certificate = row.event
-            case Progress():
+            case Preparing():
                 outcome.data = row.event
             case Provenance():
                 outcome.prepared = row.event
@@ -238,7 +238,7 @@ def progress(outcome: Outcome, estimate: str = "") -> RunProgress:
     return RunProgress(done / total, " ".join(words))
 
 
-def _data_sentence(data: Progress, dataset: Dataset) -> str:
+def _data_sentence(data: Preparing, dataset: Dataset) -> str:
     verb = PREPARING[data.phase]
     received, total = (count / 2**20 for count in (data.received_bytes, data.total_bytes))
     share = f": {received:.1f} of {total:.1f}{metrics.NO_BREAK}MiB" if total else ""

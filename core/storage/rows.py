@@ -7,11 +7,10 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from core.data.datasets import Progress
 from core.experiment.fairness import Verdict
 from core.experiment.kinds import shown
 from core.experiment.parity import Certificate
-from core.protocol.messages import Built, Epoch, Ready, Result, Step
+from core.protocol.messages import Built, Epoch, Preparing, Ready, Result, Step
 from core.storage.database import State
 
 
@@ -74,7 +73,7 @@ class DrawnMeanwhile(_Own):
 
 RowEvent = (
     Ready | Built | Step | Epoch | Result | LaneChanged
-    | RunChanged | Provenance | Certificate | Verdict | DrawnMeanwhile | Progress
+    | RunChanged | Provenance | Certificate | Verdict | DrawnMeanwhile | Preparing
 )  # fmt: skip
 """What a row says: what a lane reports or becomes, then what the run itself says."""
 LANES_KINDS: Mapping[str, type[RowEvent]] = {
@@ -83,7 +82,7 @@ LANES_KINDS: Mapping[str, type[RowEvent]] = {
 }
 RUNS_KINDS: Mapping[str, type[RowEvent]] = {
     **{"run": RunChanged, "prepared": Provenance, "certificate": Certificate, "fairness": Verdict},
-    **{"beside": DrawnMeanwhile, "data": Progress},
+    **{"beside": DrawnMeanwhile, "data": Preparing},
 }
 """The names by which kinds are stored, of a lane's rows and of the run's own."""
 KINDS = {**LANES_KINDS, **RUNS_KINDS}

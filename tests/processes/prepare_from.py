@@ -13,8 +13,6 @@ import hashlib
 import json
 import os
 import resource
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,9 @@ import numpy as np
 
 from core.data import prepare
 from core.data.datasets import DATASETS
+from core.protocol.lines import encode
+from core.protocol.messages import PreparationEvent
+from core.protocol.stdio import leave
 
 SILENCE_LIMIT_S = 1.5
 
@@ -73,9 +74,9 @@ def try_one_after_another(tries: list[dict[str, Any]]) -> None:
     for attempt in tries:
         shrink(attempt["mirrors"])
         data_dir = Path(attempt["data_dir"])
-        events: list[Mapping[str, Any]] = []
+        events: list[PreparationEvent] = []
         status = prepare.run(SMALL_MNIST, data_dir, None, SILENCE_LIMIT_S, events.append)
-        print(json.dumps({"status": status, "events": events, "tree": tree(data_dir)}))
+        print(json.dumps({"status": status, "last": encode(events[-1]), "tree": tree(data_dir)}))
 
 
 def main() -> int:
@@ -101,6 +102,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    status = main()
-    sys.stderr.flush()
-    os._exit(status)
+    leave(main())

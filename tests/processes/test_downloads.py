@@ -21,11 +21,13 @@ import psutil
 import pytest
 
 from core.data import datasets
-from core.data.datasets import ARRAY_FILES, DATASETS, PROVENANCE_FILE, DatasetError, Progress
+from core.data.datasets import ARRAY_FILES, DATASETS, PROVENANCE_FILE, DatasetError
 from core.data.prepare import IDX_FILES
+from core.protocol.lines import decode_event, encode
+from core.protocol.messages import Done, Failed, Preparing, Returned
 from tests.processes.prepare_from import SMALL_MNIST, idx_files, tree
 
-PREPARE_FROM = (sys.executable, "-m", "tests.processes.prepare_from")
+PREPARE_FROM = "tests.processes.prepare_from"
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 COMPLETE = sorted([*ARRAY_FILES, PROVENANCE_FILE])
 Outcome = dict[str, Any]  # a line of prepare_from --tries
@@ -93,7 +95,7 @@ def outcomes(server: str, silent: str, closed: str, tmp_path_factory: pytest.Tem
     tries = {name: {"mirrors": urls, "data_dir": shared} for name, urls in mirrors.items()}
     tries["good after all"] = {"mirrors": [f"{server}good/"], "data_dir": shared}
     tries["second mirror"] = {"mirrors": [silent, f"{server}good/"], "data_dir": other}
-    argv = [*PREPARE_FROM, "--tries", json.dumps(list(tries.values()))]
+    argv = [sys.executable, "-m", PREPARE_FROM, "--tries", json.dumps(list(tries.values()))]
     done = subprocess.run(argv, capture_output=True, text=True, cwd=PROJECT_DIR, timeout=120, check=True)
     return dict(zip(tries, map(json.loads, done.stdout.splitlines()), strict=True))
 
@@ -115,8 +117,9 @@ def test_a_faulty_server_gives_one_sentence_and_leaves_nothing(
 ) -> None:
     outcome = outcomes[fault]
     assert outcome["status"] == 1
-    assert outcome["events"][-1]["event"] == "error"
-    message = outcome["events"][-1]["message"]
+    last = decode_event(outcome["last"])
+    assert isinstance(last, Failed)
+    message = last.reason
     assert words in message
     assert message.startswith("127.0.0.1:")
     assert_one_sentence(message)
@@ -125,12 +128,12 @@ def test_a_faulty_server_gives_one_sentence_and_leaves_nothing(
 
 def test_another_try_works_after_every_failure(outcomes: dict[str, Outcome]) -> None:
     outcome = outcomes["good after all"]
-    assert outcome["events"][-1] == {"event": "done"}
+    assert decode_event(outcome["last"]) == Done()
     assert outcome["tree"] == [f"datasets/mnist/{name}" for name in COMPLETE]
 
 
 def test_a_second_mirror_stands_in_for_a_silent_first(outcomes: dict[str, Outcome]) -> None:
-    assert outcomes["second mirror"]["events"][-1] == {"event": "done"}
+    assert decode_event(outcomes["second mirror"]["last"]) == Done()
 
 
 def test_torchvision_publishes_what_the_catalogue_says() -> None:
@@ -163,9 +166,9 @@ def test_killed_in_mid_download_is_a_sentence_and_the_next_try_cleans_up(
     assert datasets.prepared("mnist", tmp_path) is None
     assert partial.exists()
 
-    seen: list[Progress] = []
-    command = (*PREPARE_FROM, "--mirror", f"{server}good/")
-    prepared = datasets.prepare("mnist", tmp_path, on_progress=seen.append, command=command)
+    seen: list[Preparing] = []
+    program = (PREPARE_FROM, "--mirror", f"{server}good/")
+    prepared = datasets.prepare("mnist", tmp_path, on_progress=seen.append, program=program)
     assert tree(tmp_path) == [f"datasets/mnist/{name}" for name in COMPLETE]
     assert [*dict.fromkeys(progress.phase for progress in seen)] == ["download", "verify", "convert"]
     assert seen[-1].received_bytes == seen[-1].total_bytes == SMALL_MNIST.download_bytes
@@ -213,7 +216,7 @@ def test_the_child_ends_when_its_parent_dies(tmp_path: Path) -> None:
 
 
 def test_two_at_once_prepare_the_embedded_set_once_and_as_recorded(tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[Preparing] = []
     results: list[datasets.Prepared] = []
 
     def prepare() -> None:
@@ -248,10 +251,10 @@ def test_two_at_once_prepare_the_embedded_set_once_and_as_recorded(tmp_path: Pat
 
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(server: str, tmp_path: Path) -> None:
     """A limit on the size of files stands for the full disk: a write fails with an errno, in mid-download."""
-    command = (*PREPARE_FROM, "--mirror", f"{server}good/", "--file-limit-bytes", "20000")
+    program = (PREPARE_FROM, "--mirror", f"{server}good/", "--file-limit-bytes", "20000")
     assert len(idx_files()[FIRST_FILE]) > 20_000
     with pytest.raises(DatasetError, match=r"^The disk that holds .* is full: free 1 MB there and try again\.$"):
-        datasets.prepare("mnist", tmp_path, command=command)
+        datasets.prepare("mnist", tmp_path, program=program)
     assert tree(tmp_path) == []
 
 
@@ -260,7 +263,7 @@ def test_a_data_folder_without_permission_is_a_sentence(readable_by_all: Path) -
     data_dir.mkdir()
     data_dir.chmod(0o555)
     with pytest.raises(DatasetError, match=rf"^This account may not write to {data_dir}/datasets: change") as raised:
-        datasets.prepare("mnist5k", data_dir, command=(*PREPARE_FROM, "--unprivileged"))
+        datasets.prepare("mnist5k", data_dir, program=(PREPARE_FROM, "--unprivileged"))
     assert_one_sentence(str(raised.value))
     assert list(data_dir.iterdir()) == []
 
@@ -269,14 +272,34 @@ def test_a_child_that_breaks_down_is_a_sentence_and_its_traceback_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(DatasetError, match=r"broke down \(exit status 1\)") as raised:
-        datasets.prepare("mnist5k", tmp_path, command=(sys.executable, "-c", "raise SystemError('of no use')"))
+        datasets.prepare("mnist5k", tmp_path, program=("core.not_there",))
     assert_one_sentence(str(raised.value))
-    assert "SystemError: of no use" in caplog.text
+    assert "No module named core.not_there" in caplog.text
 
 
-def test_a_program_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ("no message", "its process sent something that is no message"),
+        (encode(Returned(1)), "its process sent 'returned', which has no place here"),
+    ],
+)
+def test_a_child_that_says_what_no_preparation_says_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, fault: str
+) -> None:
+    program = tmp_path / "babbler"
+    program.write_text(f"#!/bin/sh\necho '{said}'\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("core.protocol.process.sys.executable", str(program))
+    with pytest.raises(DatasetError, match=rf"^The preparation of .* broke down \({fault}\): look into") as raised:
+        datasets.prepare("mnist5k", tmp_path)
+    assert_one_sentence(str(raised.value))
+
+
+def test_a_program_that_is_not_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.protocol.process.sys.executable", str(tmp_path / "missing"))
     with pytest.raises(DatasetError, match="could not be started") as raised:
-        datasets.prepare("mnist5k", tmp_path, command=(str(tmp_path / "missing"),))
+        datasets.prepare("mnist5k", tmp_path)
     assert_one_sentence(str(raised.value))
 
 
@@ -296,7 +319,7 @@ def preparing(data_dir: Path, mirror: str, cancelled: Callable[[], bool] | None 
 
     def prepare() -> None:
         try:
-            datasets.prepare("mnist", data_dir, cancelled=cancelled, command=(*PREPARE_FROM, "--mirror", mirror))
+            datasets.prepare("mnist", data_dir, cancelled=cancelled, program=(PREPARE_FROM, "--mirror", mirror))
         except DatasetError as error:
             errors.append(error)
 
@@ -309,7 +332,7 @@ def preparing(data_dir: Path, mirror: str, cancelled: Callable[[], bool] | None 
 
 
 def only_child() -> psutil.Process:
-    [child] = [c for c in psutil.Process().children() if PREPARE_FROM[-1] in c.cmdline()]
+    [child] = [c for c in psutil.Process().children() if PREPARE_FROM in c.cmdline()]
     return child
 
 

@@ -8,13 +8,13 @@ import math
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from core.data import datasets, prepare
 from core.data.datasets import ARRAY_FILES, DATASETS, PROVENANCE_FILE, DatasetError
+from core.protocol.messages import Done, Failed, PreparationEvent, Preparing
 
 SMALL = dataclasses.replace(DATASETS["mnist"], train_images=60, test_images=20)
 IMAGES = np.arange(20 * 28 * 28, dtype=np.uint32).astype(np.uint8).reshape(20, 28, 28)
@@ -95,7 +95,7 @@ def test_the_last_tenth_becomes_validation_and_everything_is_mapped(folder: Path
 
 
 def test_a_prepared_folder_is_taken_as_it_is_without_starting_anything(folder: Path, tmp_path: Path) -> None:
-    prepared = datasets.prepare("mnist", tmp_path, command=("/not/there",))
+    prepared = datasets.prepare("mnist", tmp_path, program=("not.there",))
     assert prepared.folder == folder
 
 
@@ -204,16 +204,17 @@ def local(tmp_path: Path) -> Path:
     return tmp_path / "local"
 
 
-def run_from(local: Path, tmp_path: Path) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = []
-    prepare.run(SMALL, tmp_path / "data", local, 1.0, lambda event: events.append(dict(event)))
+def run_from(local: Path, tmp_path: Path) -> list[PreparationEvent]:
+    events: list[PreparationEvent] = []
+    prepare.run(SMALL, tmp_path / "data", local, 1.0, events.append)
     return events
 
 
 def test_a_local_folder_is_read_and_left_alone(local: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in local.rglob("*")}
     events = run_from(local, tmp_path)
-    assert [event.get("phase", event["event"]) for event in events] == ["verify", "convert", "done"]
+    size = SMALL.download_bytes or 0
+    assert events == [Preparing("verify", size, size), Preparing("convert", size, size), Done()]
     assert {path: path.stat().st_mtime_ns for path in local.rglob("*")} == before
     prepared = datasets.prepared("mnist", tmp_path / "data")
     assert prepared is not None
@@ -234,7 +235,7 @@ def test_a_torn_folder_is_built_anew_and_leftovers_go(local: Path, folder: Path,
     (data_dir / "datasets" / "mnist" / "test_labels.npy").unlink()
     leftover = data_dir / "datasets" / ".mnist.partial" / "raw"
     leftover.mkdir(parents=True)
-    assert run_from(local, tmp_path)[-1] == {"event": "done"}
+    assert run_from(local, tmp_path)[-1] == Done()
     assert datasets.prepared("mnist", data_dir) is not None
     assert sorted(path.name for path in (data_dir / "datasets").iterdir()) == ["mnist", "mnist.lock"]
 
@@ -242,15 +243,17 @@ def test_a_torn_folder_is_built_anew_and_leftovers_go(local: Path, folder: Path,
 def test_a_missing_local_file_is_named_and_nothing_is_left(local: Path, tmp_path: Path) -> None:
     missing = local / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
     missing.unlink()
-    [event] = [event for event in run_from(local, tmp_path) if event["event"] == "error"]
-    assert event["message"].startswith(f"Neither {missing} nor {missing.name}.gz is there: add the file")
+    [event] = [event for event in run_from(local, tmp_path) if isinstance(event, Failed)]
+    assert event.reason.startswith(f"Neither {missing} nor {missing.name}.gz is there: add the file")
     assert [path.name for path in (tmp_path / "data" / "datasets").iterdir()] == ["mnist.lock"]
 
 
 def test_a_local_file_with_the_wrong_count_is_named(local: Path, tmp_path: Path) -> None:
     faulty = local / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
     faulty.write_bytes(idx(IMAGES[:10]))
-    assert run_from(local, tmp_path)[-1]["message"].startswith(f"{faulty} holds 10 images, not 20")
+    event = run_from(local, tmp_path)[-1]
+    assert isinstance(event, Failed)
+    assert event.reason.startswith(f"{faulty} holds 10 images, not 20")
 
 
 # ---- this machine's faults, in words

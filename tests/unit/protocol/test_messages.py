@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.protocol import lines, messages
-from core.protocol.lines import ProtocolError, decode_command, decode_event, encode
-from core.protocol.messages import COMMANDS, EVENTS
+from core.protocol.lines import COMMANDS, EVENTS, ProtocolError, decode_command, decode_event, encode
 
 CLASSES = [cls for cls in vars(messages).values() if isinstance(cls, type) and issubclass(cls, messages.Message)]
 KINDS = [cls for cls in CLASSES if cls is not messages.Message]

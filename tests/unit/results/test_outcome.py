@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.datasets import Phase, Progress
 from core.experiment.fairness import TWIN_BOUNDS, Parting, Verdict
 from core.experiment.metrics import NO_BREAK
 from core.experiment.settings import TrainSettings
+from core.protocol.messages import Phase, Preparing
 from core.results.figures import figures
 from core.results.outcome import ENDED, LaneOutcome, Outcome, conclusion, gather, progress, time_left_s
 from core.storage.records import Lane, Run
@@ -77,8 +77,8 @@ def spaced(text: str) -> str:
 
 def test_gather_sorts_every_kind_of_row_to_its_place() -> None:
     rows = [
-        Row(1, "", Progress("download", 1, 2)),
-        Row(2, "", Progress("convert", 2, 2)),
+        Row(1, "", Preparing("download", 1, 2)),
+        Row(2, "", Preparing("convert", 2, 2)),
         Row(3, "", Provenance(source="where from")),
         Row(4, "keras", ready(versions={"keras": "3.15"})),
         Row(5, "", certificate()),
@@ -95,7 +95,7 @@ def test_gather_sorts_every_kind_of_row_to_its_place() -> None:
     keras, torch = outcome.lanes
     assert [keras.engine, torch.engine] == ["keras", "torch"]
     assert [keras.state, torch.state] == ["finished", "training"]
-    assert outcome.data == Progress("convert", 2, 2)
+    assert outcome.data == Preparing("convert", 2, 2)
     assert outcome.prepared.source == "where from"
     assert outcome.certificate == certificate()
     assert [e.epoch for e in keras.epochs] == [1, 2]
@@ -183,15 +183,15 @@ def test_the_last_such_run_is_the_first_estimate_and_gives_way_to_this_run() -> 
 )
 def test_data_that_is_fetched_shows_before_the_first_lane(phase: Phase, sentence: str) -> None:
     outcome = running(lane("keras"), lane("torch"), dataset="mnist")
-    outcome.data = Progress(phase, 2 * 2**20, 10 * 2**20)
+    outcome.data = Preparing(phase, 2 * 2**20, 10 * 2**20)
     assert spaced(progress(outcome).sentence) == sentence
-    outcome.data = Progress(phase, 0, 0)
+    outcome.data = Preparing(phase, 0, 0)
     assert spaced(progress(outcome).sentence) == sentence.partition(":")[0] + "."
 
 
 def test_data_is_forgotten_once_a_lane_is_ready() -> None:
     outcome = running(lane("keras"), lane("torch"), dataset="mnist")
-    outcome.data = Progress("download", 1, 2)
+    outcome.data = Preparing("download", 1, 2)
     outcome.lanes[0].ready = ready()
     assert progress(outcome).sentence == "Getting ready."
 
