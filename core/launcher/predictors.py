@@ -38,7 +38,7 @@ START_S = 60.0
 ANSWER_S = 20.0
 RETRY_S = 10.0
 """A model that could not be loaded is not tried again before."""
-TRAINING = "A run, a measurement or a lesson is under way: the models load when nothing runs or waits."
+MODELS_WAIT = "A run, a measurement or a lesson is under way: the models load when nothing runs or waits."
 CLOSING = "The dashboard is shutting down."
 
 Clock = Callable[[], float]
@@ -126,7 +126,7 @@ class Predictor:
             self._slots = set(self._call(command, messages.Loaded, START_S).slots)
 
     def predict(self, model: Model, images: Images) -> Prediction:
-        """Reads uint8 images [N, 28, 28]."""
+        """The logits of uint8 images [N, 28, 28]."""
         self.load(model)
         command = messages.Predict(model.slot, lines.packed(images))
         answer = self._call(command, messages.Predicted, ANSWER_S)
@@ -301,7 +301,7 @@ class Predictors:
     def _busy_words(self) -> str:
         """Why no model loads now, and when it should."""
         wait_s = self._wait_s()
-        return TRAINING if wait_s is None else f"{TRAINING} That should be in about {roughly(max(10.0, wait_s))}."
+        return MODELS_WAIT if wait_s is None else f"{MODELS_WAIT} That should be in about {roughly(max(10.0, wait_s))}."
 
     def end_idle(self) -> None:
         """Ends those that nobody asked for a while; the Launcher calls it now and then."""

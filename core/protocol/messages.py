@@ -91,7 +91,7 @@ class Load(Message):
 
 @dataclass(frozen=True)
 class Predict(Message):
-    """To a predictor: reads images with a loaded model; answered by `Predicted`."""
+    """To a predictor: classifies images with a loaded model; answered by `Predicted`."""
 
     kind = "predict"
     slot: str

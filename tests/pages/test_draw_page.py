@@ -13,7 +13,7 @@ import pytest
 from core.data import images
 from core.experiment.names import engine_title
 from core.experiment.settings import TrainSettings
-from core.launcher.predictors import TRAINING, PredictorError
+from core.launcher.predictors import MODELS_WAIT, PredictorError
 from core.results.export import as_json
 from core.results.gallery import open_gallery
 from core.results.importing import read_json
@@ -287,7 +287,7 @@ def test_while_a_run_trains_no_model_is_loaded(with_run: Ended, data_dir: Any) -
         run_id = launcher.submit(TrainSettings(epochs=100))
         wait_for("it trains", lambda: any(row.kind == "step" for row in launcher.store.rows(run_id)))
         page = DrawPage(launcher)
-        assert page.pad["hint"] == TRAINING
+        assert page.pad["hint"] == MODELS_WAIT
         launcher.stop(run_id)
         wait_for("it has ended", lambda: not launcher.active())
     finally:
@@ -307,7 +307,7 @@ def test_files_that_a_model_must_write_wait_in_words_while_a_run_trains(with_run
         page.run()
         disabled = {b.proto.label: b.proto.disabled for b in page.app.get("download_button")}
         assert (disabled[".safetensors"], disabled[".keras"], disabled[".pt"]) == (False, True, True)
-        assert page.says(f"Some of these files cannot be written yet. {TRAINING}")
+        assert page.says(f"Some of these files cannot be written yet. {MODELS_WAIT}")
         launcher.stop(run_id)
         wait_for("it has ended", lambda: not launcher.active())
         page.run()

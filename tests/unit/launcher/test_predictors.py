@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.experiment.settings import TrainSettings
-from core.launcher.predictors import IDLE_S, IDLE_WITHOUT_SPARE_S, TRAINING, PredictorError, Predictors
+from core.launcher.predictors import IDLE_S, IDLE_WITHOUT_SPARE_S, MODELS_WAIT, PredictorError, Predictors
 from core.protocol import messages
 from core.protocol.process import ChildProcess
 from core.results.models import Model
@@ -159,7 +159,7 @@ def test_a_run_that_needs_the_memory_waits_for_no_silent_predictor(bench: Bench,
     bench.trains = "this run"
     bench.predictors.make_room(patience_s=0.0)
     thread.join(timeout=5)
-    assert errors == [TRAINING]
+    assert errors == [MODELS_WAIT]
     assert not any(worker.alive for worker in bench.started)
 
 
