@@ -4,6 +4,7 @@ import argparse
 import logging
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
@@ -75,11 +76,13 @@ def browser_version() -> str:
         raise BenchmarkError(f"No browser could be started: {error}") from None
 
 
-def run(names: Sequence[str], quick: bool) -> tuple[list[Result], dict[str, str]]:
-    """Results, and a sentence for each benchmark that could not measure."""
+def run(names: Sequence[str], quick: bool) -> tuple[list[Result], dict[str, str], dict[str, float]]:
+    """Results, a sentence for each benchmark that could not measure, and the seconds that each took."""
     results: list[Result] = []
     failures: dict[str, str] = {}
+    took_s: dict[str, float] = {}
     for name in names:
+        began = time.monotonic()
         log.info("%s%s", name, f" ({QUICK})" if quick else "")
         module = BENCHMARKS[name]
         try:
@@ -89,7 +92,8 @@ def run(names: Sequence[str], quick: bool) -> tuple[list[Result], dict[str, str]
         except Exception as error:
             traceback.print_exc()
             failures[name] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    return results, failures
+        took_s[name] = time.monotonic() - began
+    return results, failures, took_s
 
 
 def end_what_is_left() -> None:
@@ -115,7 +119,7 @@ def bench(names: Sequence[str], quick: bool) -> int:
     if where.busy_before > BUSY:
         log.warning("This machine is busy (%.0f %%): no figure below can be trusted.", 100 * where.busy_before)
     before, busy_before = stolen_s(), sum(psutil.cpu_times())
-    results, failures = run(names, quick)
+    results, failures, took_s = run(names, quick)
     where = replace(where, stolen=(stolen_s() - before) / (sum(psutil.cpu_times()) - busy_before))
     console = Console()
     console.print(report.table(results, failures, QUICK if quick else "Benchmarks"))
@@ -127,7 +131,7 @@ def bench(names: Sequence[str], quick: bool) -> int:
         console.print("Nothing is written: docs/benchmarks.md holds one run of all benchmarks.")
     else:
         how = {name: BENCHMARKS[name].HOW for name in names}
-        text = report.document(where, results, failures, how, report.notes_of(DOCUMENT))
+        text = report.document(where, results, failures, how, took_s)
         DOCUMENT.write_text(text, encoding="utf-8")
         console.print(f"Written to docs/{DOCUMENT.name}.")
     return 1 if failures else 0

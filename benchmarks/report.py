@@ -15,8 +15,6 @@ from core.experiment.machine import this_machine
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("streamlit", "tensorflow", "keras", "torch", "numpy", "plotly")
-NOTES = "## Notes"
-"""From this line on docs/benchmarks.md is written by hand, and kept."""
 COLUMNS = ("what", "measured", "goal", "verdict", "note")
 
 
@@ -95,12 +93,18 @@ def table(results: Sequence[Result], failures: Mapping[str, str], title: str) ->
 
 
 def document(
-    where: Circumstances, results: Sequence[Result], failures: Mapping[str, str], how: Mapping[str, str], notes: str
+    where: Circumstances,
+    results: Sequence[Result],
+    failures: Mapping[str, str],
+    how: Mapping[str, str],
+    took_s: Mapping[str, float],
 ) -> str:
-    """docs/benchmarks.md. `how` maps a benchmark's name to its words, `notes` is what people wrote before."""
+    """docs/benchmarks.md, whole. `how` maps a benchmark's name to its words, `took_s` to the seconds that it took."""
     rows = [cells(result) for result in results]
     rows += [(name, "not measured", "", "", sentence) for name, sentence in failures.items()]
-    lines = ["# Benchmarks", "", "Written by `make bench`, which measures all of it anew, in about half an hour.", ""]
+    whole_min = sum(took_s.values()) / 60
+    written = f"Written by `make bench`, which measures all of it anew: here in {whole_min:.0f} minutes."
+    lines = ["# Benchmarks", "", written, ""]
     lines += [f"- **{name}:** {value}." for name, value in facts(where).items()]
     lines += ["", f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
@@ -114,17 +118,10 @@ def document(
         "",
     ]
     for name, words in how.items():
-        lines += [f"### `.venv/bin/python -m benchmarks {name}`", "", words.strip(), ""]
-    return "\n".join([*lines, notes.strip() or NOTES, ""])
+        took = f"It took {took_s[name] / 60:.1f} minutes."
+        lines += [f"### `.venv/bin/python -m benchmarks {name}`", "", words.strip(), "", took, ""]
+    return "\n".join(lines)
 
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
-
-
-def notes_of(path: Path) -> str:
-    """What was written by hand into an earlier document: its notes, to its end."""
-    if not path.exists():
-        return ""
-    _, heading, rest = path.read_text(encoding="utf-8").partition(f"\n{NOTES}\n")
-    return heading + rest

@@ -96,6 +96,27 @@ def test_a_function_fits_on_a_screen(path: Path) -> None:
     assert long == []
 
 
+ROOMS = {path.parent.name for path in (ROOT / "core").glob("*/__init__.py")}
+
+
+def test_the_unit_tests_have_the_rooms_of_core() -> None:
+    folders = {path.parent.name for path in (ROOT / "tests/unit").glob("*/test_*.py")}
+    assert folders <= ROOMS
+    assert ROOMS - folders <= {"worker"}  # its engines need frameworks: tests/engines
+
+
+def test_the_architecture_shows_every_room() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    assert {room for room in ROOMS if f"`{room}/`" not in text} == set()
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_a_room_itself_imports_nothing(room: str) -> None:
+    """Else whoever wants one file of it gets them all."""
+    tree = ast.parse((ROOT / "core" / room / "__init__.py").read_text(encoding="utf-8"))
+    assert [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)] == []
+
+
 def test_no_module_is_named_after_nothing() -> None:
     assert [name(path) for path in CORE if path.stem in {"utils", "helpers", "common", "manager"}] == []
 
