@@ -1,19 +1,13 @@
-"""What a run knows of each lane while it goes on, and how it ended, in words."""
+"""How a run, its lanes and a measurement ended, in words: nothing else says it."""
 
-import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from core.experiment.fairness import Comparison, Verdict
-from core.experiment.metrics import step_is_kept
+from core.experiment.metrics import duration
 from core.experiment.names import engine_title, joined
 from core.experiment.settings import TrainSettings
-from core.experiment.weights import Floats, WeightsError, load_weights
-from core.protocol import messages
-from core.protocol.process import ChildProcess
-from core.storage.database import ENDED_STATES, State
+from core.launcher.lanes import Failed, LaneEnd, RunLane, Stopped
+from core.storage.database import ENDED_STATES, LaneState, State
 from core.storage.records import Run
 from core.storage.rows import Entry, LaneChanged, Row, RunChanged
 
@@ -25,94 +19,62 @@ PLACES = {
 }
 
 
-@dataclass
-class RunLane:
-    """One lane while it runs: what it has done, and what it was asked for last."""
-
-    engine: str
-    worker: ChildProcess | None = None
-    state: str = "waiting"
-    certified: messages.Certified | None = None
-    built: bool = False
-    epoch: int = 0
-    last_epoch: bool = False
-    result: messages.Result | None = None
-    goal: int = 0
-    asked: str = ""
-    """The command that waits for its answer; empty where it is not this lane's turn."""
-    where: str = ""
-    reason: str = ""
-    """Where and why it failed, in words."""
-    steps: list[Entry] = field(default_factory=list)
-
-    def keep_steps(self, message: messages.Step) -> None:
-        """An aligned lane reports every step, to be compared; the store keeps what the charts draw."""
-        kept = [point for point in message.points if step_is_kept(int(point[0]), message.steps_per_epoch)]
-        if kept:
-            self.steps.append(Entry(self.engine, replace(message, points=kept)))
-
-    @property
-    def title(self) -> str:
-        """The lane's name in sentences."""
-        return engine_title(self.engine)
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more comes from this lane."""
-        return self.state in ENDED_STATES
-
-    @property
-    def place(self) -> str:
-        """Where this lane is, as part of a sentence, by what it was asked for last."""
-        return f"in epoch {self.epoch + 1}" if self.asked == "go" else PLACES.get(self.asked, "")
-
-    @property
-    def failure(self) -> str:
-        """The lane's failure as sentences of the run's reason."""
-        return f"{self.title} failed{' ' if self.where else ': '}{self.reason} {kept({self.title: self.epoch})}"
+UNATTENDED = "Nobody had looked at this lesson for a minute, so it was stopped."
 
 
-def verdict_of(comparison: Comparison, lanes: Sequence[RunLane], folder: Path, certified: bool | None) -> Verdict:
-    """What an aligned run itself says of its fairness, with the weights that its lanes kept in `folder`."""
-    complete = all(lane.state == "finished" for lane in lanes)
-    weights: list[dict[str, Floats]] = []
-    with contextlib.suppress(WeightsError):  # the verdict then says that no weights were compared
-        if complete:
-            results = [lane.result for lane in lanes if lane.result is not None]
-            weights = [load_weights(folder / result.weights_file, result.weights_sha256) for result in results]
-    return comparison.verdict(weights, complete, certified)
+def reason_of(end: LaneEnd) -> str:
+    """Why a lane ended that says so for itself, as sentences; empty where its run says it."""
+    if not isinstance(end, Failed):
+        return ""
+    place = _place(end)
+    likely = f" Likely cause: {end.cause}." if end.cause else ""
+    return f"{place}{': ' if place else ''}{end.why.rstrip('.')}.{likely}"
 
 
-def how_ended(
-    lanes: Sequence[RunLane], settings: TrainSettings, owner: str, stopped: str = "You stopped this run"
-) -> tuple[State, str]:
-    """The state and the reason of a run all of whose lanes have ended.
+def _place(end: Failed) -> str:
+    """Where a lane failed, as part of a sentence."""
+    if end.step:
+        return f"in epoch {end.epoch}, step {end.step}"
+    return f"in epoch {end.epoch}" if end.asked == "go" else PLACES.get(end.asked, "")
 
-    `owner` is who ran it; `stopped` begins the sentence where it was stopped.
-    """
-    failures = [lane.failure for lane in lanes if lane.state == "failed"]
+
+def _failure(lane: RunLane, end: Failed) -> str:
+    """The lane's failure as sentences of the run's reason."""
+    return f"{lane.title} failed{' ' if _place(end) else ': '}{reason_of(end)} {kept({lane.title: lane.epoch})}"
+
+
+def how_ended(lanes: Sequence[RunLane], settings: TrainSettings, owner: str, visitor: str = "") -> tuple[State, str]:
+    """The state and the reason of a run all of whose lanes have ended; `owner` ran it for `visitor`."""
+    failures = [_failure(lane, lane.end) for lane in lanes if isinstance(lane.end, Failed)]
     # A failed lane's sentence says its own.
-    there = kept({lane.title: lane.epoch for lane in lanes if lane.state != "failed"})
+    there = kept({lane.title: lane.epoch for lane in lanes if lane.state != LaneState.FAILED})
     states = {lane.state for lane in lanes}
-    if "interrupted" in states:
-        return "interrupted", " ".join([closed_while(owner), there, *failures])
-    if "stopped" in states:
-        when = f"{stopped} {_when(lanes, settings.epochs)}."
-        return "stopped", " ".join([when, *([there] if any(lane.built for lane in lanes) else []), *failures])
+    if LaneState.INTERRUPTED in states:
+        return State.INTERRUPTED, " ".join([closed_while(owner), there, *failures])
+    if stops := [lane.end for lane in lanes if isinstance(lane.end, Stopped)]:
+        when = f"{_stopped(stops[0], visitor)} {_when(lanes, settings.epochs)}."
+        return State.STOPPED, " ".join([when, *([there] if any(lane.built for lane in lanes) else []), *failures])
     if failures:
-        finished = [lane.title for lane in lanes if lane.state == "finished"]
+        finished = [lane.title for lane in lanes if lane.state == LaneState.FINISHED]
         went_on = [f"{joined(finished)} went on and finished."] if finished else []
-        return "failed", " ".join([*failures, *went_on])
+        return State.FAILED, " ".join([*failures, *went_on])
     why = f"no better validation loss in {settings.patience} epoch{'s' * (settings.patience != 1)}"
     early = [lane for lane in lanes if lane.epoch < settings.epochs]
-    return "finished", " ".join(f"{lane.title} stopped early after epoch {lane.epoch}: {why}." for lane in early)
+    return State.FINISHED, " ".join(f"{lane.title} stopped early after epoch {lane.epoch}: {why}." for lane in early)
+
+
+def _stopped(end: Stopped, visitor: str) -> str:
+    """Who or what stopped a run, as the begin of a sentence."""
+    if end.limit_s is None:
+        return f"{stopper(visitor)} stopped this run"
+    return f"A run has {duration(end.limit_s)} here, so this one was stopped"
 
 
 def _when(lanes: Sequence[RunLane], epochs: int) -> str:
     """Where a run was stopped, as the rest of a sentence: by the lane that had come least far."""
     if not any(lane.built for lane in lanes):
         return "before its first epoch"
-    done = min(lane.epoch for lane in lanes if lane.state == "stopped")
+    done = min(lane.epoch for lane in lanes if lane.state == LaneState.STOPPED)
     return "after its last epoch" if done == epochs else f"in epoch {done + 1}"
 
 
@@ -138,9 +100,24 @@ def _span(epochs: int) -> str:
     return "1" if epochs == 1 else f"1 {'and' if epochs == 2 else 'to'} {epochs}"
 
 
-def closed_while(owner: str) -> str:
-    """Why a run is interrupted whose `owner` (`the dashboard`, `the command line`) went away, as a sentence."""
-    return f"{owner[:1].upper()}{owner[1:]} was closed while this ran."
+def closed_while(owner: str, meanwhile: str = "this ran") -> str:
+    """Why something is interrupted whose `owner` (see `Owner`) went away, as a sentence."""
+    return f"{owner[:1].upper()}{owner[1:]} was closed while {meanwhile}."
+
+
+def measuring_closed(owner: str, lesson: bool) -> str:
+    """Why a measurement or lesson is interrupted whose owner went away, as a sentence."""
+    return closed_while(owner, "this lesson ran" if lesson else "this was measured")
+
+
+def measuring_stopped(visitor: str, lesson: bool) -> str:
+    """Why a measurement or lesson has no result that its visitor stopped, as a sentence."""
+    return f"{stopper(visitor)} stopped this {'lesson' if lesson else 'measurement'}."
+
+
+def unbegun(visitor: str) -> str:
+    """Why a run was stopped whose turn had not come, as a sentence."""
+    return f"{stopper(visitor)} stopped this run before it began."
 
 
 def cut_off(run: Run, rows: Iterable[Row], owner: str) -> list[Entry]:
@@ -148,10 +125,10 @@ def cut_off(run: Run, rows: Iterable[Row], owner: str) -> list[Entry]:
     done = Counter(row.engine for row in rows if row.kind == "epoch")
     there = kept({engine_title(lane.engine): done[lane.engine] for lane in run.lanes})
     reason = f"{closed_while(owner)} {there}"
-    if run.state == "queued":
+    if run.state == State.QUEUED:
         reason = f"{owner[:1].upper()}{owner[1:]} was closed before this began."
     cut = [lane.engine for lane in run.lanes if lane.state not in ENDED_STATES]
-    return last_rows(cut, "interrupted", reason)
+    return last_rows(cut, State.INTERRUPTED, reason)
 
 
 def last_rows(lanes: Iterable[str], state: State, reason: str, lane_reason: str = "") -> list[Entry]:

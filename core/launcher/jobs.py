@@ -1,16 +1,18 @@
 """What takes a turn: one protocol for runs and measurements, so that nothing asks a job what it is."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
 from core.experiment.settings import Order, TrainSettings
+from core.launcher import ending
 from core.launcher.circumstances import Circumstances, Wishes
-from core.launcher.ending import last_rows, stopper
-from core.launcher.measuring import MeasurementInProgress, stopped_words
+from core.launcher.measuring import MeasurementInProgress
 from core.launcher.run import RunInProgress
-from core.storage.database import ENDED_STATES
+from core.storage.database import ENDED_STATES, State
 from core.storage.measurements import Measurement, Measurements
 from core.storage.records import Run
+from core.storage.rows import Entry
 from core.storage.runs import Store
 
 
@@ -89,6 +91,17 @@ class _Asked:
         self._wishes.drawn_meanwhile.set()
 
 
+class StoredRun:
+    """The store as the `Sink` of one run."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store, self._run_id, self.artifacts = store, run_id, store.artifacts(run_id)
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """See `Sink`."""
+        self._store.append(self._run_id, entries)
+
+
 class RunJob(_Asked):
     """A run."""
 
@@ -99,17 +112,18 @@ class RunJob(_Asked):
         self._settings, self._store = settings, store
 
     def execute(self) -> None:
-        RunInProgress(self.id, self._settings, self._store, self._circumstances, self._wishes).execute()
+        sink = StoredRun(self._store, self.id)
+        RunInProgress(self.id, self._settings, sink, self._circumstances, self._wishes).execute()
 
     def end_unbegun(self) -> None:
-        reason = f"{stopper(self.visitor)} stopped this run before it began."
-        self._store.append(self.id, last_rows(self._settings.engines, "stopped", reason))
+        reason = ending.unbegun(self.visitor)
+        self._store.append(self.id, ending.last_rows(self._settings.engines, State.STOPPED, reason))
 
     def fail(self, reason: str) -> None:
         run = self.stored()
         if run.live:
             lanes = [lane.engine for lane in run.lanes if lane.state not in ENDED_STATES]
-            self._store.append(self.id, last_rows(lanes, "failed", reason, reason))
+            self._store.append(self.id, ending.last_rows(lanes, State.FAILED, reason, reason))
 
     def stored(self) -> Run:
         return self._store.run(self.id)
@@ -127,11 +141,11 @@ class MeasurementJob(_Asked):
         MeasurementInProgress(self.id, self._order, self._store, self._circumstances, self._wishes).execute()
 
     def end_unbegun(self) -> None:
-        self._store.end(self.id, "stopped", stopped_words(stopper(self.visitor), self._order.lesson))
+        self._store.end(self.id, State.STOPPED, ending.measuring_stopped(self.visitor, self._order.lesson))
 
     def fail(self, reason: str) -> None:
         if self.stored().live:
-            self._store.end(self.id, "failed", reason)
+            self._store.end(self.id, State.FAILED, reason)
 
     def stored(self) -> Measurement:
         return self._store.get(self.id)

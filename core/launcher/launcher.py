@@ -16,18 +16,17 @@ from core.deployment.limits import NO_LIMITS, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.machine import this_machine
 from core.experiment.settings import Order, TrainSettings
+from core.launcher import ending
 from core.launcher.admission import Admission, LauncherUnavailable, Refused
 from core.launcher.circumstances import Circumstances
-from core.launcher.ending import cut_off
 from core.launcher.jobs import Job, Kind, MeasurementJob, RunJob
-from core.launcher.measuring import closed_while
 from core.launcher.outside import follow, rows_to_end
 from core.launcher.predictors import Predictors
 from core.launcher.queue import Queue
 from core.launcher.spares import Spares
 from core.protocol.process import ChildProcess
 from core.results.estimate import estimate
-from core.storage.database import StoreError
+from core.storage.database import State, StoreError
 from core.storage.holder import FolderHeld, Holder, Owner
 from core.storage.measurements import Measurements
 from core.storage.records import Run
@@ -90,9 +89,9 @@ class Launcher:
     def _close_what_was_left_open(self, owner: str) -> None:
         """Runs whose owner went away: what it had shown is there, and nothing more will come."""
         for run in self.store.open_runs():
-            self.store.append(run.id, cut_off(run, rows_to_end(self.store, run.id), owner))
+            self.store.append(run.id, ending.cut_off(run, rows_to_end(self.store, run.id), owner))
         for measurement in self.measurements.open_ones():
-            self.measurements.end(measurement.id, "interrupted", closed_while(owner, measurement.lesson))
+            self.measurements.end(measurement.id, State.INTERRUPTED, ending.measuring_closed(owner, measurement.lesson))
 
     # --- what pages and the command line call; `visitor` is who asks, empty on one's own machine ---------
 

@@ -10,8 +10,8 @@ from typing import assert_never
 
 from core.data import datasets
 from core.experiment.settings import Order
+from core.launcher import ending
 from core.launcher.circumstances import Circumstances, Wishes
-from core.launcher.ending import stopper
 from core.protocol import messages
 from core.protocol.messages import Event, ProbeEvent
 from core.protocol.process import ChildProcess
@@ -20,7 +20,6 @@ from core.storage.measurements import Measurements
 
 FLUSH_S = 0.25
 PROGRAM = "core.compare.probes"
-UNATTENDED = "Nobody had looked at this lesson for a minute, so it was stopped."
 
 
 class MeasurementInProgress:
@@ -52,9 +51,9 @@ class MeasurementInProgress:
         except datasets.PreparationCancelled:
             self._end_by_wish()
         except datasets.DatasetError as error:
-            self.store.end(self.id, "failed", str(error))
+            self.store.end(self.id, State.FAILED, str(error))
         except OSError as error:
-            self.store.end(self.id, "failed", f"Nothing could be started ({error.strerror or error}).")
+            self.store.end(self.id, State.FAILED, f"Nothing could be started ({error.strerror or error}).")
         else:
             try:
                 self._measure(worker)
@@ -77,13 +76,13 @@ class MeasurementInProgress:
                 return
             if why := self._overdue(worker, until):
                 worker.kill()
-                self._end("failed", f"It failed: {why}.")
+                self._end(State.FAILED, f"It failed: {why}.")
                 return
 
     def _take(self, worker: ChildProcess, message: Event | None) -> bool:
         """Takes one event; whether it was the last."""
         if not isinstance(message, ProbeEvent | None):
-            self._end("failed", f"It failed: {messages.out_of_place(message)}.")
+            self._end(State.FAILED, f"It failed: {messages.out_of_place(message)}.")
             return True
         match message:
             case messages.Ready():
@@ -97,10 +96,10 @@ class MeasurementInProgress:
                 self.store.finish(self.id, result, versions, self.wishes.drawn_meanwhile.is_set())
                 return True
             case messages.Failed(reason):
-                self._end("failed", f"It failed: {reason.rstrip('.')}.")
+                self._end(State.FAILED, f"It failed: {reason.rstrip('.')}.")
                 return True
             case None:
-                self._end("failed", f"It failed: {worker.ended_by()}.")
+                self._end(State.FAILED, f"It failed: {worker.ended_by()}.")
                 return True
             case _:
                 assert_never(message)
@@ -118,11 +117,11 @@ class MeasurementInProgress:
 
     def _end_by_wish(self) -> None:
         if self.wishes.stop.is_set():
-            self._end("stopped", stopped_words(stopper(self.here.visitor), self.order.lesson))
+            self._end(State.STOPPED, ending.measuring_stopped(self.here.visitor, self.order.lesson))
         elif self.wishes.close.is_set():
-            self._end("interrupted", closed_while(self.here.owner, self.order.lesson))
+            self._end(State.INTERRUPTED, ending.measuring_closed(self.here.owner, self.order.lesson))
         else:
-            self._end("stopped", UNATTENDED)
+            self._end(State.STOPPED, ending.UNATTENDED)
 
     def _end(self, state: State, reason: str) -> None:
         self._flush()
@@ -134,14 +133,3 @@ class MeasurementInProgress:
             self.store.print(self.id, self._lines)
             self._lines.clear()
         self._flushed_at = time.monotonic()
-
-
-def closed_while(owner: str, lesson: bool) -> str:
-    """Why a measurement or lesson is interrupted whose owner went away, as a sentence."""
-    what = "this lesson ran" if lesson else "this was measured"
-    return f"{owner[:1].upper()}{owner[1:]} was closed while {what}."
-
-
-def stopped_words(stopper: str, lesson: bool) -> str:
-    """Why a measurement or lesson has no result that somebody stopped, as a sentence."""
-    return f"{stopper} stopped this {'lesson' if lesson else 'measurement'}."

@@ -1,56 +1,61 @@
-"""One run, from its first process to its last row: turns, certificate, stop, deadlines, and the words of its end.
+"""One run, from its first process to its last row: turns, certificate, stop, deadlines.
 
-Lives in the Launcher's thread. Events arrive from the workers' reader threads in one queue; everything that
-changes the run happens here, one event at a time, and is stored before anyone sees it.
+It writes to a `Sink`, so that it may go on wherever its rows are kept. Events arrive from the processes' reader
+threads in one queue; everything that changes the run happens here, one event at a time, and is written before anyone
+sees it.
 """
 
 import contextlib
 import os
 import queue
 import time
-from collections.abc import Callable, Iterable
-from typing import assert_never
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, assert_never
 
 from core.data import datasets
 from core.experiment import parity
-from core.experiment.fairness import Comparison
-from core.experiment.metrics import duration
+from core.experiment.fairness import Comparison, Verdict
 from core.experiment.settings import Alignment, Device, Schedule, TrainSettings
+from core.experiment.weights import WeightsError, load_weights
+from core.launcher import ending
 from core.launcher.circumstances import Circumstances, Wishes
-from core.launcher.ending import RunLane, how_ended, stopper, verdict_of
+from core.launcher.lanes import Failed, Finished, Interrupted, LaneEnd, RunLane, Stopped
+from core.launcher.supervisor import Supervisor
 from core.protocol import messages
 from core.protocol.messages import Event, LaneCommand, LaneEvent
 from core.protocol.process import ChildProcess
-from core.results.outcome import gather
-from core.storage.database import State
-from core.storage.rows import DrawnMeanwhile, Entry, LaneChanged, Provenance, RunChanged
-from core.storage.runs import ALL_ROWS, Store
+from core.results.outcome import LaneOutcome, others_took
+from core.storage.database import LaneState, State
+from core.storage.rows import DrawnMeanwhile, Entry, LaneChanged, Provenance, RowEvent, RunChanged
 
-STOP_S = 1.2
-TERMINATE_S = 0.4
 FLUSH_S = 0.25
 """Step rows wait at most this long for a commit of their own; any other row takes them along."""
-WATCH_S = 0.5
+
+
+class Sink(Protocol):
+    """Where a run's rows and files go."""
+
+    artifacts: Path
+    """The folder of its weights, predictions and logs."""
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Writes rows in one commit. Raises `StoreError`."""
 
 
 class RunInProgress:
-    """Executes one queued run."""
+    """Executes one run."""
 
     def __init__(
-        self,
-        run_id: str,
-        settings: TrainSettings,
-        store: Store,
-        circumstances: Circumstances,
-        wishes: Wishes,
+        self, run_id: str, settings: TrainSettings, sink: Sink, circumstances: Circumstances, wishes: Wishes
     ) -> None:
-        self.id, self.settings, self.store, self.here, self.wishes = run_id, settings, store, circumstances, wishes
-        self._began_at = time.monotonic()
+        self.id, self.settings, self.sink, self.here, self.wishes = run_id, settings, sink, circumstances, wishes
         self.lanes = [RunLane(engine) for engine in settings.engines]
+        self.supervisor = Supervisor(self.lanes)
         self.inbox: queue.Queue[tuple[ChildProcess, Event | None]] = queue.Queue()
-        self.folder = store.artifacts(run_id)
-        self._stopping_since: float | None = None
-        self._flushed_at = self._watched_at = 0.0
+        self._began_at = time.monotonic()
+        self._flushed_at = 0.0
         aligned = settings.alignment != Alignment.AS_SHIPPED
         self._comparison = Comparison(settings.engines, settings.alignment, settings.dropout) if aligned else None
         self._certified: bool | None = None
@@ -61,10 +66,10 @@ class RunInProgress:
     def execute(self) -> None:
         """Runs to the end and writes how it ended. Raises `StoreError` where the end cannot be written."""
         self._began_at = time.monotonic()
-        self._write(Entry("", RunChanged("running")))
+        self._write("", RunChanged(State.RUNNING))
         try:
             self._prepare_data()
-            self._start_workers()
+            self._start_processes()
             self._choose_device()
             self._certify()
             self._train()
@@ -77,15 +82,8 @@ class RunInProgress:
                 f"No lane could be started ({error.strerror or error}): look at this machine's disk and memory."
             )
         finally:
-            self._end_workers()
+            self.supervisor.close()
         self._close()
-
-    def _end_workers(self) -> None:
-        workers = [lane.worker for lane in self.lanes if lane.worker is not None]
-        for worker in workers:
-            worker.hang_up()
-        for worker in workers:
-            worker.close()
 
     def _prepare_data(self) -> None:
         prepared = datasets.prepare(
@@ -95,41 +93,40 @@ class RunInProgress:
             on_progress=self._data_progress,
             cancelled=self._ending,
         )
-        self._write(Entry("", Provenance.of(prepared.provenance)))
+        self._write("", Provenance.of(prepared.provenance))
 
     def _data_progress(self, progress: messages.Preparing) -> None:
-        now = time.monotonic()
-        if now - self._flushed_at >= FLUSH_S:
-            self._flushed_at = now
-            self._write(Entry("", progress))
+        if time.monotonic() - self._flushed_at >= FLUSH_S:
+            self._write("", progress)
 
-    def _start_workers(self) -> None:
+    def _start_processes(self) -> None:
         """Takes turns even here: a framework's import is timed, too."""
         for lane in self._alive():
             if self._ending():
                 break
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._set(lane, "starting")
+            self.sink.artifacts.mkdir(parents=True, exist_ok=True)
+            self._set(lane, LaneState.STARTING)
             lane.asked = "import"
-            lane.worker = self.here.take_worker(lane.engine, self.folder)
-            lane.worker.assign(lambda worker, message: self.inbox.put((worker, message)))
+            lane.process = self.here.take_worker(lane.engine, self.sink.artifacts)
+            lane.process.assign(lambda process, message: self.inbox.put((process, message)))
             if self.settings.schedule == Schedule.TURNS:
-                self._pump([lane], lambda lane: not lane.asked)
-        self._pump(self.lanes, lambda lane: not lane.asked)
+                self._pump([lane])
+        self._pump(self.lanes)
 
     def _choose_device(self) -> None:
         """The GPU where every lane sees one; `best` leaves each lane its own."""
-        seen = [bool(lane.worker and lane.worker.ready and len(lane.worker.ready.devices) > 1) for lane in self.lanes]
+        ready = [lane.process.ready if lane.process else None for lane in self.lanes]
+        seen = [found is not None and len(found.devices) > 1 for found in ready]
         share = max(1, (os.cpu_count() or 1) // len(self.lanes))
         for lane, sees_gpu in zip(self.lanes, seen, strict=True):
             wanted = {Device.CPU: False, Device.BEST: sees_gpu, Device.AUTO: all(seen)}[self.settings.device]
-            if lane.worker is not None:
-                lane.worker.send(
+            if lane.process is not None:
+                lane.process.send(
                     messages.Train(
                         run=self.id,
                         settings=self.settings.as_json(),
                         data_dir=str(self.here.data_dir),
-                        artifacts=str(self.folder),
+                        artifacts=str(self.sink.artifacts),
                         device="gpu" if wanted else "cpu",
                         threads=share if self.settings.schedule == Schedule.TOGETHER else 0,
                     )
@@ -139,9 +136,9 @@ class RunInProgress:
         if self.settings.alignment == Alignment.AS_SHIPPED:
             return
         for lane in self._alive():
-            self._set(lane, "certifying")
+            self._set(lane, LaneState.CERTIFYING)
             self._ask(lane, messages.Certify())
-            self._pump([lane], lambda lane: not lane.asked)
+            self._pump([lane])
         if self._ending():
             return
         first, second = (lane.certified for lane in self.lanes)
@@ -151,7 +148,7 @@ class RunInProgress:
         batch = min(self.settings.batch_size, parity.CERTIFICATE_BATCH)
         certificate = parity.compare(one, other, self.settings.float64, batch)
         self._certified = certificate.passed
-        self._write(Entry("", certificate))
+        self._write("", certificate)
 
     def _train(self) -> None:
         epochs = self.settings.epochs
@@ -169,60 +166,56 @@ class RunInProgress:
 
     def _pursue(self, lanes: Iterable[RunLane], goal: int) -> None:
         """Lets lanes go on until they have trained `goal` epochs; the one after the last is the test."""
-        going = [lane for lane in lanes if not lane.ended]
+        going = [lane for lane in lanes if lane.end is None]
         for lane in going:
             lane.goal = goal
             self._advance(lane)
-        self._pump(going, lambda lane: not lane.asked)
+        self._pump(going)
         for lane in going:
-            if not lane.ended:
-                self._set(lane, "waiting")
+            if lane.end is None:
+                self._set(lane, LaneState.WAITING)
 
     def _advance(self, lane: RunLane) -> None:
         """Asks a lane for its next piece of work, if it is due."""
         lane.asked = ""
-        if lane.ended or self._ending():
+        if lane.end is not None or self._ending():
             return
         if not lane.built:
-            self._set(lane, "building")
+            self._set(lane, LaneState.BUILDING)
             self._ask(lane, messages.Build())
-        elif not lane.last_epoch and lane.epoch < lane.goal:
-            self._set(lane, "training")
+        elif not lane.trained and lane.epoch < lane.goal:
+            self._set(lane, LaneState.TRAINING)
             self._ask(lane, messages.Go(lane.epoch + 1))
         elif lane.goal > self.settings.epochs:
-            self._set(lane, "testing")
+            self._set(lane, LaneState.TESTING)
             self._ask(lane, messages.Finish())
 
     def _ask(self, lane: RunLane, command: LaneCommand) -> None:
-        if lane.worker is not None and not self._ending():
+        if lane.process is not None and not self._ending():
             lane.asked = command.kind
-            lane.worker.send(command)
+            lane.process.send(command)
 
     def _alive(self) -> list[RunLane]:
-        return [lane for lane in self.lanes if not lane.ended]
+        return [lane for lane in self.lanes if lane.end is None]
 
-    def _pump(self, lanes: list[RunLane], done: Callable[[RunLane], bool]) -> None:
-        """Takes events until every one of `lanes` is done or ended."""
-        while not all(lane.ended or done(lane) for lane in lanes):
+    def _pump(self, lanes: list[RunLane]) -> None:
+        """Takes events until every one of `lanes` has answered or ended."""
+        while any(lane.end is None and lane.asked for lane in lanes):
             if self._ending():
-                self._press_stop()
+                self.supervisor.stop()
             with contextlib.suppress(queue.Empty):
-                worker, message = self.inbox.get(timeout=0.1)
+                process, message = self.inbox.get(timeout=0.1)
                 for lane in self.lanes:
-                    if lane.worker is worker:
+                    if lane.process is process and lane.end is None:
                         self._take(lane, message)
-            now = time.monotonic()
-            if now - self._watched_at >= WATCH_S:
-                self._watched_at = now
-                self._watch()
-            if now - self._flushed_at >= FLUSH_S:
-                self._write()
+            for lane, why in self.supervisor.hung():
+                self._give_up(lane, why)
+            if time.monotonic() - self._flushed_at >= FLUSH_S:
+                self._write("")
 
     # --- events ----------------------------------------------------------------------------------------
 
     def _take(self, lane: RunLane, message: Event | None) -> None:
-        if lane.ended:
-            return
         if not isinstance(message, LaneEvent):
             self._lose(lane, message)
             return
@@ -232,30 +225,31 @@ class RunInProgress:
             case messages.Ready():
                 if lane.asked == "import":
                     lane.asked = ""
-                    self._write(Entry(lane.engine, message))
-                    self._set(lane, "waiting")
+                    self._write(lane.engine, message)
+                    self._set(lane, LaneState.WAITING)
             case messages.Certified():
                 lane.certified, lane.asked = message, ""
-                self._set(lane, "waiting")
+                self._set(lane, LaneState.WAITING)
             case messages.Built():
                 lane.built = True
-                self._write(Entry(lane.engine, message))
+                self._write(lane.engine, message)
                 self._advance(lane)
             case messages.Step():
                 lane.keep_steps(message)
             case messages.Epoch():
-                lane.epoch, lane.last_epoch = message.epoch, message.last
-                self._write(Entry(lane.engine, message))
+                lane.epochs.append(message)
+                self._write(lane.engine, message)
                 self._advance(lane)
             case messages.Result():
                 lane.result = message
-                self._write(Entry(lane.engine, message))
-                self._end(lane, "finished")
+                self._write(lane.engine, message)
+                self._end(lane, Finished())
             case messages.Stopped():
-                self._end(lane, self._cut)
-            case messages.Failed():
-                where = f"in epoch {message.epoch}, step {message.step}" if message.step else lane.place
-                self._fail(lane, where, message.reason, message.cause, message.diverged)
+                self._end(lane, self._cut())
+            case messages.Failed(reason, epoch, step, cause, diverged):
+                at = lane.failed(reason)
+                at = replace(at, epoch=epoch, step=step) if step else at
+                self._end(lane, replace(at, cause=cause, diverged=diverged))
             case _:
                 assert_never(message)
 
@@ -263,91 +257,72 @@ class RunInProgress:
         """Its process has ended, or says what no lane says."""
         if message is not None:
             self._give_up(lane, messages.out_of_place(message))
-        elif self._stopping_since is not None:
-            self._end(lane, self._cut)
-        elif lane.worker is not None:
-            self._fail(lane, lane.place, lane.worker.ended_by())
-
-    def _watch(self) -> None:
-        """Ends lanes whose process hangs."""
-        for lane in self._alive():
-            if lane.worker is not None and (why := lane.worker.hung(bool(lane.asked))):
-                self._give_up(lane, why)
+        elif self.supervisor.stopping:
+            self._end(lane, self._cut())
+        elif lane.process is not None:
+            self._end(lane, lane.failed(lane.process.ended_by()))
 
     def _give_up(self, lane: RunLane, why: str) -> None:
-        assert lane.worker is not None
-        lane.worker.kill()
-        self._fail(lane, lane.place, why)
+        if lane.process is not None:
+            lane.process.kill()
+        self._end(lane, lane.failed(why))
 
     def _ending(self) -> bool:
-        return self.wishes.stop.is_set() or self.wishes.close.is_set() or self._overdue
+        limit_s = self.here.limit_s
+        overdue = limit_s is not None and time.monotonic() - self._began_at > limit_s
+        return overdue or self.wishes.stop.is_set() or self.wishes.close.is_set()
 
-    @property
-    def _overdue(self) -> bool:
-        return self.here.limit_s is not None and time.monotonic() - self._began_at > self.here.limit_s
-
-    @property
-    def _cut(self) -> State:
-        """How a lane ends that was not let to its end: by wish or limit, or because the owner shuts down."""
-        return "stopped" if self.wishes.stop.is_set() or not self.wishes.close.is_set() else "interrupted"
-
-    def _press_stop(self) -> None:
-        """Event, then SIGTERM, then SIGKILL: a worker stops at its next step, or is stopped."""
-        now = time.monotonic()
-        if self._stopping_since is None:
-            self._stopping_since = now
-            for lane in self._alive():
-                if lane.worker is not None:
-                    lane.worker.send(messages.Stop())
-            return
-        waited = now - self._stopping_since
-        for lane in self._alive() if waited >= STOP_S else []:
-            if lane.worker is not None:
-                lane.worker.terminate() if waited < STOP_S + TERMINATE_S else lane.worker.kill()
+    def _cut(self) -> LaneEnd:
+        """How a lane ends that is not let to its end."""
+        if self.wishes.stop.is_set():
+            return Stopped()
+        return Interrupted() if self.wishes.close.is_set() else Stopped(self.here.limit_s)
 
     # --- rows ------------------------------------------------------------------------------------------
 
-    def _write(self, *entries: Entry) -> None:
-        """Commits the waiting steps, then `entries`: one transaction."""
-        waiting = [entry for lane in self.lanes for entry in lane.steps]
-        if waiting or entries:
-            self.store.append(self.id, [*waiting, *entries])
+    def _write(self, engine: str, *events: RowEvent) -> None:
+        """Writes the steps that wait, then what a lane reports or the run itself says: one commit."""
+        entries = [entry for lane in self.lanes for entry in lane.steps] + [Entry(engine, event) for event in events]
+        if entries:
+            self.sink.append(entries)
         for lane in self.lanes:
             lane.steps.clear()
         self._flushed_at = time.monotonic()
 
-    def _set(self, lane: RunLane, state: str) -> None:
+    def _set(self, lane: RunLane, state: LaneState) -> None:
         if lane.state != state:
             lane.state = state
-            self._write(Entry(lane.engine, LaneChanged(state, lane.epoch)))
+            self._write(lane.engine, LaneChanged(state, lane.epoch))
 
-    def _end(self, lane: RunLane, state: State, reason: str = "", diverged: bool = False) -> None:
-        lane.asked, lane.state, lane.reason = "", state, reason
-        self._write(Entry(lane.engine, LaneChanged(state, lane.epoch, reason, diverged)))
-
-    def _fail(self, lane: RunLane, where: str, why: str, cause: str = "", diverged: bool = False) -> None:
-        lane.where = where
-        likely = f" Likely cause: {cause}." if cause else ""
-        self._end(lane, "failed", f"{where}{': ' if where else ''}{why.rstrip('.')}.{likely}", diverged)
+    def _end(self, lane: RunLane, end: LaneEnd) -> None:
+        lane.asked, lane.end, lane.state = "", end, end.state
+        diverged = isinstance(end, Failed) and end.diverged
+        self._write(lane.engine, LaneChanged(end.state, lane.epoch, ending.reason_of(end), diverged))
 
     # --- the end ---------------------------------------------------------------------------------------
 
     def _close(self) -> None:
-        """The run's own end: its state and one reason in words."""
+        """The run's own end: what it says of itself, its state, and one reason in words."""
         for lane in self._alive():
-            self._end(lane, "failed" if self._fault else self._cut, self._fault)
+            self._end(lane, Failed(self._fault) if self._fault else self._cut())
         with contextlib.suppress(OSError):
-            self.folder.rmdir()  # where nothing was put into it
-        stopped = f"{stopper(self.here.visitor)} stopped this run"
-        if self.here.limit_s is not None and not self.wishes.stop.is_set():
-            stopped = f"A run has {duration(self.here.limit_s)} here, so this one was stopped"
-        state, reason = how_ended(self.lanes, self.settings, self.here.owner, stopped)
+            self.sink.artifacts.rmdir()  # where nothing was put into it
+        state, reason = ending.how_ended(self.lanes, self.settings, self.here.owner, self.here.visitor)
         if self._fault:
-            state, reason = "failed", self._fault
-        last = [Entry("", DrawnMeanwhile())] if self.wishes.drawn_meanwhile.is_set() else []
+            state, reason = State.FAILED, self._fault
+        last: list[RowEvent] = [DrawnMeanwhile()] if self.wishes.drawn_meanwhile.is_set() else []
         if self._comparison is not None:
-            verdict = verdict_of(self._comparison, self.lanes, self.folder, self._certified)
-            last.append(Entry("", verdict))
-        self._write(*last)
-        busy = gather(self.store.run(self.id), self.store.rows(self.id, limit=ALL_ROWS, steps=False)).busy
-        self._write(Entry("", RunChanged(state, reason, busy)))
+            last.append(verdict_of(self._comparison, self.lanes, self.sink.artifacts, self._certified))
+        busy = others_took([LaneOutcome(lane.engine, epochs=lane.epochs) for lane in self.lanes], self.settings)
+        self._write("", *last, RunChanged(state, reason, busy))
+
+
+def verdict_of(comparison: Comparison, lanes: Sequence[RunLane], folder: Path, certified: bool | None) -> Verdict:
+    """What an aligned run itself says of its fairness, with the weights that its lanes kept in `folder`."""
+    complete = all(lane.state == LaneState.FINISHED for lane in lanes)
+    weights = []
+    with contextlib.suppress(WeightsError):  # the verdict then says that no weights were compared
+        if complete:
+            results = [lane.result for lane in lanes if lane.result is not None]
+            weights = [load_weights(folder / result.weights_file, result.weights_sha256) for result in results]
+    return comparison.verdict(weights, complete, certified)

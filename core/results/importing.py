@@ -34,11 +34,13 @@ class _Strict(BaseModel):
 
 Text = Annotated[str, Field(max_length=2000)]
 Time = Annotated[str, Field(max_length=40)]
+AnyState = Annotated[State, Field(strict=False)]
+"""By its text: JSON has no enums."""
 
 
 class _Lane(_Strict):
     engine: Annotated[str, Field(max_length=40)]
-    state: State
+    state: AnyState
     reason: Text = ""
     test_loss: Annotated[float, Field(ge=0, le=1e30)] | None = None
     test_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -58,7 +60,7 @@ class _Run(_Strict):
     created_at: Time
     started_at: Time | None
     ended_at: Time | None
-    state: State
+    state: AnyState
     reason: Text = ""
     settings: dict[str, Any]
     machine: _Machine

@@ -12,7 +12,7 @@ from core.data.datasets import DATASETS, Dataset
 from core.experiment import metrics
 from core.experiment.names import engine_title, joined
 from core.experiment.parity import Certificate
-from core.experiment.settings import Alignment, Schedule
+from core.experiment.settings import Alignment, Schedule, TrainSettings
 from core.protocol.messages import Built, Epoch, Preparing, Ready, Result
 from core.storage.records import Run
 from core.storage.rows import DrawnMeanwhile, LaneChanged, Provenance, Row, RowEvent
@@ -156,14 +156,19 @@ class Outcome:
 
     @property
     def busy(self) -> bool:
-        """Whether others took so much of the processors, or so unequally, that the lanes' times say little.
+        """Whether others took so much of the processors, or so unequally, that the lanes' times say little."""
+        return others_took(self.lanes, self.run.settings)
 
-        Lanes that ran at once took the processors from each other: their times do not compare anyway.
-        """
-        if self.run.settings.schedule == Schedule.TOGETHER:
-            return False
-        least = min((lane.taken_share or 0.0 for lane in self.lanes), default=0.0)
-        return any(lane.lacked(min(STARVED_SHARE, least + UNEQUAL_SHARE)) for lane in self.lanes)
+
+def others_took(lanes: Sequence[LaneOutcome], settings: TrainSettings) -> bool:
+    """Whether others took so much of the processors, or so unequally, that the times of a run's lanes say little.
+
+    Lanes that ran at once took the processors from each other: their times do not compare anyway.
+    """
+    if settings.schedule == Schedule.TOGETHER:
+        return False
+    least = min((lane.taken_share or 0.0 for lane in lanes), default=0.0)
+    return any(lane.lacked(min(STARVED_SHARE, least + UNEQUAL_SHARE)) for lane in lanes)
 
 
 def gather(run: Run, rows: Sequence[Row]) -> Outcome:

@@ -10,15 +10,41 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
 FILE = "duel.sqlite3"
 
-State = Literal["queued", "running", "finished", "stopped", "failed", "interrupted"]
-"""Of a run and of a measurement."""
-OPEN_STATES = ("queued", "running")
-ENDED_STATES = ("finished", "stopped", "failed", "interrupted")
+
+class State(StrEnum):
+    """Of a run and of a measurement."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class LaneState(StrEnum):
+    """Of a lane of a run."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    CERTIFYING = "certifying"
+    BUILDING = "building"
+    TRAINING = "training"
+    TESTING = "testing"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+OPEN_STATES = (State.QUEUED, State.RUNNING)
+ENDED_STATES = (State.FINISHED, State.STOPPED, State.FAILED, State.INTERRUPTED)
 """Also of a lane: nothing more comes."""
 
 COSTS_ALIKE = (

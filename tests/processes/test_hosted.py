@@ -10,8 +10,9 @@ import pytest
 from core.deployment.limits import HostedLimits, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import InvalidSettings, Order, TrainSettings
+from core.launcher.ending import UNATTENDED
 from core.launcher.launcher import Launcher, Refused
-from core.launcher.measuring import UNATTENDED, MeasurementInProgress
+from core.launcher.measuring import MeasurementInProgress
 from core.launcher.predictors import PredictorError
 from core.launcher.run import RunInProgress
 from core.results.models import Model

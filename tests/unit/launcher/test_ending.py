@@ -3,12 +3,20 @@
 import pytest
 
 from core.experiment.settings import TrainSettings
-from core.launcher.ending import RunLane, cut_off, how_ended, kept
+from core.launcher.ending import cut_off, how_ended, kept, reason_of
+from core.launcher.lanes import Failed, Finished, Interrupted, LaneEnd, RunLane, Stopped
+from core.protocol.messages import Epoch
 from core.storage.records import Lane, Run
 from core.storage.rows import LaneChanged, Row, RowEvent, RunChanged
 from tests.events import epoch
 
 SETTINGS = TrainSettings()
+
+
+def ended(engine: str, end: LaneEnd, epochs: int = 0) -> RunLane:
+    """A lane whose network was built, and that has trained so many epochs."""
+    told = [Epoch(number, 1.0, 0.5, 1.0, 0.5, 1.0, 1.0, 100.0) for number in range(1, epochs + 1)]
+    return RunLane(engine, state=end.state, built=True, epochs=told, end=end)
 
 
 @pytest.mark.parametrize(
@@ -29,24 +37,55 @@ def test_every_epoch_that_is_there_is_said(epochs: dict[str, int], sentence: str
 
 
 @pytest.mark.parametrize(
-    ("state", "reason"),
+    ("end", "reason"),
     [
-        ("interrupted", "The dashboard was closed while this ran. Epoch 1 of Keras is kept."),
-        ("stopped", "You stopped this run in epoch 1. Epoch 1 of Keras is kept."),
+        (Interrupted(), "The dashboard was closed while this ran. Epoch 1 of Keras is kept."),
+        (Stopped(), "You stopped this run in epoch 1. Epoch 1 of Keras is kept."),
+        (Stopped(180.0), "A run has 3 min 0 s here, so this one was stopped in epoch 1. Epoch 1 of Keras is kept."),
     ],
 )
-def test_an_epoch_of_one_lane_is_not_denied_because_the_other_had_none(state: str, reason: str) -> None:
-    lanes = [RunLane("keras", state=state, built=True, epoch=1), RunLane("torch", state=state, built=True)]
-    assert how_ended(lanes, SETTINGS, "the dashboard") == (state, reason)
+def test_an_epoch_of_one_lane_is_not_denied_because_the_other_had_none(end: LaneEnd, reason: str) -> None:
+    lanes = [ended("keras", end, epochs=1), ended("torch", end)]
+    state, words = how_ended(lanes, SETTINGS, "the dashboard")
+    assert (state, words.replace("\u00a0", " ")) == (end.state, reason)
 
 
 def test_a_failed_lane_says_its_own_epochs_alone() -> None:
     lanes = [
-        RunLane("keras", state="stopped", built=True, epoch=3),
-        RunLane("torch", state="failed", epoch=1, where="in epoch 2", reason="in epoch 2: it broke."),
+        ended("keras", Stopped(), epochs=3),
+        ended("torch", Failed("it broke", "go", epoch=2), epochs=1),
     ]
     assert how_ended(lanes, SETTINGS, "the dashboard")[1] == (
         "You stopped this run in epoch 4. Epochs 1 to 3 are kept. PyTorch failed in epoch 2: it broke. Epoch 1 is kept."
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (Finished(), ""),
+        (Stopped(180.0), ""),
+        (
+            Failed("its process ended by itself with code 1", "import", epoch=1),
+            "while importing: its process ended by itself with code 1.",
+        ),
+        (Failed("it made no step for 120 s", "finish", epoch=9), "in the test: it made no step for 120 s."),
+        (
+            Failed("The loss is not finite.", "go", 3, 5, "the learning rate", True),
+            "in epoch 3, step 5: The loss is not finite. Likely cause: the learning rate.",
+        ),
+        (Failed("The disk is full."), "The disk is full."),
+    ],
+)
+def test_a_lane_says_where_and_why_it_failed_and_its_run_says_the_rest(end: LaneEnd, words: str) -> None:
+    assert reason_of(end) == words
+
+
+def test_whoever_else_could_finish_is_said_to_have_gone_on() -> None:
+    lanes = [ended("keras", Finished(), epochs=8), ended("torch", Failed("it broke", "finish", epoch=9), epochs=8)]
+    assert how_ended(lanes, SETTINGS, "the dashboard") == (
+        "failed",
+        "PyTorch failed in the test: it broke. Epochs 1 to 8 are kept. Keras went on and finished.",
     )
 
 

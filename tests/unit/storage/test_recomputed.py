@@ -10,7 +10,7 @@ import pytest
 
 from core.experiment.fairness import Comparison
 from core.experiment.settings import ALIGNED_PAIR
-from core.launcher.ending import RunLane
+from core.launcher.lanes import RunLane
 from core.protocol import messages
 from core.results.export import as_json
 from core.results.importing import read_json
