@@ -232,7 +232,7 @@ def test_under_each_disagreement_stands_what_is_true_and_what_each_read(
     with_run: Ended, launcher: StandInLauncher
 ) -> None:
     outcome = gather(with_run.run, launcher.store.rows(with_run.run.id))
-    path = launcher.store.artifacts(outcome.run.id) / outcome.lanes[1].result["predictions_file"]
+    path = launcher.store.artifacts(outcome.run.id) / outcome.lanes[1].tested.predictions_file
     with np.load(path) as kept:
         classes, probabilities = kept["classes"].copy(), kept["probabilities"]
     classes[[3, 500, 999]] = (classes[[3, 500, 999]] + 1) % 10
