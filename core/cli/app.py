@@ -29,7 +29,7 @@ from core.experiment.machine import machine_words
 from core.experiment.names import engine_title, joined
 from core.experiment.parity import Certificate
 from core.experiment.settings import DEFAULTS, SETTINGS, InvalidSettings, TrainSettings, in_order, missing_module
-from core.experiment.titles import every_one, run_title
+from core.experiment.titles import in_full, run_title
 from core.launcher.inbox import Guest, is_answered
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import as_they_are, look
@@ -272,7 +272,7 @@ def _print_run(run: Run, rows: list[Row]) -> None:
     say(run_title(run.name, run.settings))
     origin = "" if run.source == "here" else f", {run.source}"
     say(f"Run {run.id}: {run.state}{origin}. {run.reason}".strip())
-    say(f"{every_one(run.settings)} {machine_words(run.machine)}, {run.created_at[:10]}.")
+    say(f"{in_full(run.settings)} {machine_words(run.machine)}, {run.created_at[:10]}.")
     images = datasets.find(run.settings.dataset)
     listed = [
         (

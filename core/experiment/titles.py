@@ -64,7 +64,7 @@ def table(settings: TrainSettings) -> dict[str, str]:
     return {SETTINGS[name].title: SETTINGS[name].cell(getattr(settings, name)) for name in order}
 
 
-def every_one(settings: TrainSettings) -> str:
+def in_full(settings: TrainSettings) -> str:
     """Every setting with its value, as a sentence."""
     words = [f"{setting.word} {setting.said(getattr(settings, name))}" for name, setting in SETTINGS.items()]
     return sentence_case("; ".join(words)) + "."

@@ -14,7 +14,7 @@ from core.experiment.titles import (
     cut,
     differences,
     distinct_titles,
-    every_one,
+    in_full,
     run_title,
     sought_in_settings,
     table,
@@ -41,7 +41,7 @@ def test_every_setting_is_said_wherever_settings_are(name: str) -> None:
     assert differences([usual, changed]).startswith(f"They differ in: {setting.word} ")
     assert (
         f"{setting.word} {setting.said(getattr(changed, name))}"
-        in f"{every_one(changed)[0].lower()}{every_one(changed)[1:]}"
+        in f"{in_full(changed)[0].lower()}{in_full(changed)[1:]}"
     )
 
 
