@@ -100,6 +100,6 @@ try:
         shown = [judged for judged in rows if judged.claim is wanted]
         st.page_link("../../pages/compare.py", label="Show all ten claims", icon=":material/arrow_back:")
     for judged in shown:
-        claims_view.row(judged, newest.get(judged.claim.subject), active, going, alone=wanted is not None)
+        claims_view.row(judged, newest.get(judged.claim.subject), active, going, only=wanted is not None)
 except StoreError as error:
     st.error(literal(error))

@@ -24,21 +24,9 @@ class Kind(StrEnum):
     LESSON = "lesson"
 
     @property
-    def doing(self) -> str:
-        """What such a job does, as part of a sentence."""
-        return DOING[self]
-
-    @property
     def needs_a_reader(self) -> bool:
         """Whether it is there to be looked at; the others may be left alone for hours."""
         return self is Kind.LESSON
-
-
-DOING = {
-    Kind.RUN: "a run is training",
-    Kind.MEASUREMENT: "a measurement is running",
-    Kind.LESSON: "a lesson is running",
-}
 
 
 class Job(Protocol):

@@ -119,18 +119,12 @@ class Queue:
         places = [turn.job.id for turn in self._waiting]
         return self._waiting[: places.index(wanted)] if wanted in places else list(self._waiting)
 
-    def waits_for(self, wanted: str) -> str:
-        """What a waiting job waits for, as the rest of a sentence; empty where it does not wait."""
+    def waits_for(self, wanted: str) -> tuple[Kind, int] | None:
+        """What runs while a job waits, and how many more wait before it; None where it does not wait."""
         with self.guard:
             if self.running is None or self.running.job.id == wanted or self.find(wanted) is None:
-                return ""
-            ahead = len(self._ahead(wanted))
-            return self.now() + (f", {ahead} more before it" if ahead else "")
-
-    def now(self) -> str:
-        """What goes on, as part of a sentence; empty where nothing does."""
-        running = self.running
-        return running.job.kind.doing if running else ""
+                return None
+            return self.running.job.kind, len(self._ahead(wanted))
 
     def wait_s(self, wanted: str = "") -> float | None:
         """Seconds until a waiting job, or a new one, begins; None where nobody knows."""

@@ -14,6 +14,7 @@ from core.experiment.names import engine_title, joined
 from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment, Schedule, TrainSettings
 from core.protocol.messages import Built, Epoch, Preparing, Ready, Result
+from core.storage.database import ENDED_STATES
 from core.storage.records import Run
 from core.storage.rows import DrawnMeanwhile, LaneChanged, Provenance, Row, RowEvent
 
@@ -23,7 +24,6 @@ UNEQUAL_SHARE = 0.1
 """So did one that lost this much more than another lane; see docs/fairness.md for both."""
 FREE_SHARE = 0.25
 """Where this fraction of the processors stood idle on average, others took nothing that a lane wanted."""
-ENDED = ("finished", "stopped", "failed", "interrupted")
 
 
 @dataclass
@@ -231,7 +231,7 @@ def progress(outcome: Outcome, estimate: str = "") -> RunProgress:
     if not busy and outcome.data is not None and not any(lane.ready for lane in outcome.lanes):
         return RunProgress(0, _data_sentence(outcome.data, outcome.dataset))
     total = epochs * len(outcome.lanes)
-    done = sum(epochs if lane.state in ENDED else len(lane.epochs) for lane in outcome.lanes)
+    done = sum(epochs if lane.state in ENDED_STATES else len(lane.epochs) for lane in outcome.lanes)
     left_s = time_left_s(outcome)
     words = [_whose_turn(outcome, busy)]
     if left_s is not None:
@@ -269,7 +269,7 @@ def time_left_s(outcome: Outcome) -> float | None:
     epochs = outcome.run.settings.epochs
     left = []
     for lane in outcome.lanes:
-        if lane.state in ENDED:
+        if lane.state in ENDED_STATES:
             continue
         if not lane.epochs:
             return None

@@ -8,12 +8,11 @@ import plotly.graph_objects as go
 from core.experiment import metrics
 from core.experiment.names import framework
 from core.results import axes
-from core.results.charts import COLOURS, base_layout, on_axis
+from core.results.charts import COLOURS, SYMBOLS, base_layout, on_axis
 from core.results.outcome import LaneOutcome, Outcome
 
 MOST = 4
 LETTERS = "ABCD"
-FORMS = {"keras": "circle", "torch": "diamond", "other": "square"}
 INSIDE = ("", "-open", "-open-dot", "-x-open")
 """What a run does to its lanes' marks: filled, open, open with a dot, open with a cross."""
 GLYPHS = {"keras": "●○◉⊗", "torch": "◆◇◈❖", "other": "■□▣⊠"}
@@ -64,7 +63,7 @@ def _line(figure: go.Figure, number: int, lane: LaneOutcome, values: Sequence[fl
             "dash": "7px,4px" if own == "torch" else "solid",
         },
         marker={
-            "symbol": FORMS[own] + INSIDE[number],
+            "symbol": SYMBOLS[own] + INSIDE[number],
             "size": 9,
             "maxdisplayed": MOST_MARKS,
             "line": {"width": 1.5, "color": COLOURS[own]},

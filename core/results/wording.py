@@ -5,8 +5,12 @@ from core.experiment.dates import day
 from core.experiment.machine import machine_words
 from core.experiment.parity import Certificate
 from core.experiment.settings import Schedule, TrainSettings
-from core.results.outcome import DOING, ENDED, LaneOutcome, Outcome
+from core.results.outcome import DOING, LaneOutcome, Outcome
+from core.storage.database import ENDED_STATES
 from core.storage.records import Run
+
+STATE_COLOURS = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
+"""A badge's colour; gray for every other state."""
 
 
 def origin(run: Run) -> str:
@@ -23,7 +27,7 @@ def card(outcome: Outcome, lane: LaneOutcome) -> tuple[str, str, str]:
         if lane.throughput is not None and not outcome.busy:
             caption += f" · {metrics.throughput(lane.throughput)}"
         return "Test accuracy", value, caption
-    label = "Test accuracy" if lane.state in ENDED else "Accuracy"
+    label = "Test accuracy" if lane.state in ENDED_STATES else "Accuracy"
     if lane.state == "failed":
         return label, metrics.NOT_KNOWN, f"failed in epoch {len(lane.epochs) + 1}" if lane.built else "failed"
     doing = "waits" if lane.state == "waiting" else DOING.get(lane.state, lane.state)

@@ -158,7 +158,7 @@ def typed(settings: TrainSettings) -> dict[str, Any]:
 class TrainPage:
     """The Train page, as a reader and a hand meet it."""
 
-    def __init__(self, **link: str) -> None:
+    def __init__(self, **link: str | list[str]) -> None:
         self.app = AppTest.from_file(str(ROOT / "core" / "web" / "navigation.py"), default_timeout=30)
         for name, value in link.items():
             self.app.query_params[name] = value

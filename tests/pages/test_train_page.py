@@ -714,6 +714,12 @@ def only_a_sentence(page: TrainPage) -> str:
     return sentence
 
 
+def test_a_setting_that_stands_twice_in_a_link_is_said(launcher: StandInLauncher) -> None:
+    page = TrainPage(epochs=["2", "3"])
+    assert page.fields["epochs"] == "3"
+    assert page.problems == ["epochs stands twice in the link: the last one, 3, is taken."]
+
+
 def test_without_a_launcher_the_page_says_why(data_dir: Path) -> None:
     none = LauncherUnavailable("The disk is full (no space left): free some space.")
     serve_with(Installation(DeploymentSettings(data_dir=data_dir), NO_LIMITS, none))

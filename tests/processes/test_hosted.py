@@ -11,6 +11,7 @@ from core.deployment.limits import HostedLimits, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import InvalidSettings, Order, TrainSettings
 from core.launcher.ending import UNATTENDED
+from core.launcher.jobs import Kind
 from core.launcher.launcher import Launcher, Refused
 from core.launcher.measuring import MeasurementInProgress
 from core.launcher.predictors import PredictorError
@@ -51,7 +52,7 @@ def test_one_runs_ten_wait_and_the_next_is_refused_with_a_sentence(hosted: OpenH
     with pytest.raises(Refused, match=r"^The queue is full: at most 10 wait here\. A place should be free in"):
         slow(launcher, "v11")
     assert launcher.active() == [first, *others]
-    assert launcher.queue.waits_for(others[2]) == "a run is training, 2 more before it"
+    assert launcher.queue.waits_for(others[2]) == (Kind.RUN, 2)
     waits = [launcher.queue.wait_s(run_id) for run_id in others]
     assert waits == sorted(waits, key=lambda wait: wait or 0.0)
     # Nothing like it has run here, so each may take the 180 s that a run has.

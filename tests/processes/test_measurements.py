@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from core.experiment.settings import Order
+from core.launcher.jobs import Kind
 from core.launcher.launcher import Launcher
 from core.storage.measurements import Measurement
 from tests.processes.conftest import OpenLauncher, Spawn, settings, wait_for
@@ -89,13 +90,13 @@ def test_runs_and_measurements_take_turns_and_say_what_they_wait_for(open_launch
     run = launcher.submit(settings())
     second = launcher.measure(order(subject="claim-1"))
     assert (launcher.active(), launcher.measuring()) == ([run], [first, second])
-    assert launcher.queue.waits_for(first) == ""
-    assert launcher.queue.waits_for(run) == "a measurement is running"
-    assert launcher.queue.waits_for(second) == "a measurement is running, 1 more before it"
+    assert launcher.queue.waits_for(first) is None
+    assert launcher.queue.waits_for(run) == (Kind.MEASUREMENT, 0)
+    assert launcher.queue.waits_for(second) == (Kind.MEASUREMENT, 1)
     wait_for("the run trains", lambda: launcher.store.run(run).state == "running")
     assert not launcher.measurements.get(first).live
     assert launcher.measurements.get(second).state == "queued"
-    assert launcher.queue.waits_for(second) == "a run is training"
+    assert launcher.queue.waits_for(second) == (Kind.RUN, 0)
     found, trained = ended(launcher, second), launcher.store.run(run)
     assert trained.state == "finished"
     assert trained.ended_at is not None

@@ -28,20 +28,17 @@ class Event:
     framework: Literal["keras", "torch"]
     day: date
     what: str
+    label: str
+    """As short as a chart on a phone needs it."""
     source: str
-
-    @property
-    def label(self) -> str:
-        """As short as a chart on a phone needs it."""
-        return {"public release": "public"}.get(self.what, self.what.partition(" (")[0])
 
 
 EVENTS = (
-    Event("keras", date(2015, 3, 27), "first commit", KERAS_HISTORY),
-    Event("keras", date(2015, 6, 13), "tag 0.1.0", KERAS_HISTORY),
-    Event("torch", date(2016, 9, 1), "alpha-1 (v0.1.1)", PYTORCH_RELEASES),
-    Event("torch", date(2016, 10, 3), "alpha-4 (v0.1.4)", PYTORCH_RELEASES),
-    Event("torch", date(2017, 1, 19), "public release", PYTORCH_YEAR),
+    Event("keras", date(2015, 3, 27), "first commit", "first commit", KERAS_HISTORY),
+    Event("keras", date(2015, 6, 13), "tag 0.1.0", "tag 0.1.0", KERAS_HISTORY),
+    Event("torch", date(2016, 9, 1), "alpha-1 (v0.1.1)", "alpha-1", PYTORCH_RELEASES),
+    Event("torch", date(2016, 10, 3), "alpha-4 (v0.1.4)", "alpha-4", PYTORCH_RELEASES),
+    Event("torch", date(2017, 1, 19), "public release", "public", PYTORCH_YEAR),
 )
 CLAIMED = {"keras": (2015, 3), "torch": (2016, 10)}
 """The month of release that the article gives."""

@@ -80,16 +80,16 @@ class _Lead:
         """The lane on whose side the whole interval lies, if it does."""
         return next((lane for lane, gains in self.gains.items() if gains[0] > 0), None)
 
-    def said(self, word: str) -> tuple[str, str]:
-        """The leader's gain and its interval: 22 % more, 11 to 35 %; or 11 times as many, 9.8 to 12 times."""
+    def said(self, word: str) -> tuple[str, str, str]:
+        """The leader's gain, its interval, and what compares: 22 % more, 11 to 35 %, than; or 11 times as many, 9.8 to
+        12 times, as."""
         assert self.ahead is not None
         low, middle, high = self.gains[self.ahead]
         if word == "more" and round(middle) >= 100:
-            return metrics.as_many(
-                1 + middle / 100
-            ), f"{metrics.times(1 + low / 100)} to {metrics.times(1 + high / 100)} times"
+            low, many, high = (1 + gain / 100 for gain in (low, middle, high))
+            return metrics.as_many(many), f"{metrics.times(low)} to {metrics.times(high)} times", "as"
         text = _per_cent([middle, low, high])
-        return f"{text[0]}{PER_CENT} {word}", f"{text[1]} to {text[2]}{PER_CENT}"
+        return f"{text[0]}{PER_CENT} {word}", f"{text[1]} to {text[2]}{PER_CENT}", "than"
 
     def cell(self, word: str) -> str:
         """PyTorch 32 % sooner (27 to 36 %); none seen (Keras up to 2 % sooner, PyTorch up to 15 %)."""
@@ -97,7 +97,7 @@ class _Lead:
             most = [gains[2] for gains in self.gains.values()]
             keras, torch = (f"{gain:.{0 if max(most) >= 10 else 1}f}" for gain in most)
             return f"none seen (Keras up to {keras}{PER_CENT} {word}, PyTorch up to {torch}{PER_CENT})"
-        gain, interval = self.said(word)
+        gain, interval, _ = self.said(word)
         return f"{NAMES[self.ahead]} {gain} ({interval})"
 
 
@@ -121,8 +121,7 @@ def _rate_words(mode: Values) -> str:
     lead = _Lead.in_rate(mode["difference"])
     if lead.ahead is None:
         return "no difference seen in images a second"
-    (gain, interval), slower = lead.said("more"), OTHER[lead.ahead]
-    than = "than" if gain.endswith("more") else "as"
+    (gain, interval, than), slower = lead.said("more"), OTHER[lead.ahead]
     rates = [f"{mode['lanes'][lane]['images_per_s']['mean']:,.0f}" for lane in (lead.ahead, slower)]
     return (
         f"{NAMES[lead.ahead]} trained {gain} images a second {than} {NAMES[slower]} "
@@ -140,10 +139,10 @@ def _target_words(mode: Values, result: Values) -> str:
     lead = _Lead.in_time(difference)
     if lead.ahead is None:
         return f"no difference seen in the time to {goal}{also}"
-    (gain, interval), slower = lead.said("sooner"), OTHER[lead.ahead]
+    (gain, interval, than), slower = lead.said("sooner"), OTHER[lead.ahead]
     took = [metrics.duration(lanes[lane]["to_target_s"]["mean"]) for lane in (lead.ahead, slower)]
     return (
-        f"{NAMES[lead.ahead]} reached {goal} {gain} than {NAMES[slower]} "
+        f"{NAMES[lead.ahead]} reached {goal} {gain} {than} {NAMES[slower]} "
         f"({interval}; {took[0]} against {took[1]}){also}"
     )
 

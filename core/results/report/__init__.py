@@ -25,8 +25,6 @@ from core.results.twin import CurveDifference, is_twin
 from core.storage.records import Run
 from core.storage.rows import Row
 
-STATE_TONES = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
-
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
     undefined=jinja2.StrictUndefined,
@@ -68,7 +66,7 @@ def as_html(run: Run, rows: Sequence[Row]) -> str:
 def _badges(outcome: Outcome) -> list[tuple[str, str]]:
     """What is seen first, each in words and a tone: the run's state, its fairness, a busy machine, where it is from."""
     run = outcome.run
-    badges = [(run.state, STATE_TONES.get(run.state, "gray")), badge_of(run)]
+    badges = [(run.state, wording.STATE_COLOURS.get(run.state, "gray")), badge_of(run)]
     badges += [("machine was busy", "yellow")] if outcome.busy else []
     return [*filter(None, badges), (wording.origin(run), "gray")]
 

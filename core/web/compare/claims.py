@@ -30,8 +30,8 @@ BADGES: dict[str, tuple[Any, str]] = {
 QUOTE_MARKS = {"keras": mark("keras"), "pytorch": mark("torch")}
 
 
-def row(judged: Judged, newest: Measurement | None, active: Launcher | None, going: list[str], alone: bool) -> None:
-    """One bordered row; its evidence is made only when it is opened. `alone`: it is the only one on the page."""
+def row(judged: Judged, newest: Measurement | None, active: Launcher | None, going: list[str], only: bool) -> None:
+    """One bordered row; its evidence is made only when it is opened. `only`: it is the only one on the page."""
     claim = judged.claim
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -42,25 +42,25 @@ def row(judged: Judged, newest: Measurement | None, active: Launcher | None, goi
         for side, column in zip(SIDES, st.columns(2, wrap=False), strict=True):
             column.markdown(f"{QUOTE_MARKS[side]} “{claim.says[side]}”")
         st.markdown(claim.why, width=720)
-        if judged.evidence and claim.number == 7 and not alone:  # its verdict is what was measured
+        if judged.evidence and claim.number == 7 and not only:  # its verdict is what was measured
             st.markdown(literal(judged.evidence.shown.finding), width=720)
         if newest is not None and newest.live:
-            _going_on(judged, newest, active, going, alone)
+            _going_on(judged, newest, active, going, only)
         elif failure := measuring.ended_words(newest):
             st.markdown(f":red[{literal(failure)}]" if newest and newest.state == "failed" else literal(failure))
         folded = st.expander(
-            "Evidence and sources", expanded=alone, type="compact", key=f"open_{claim.number}", on_change="rerun"
+            "Evidence and sources", expanded=only, type="compact", key=f"open_{claim.number}", on_change="rerun"
         )
         if folded.open:
             with folded:
                 evidence(judged, newest, active)
 
 
-def _going_on(judged: Judged, newest: Measurement, active: Launcher | None, going: list[str], alone: bool) -> None:
+def _going_on(judged: Judged, newest: Measurement, active: Launcher | None, going: list[str], only: bool) -> None:
     """The running row looks every second; rows that wait stand still, for the line above all rows looks for them."""
     if active is None:
         return
-    if alone or going[:1] == [newest.id]:
+    if only or going[:1] == [newest.id]:
         _while_it_runs(active, newest.subject, took_s(judged), going)
     else:
         measuring.progress(active, newest, took_s(judged), key=f"stop_{newest.subject}", names=False)

@@ -15,26 +15,31 @@ from core.storage.database import StoreError
 from core.web.elements.markdown import literal
 from core.web.server.visitor import visitor
 
+DOES = {Kind.RUN: "training", Kind.MEASUREMENT: "running", Kind.LESSON: "running"}
+
 
 def waiting(active: Launcher, wanted: str) -> str:
     """What a queued run or measurement waits for, and when it should begin, as sentences."""
-    why = active.queue.waits_for(wanted)
-    if not why:
+    waits_for = active.queue.waits_for(wanted)
+    if waits_for is None:
         return "Begins at once."
+    kind, ahead = waits_for
+    more = f", {ahead} more before it" if ahead else ""
     wait_s = active.queue.wait_s(wanted)
     when = "" if wait_s is None else f" It begins in about {roughly(wait_s)}."
-    return f"Waits for its turn: {why}.{when}"
+    return f"Waits for its turn: a {kind} is {DOES[kind]}{more}.{when}"
 
 
 def queue_words(active: Launcher) -> str:
     """Who is before a run that would be started now, as a sentence; empty where nobody is."""
-    now = active.queue.now()
-    if not now:
+    turn = active.queue.running
+    if turn is None:
         return ""
+    kind = turn.job.kind
     ahead, wait_s = active.queue.waiting(), active.queue.wait_s()
     wait = f", {ahead} waiting" if ahead else ""
     when = "" if wait_s is None else f": yours would begin in about {roughly(wait_s)}"
-    return f" {now.capitalize()} now{wait}{when}."
+    return f" A {kind} is {DOES[kind]} now{wait}{when}."
 
 
 def goes_on(active: Launcher, place: str) -> None:

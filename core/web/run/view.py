@@ -28,8 +28,6 @@ from core.web.elements.lanes import CARDS_IN_A_ROW, marked, plot, printout, side
 from core.web.elements.markdown import literal
 from core.web.elements.settings_link import link_to
 
-STATE_COLOURS = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
-
 
 def badge(run: Run) -> None:
     """The run's state, and where one from elsewhere comes from."""
@@ -37,8 +35,8 @@ def badge(run: Run) -> None:
         icon = ":material/history:" if run.source == "recorded" else ":material/upload:"
         verb = "recorded" if run.source == "recorded" else "imported, trained"
         st.badge(f"{verb} on {literal(machine_words(run.machine))}, {day(run.created_at)}", icon=icon, color="gray")
-    if run.source != "recorded" and run.state in STATE_COLOURS:
-        st.badge(run.state, color=STATE_COLOURS[run.state])  # type: ignore[arg-type]
+    if run.source != "recorded" and run.state in wording.STATE_COLOURS:
+        st.badge(run.state, color=wording.STATE_COLOURS[run.state])  # type: ignore[arg-type]
 
 
 def fairness_badge(run: Run) -> None:

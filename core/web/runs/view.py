@@ -12,6 +12,7 @@ from core.experiment.names import engine_title
 from core.experiment.settings import ENGINE_NAMES
 from core.experiment.titles import differences, distinct_titles, run_title
 from core.launcher.launcher import Launcher
+from core.results import wording
 from core.results.outcome import Outcome, gather
 from core.results.overlay import MOST, legend, overlay, results
 from core.storage.database import ENDED_STATES, StoreError
@@ -82,7 +83,7 @@ def row(run: Run, mine: bool = False) -> None:
             label = f"{pin}{literal(title(run))}"
             st.page_link("../../pages/runs.py", label=label, query_params={"run": run.id}, width="stretch")
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
-            figures(run)
+            date_and_accuracies(run)
             badges(run, mine)
 
 
@@ -101,7 +102,7 @@ def tick(run: Run) -> None:
     )
 
 
-def figures(run: Run) -> None:
+def date_and_accuracies(run: Run) -> None:
     """When it was, and the first two lanes' test accuracies."""
     st.markdown(f":small[{literal(day_and_time(run.created_at))}]", width="content")
     images = DATASETS[run.settings.dataset].test_images
@@ -128,7 +129,7 @@ def badges(run: Run, mine: bool) -> None:
         if run.source != "here":
             st.badge(run.source, color="gray")
         else:
-            st.badge(run.state, color=run_view.STATE_COLOURS.get(run.state, "gray"))  # type: ignore[arg-type]
+            st.badge(run.state, color=wording.STATE_COLOURS.get(run.state, "gray"))  # type: ignore[arg-type]
         run_view.fairness_badge(run)
 
 

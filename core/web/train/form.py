@@ -150,6 +150,8 @@ def read_link() -> None:
         st.session_state[name], problem = _field_value(name, link[name]) if name in link else (text, "")
         if problem:
             problems[name] = f"{problem} {LEFT_OUT}"
+    twice = [name for name in link if len(st.query_params.get_all(name)) > 1]
+    problems |= {name: f"{name} stands twice in the link: the last one, {link[name][:40]}, is taken." for name in twice}
     # What begins with two underscores is a host's own.
     unknown = [name for name in st.query_params if name not in DEFAULTS and not name.startswith("__")]
     problems |= {name: f"{no_setting(name)} {LEFT_OUT}" for name in unknown[:MOST_UNKNOWN]}

@@ -102,10 +102,10 @@ def queue(clock: Clock) -> Queue:
 
 def test_each_waits_for_what_was_asked_for_before_it(queue: Queue) -> None:
     assert [queue.waits_for(name) for name in ("first", "second", "third", "nobody")] == [
-        "",
-        "a run is training",
-        "a run is training, 1 more before it",
-        "",
+        None,
+        (Kind.RUN, 0),
+        (Kind.RUN, 1),
+        None,
     ]
     assert [queue.wait_s(name) for name in ("second", "third", "")] == [40.0, 70.0, 80.0]
 
@@ -114,17 +114,16 @@ def test_what_is_taken_from_the_queue_is_waited_for_no_longer(queue: Queue) -> N
     second = queue.find("second")
     assert second is not None
     queue.remove(second)
-    assert (queue.waits_for("third"), queue.wait_s("third"), queue.waiting()) == ("a run is training", 40.0, 1)
+    assert (queue.waits_for("third"), queue.wait_s("third"), queue.waiting()) == ((Kind.RUN, 0), 40.0, 1)
 
 
 def test_each_has_its_turn_and_is_called_what_it_is(queue: Queue) -> None:
     said = []
     while queue.running:
-        said.append((queue.running.job.id, queue.now()))
+        said.append((queue.running.job.id, queue.running.job.kind))
         queue.end()
         queue.begin_next()
-    assert said == [("first", "a run is training"), ("second", "a lesson is running"), ("third", "a run is training")]
-    assert queue.now() == ""
+    assert said == [("first", Kind.RUN), ("second", Kind.LESSON), ("third", Kind.RUN)]
 
 
 def test_whoever_looks_at_a_lesson_that_waits_is_known(queue: Queue, clock: Clock) -> None:

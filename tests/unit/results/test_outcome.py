@@ -13,7 +13,8 @@ from core.experiment.metrics import NO_BREAK
 from core.experiment.settings import TrainSettings
 from core.protocol.messages import Phase, Preparing
 from core.results.figures import figures
-from core.results.outcome import ENDED, LaneOutcome, Outcome, conclusion, gather, progress, time_left_s
+from core.results.outcome import LaneOutcome, Outcome, conclusion, gather, progress, time_left_s
+from core.storage.database import ENDED_STATES
 from core.storage.records import Lane, Run
 from core.storage.rows import LaneChanged, Provenance, Row, RunChanged
 from tests.events import built, certificate, epoch, ready, result
@@ -197,7 +198,9 @@ def test_data_is_forgotten_once_a_lane_is_ready() -> None:
 
 
 @given(
-    states=st.lists(st.sampled_from(["waiting", "starting", "training", "testing", *ENDED]), min_size=2, max_size=2),
+    states=st.lists(
+        st.sampled_from(["waiting", "starting", "training", "testing", *ENDED_STATES]), min_size=2, max_size=2
+    ),
     done=st.lists(st.integers(0, 8), min_size=2, max_size=2),
 )
 def test_the_fraction_stays_between_0_and_1(states: list[str], done: list[int]) -> None:
