@@ -20,6 +20,7 @@ DEFAULT_PORT = 8501
 HIGHEST_PORT = 65_535
 ALL_ADDRESSES = ("0.0.0.0", "::")
 NAMED_ADDRESS = "STREAMLIT_BROWSER_SERVER_ADDRESS"
+SECRETS_FILES = "STREAMLIT_SECRETS_FILES"
 USAGE = (
     "python -m core.serve serves the dashboard until Ctrl-C. It takes no arguments but variables of the environment: "
     f"PORT (else {DEFAULT_PORT}), STREAMLIT_SERVER_ADDRESS (else 127.0.0.1), and those in docs/hosting.md."
@@ -71,12 +72,15 @@ def _reason(port: int, error: OSError) -> str:
 def run_streamlit(port: int) -> int:
     """Runs Streamlit's own command line until the server ends; returns the exit code, 2 for a wrong environment."""
     from click import Abort, ClickException
+    from streamlit import config
     from streamlit.runtime.secrets import secrets_singleton
     from streamlit.web import cli
 
     from core.deployment.limits import environment
     from core.experiment.settings import InvalidSettings
 
+    if named := os.environ.get(SECRETS_FILES):
+        config.set_option("secrets.files", named.split())  # as the command line will, and too late for us
     secrets_singleton.load_if_toml_exists()  # they may set our variables
     try:
         options = ["--server.port", str(port), *streamlit_options(*environment())]

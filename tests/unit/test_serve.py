@@ -125,15 +125,19 @@ def test_an_address_of_another_machine_gets_a_sentence() -> None:
         serve.check_port("192.0.2.1", 8501)
 
 
+@pytest.mark.parametrize("by", ["option", "variable"])
 def test_a_profile_that_streamlits_secrets_set_is_known_before_it_serves(
-    free_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    free_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by: str
 ) -> None:
     (tmp_path / "secrets.toml").write_text('DUEL_PROFILE = "hosted"\n')
     monkeypatch.setenv("DUEL_PROFILE", "")  # the test's end takes back what the secret sets
     files, found = config.get_option("secrets.files"), secrets.Secrets()
     found._file_watchers_installed = True
     monkeypatch.setattr(secrets, "secrets_singleton", found)
-    config.set_option("secrets.files", [str(tmp_path / "secrets.toml")])
+    if by == "option":
+        config.set_option("secrets.files", [str(tmp_path / "secrets.toml")])
+    else:
+        monkeypatch.setenv("STREAMLIT_SECRETS_FILES", str(tmp_path / "secrets.toml"))
     asked: list[list[str]] = []
     monkeypatch.setattr(cli, "main", lambda arguments, **_: asked.append(arguments))
     try:
