@@ -25,6 +25,8 @@ class Admission:
     def __init__(self, deployment: DeploymentSettings, limits: Limits, store: Store) -> None:
         self._deployment, self._limits, self._store = deployment, limits, store
         self._allowance = Allowance(limits)
+        self.closed = False
+        """Whether nothing starts any more."""
 
     def check(self, settings: TrainSettings) -> None:
         """Raises `InvalidSettings` where such a run cannot be, or is not allowed here."""
@@ -38,7 +40,9 @@ class Admission:
         settings.check_batch(dataset.training_split)
 
     def admit(self, visitor: str, queue: Queue) -> None:
-        """Raises `Refused` where this visitor may start nothing now."""
+        """Raises `Refused` where this visitor may start nothing now, `LauncherUnavailable` where nobody may."""
+        if self.closed:
+            raise LauncherUnavailable("The dashboard is shutting down.")
         at_once = sum(turn.job.visitor == visitor and not _is_over(turn) for turn in queue.turns())
         free_in_s = left_s([queue.running] if queue.running else [])
         if sentence := self._allowance.refusal(visitor, at_once, queue.waiting(), free_in_s):

@@ -56,7 +56,7 @@ class Launcher:
             raise LauncherUnavailable(str(error)) from None
         try:
             self.store.open_for_writing()
-            self._close_what_was_left_open(self._holder.before)
+            _end_what_was_left_open(self.store, self.measurements, self._holder.before)
             self._holder.say(owner)
         except BaseException:
             self._holder.release()
@@ -80,31 +80,20 @@ class Launcher:
         return Predictors(
             lambda engine: self._take_worker(engine, self.store.data_dir / "predictors"),
             running=self.queue.running_id,
-            mark=self._mark_drawn_meanwhile,
+            mark=self.queue.mark_drawn_meanwhile,
             wait_s=self.queue.wait_s,
             spare_waits=self._spares.warm,
             clock=lambda: self.queue.clock(),
         )
 
-    def _close_what_was_left_open(self, owner: str) -> None:
-        """Runs whose owner went away: what it had shown is there, and nothing more will come."""
-        for run in self.store.open_runs():
-            self.store.append(run.id, ending.cut_off(run, rows_to_end(self.store, run.id), owner))
-        for measurement in self.measurements.open_ones():
-            self.measurements.end(measurement.id, State.INTERRUPTED, ending.measuring_closed(owner, measurement.lesson))
-
     # --- what pages and the command line call; `visitor` is who asks, empty on one's own machine ---------
-
-    def check(self, settings: TrainSettings) -> None:
-        """Raises `InvalidSettings` where such a run cannot be, or is not allowed here."""
-        self.admission.check(settings)
 
     def submit(self, settings: TrainSettings, visitor: str = "") -> str:
         """Queues a run; returns its id. Raises `InvalidSettings`, `Refused`, `StoreError`."""
-        self.check(settings)
+        self.admission.check(settings)
         expected = estimate(self.store, settings)
         with self.queue.guard:
-            self._admit(visitor)
+            self.admission.admit(visitor, self.queue)
             run_id = self.store.create(settings, this_machine(), visitor)
             job = RunJob(run_id, settings, self.store, self._circumstances(visitor))
             self._enqueue(job, expected.seconds if expected else self.limits.run_s)
@@ -122,7 +111,7 @@ class Launcher:
             for waiting in self.measurements.open_ones():
                 if waiting.subject == order.subject:
                     return waiting.id
-            self._admit(visitor)
+            self.admission.admit(visitor, self.queue)
             measurement = self.measurements.create(order, this_machine(), visitor)
             job = MeasurementJob(measurement, order, self.measurements, self._circumstances(visitor, measurement))
             self._enqueue(job, last.elapsed_s if last and last.elapsed_s else order.limit_s)
@@ -139,11 +128,6 @@ class Launcher:
             self.limits.run_s,
             lambda: self.limits.hosted and self.queue.unattended(attended),
         )
-
-    def _admit(self, visitor: str) -> None:
-        if self._closing:
-            raise LauncherUnavailable("The dashboard is shutting down.")
-        self.admission.admit(visitor, self.queue)
 
     def _enqueue(self, job: Job, expected_s: float | None) -> None:
         self.admission.count(job.visitor)
@@ -207,7 +191,7 @@ class Launcher:
         A thread that does not end may still write: the folder then stays locked until this process is gone.
         """
         with self.queue.guard:
-            self._closing = True
+            self._closing = self.admission.closed = True
             if self.queue.running is not None:
                 self.queue.running.job.close()
         self._wake.set()
@@ -218,7 +202,7 @@ class Launcher:
             log.error("the launcher's thread does not end", extra={"data_dir": str(self.store.data_dir)})
             return
         with contextlib.suppress(StoreError):
-            self._close_what_was_left_open(self.owner)
+            _end_what_was_left_open(self.store, self.measurements, self.owner)
         log.info("launcher closed")
         self._holder.release()
 
@@ -284,7 +268,11 @@ class Launcher:
     def _take_worker(self, engine: str, folder: Path) -> ChildProcess:
         return self._spares.worker(engine, folder)
 
-    def _mark_drawn_meanwhile(self, job_id: str) -> None:
-        """Somebody draws while this job goes on: it says so at its end."""
-        if turn := self.queue.find(job_id):
-            turn.job.mark_drawn_meanwhile()
+
+def _end_what_was_left_open(store: Store, measurements: Measurements, owner: str) -> None:
+    """What an owner that went away had shown is there, and nothing more will come."""
+    for run in store.open_runs():
+        store.append(run.id, ending.cut_off(run, rows_to_end(store, run.id), owner))
+    for measurement in measurements.open_ones():
+        reason = ending.measuring_closed(owner, measurement.lesson)
+        measurements.end(measurement.id, State.INTERRUPTED, reason)

@@ -136,6 +136,11 @@ class Queue:
         if turn := self.find(wanted):
             turn.seen_at = self.clock()
 
+    def mark_drawn_meanwhile(self, wanted: str) -> None:
+        """Somebody draws while a job goes on: it says so at its end."""
+        if turn := self.find(wanted):
+            turn.job.mark_drawn_meanwhile()
+
     def unattended(self, wanted: str) -> bool:
         """Whether nobody looks any more at a job that is there to be looked at."""
         turn = self.find(wanted)

@@ -245,7 +245,7 @@ class RunInProgress:
                 self._write(lane.engine, message)
                 self._end(lane, Finished())
             case messages.Stopped():
-                self._end(lane, self._cut())
+                self._end(lane, how_cut(self.wishes, self.here.limit_s))
             case messages.Failed(reason, epoch, step, cause, diverged):
                 at = lane.failed(reason)
                 at = replace(at, epoch=epoch, step=step) if step else at
@@ -258,7 +258,7 @@ class RunInProgress:
         if message is not None:
             self._give_up(lane, messages.out_of_place(message))
         elif self.supervisor.stopping:
-            self._end(lane, self._cut())
+            self._end(lane, how_cut(self.wishes, self.here.limit_s))
         elif lane.process is not None:
             self._end(lane, lane.failed(lane.process.ended_by()))
 
@@ -271,12 +271,6 @@ class RunInProgress:
         limit_s = self.here.limit_s
         overdue = limit_s is not None and time.monotonic() - self._began_at > limit_s
         return overdue or self.wishes.stop.is_set() or self.wishes.close.is_set()
-
-    def _cut(self) -> LaneEnd:
-        """How a lane ends that is not let to its end."""
-        if self.wishes.stop.is_set():
-            return Stopped()
-        return Interrupted() if self.wishes.close.is_set() else Stopped(self.here.limit_s)
 
     # --- rows ------------------------------------------------------------------------------------------
 
@@ -304,7 +298,7 @@ class RunInProgress:
     def _close(self) -> None:
         """The run's own end: what it says of itself, its state, and one reason in words."""
         for lane in self._alive():
-            self._end(lane, Failed(self._fault) if self._fault else self._cut())
+            self._end(lane, Failed(self._fault) if self._fault else how_cut(self.wishes, self.here.limit_s))
         with contextlib.suppress(OSError):
             self.sink.artifacts.rmdir()  # where nothing was put into it
         state, reason = ending.how_ended(self.lanes, self.settings, self.here.owner, self.here.visitor)
@@ -315,6 +309,13 @@ class RunInProgress:
             last.append(verdict_of(self._comparison, self.lanes, self.sink.artifacts, self._certified))
         busy = others_took([LaneOutcome(lane.engine, epochs=lane.epochs) for lane in self.lanes], self.settings)
         self._write("", *last, RunChanged(state, reason, busy))
+
+
+def how_cut(wishes: Wishes, limit_s: float | None) -> LaneEnd:
+    """How a lane ends that is not let to its end."""
+    if wishes.stop.is_set():
+        return Stopped()
+    return Interrupted() if wishes.close.is_set() else Stopped(limit_s)
 
 
 def verdict_of(comparison: Comparison, lanes: Sequence[RunLane], folder: Path, certified: bool | None) -> Verdict:

@@ -225,7 +225,7 @@ def next_run(outcome: Outcome, active: Launcher | None) -> None:
     if found is None or active is None:
         return
     try:
-        active.check(found.settings)
+        active.admission.check(found.settings)
     except InvalidSettings:
         return
     with st.container(gap=None):

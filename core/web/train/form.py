@@ -63,7 +63,7 @@ def settings_form(disabled: bool, active: Launcher | None = None) -> TrainSettin
         raw = {name: st.session_state[name] for name in DEFAULTS}
         settings = TrainSettings.parse(raw, DATASETS[raw["dataset"]].training_split)
         if active is not None:
-            active.check(settings)
+            active.admission.check(settings)
         return settings
     except InvalidSettings as error:
         st.session_state["problems"] = error.problems
