@@ -19,7 +19,7 @@ from core.experiment.kinds import shown
 from core.experiment.weights import WeightsError, parse_weights
 from core.protocol.messages import Result
 from core.results.gallery import GalleryError, read_predictions
-from core.storage.rows import Row, Unsound
+from core.storage.rows import Damage, Row
 
 MOST_WEIGHTS, MOST_PREDICTIONS = 400_000, 60_000
 """Letters of base64: a float64 network takes 350,000, and 10,000 test images 53,000 and 13,000."""
@@ -58,21 +58,21 @@ def _results(rows: Sequence[Row]) -> dict[str, Result]:
 
 
 def unpack(carried: dict[str, Carried], rows: Sequence[Row]) -> dict[str, bytes]:
-    """Files by name, as a run's folder holds them. Raises `Unsound` where one is not what the rows say."""
+    """Files by name, as a run's folder holds them. Raises `Damage` where one is not what the rows say."""
     results = _results(rows)
     files: dict[str, bytes] = {}
     for engine, texts in carried.items():
         if engine not in results:
-            raise Unsound(f"it has files of {shown(engine)}, which has no result")
+            raise Damage(f"it has files of {shown(engine)}, which has no result")
         result = results[engine]
         name, predictions = result.weights_file, result.predictions_file
         if {name, predictions} & files.keys():
-            raise Unsound(f"two lanes call their files {name}")
+            raise Damage(f"two lanes call their files {name}")
         weights = _decoded("weights", engine, texts.weights)
         try:
             parse_weights(weights, result.weights_sha256, name)
         except WeightsError as error:
-            raise Unsound(str(error).rstrip(".")) from None
+            raise Damage(str(error).rstrip(".")) from None
         files |= {name: weights, predictions: _predictions(engine, texts, np.array(result.confusion))}
     return files
 
@@ -81,7 +81,7 @@ def _decoded(what: str, engine: str, text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise Unsound(f"the {what} of {shown(engine)} are no base64") from None
+        raise Damage(f"the {what} of {shown(engine)} are no base64") from None
 
 
 def _predictions(engine: str, texts: Carried, confusion: npt.NDArray[np.int64]) -> bytes:
@@ -89,13 +89,13 @@ def _predictions(engine: str, texts: Carried, confusion: npt.NDArray[np.int64]) 
     classes = np.frombuffer(_decoded("classes", engine, texts.classes), np.uint8)
     raw = _decoded("probabilities", engine, texts.probabilities)
     if len(classes) != confusion.sum() or len(raw) != 4 * len(classes):
-        raise Unsound(f"the predictions of {shown(engine)} are not one for each test image")
+        raise Damage(f"the predictions of {shown(engine)} are not one for each test image")
     probabilities = np.frombuffer(raw, "<f4")
     if not ((probabilities >= 0) & (probabilities <= 1)).all():  # NaN is neither
-        raise Unsound(f"the predictions of {shown(engine)} hold a probability that is none")
+        raise Damage(f"the predictions of {shown(engine)} hold a probability that is none")
     counts = np.bincount(classes, minlength=CLASSES)
     if len(counts) != CLASSES or (counts != confusion.sum(0)).any():
-        raise Unsound(f"the predictions of {shown(engine)} are not those that confusion counts")
+        raise Damage(f"the predictions of {shown(engine)} are not those that confusion counts")
     packed = io.BytesIO()
     np.savez_compressed(packed, classes=classes, probabilities=probabilities)
     return packed.getvalue()

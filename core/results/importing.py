@@ -15,7 +15,7 @@ from core.results.carried import Carried, unpack
 from core.results.export import FORMAT
 from core.storage.database import ENDED_STATES, State
 from core.storage.records import NAME_LETTERS, NOTE_LETTERS, Lane, Run
-from core.storage.rows import KINDS, Row, Unsound, in_words, read
+from core.storage.rows import KINDS, Damage, Row, in_words, read
 from core.storage.soundness import check_listed, check_rows, check_times
 
 MAX_IMPORT_BYTES = 20_000_000
@@ -97,8 +97,8 @@ def read_json(data: bytes) -> Taken:
         raise ImportRefused(_words(error)) from None
     except InvalidSettings as error:
         raise ImportRefused(f"The file's settings cannot be: {error}") from None
-    except Unsound as unsound:
-        raise ImportRefused(f"The file is no exported run: {unsound}.") from None
+    except Damage as damage:
+        raise ImportRefused(f"The file is no exported run: {damage}.") from None
     except (ValueError, RecursionError):  # Python refuses a whole number of thousands of digits as a mere ValueError
         raise ImportRefused("The file is no JSON: choose one that was exported here as JSON.") from None
 
@@ -108,7 +108,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise Unsound(f"{shown(name)} stands twice in one object")
+        raise Damage(f"{shown(name)} stands twice in one object")
     return found
 
 
@@ -122,7 +122,7 @@ def _words(error: ValidationError) -> str:
 
 
 def _sound(found: _Content) -> Taken:
-    """The run with its rows and files. Raises `Unsound`, `InvalidSettings`."""
+    """The run with its rows and files. Raises `Damage`, `InvalidSettings`."""
     settings = TrainSettings.parse(found.run.settings)
     lanes = tuple(Lane(**lane.model_dump()) for lane in found.lanes)
     run = Run(
@@ -143,7 +143,7 @@ def _sound(found: _Content) -> Taken:
     rows = [_row(n, kinds[n - 1], raw) for n, raw in enumerate(found.rows, start=1) if kinds[n - 1] in KINDS]
     for what, state in [("the run", run.state), *((f"the lane {lane.engine}", lane.state) for lane in lanes)]:
         if state not in ENDED_STATES:
-            raise Unsound(f"{what} is {state}, and only one that has ended can be taken in")
+            raise Damage(f"{what} is {state}, and only one that has ended can be taken in")
     check_listed(run)
     check_times(run)
     check_rows(run, rows)
@@ -153,10 +153,10 @@ def _sound(found: _Content) -> Taken:
 def _row(number: int, kind: str, raw: dict[str, Any]) -> Row:
     seq, engine = raw.get("seq"), raw.get("engine")
     if not isinstance(seq, int) or isinstance(seq, bool) or not isinstance(engine, str):
-        raise Unsound(f"row {number} has no number (seq) or no engine")
+        raise Damage(f"row {number} has no number (seq) or no engine")
     try:
         own = {name: value for name, value in raw.items() if name not in ("seq", "engine", "kind")}
         text = json.dumps(own, allow_nan=False)
     except (ValueError, RecursionError):  # Python reads NaN and 1e999, which no JSON of ours holds
-        raise Unsound(f"row {seq} ({shown(kind)}): it holds a number that is none") from None
+        raise Damage(f"row {seq} ({shown(kind)}): it holds a number that is none") from None
     return read(seq, engine, kind, text, extra=None)

@@ -136,6 +136,7 @@ MIGRATIONS = (
     ALTER TABLE measurements ADD COLUMN lesson INTEGER NOT NULL DEFAULT 0;
     UPDATE measurements SET lesson = 1 WHERE subject LIKE 'lesson-%';
     """,
+    "DROP INDEX runs_in_order;",
 )
 """Each brings the file from version i to i + 1; the version is SQLite's own `user_version`."""
 

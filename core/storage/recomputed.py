@@ -25,7 +25,7 @@ FROM_ROWS = ("epoch", "epochs", "test")
 NO_EPOCH = 10**9
 
 
-def certificate_fault(run: Run, certificate: Certificate) -> str:
+def certificate_damage(run: Run, certificate: Certificate) -> str:
     """What a run's settings do not make so in its certificate, as the rest of a sentence; empty where all is so."""
     settings = run.settings
     if settings.alignment == Alignment.AS_SHIPPED:
@@ -39,7 +39,7 @@ def certificate_fault(run: Run, certificate: Certificate) -> str:
     return ""
 
 
-def verdict_fault(run: Run, rows: Sequence[Row]) -> str:
+def verdict_damage(run: Run, rows: Sequence[Row]) -> str:
     """What a run's rows and settings do not make so in its verdict, as the rest of a sentence; empty where all is so.
 
     The rows are sound, each for itself; where none says anything of fairness, nothing is wrong.
@@ -52,7 +52,7 @@ def verdict_fault(run: Run, rows: Sequence[Row]) -> str:
     if len(run.lanes) != 2:
         return f"its lanes are {len(run.lanes)}, and it says that two were compared"
     found = _recompute(run, rows)
-    if why := _parting_fault(run, said.parting, found):
+    if why := _parting_damage(run, said.parting, found):
         return why
     for name in ("bounds", "epochs", "tested", "complete", "certified", "loss_difference", "accuracy_difference"):
         if (value := getattr(said, name)) != (made := getattr(found, name)):
@@ -60,7 +60,7 @@ def verdict_fault(run: Run, rows: Sequence[Row]) -> str:
     for name in ("first_losses_difference", "step_loss_difference"):  # older files do not have the first
         if name in written and not getattr(said, name) >= (least := getattr(found, name)):
             return _other(name, getattr(said, name), f"{least} or more")
-    return _steps_fault(run, rows, said, found) or _weights_fault(said) or _state_fault(said)
+    return _steps_damage(run, rows, said, found) or _weights_damage(said) or _state_damage(said)
 
 
 def _recompute(run: Run, rows: Sequence[Row]) -> Verdict:
@@ -84,7 +84,7 @@ def _other(name: str, said: object, made: object) -> str:
 # --- where the lanes parted ------------------------------------------------------------------------------
 
 
-def _parting_fault(run: Run, said: Parting | None, found: Verdict) -> str:
+def _parting_damage(run: Run, said: Parting | None, found: Verdict) -> str:
     rows = found.parting
     if said is None:
         return f"its lanes are said not to have parted, and its rows part {_where(rows)}" if rows else ""
@@ -123,7 +123,7 @@ def _where(parting: Parting) -> str:
 # --- what only limits can be known of --------------------------------------------------------------------
 
 
-def _steps_fault(run: Run, rows: Sequence[Row], said: Verdict, found: Verdict) -> str:
+def _steps_damage(run: Run, rows: Sequence[Row], said: Verdict, found: Verdict) -> str:
     """A step counts once for both lanes. A run that came to its end without a parting compared all of them."""
     most = _most_steps(run, rows, found.epochs)
     if said.complete and (said.parting is None or not said.parting.epoch) and said.steps != most:
@@ -151,7 +151,7 @@ def _steps_per_epoch(run: Run) -> int:
     return -(-DATASETS[run.settings.dataset].training_split // run.settings.batch_size)
 
 
-def _weights_fault(said: Verdict) -> str:
+def _weights_damage(said: Verdict) -> str:
     if said.weighed and not said.complete:
         return "its lanes did not both finish, and it says that their weights were compared"
     if not said.weighed and (said.apart or said.weight_difference):
@@ -161,7 +161,7 @@ def _weights_fault(said: Verdict) -> str:
     return ""
 
 
-def _state_fault(said: Verdict) -> str:
+def _state_damage(said: Verdict) -> str:
     unweighed = said.complete and not said.weighed
     made = state_of(said.parting is not None, said.certified, unweighed, said.bounds is not None, said.steps)
     return "" if said.state == made else f"its lanes are said to be {said.state}, and its rows make them {made}"

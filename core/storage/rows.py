@@ -14,7 +14,7 @@ from core.protocol.messages import Built, Epoch, Preparing, Ready, Result, Step
 from core.storage.database import State
 
 
-class Unsound(ValueError):
+class Damage(ValueError):
     """A run or a row that cannot be: the rest of a sentence, without its stop."""
 
 
@@ -143,7 +143,7 @@ def to_text(event: RowEvent) -> str:
 
 
 def read(seq: int, engine: str, kind: str, text: str, extra: Literal["ignore"] | None = "ignore") -> Row:
-    """A row of one of the `KINDS` from its text; what it lacks has its default. Raises `Unsound`.
+    """A row of one of the `KINDS` from its text; what it lacks has its default. Raises `Damage`.
 
     `extra`: what becomes of fields that are not known; None leaves it to the kind.
     """
@@ -152,10 +152,10 @@ def read(seq: int, engine: str, kind: str, text: str, extra: Literal["ignore"] |
         return Row(seq, engine, _ADAPTERS[kind].validate_json(given, strict=True, extra=extra), text)
     except ValidationError as error:
         if error.errors()[0]["type"] not in ("json_invalid", "dataclass_type"):
-            raise Unsound(f"row {seq} ({shown(kind)}): {in_words(error)}") from None
+            raise Damage(f"row {seq} ({shown(kind)}): {in_words(error)}") from None
     except (ValueError, TypeError, AttributeError, RecursionError):  # no text, or of another form
         pass
-    raise Unsound(f"row {seq} holds no JSON object")
+    raise Damage(f"row {seq} holds no JSON object")
 
 
 def _completed(engine: str, kind: str, text: str) -> str:

@@ -36,7 +36,7 @@ from core.storage.records import (
     read_recordings,
     said_at_the_end,
 )
-from core.storage.rows import KINDS, Entry, LaneChanged, Row, RunChanged, Unsound, flat, read, to_text
+from core.storage.rows import KINDS, Damage, Entry, LaneChanged, Row, RunChanged, flat, read, to_text
 from core.storage.soundness import run_of
 
 ALL_ROWS = 10**9
@@ -126,13 +126,13 @@ class Store(Database):
 
     def delete(self, run_id: str) -> None:
         """Removes a run that may go: its rows in one commit, then its files. Raises `UnknownRun`."""
-        if self.held(run_id)[1]:
+        if self.owner_and_obstacle(run_id)[1]:
             return
         with self.writing() as connection:
             connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
         shutil.rmtree(self.data_dir / "runs" / run_id, ignore_errors=True)
 
-    def held(self, run_id: str) -> tuple[str, str]:
+    def owner_and_obstacle(self, run_id: str) -> tuple[str, str]:
         """Whose a run is, and why it cannot be deleted: empty where it can, as a damaged one. Raises `UnknownRun`."""
         try:
             run = self.run(run_id)
@@ -290,9 +290,9 @@ class Store(Database):
         for line in found:
             try:
                 sound.append(run_of(line, tuple(lanes[line["id"]])))
-            except Unsound as unsound:
+            except Damage as damage:
                 if damaged is not None:
-                    damaged.append(Damaged(str(line["id"]), str(unsound)))
+                    damaged.append(Damaged(str(line["id"]), str(damage)))
         return sound
 
     def rows(self, run_id: str, after: int = 0, limit: int = 5000, steps: bool = True) -> list[Row]:
@@ -305,8 +305,8 @@ class Store(Database):
             return [row for row in recording.rows if row.seq > after and (steps or row.kind != "step")][:limit]
         try:
             return [read(*line) for line in self._lines(run_id, after, limit, steps) if line[2] in KINDS]
-        except Unsound as unsound:
-            raise DamagedRun(Damaged(run_id, str(unsound))) from None
+        except Damage as damage:
+            raise DamagedRun(Damaged(run_id, str(damage))) from None
 
     def rows_as_json(self, run_id: str, after: int = 0, limit: int = ALL_ROWS) -> list[dict[str, Any]]:
         """The same rows for a browser, as they were written: none of them becomes a value. Raises as `rows`."""

@@ -22,17 +22,17 @@ from core.experiment.parity import Certificate
 from core.experiment.settings import InvalidSettings, TrainSettings
 from core.protocol.messages import Built, Epoch, Ready, Result, Step
 from core.storage.database import ENDED_STATES, OPEN_STATES, StoreError
-from core.storage.recomputed import certificate_fault, verdict_fault
+from core.storage.recomputed import certificate_damage, verdict_damage
 from core.storage.records import Damaged, DamagedRun, Lane, Run
 from core.storage.rows import (
     LANES_KINDS,
     RUNS_KINDS,
+    Damage,
     DrawnMeanwhile,
     LaneChanged,
     Provenance,
     Row,
     RunChanged,
-    Unsound,
 )
 
 MOST_LETTERS = 20_000
@@ -54,23 +54,23 @@ ONCE = (Ready, Built, Result, Provenance, Certificate, Verdict, DrawnMeanwhile)
 
 
 def moment(name: str, text: object) -> datetime:
-    """A stored time. Raises `Unsound` where there is no such day or hour, or none of this age."""
+    """A stored time. Raises `Damage` where there is no such day or hour, or none of this age."""
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         found = None
     if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
-        raise Unsound(f"{name} is {shown(text)}, which is no date and time")
+        raise Damage(f"{name} is {shown(text)}, which is no date and time")
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def run_of(line: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
-    """A run from its line of the table of runs, checked. Raises `Unsound`."""
+    """A run from its line of the table of runs, checked. Raises `Damage`."""
     try:
         settings, machine = json.loads(line["settings"]), json.loads(line["machine"])
         fairness = from_fields(json.loads(line["fairness"]))
     except (ValueError, TypeError, LookupError, RecursionError):
-        raise Unsound("its settings, its machine or its verdict cannot be read") from None
+        raise Damage("its settings, its machine or its verdict cannot be read") from None
     found = Run(
         id=line["id"],
         created_at=line["created_at"],
@@ -94,64 +94,64 @@ def run_of(line: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
 
 
 def check_listed(run: Run) -> None:
-    """What every list reads of a run. Raises `Unsound`."""
+    """What every list reads of a run. Raises `Damage`."""
     for name in ("created_at", "started_at", "ended_at"):
         if name == "created_at" or getattr(run, name) is not None:
             moment(name, getattr(run, name))
     if run.state not in OPEN_STATES + ENDED_STATES:
-        raise Unsound(f"its state is {shown(run.state)}, which is none")
+        raise Damage(f"its state is {shown(run.state)}, which is none")
     if run.source not in ("here", "recorded", "imported"):
-        raise Unsound(f"its source is {shown(run.source)}, which is none")
+        raise Damage(f"its source is {shown(run.source)}, which is none")
     if not all(isinstance(text, str) for text in (run.reason, run.name, run.note, run.visitor)):
-        raise Unsound("its name, note or reason is no text")
+        raise Damage("its name, note or reason is no text")
     words = (run.machine.get("processor"), run.machine.get("cores")) if isinstance(run.machine, dict) else ()
     if not words or (run.source != "here" and not (isinstance(words[0], str) and isinstance(words[1], int))):
-        raise Unsound("its machine is not described")
+        raise Damage("its machine is not described")
     if tuple(lane.engine for lane in run.lanes) != run.settings.engines:
-        raise Unsound("its lanes are not the engines of its settings")
+        raise Damage("its lanes are not the engines of its settings")
     for lane in run.lanes:
         figures = [value for value in (lane.test_loss, lane.test_accuracy) if value is not None]
         if not all(isinstance(value, int | float) and math.isfinite(value) for value in figures):
-            raise Unsound(f"the test result of {shown(lane.engine)} is no number")
+            raise Damage(f"the test result of {shown(lane.engine)} is no number")
 
 
 def settings_of(stored: object) -> TrainSettings:
-    """A run's settings from the values that were stored, which name its engines at least. Raises `Unsound`."""
+    """A run's settings from the values that were stored, which name its engines at least. Raises `Damage`."""
     if not isinstance(stored, dict):
-        raise Unsound("its settings are none")
+        raise Damage("its settings are none")
     engines = stored.get("engines")
     if not isinstance(engines, list) or not engines or not all(isinstance(engine, str) for engine in engines):
-        raise Unsound(f"its engines are {shown(engines)}")
+        raise Damage(f"its engines are {shown(engines)}")
     try:
         return TrainSettings.of_store(stored)
     except InvalidSettings as error:
-        raise Unsound(f"its settings cannot be: {str(error).rstrip('.')}") from None
+        raise Damage(f"its settings cannot be: {str(error).rstrip('.')}") from None
 
 
 def check_times(run: Run) -> None:
-    """A run that has ended was asked for, began and ended in this order, and not in the future. Raises `Unsound`."""
+    """A run that has ended was asked for, began and ended in this order, and not in the future. Raises `Damage`."""
     told = [(name, getattr(run, name)) for name in ("created_at", "started_at", "ended_at")]
     times = [(name, moment(name, text)) for name, text in told if text is not None]
     for (before, earlier), (after, later) in pairwise(times):
         if later < earlier:
-            raise Unsound(f"{after} is before {before}")
+            raise Damage(f"{after} is before {before}")
     last, latest = times[-1]
     if latest > datetime.now(UTC) + CLOCKS_DIFFER:
-        raise Unsound(f"{last} is {shown(told[len(times) - 1][1])}, which is still to come")
+        raise Damage(f"{last} is {shown(told[len(times) - 1][1])}, which is still to come")
     if run.ended_at is None or (run.state == "finished" and run.started_at is None):
-        raise Unsound(f"it is {run.state}, but not said to have {'ended' if run.ended_at is None else 'started'}")
+        raise Damage(f"it is {run.state}, but not said to have {'ended' if run.ended_at is None else 'started'}")
 
 
 # --- its rows -------------------------------------------------------------------------------------------
 
 
-def fault(run: Run, rows: Sequence[Row]) -> str:
+def damage_of(run: Run, rows: Sequence[Row]) -> str:
     """What is wrong with a run or its rows, as the rest of a sentence; empty where nothing is found."""
     try:
         check_listed(run)
         check_rows(run, rows)
-    except Unsound as unsound:
-        return str(unsound)
+    except Damage as damage:
+        return str(damage)
     return ""
 
 
@@ -166,36 +166,36 @@ def blaming(rows: Callable[[Run], Sequence[Row]], *runs: Run) -> Iterator[None]:
     except StoreError:
         raise
     except Exception as error:
-        found = [Damaged(run.id, why) for run in runs if (why := fault(run, rows(run)))]
+        found = [Damaged(run.id, why) for run in runs if (why := damage_of(run, rows(run)))]
         if not found:
             raise
         raise DamagedRun(*found) from error
 
 
 def check_rows(run: Run, rows: Sequence[Row]) -> None:
-    """Every row for itself, then with those before it, then what they add up to. Raises `Unsound`."""
+    """Every row for itself, then with those before it, then what they add up to. Raises `Damage`."""
     seen = _Seen(run)
     for row in rows:
         try:
             _check_row(run, row)
             seen.take(row)
-        except Unsound as unsound:
-            raise Unsound(f"row {row.seq} ({shown(row.kind)}): {unsound}") from None
+        except Damage as damage:
+            raise Damage(f"row {row.seq} ({shown(row.kind)}): {damage}") from None
     if not run.live:
         seen.close()
-    if why := verdict_fault(run, rows):
-        raise Unsound(why)
+    if why := verdict_damage(run, rows):
+        raise Damage(why)
 
 
 def _check_row(run: Run, row: Row) -> None:
     kinds = LANES_KINDS if row.engine else RUNS_KINDS
     if row.kind not in kinds or row.engine not in ("", *run.settings.engines):
-        raise Unsound(f"no such row of {shown(row.engine) if row.engine else 'the run itself'} can be")
+        raise Damage(f"no such row of {shown(row.engine) if row.engine else 'the run itself'} can be")
     for name, value in _values("", row.as_json()):
         _check_value(name, value)
     dataset = DATASETS[run.settings.dataset]
     if isinstance(row.event, Step | Epoch) and not 1 <= row.event.epoch <= run.settings.epochs:
-        raise Unsound(f"epoch {row.event.epoch} is not one of {run.settings.epochs}")
+        raise Damage(f"epoch {row.event.epoch} is not one of {run.settings.epochs}")
     match row.event:
         case Certificate():
             _check_certificate(run, row.event, row.as_json().get("passed"))
@@ -219,29 +219,29 @@ def _values(name: str, value: object) -> Iterator[tuple[str, object]]:
 
 def _check_value(name: str, value: object) -> None:
     if isinstance(value, str) and len(value) > MOST_LETTERS:
-        raise Unsound(f"{shown(name)} has {len(value):,} letters, and {MOST_LETTERS:,} are the most")
+        raise Damage(f"{shown(name)} has {len(value):,} letters, and {MOST_LETTERS:,} are the most")
     if isinstance(value, int | float) and not isinstance(value, bool):
         low, high = RANGES.get(name.rpartition("_")[2], ANY_NUMBER)
         if not low <= value <= high:
-            raise Unsound(f"{shown(name)} is {shown(value)}, and must be from {low:,g} to {high:,g}")
+            raise Damage(f"{shown(name)} is {shown(value)}, and must be from {low:,g} to {high:,g}")
 
 
 def _check_certificate(run: Run, certificate: Certificate, passed: object) -> None:
     if passed is not certificate.passed:
         within = "within their bounds" if certificate.passed else "above a bound"
-        raise Unsound(f"passed is {shown(passed)}, and the differences are {within}")
-    if why := certificate_fault(run, certificate):
-        raise Unsound(why)
+        raise Damage(f"passed is {shown(passed)}, and the differences are {within}")
+    if why := certificate_damage(run, certificate):
+        raise Damage(why)
 
 
 def _check_points(step: Step, steps: int) -> None:
     """`steps`: how many the batch size makes of the training images, the last and smaller one included."""
     if step.steps_per_epoch not in (steps - 1, steps) or step.steps_per_epoch < 1:
-        raise Unsound(f"steps_per_epoch is {step.steps_per_epoch}, and this batch size makes {steps}")
+        raise Damage(f"steps_per_epoch is {step.steps_per_epoch}, and this batch size makes {steps}")
     before = 0.0
     for point in step.points:
         if len(point) != 2 or point[0] != int(point[0]) or not before < point[0] <= step.steps_per_epoch:
-            raise Unsound(f"{shown(point)} is no step with its loss")
+            raise Damage(f"{shown(point)} is no step with its loss")
         _check_value("loss", point[1])
         before = point[0]
 
@@ -249,17 +249,17 @@ def _check_points(step: Step, steps: int) -> None:
 def _check_result(result: Result, dataset: Dataset) -> None:
     confusion = result.confusion
     if [len(line) for line in confusion] != [CLASSES] * CLASSES or min(map(min, confusion)) < 0:
-        raise Unsound(f"confusion is no table of {CLASSES} by {CLASSES} counts")
+        raise Damage(f"confusion is no table of {CLASSES} by {CLASSES} counts")
     if (total := sum(map(sum, confusion))) != dataset.test_images:
-        raise Unsound(f"confusion counts {shown(total)} images, and the data set has {dataset.test_images:,}")
+        raise Damage(f"confusion counts {shown(total)} images, and the data set has {dataset.test_images:,}")
     right = sum(confusion[digit][digit] for digit in range(CLASSES)) / total
     # Two images: an evaluation in other batches may round a tie the other way.
     if abs(right - result.test_accuracy) > 2.5 / total:
-        raise Unsound(f"test_accuracy is {shown(result.test_accuracy)}, and confusion makes it {right:g}")
+        raise Damage(f"test_accuracy is {shown(result.test_accuracy)}, and confusion makes it {right:g}")
     for name, ending in (("weights_file", "safetensors"), ("predictions_file", "npz")):
         file = getattr(result, name)
         if not re.fullmatch(rf"[a-z0-9-]{{1,40}}\.{ending}", file):  # a file of the run's own folder
-            raise Unsound(f"{name} is {shown(file)}, which is no name of such a file")
+            raise Damage(f"{name} is {shown(file)}, which is no name of such a file")
 
 
 @dataclass
@@ -276,24 +276,24 @@ class _Seen:
     seq: int = 0
 
     def take(self, row: Row) -> None:
-        """One more row, which must follow from those before it. Raises `Unsound`."""
+        """One more row, which must follow from those before it. Raises `Damage`."""
         if row.seq <= self.seq:
-            raise Unsound(f"it comes after row {self.seq}: rows are numbered upwards, each once")
+            raise Damage(f"it comes after row {self.seq}: rows are numbered upwards, each once")
         self.seq = row.seq
         event, engine = row.event, row.engine
         if isinstance(event, ONCE) and (engine, row.kind) in self.kinds:
-            raise Unsound("it comes twice")
+            raise Damage("it comes twice")
         self.kinds.add((engine, row.kind))
         done = self.epochs.get(engine, 0)
         if isinstance(event, Step | Epoch) and event.epoch != done + 1:
-            raise Unsound(f"epoch {event.epoch} comes after epoch {done}")
+            raise Damage(f"epoch {event.epoch} comes after epoch {done}")
         match event:
             case Epoch():
                 self.epochs[engine] = done + 1
                 self.steps[engine] = 0
             case Step(points=[[first, *_], *_] as points):
                 if first <= self.steps.get(engine, 0):
-                    raise Unsound(f"step {first:g} comes twice")
+                    raise Damage(f"step {first:g} comes twice")
                 self.steps[engine] = points[-1][0]
             case LaneChanged() | RunChanged():
                 self.states[engine] = event.state
@@ -301,23 +301,23 @@ class _Seen:
                 self.results[engine] = event
 
     def close(self) -> None:
-        """How the run and its lanes are said to have ended is how their rows say so. Raises `Unsound`."""
+        """How the run and its lanes are said to have ended is how their rows say so. Raises `Damage`."""
         if (state := self.states.get("", self.run.state)) != self.run.state:
-            raise Unsound(f"the run is {self.run.state}, and its last row says {shown(state)}")
+            raise Damage(f"the run is {self.run.state}, and its last row says {shown(state)}")
         for lane in self.run.lanes:
             self._check_lane(lane)
             if self.run.state == "finished" and lane.state != "finished":
-                raise Unsound(f"the run is finished, and its lane {shown(lane.engine)} is {shown(lane.state)}")
+                raise Damage(f"the run is finished, and its lane {shown(lane.engine)} is {shown(lane.state)}")
 
     def _check_lane(self, lane: Lane) -> None:
         name = f"the lane {shown(lane.engine)}"
         if (state := self.states.get(lane.engine, lane.state)) != lane.state:
-            raise Unsound(f"{name} is {shown(lane.state)}, and its last row says {shown(state)}")
+            raise Damage(f"{name} is {shown(lane.state)}, and its last row says {shown(state)}")
         result = self.results.get(lane.engine)
         if lane.state == "finished" and (result is None or not self.epochs.get(lane.engine)):
-            raise Unsound(f"{name} is finished, and has no {'result' if result is None else 'epoch'}")
+            raise Damage(f"{name} is finished, and has no {'result' if result is None else 'epoch'}")
         for figure in ("test_loss", "test_accuracy"):
             said = getattr(result, figure) if result else None
             if getattr(lane, figure) != said:
                 has = f"its result says {said}" if result else "it has no result"
-                raise Unsound(f"{name} has the {figure} {shown(getattr(lane, figure))}, and {has}")
+                raise Damage(f"{name} has the {figure} {shown(getattr(lane, figure))}, and {has}")

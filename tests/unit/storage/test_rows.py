@@ -8,6 +8,7 @@ from core.experiment.fairness import Verdict
 from core.protocol.messages import Preparing
 from core.storage.rows import (
     KINDS,
+    Damage,
     DrawnMeanwhile,
     Entry,
     LaneChanged,
@@ -15,7 +16,6 @@ from core.storage.rows import (
     Row,
     RowEvent,
     RunChanged,
-    Unsound,
     read,
     to_text,
 )
@@ -47,18 +47,18 @@ def test_what_a_newer_version_wrote_is_passed_on_and_not_read() -> None:
     row = read(1, "", "run", json.dumps(written))
     assert row.event == RunChanged("running")
     assert row.as_json()["colour"] == "blue"
-    with pytest.raises(Unsound, match="colour is no field that can be"):
+    with pytest.raises(Damage, match="colour is no field that can be"):
         read(1, "", "run", json.dumps(written), extra=None)
 
 
 @pytest.mark.parametrize("text", ["", "[1", "[]", "7", '"x"', "null", "[" * 100_000])
 @pytest.mark.parametrize("kind", ["ready", "epoch", "certificate"])
 def test_a_row_that_is_no_object_is_said(kind: str, text: str) -> None:
-    with pytest.raises(Unsound, match=r"^row 3 holds no JSON object$"):
+    with pytest.raises(Damage, match=r"^row 3 holds no JSON object$"):
         read(3, "keras", kind, text)
 
 
 def test_a_field_of_another_type_is_said() -> None:
     text = to_text(epoch()).replace('"train_s": 2.0', '"train_s": "long"')
-    with pytest.raises(Unsound, match=r"^row 3 \(epoch\): train_s is long: input should be a valid number"):
+    with pytest.raises(Damage, match=r"^row 3 \(epoch\): train_s is long: input should be a valid number"):
         read(3, "keras", "epoch", text)
