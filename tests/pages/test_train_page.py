@@ -539,7 +539,7 @@ def test_a_finished_run_suggests_one_next_run_whose_link_fills_in_the_fields(
 def test_what_may_not_be_started_here_is_not_suggested(
     finished_page: TrainPage, launcher: StandInLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launcher, "limits", Limits.model_construct(epochs=2))
+    monkeypatch.setattr(launcher.admission, "_limits", Limits.model_construct(epochs=2))
     assert not [link for link in finished_page.run().app.get("page_link") if link.proto.label.startswith("Try next: ")]
 
 
