@@ -1,4 +1,4 @@
-"""Runs a listing as it stands and writes how long each epoch trained: `python -P timed_script.py ENGINE SCRIPT OUT`.
+"""Runs a listing as it stands and writes what epochs' training took: `python -P timed_script.py ENGINE SCRIPT OUT`.
 
 The script is not edited. Two of its framework's methods note the time and then do what they always do: the one
 with which an epoch's training begins, and the one with which the evaluation after it begins. So imports, data
@@ -15,21 +15,22 @@ from typing import Any
 
 
 class EpochTimes:
-    """Seconds of training, epoch by epoch."""
+    """What training took, epoch by epoch: `train_s` by the clock, `cpu_s` of processor time over all threads."""
 
     def __init__(self) -> None:
-        self.seconds: list[float] = []
-        self._began: float | None = None
+        self.took: list[dict[str, float]] = []
+        self._began: tuple[float, float] | None = None
 
     def begin(self) -> None:
         """Training begins, if it has not begun before."""
         if self._began is None:
-            self._began = time.perf_counter()
+            self._began = time.perf_counter(), time.process_time()
 
     def end(self) -> None:
         """Training ends, where it had begun."""
         if self._began is not None:
-            self.seconds.append(time.perf_counter() - self._began)
+            wall, cpu = self._began
+            self.took.append({"train_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu})
             self._began = None
 
 
@@ -75,11 +76,11 @@ def watch_torch(times: EpochTimes) -> None:
 
 
 def main(engine: str, script: str, out: str) -> None:
-    """Runs the script to its end, then writes the times as a JSON list."""
+    """Runs the script to its end, then writes what its epochs took as a JSON list."""
     times = EpochTimes()
     {"keras": watch_keras, "torch": watch_torch}[engine](times)
     runpy.run_path(script, run_name="__main__")
-    Path(out).write_text(json.dumps(times.seconds))
+    Path(out).write_text(json.dumps(times.took))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ Rows carry no wall time, so some benchmarks need a process' own clock. Each vari
 function of one module once that is imported, and names the file that takes a JSON line each time, with the Unix time:
 `BENCH_EPOCH_CLOCK` the worker's `core.protocol.lines.encode`, which every event passes on its way out, before an
 `epoch` goes; `BENCH_COMMIT_CLOCK` the web process' `core.storage.runs.Store.append`, after each commit, with the last
-`seq` that is then there to be read. Nothing else is changed. Stands alone: it imports nothing of the project.
+`seq` that is then there to be read; `BENCH_STEP_CLOCK` the training of the two stock engines, after each epoch, with
+the seconds that it took and those within them that our own code took, which hears of every step. Nothing else is
+changed. Stands alone: it imports nothing of the project.
 """
 
 import importlib.machinery
@@ -44,10 +46,45 @@ def note_commits(store: ModuleType, path: str) -> None:
     store.Store.append = timed_append
 
 
-CLOCKS: dict[str, tuple[str, Callable[[ModuleType, str], None]]] = {
-    "BENCH_EPOCH_CLOCK": ("core.protocol.lines", note_epochs),
-    "BENCH_COMMIT_CLOCK": ("core.storage.runs", note_commits),
-}
+def note_steps(engines: ModuleType, path: str) -> None:
+    """Wraps what hears of a step and the epoch around it: one line an epoch, appended to the file at `path`."""
+    own_s = 0.0
+
+    def timed(call: Callable[..., Any]) -> Callable[..., Any]:
+        def timed_call(*given: Any, **named: Any) -> Any:
+            nonlocal own_s
+            began = time.perf_counter()
+            try:
+                return call(*given, **named)
+            finally:
+                own_s += time.perf_counter() - began
+
+        return timed_call
+
+    callback = getattr(engines, "Watch", None)
+    if callback is not None:  # Keras calls it, and it takes the loss from Keras' logs
+        callback.on_train_batch_end = timed(callback.on_train_batch_end)
+    engine = engines.TorchEngine if callback is None else engines.KerasFit
+    train_epoch = engine.train_epoch
+
+    def timed_epoch(self: Any, epoch: int, on_step: Any) -> Any:
+        nonlocal own_s
+        own_s, began = 0.0, time.perf_counter()
+        trained = train_epoch(self, epoch, timed(on_step) if callback is None else on_step)
+        took = {"engine": self.name, "epoch": epoch, "own_s": own_s, "train_s": time.perf_counter() - began}
+        with open(path, "a") as file:
+            file.write(json.dumps(took) + "\n")
+        return trained
+
+    engine.train_epoch = timed_epoch
+
+
+CLOCKS: list[tuple[str, str, Callable[[ModuleType, str], None]]] = [
+    ("BENCH_EPOCH_CLOCK", "core.protocol.lines", note_epochs),
+    ("BENCH_COMMIT_CLOCK", "core.storage.runs", note_commits),
+    ("BENCH_STEP_CLOCK", "core.worker.engines.keras_fit", note_steps),
+    ("BENCH_STEP_CLOCK", "core.worker.engines.torch", note_steps),
+]
 
 
 class Finder:
@@ -73,6 +110,6 @@ class Finder:
         return spec
 
 
-for variable, (watched, wrap) in CLOCKS.items():
+for variable, watched, wrap in CLOCKS:
     if variable in os.environ:
         sys.meta_path.insert(0, Finder(watched, wrap, os.environ[variable]))
