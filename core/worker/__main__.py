@@ -29,6 +29,7 @@ from core.experiment.weights import save_weights
 from core.protocol import messages
 from core.protocol.messages import Command
 from core.protocol.stdio import Outbox, connect, leave, one_line, refuse
+from core.worker import tuning
 from core.worker.engines.base import EngineError, certificate_part, module_of
 from core.worker.inference import LoadedModels
 
@@ -155,9 +156,15 @@ class Worker:
         self._load()
         began = time.perf_counter()
         self.engine.feed(self.arrays.train_images, self.arrays.train_labels)
+        fed_s = time.perf_counter() - began
+        kept = Path(self.order.data_dir) / tuning.FOLDER
+        tuned = tuning.tune(self.engine, self.settings, self.order.threads, kept, self.stop.is_set)
+        if self.stop.is_set():
+            raise Stopping
+        began = time.perf_counter()
         self.engine.build(self.settings, self._start())
-        built_s = time.perf_counter() - began
-        summary, parameters = self.engine.summary(), self.engine.parameters()
+        built_s = fed_s + time.perf_counter() - began
+        summary, parameters = "\n\n".join(filter(None, (self.engine.summary(), tuned))), self.engine.parameters()
         self.outbox.send(messages.Built(self.data_s, built_s, parameters, summary, self.device))
 
     def _epoch(self, epoch: int) -> bool:

@@ -28,6 +28,7 @@ from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.weights import load_weights, save_weights
 from core.protocol import lines, messages
 from core.protocol.stdio import Outbox
+from core.worker import tuning
 from core.worker.__main__ import Worker
 from core.worker.engines.base import Engine, EngineError, Floats, certificate_part, module_of
 
@@ -240,6 +241,24 @@ class Probe:
         }
         built = {"parameters": engine.parameters(), "summary": engine.summary(), "weights": weights}
         return built | {"steps_at_once": engine.steps_at_once}
+
+    def tuned(self) -> Answer:
+        """What two runs say of their tuning, and each one's first losses, as those of a run without it."""
+        settings, folder = TrainSettings.parse({}), Path(tempfile.mkdtemp(dir=self._out_dir))
+        said, losses = [], []
+        for _ in range(2):
+            engine: Engine = self._class(self._name)
+            engine.feed(self._arrays.train_images, self._arrays.train_labels)
+            with mock.patch.multiple(tuning, BUDGET_S=0, BUSY_SHARE=9):
+                said.append(tuning.tune(engine, settings, 0, folder, lambda: False))
+            engine.build(settings, None)
+            losses.append(self._trained(engine, 1, 10)[0]["losses"])
+        untuned: Engine = self._class(self._name)
+        untuned.form = engine.form
+        untuned.feed(self._arrays.train_images, self._arrays.train_labels)
+        untuned.build(settings, None)
+        losses.append(self._trained(untuned, 1, 10)[0]["losses"])
+        return {"forms": engine.forms(settings), "form": engine.form, "said": said, "losses": losses}
 
     def training(self, epochs: int = 1, stop_after: int = 0, **settings: Any) -> list[Answer]:
         """Epochs of training."""

@@ -240,6 +240,22 @@ def test_a_variant_takes_the_steps_of_its_stock_engine(processes: Processes, var
     assert variants == pytest.approx(stocks, rel=1e-4)
 
 
+@pytest.mark.parametrize("variant", ["keras-tuned", "torch-tuned"])
+def test_a_tuned_engine_says_what_it_took_keeps_it_and_trains_as_without(processes: Processes, variant: str) -> None:
+    tuned = processes[variant].ask("tuned")
+    first, again = tuned["said"]
+    assert tuned["forms"][0] == "as shipped"
+    assert first.startswith(f"Tuned on this machine: {tuned['form']}.\n")
+    assert all(f"  {form}\n" in first for form in tuned["forms"])
+    assert "\nMeasured before this run, on " in first
+    assert again == first.replace("before this run", "earlier")
+    tuned_now, kept, untuned = tuned["losses"]
+    assert len(tuned_now) == 10
+    # Dropout included: which masks are drawn is as it would have been, too.
+    assert kept == pytest.approx(tuned_now, rel=1e-5)
+    assert untuned == pytest.approx(tuned_now, rel=1e-5)
+
+
 def test_dropout_is_on_while_training(framework: Asked) -> None:
     """With nothing moved, dropout alone parts the losses of the same order."""
     first = framework.ask("training", alignment="same-start", dropout=0, stop_after=1)[0]["losses"]

@@ -281,3 +281,6 @@ def test_every_tuning_step_is_timed_against_the_first(printed: Printed, side: st
     assert table[0][2] == "1.00"
     assert all(name.startswith("+ ") for name, _, _ in table[1:])
     assert "median of 4 runs" in said
+    fastest = re.findall(r"^fastest on this machine: (.+)$", said, re.MULTILINE)
+    assert fastest
+    assert dict((name, rate) for name, _, rate in table)[fastest[0]] == max(rate for *_, rate in table)

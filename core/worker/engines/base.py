@@ -57,8 +57,21 @@ class Engine(ABC):
     have then been taken.
     """
 
+    settings: TrainSettings
+    """Of the run; set by `build`."""
+
+    form = ""
+    """Which of `forms` the next `build` takes."""
+
+    not_tried: tuple[str, ...] = ()
+    """Lines for the run's summary: what is no form of this engine, and why."""
+
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def forms(self, settings: TrainSettings) -> tuple[str, ...]:
+        """In words, the ways to compute the same function, the stock engine's first; empty where there is but one."""
+        return ()
 
     @staticmethod
     @abstractmethod

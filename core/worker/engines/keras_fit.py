@@ -128,8 +128,7 @@ class KerasFit(Engine):
     def _watch(self, on_step: OnStep) -> Any:
         return Watch(on_step)
 
-    @staticmethod
-    def _layers(dropout: float) -> list[Any]:
+    def _layers(self, dropout: float) -> list[Any]:
         made: list[Any] = []
         for layer in network.LAYERS:
             match layer:

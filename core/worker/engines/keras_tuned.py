@@ -5,6 +5,7 @@ import os
 os.environ["KERAS_BACKEND"] = "tensorflow"  # again: this file imports Keras before the stock engine's does
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -50,25 +51,48 @@ class GroupWatch(Watch):
                 return
 
 
+@dataclass(frozen=True)
+class Form:
+    """One way to build and compile the network."""
+
+    pool_first: bool
+    grouped: bool
+    """Whether an execution takes several steps."""
+    jit: bool | str
+
+
+FORMS = {
+    "as shipped": Form(pool_first=False, grouped=False, jit="auto"),
+    "several steps an execution, no XLA": Form(pool_first=False, grouped=True, jit=False),
+    "pool before ReLU, several steps an execution, no XLA": Form(pool_first=True, grouped=True, jit=False),
+    "pool before ReLU, several steps an execution, XLA": Form(pool_first=True, grouped=True, jit=True),
+}
+
+
 class KerasTunedEngine(KerasEngine):
-    """`keras-tuned`: max-pool before ReLU, several steps an execution, no XLA on the CPU."""
+    """`keras-tuned`: max-pool before ReLU, several steps an execution and XLA on or off, whatever is fastest here."""
+
+    form = "pool before ReLU, several steps an execution, no XLA"
+
+    def forms(self, settings: TrainSettings) -> tuple[str, ...]:
+        return tuple(FORMS)
 
     def use_device(self, device: str, threads: int) -> str:
         self.device = device
         return super().use_device(device, threads)
 
     def build(self, settings: TrainSettings, start: Mapping[str, Floats] | None) -> None:
-        self.steps_at_once = settings.steps_per_execution
-        # Left to itself Keras takes XLA on the CPU, too, where TensorFlow sees a GPU that is not used.
-        jit: bool | str = False if self.device == "cpu" else "auto"
-        self.compile_options = {"steps_per_execution": self.steps_at_once, "jit_compile": jit}
+        form = FORMS[self.form]
+        self.steps_at_once = settings.steps_per_execution if form.grouped else 1
+        self.compile_options = {"steps_per_execution": self.steps_at_once, "jit_compile": form.jit}
         super().build(settings, start)
 
-    @staticmethod
-    def _layers(dropout: float) -> list[Any]:
+    def _layers(self, dropout: float) -> list[Any]:
         """A max-pool of ReLUs is the ReLU of the max-pool, over a quarter of the numbers."""
+        if not FORMS[self.form].pool_first:
+            return super()._layers(dropout)
         made: list[Any] = []
-        for layer in KerasEngine._layers(dropout):
+        for layer in super()._layers(dropout):
             if isinstance(layer, layers.Conv2D):
                 layer.activation = keras.activations.linear
             made.append(layer)
