@@ -99,6 +99,7 @@ def test_a_drawing_that_finds_its_model_gone_is_answered_without_another_stroke(
     for process in psutil.Process(server.process.pid).children(recursive=True):
         if process.cmdline()[-1] == "torch":
             process.kill()
+            process.wait(timeout=10)
     draw(page, PATHS[7], PLACES[0])
     assert answered(page) == "Both read a 7."
 
