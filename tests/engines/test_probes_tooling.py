@@ -57,8 +57,8 @@ def test_backends_run_the_same_network(prepared_data_dir: Path) -> None:
 
 @pytest.fixture(scope="module")
 def debugged(prepared_data_dir: Path) -> Result:
-    """Without times: `torch.compile` needs long for the article's network; and its faults need a C++ compiler."""
-    modes = ["keras-fit", "keras-eager", "torch-eager", "torch-compile"]
+    """Without times, which `torch.compile` needs long for."""
+    modes = ["keras-fit", "keras-eager", "torch-eager"]
     return measured("debugging", prepared_data_dir, modes=modes, hit_steps=4, timed_steps=0)
 
 
@@ -67,9 +67,14 @@ def test_a_breakpoint_stops_at_every_step_where_nothing_is_compiled(debugged: Re
     assert hits["keras-eager"] == hits["torch-eager"] == {"statement": 4, "debugger": 4}
     assert hits["keras-fit"]["debugger"] == 0
     assert 0 < hits["keras-fit"]["statement"] < 4
-    if hits["torch-compile"]:  # a C++ compiler is here
-        assert hits["torch-compile"] == {"statement": 4, "debugger": 0}
     assert shown("debugging", debugged).supports
+
+
+@pytest.mark.more
+def test_a_breakpoint_stops_at_no_step_that_pytorch_has_compiled(prepared_data_dir: Path) -> None:
+    result = measured("debugging", prepared_data_dir, modes=["torch-compile"], hit_steps=4, timed_steps=0)
+    hits = result["modes"]["torch-compile"].get("hits")
+    assert hits in ({"statement": 4, "debugger": 0}, None)  # None without a C++ compiler
 
 
 def test_a_planted_mistake_leads_to_the_users_line(debugged: Result) -> None:
