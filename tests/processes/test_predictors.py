@@ -37,8 +37,8 @@ def trained(launcher: Launcher, seed: int = 0) -> list[Model]:
             lane.engine,
             f"{run_id} {lane.engine}",
             outcome.run.settings,
-            folder / lane.result["weights_file"],
-            lane.result["weights_sha256"],
+            folder / lane.tested.weights_file,
+            lane.tested.weights_sha256,
         )
         for lane in outcome.lanes
     ]
@@ -129,12 +129,12 @@ def test_a_loaded_one_answers_beside_a_run_and_the_run_says_so(launcher: Launche
     assert len(launcher.predictors.ask(models, IMAGES)) == 2
     launcher.stop(run_id)
     rows = list(launcher.follow(run_id))
-    assert gather(launcher.store.run(run_id), rows).beside is not None
+    assert gather(launcher.store.run(run_id), rows).drawn_meanwhile
 
 
 def test_a_run_that_nobody_drew_beside_does_not_say_so(launcher: Launcher) -> None:
     run_id = launcher.submit(settings(epochs=1))
-    assert gather(launcher.store.run(run_id), list(launcher.follow(run_id))).beside is None
+    assert not gather(launcher.store.run(run_id), list(launcher.follow(run_id))).drawn_meanwhile
 
 
 def test_a_run_that_begins_while_a_model_loads_says_so(launcher: Launcher) -> None:
@@ -147,7 +147,7 @@ def test_a_run_that_begins_while_a_model_loads_says_so(launcher: Launcher) -> No
     run_id = launcher.submit(settings(epochs=1))
     wait_for("it has begun", lambda: launcher.store.rows(run_id))
     os.kill(held.pid, signal.SIGCONT)
-    assert gather(launcher.store.run(run_id), list(launcher.follow(run_id))).beside is not None
+    assert gather(launcher.store.run(run_id), list(launcher.follow(run_id))).drawn_meanwhile
 
 
 @pytest.mark.parametrize(

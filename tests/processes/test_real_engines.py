@@ -87,8 +87,8 @@ def test_three_lanes_take_turns_forwards_and_backwards(open_launcher: OpenLaunch
     assert order == [*engines, *reversed(engines), *engines]
     outcome = gather(run, rows)
     for lane in outcome.lanes:
-        assert lane.built["parameters"] == 32_612
-        assert lane.result["test_accuracy"] > 0.8
+        assert lane.built.parameters == 32_612
+        assert lane.tested.test_accuracy > 0.8
         points = [
             step for row in rows if (row.engine, row.kind) == (lane.engine, "step") for step, _ in row.event.points
         ]
