@@ -112,12 +112,12 @@ over 8 epochs. The certificate holds the start far closer."""
 FIRST_STEPS = 10
 
 
+_VERDICT = TypeAdapter(Verdict)
+
+
 def from_fields(fields: Mapping[str, Any] | None) -> Verdict | None:
     """The verdict of a row's fields, or None where there is none. Raises pydantic's `ValidationError`."""
     return None if fields is None else _VERDICT.validate_python(fields)
-
-
-_VERDICT = TypeAdapter(Verdict)
 
 
 def bounds_of(alignment: str, dropout: float) -> Bounds | None:

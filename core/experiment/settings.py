@@ -62,6 +62,8 @@ EVALUATION_BATCH = 200
 The largest activation of such a batch stays below 32 MiB in float64, too: what is larger glibc maps anew at every
 use, and PyTorch then waits for the kernel (docs/fairness.md).
 """
+MOST_UNKNOWN = 3
+"""Names that are no settings are named up to here: a file can hold a million of them."""
 
 
 def missing_module(engine: str) -> str:
@@ -121,6 +123,9 @@ class InvalidSettings(ValueError):
         self.problems = dict(problems)
 
 
+BATCH_SIZE = Number("Batch size", low=1, high=4096, as_cell=lambda size: f"{size:,}")
+
+
 class TrainSettings(BaseModel):
     """One run's settings. Defaults are the article's; limits are checked, never clamped.
 
@@ -130,7 +135,7 @@ class TrainSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
-    batch_size: Annotated[int, Number("Batch size", low=1, high=4096, as_cell=lambda size: f"{size:,}")] = 126
+    batch_size: Annotated[int, BATCH_SIZE] = 126
     epochs: Annotated[int, Number("Epochs", low=1, high=100, as_phrase=_epochs)] = 8
     dropout: Annotated[
         float,
@@ -218,7 +223,7 @@ class TrainSettings(BaseModel):
         except ValidationError as error:
             problems |= {str(e["loc"][0]): e["msg"] for e in error.errors()}
             if "batch_size" in problems and training_split is not None:
-                problems["batch_size"] = NUMBERS["batch_size"].at_most(training_split).why_not(raw["batch_size"])
+                problems["batch_size"] = BATCH_SIZE.at_most(training_split).why_not(raw["batch_size"])
             raise InvalidSettings(problems) from None
         if problems:
             raise InvalidSettings(problems)
@@ -284,10 +289,6 @@ DEFAULTS: Mapping[str, Any] = TrainSettings().as_json()
 def in_order(*first: str, last: Sequence[str] = ()) -> list[str]:
     """The names of all settings: these first, these last, every other one in between."""
     return [*first, *(name for name in SETTINGS if name not in (*first, *last)), *last]
-
-
-MOST_UNKNOWN = 3
-"""Names that are no settings are named up to here: a file can hold a million of them."""
 
 
 def no_engine(name: object) -> str:

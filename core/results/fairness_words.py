@@ -8,6 +8,19 @@ from core.storage.records import Run
 
 NOT_COMPARED = "fairness not compared"
 COLOURS = {"held": "green", "parted": "red", "failed": "red", "not compared": "gray"}
+TWIN_ROUNDING = "Differences of this size are rounding: a float64 holds about 16 digits."
+NO_COMPARISON = "So more than the framework differs, and this run does not compare the two."
+ENDED_BEFORE = "It ended before its lanes could be compared."
+NOT_RECORDED = "This run was made before runs compared themselves; only its certificate before epoch 1 is known."
+FIGURE_WORDS = {
+    "train_loss": "the training loss",
+    "train_accuracy": "the training accuracy",
+    "val_loss": "the validation loss",
+    "val_accuracy": "the validation accuracy",
+    "test_loss": "the test loss",
+    "test_accuracy": "the test accuracy",
+    "confusion": "what the test images were read as",
+}
 
 
 def badge_of(run: Run) -> tuple[str, str] | None:
@@ -77,12 +90,6 @@ def sentences(verdict: Verdict, alignment: str) -> str:
     if verdict.complete:
         return f"{_compared(verdict)} The final weights could not be read, so the run is not said to have held."
     return "Nothing was compared: no step was reported by both lanes."
-
-
-TWIN_ROUNDING = "Differences of this size are rounding: a float64 holds about 16 digits."
-NO_COMPARISON = "So more than the framework differs, and this run does not compare the two."
-ENDED_BEFORE = "It ended before its lanes could be compared."
-NOT_RECORDED = "This run was made before runs compared themselves; only its certificate before epoch 1 is known."
 
 
 def _held(verdict: Verdict) -> str:
@@ -156,17 +163,6 @@ def _where(verdict: Verdict) -> str:
         case "test":
             return f"The lanes parted in the test: {FIGURE_WORDS[parting.figure]} differs {by}."
     return f"The lanes parted in their final weights: {parting.figure} differs {by}."
-
-
-FIGURE_WORDS = {
-    "train_loss": "the training loss",
-    "train_accuracy": "the training accuracy",
-    "val_loss": "the validation loss",
-    "val_accuracy": "the validation accuracy",
-    "test_loss": "the test loss",
-    "test_accuracy": "the test accuracy",
-    "confusion": "what the test images were read as",
-}
 
 
 def _apart(verdict: Verdict) -> str:

@@ -30,18 +30,6 @@ Rule = Callable[[Outcome, TrainSettings], tuple[dict[str, Any], str, str] | None
 """What changes, in the run's own settings; what that is called; and why."""
 
 
-def suggestion(outcome: Outcome) -> Suggestion | None:
-    """The first rule that has something to say; None after a run that somebody ended or that compares nothing."""
-    run, verdict = outcome.run, outcome.run.fairness
-    if run.state not in ("finished", "failed") or (verdict and verdict.state in ("parted", "failed")):
-        return None
-    for rule in RULES if run.state == "finished" else (_smaller_rate,):
-        if found := rule(outcome, run.settings):
-            changes, what, why = found
-            return Suggestion(run.settings.model_copy(update=changes), what, why)
-    return None
-
-
 def _smaller_rate(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, Any], str, str] | None:
     rate, usual = settings.learning_rate, TrainSettings().learning_rate
     away = [lane for lane in outcome.lanes if lane.diverged]
@@ -127,3 +115,15 @@ RULES: tuple[Rule, ...] = (
     *(_smaller_rate, _both, _more_epochs, _against_overfitting),
     *(_times_that_compare, _alignment, _another_seed),
 )
+
+
+def suggestion(outcome: Outcome) -> Suggestion | None:
+    """The first rule that has something to say; None after a run that somebody ended or that compares nothing."""
+    run, verdict = outcome.run, outcome.run.fairness
+    if run.state not in ("finished", "failed") or (verdict and verdict.state in ("parted", "failed")):
+        return None
+    for rule in RULES if run.state == "finished" else (_smaller_rate,):
+        if found := rule(outcome, run.settings):
+            changes, what, why = found
+            return Suggestion(run.settings.model_copy(update=changes), what, why)
+    return None

@@ -17,6 +17,9 @@ PAGE_LINES, CORE_LINES, FUNCTION_LINES = 150, 400, 40
 LONGER = {"core/data/prepare.py": 460}
 """Downloading, checking and converting in one process of its own: read there why."""
 
+LONE_SCRIPTS = re.compile(r"core/learn/lessons/\w+/|core/compare/probes/api_level_scripts/")
+"""What a reader would write: nothing of the project imports it."""
+
 ELSEWHERE = re.compile(r"(?<!\w)/" + r"work\b|\b" + "shared" + r"/|\." + r"library\b")
 """Places outside the project; written in pieces, so that this file does not find itself."""
 
@@ -94,6 +97,55 @@ def test_a_function_fits_on_a_screen(path: Path) -> None:
         and node.end_lineno - node.lineno + 1 > FUNCTION_LINES
     ]
     assert long == []
+
+
+def assigned_lines(tree: ast.Module) -> dict[str, int]:
+    """Each name that the module's own statements assign, and the line of the first of these."""
+    found: dict[str, int] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            names = [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+            found |= {name: statement.lineno for name in names if name not in found}
+    return found
+
+
+def named_too_early(source: str) -> list[str]:
+    """The names that a module uses, inside functions too, above the line that assigns them."""
+    tree = ast.parse(source)
+    assigned = assigned_lines(tree)
+    used = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    return sorted({f"{node.id}, line {node.lineno}" for node in used if node.lineno < assigned.get(node.id, 0)})
+
+
+def asserted_on_import(source: str) -> list[int]:
+    """The lines of the asserts that are in no function."""
+    found, waiting = [], list(ast.parse(source).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Assert):
+            found.append(node.lineno)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+    return found
+
+
+PROGRAM = [path for path in [*PAGES, *CORE] if not LONE_SCRIPTS.match(name(path))]
+
+
+@pytest.mark.parametrize("path", PROGRAM, ids=name)
+def test_a_module_names_nothing_before_it_is_assigned_and_asserts_nothing_on_import(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert named_too_early(source) == []
+    assert asserted_on_import(source) == []
+
+
+def test_a_late_name_and_an_assert_on_import_are_found() -> None:
+    late = "def most(n=1):\n    return LIMIT * n\n\nclass A:\n    assert most\nif most:\n    assert most\nLIMIT = 3\n"
+    assert named_too_early(late) == ["LIMIT, line 2"]
+    assert sorted(asserted_on_import(late)) == [5, 7]
+    early = "LIMIT = 3\ndef most():\n    assert LIMIT\n    return later()\ndef later():\n    return LIMIT\n"
+    assert (named_too_early(early), asserted_on_import(early)) == ([], [])
 
 
 ROOMS = {path.parent.name for path in (ROOT / "core").glob("*/__init__.py")}
