@@ -26,7 +26,7 @@ from core.storage.database import FILE, StoreError
 from core.storage.records import Run
 from core.storage.rows import Row
 from core.storage.runs import Store
-from core.storage.soundness import fault
+from core.storage.soundness import damage_of
 from tests.processes.conftest import OpenLauncher, Spawn, settings, wait_for, worker, workers
 
 NOBODY = 65534
@@ -76,7 +76,7 @@ def test_one_lane_fails_and_the_other_finishes(open_launcher: OpenLauncher, engi
     assert epochs(rows, engine) == [1]
     assert epochs(rows, "fake-a") == [1, 2, 3]
     assert [lane.diverged for lane in outcome.gather(run, rows).lanes] == [engine == "fake-nan", False]
-    assert fault(run, rows) == ""
+    assert damage_of(run, rows) == ""
 
 
 def test_a_huge_learning_rate_is_named_as_the_likely_cause(open_launcher: OpenLauncher) -> None:
