@@ -12,6 +12,7 @@ from core.web.elements import turns as turns_view
 from core.web.elements.markdown import literal
 from core.web.elements.presses import available_launcher, refused
 from core.web.server.installation import installation
+from core.web.server.shell import PAGE_FILES
 
 measurements = installation().measurements
 
@@ -98,7 +99,7 @@ try:
         controls(rows, active, going)
     else:
         shown = [judged for judged in rows if judged.claim is wanted]
-        st.page_link("../../pages/compare.py", label="Show all ten claims", icon=":material/arrow_back:")
+        st.page_link(PAGE_FILES["Compare"], label="Show all ten claims", icon=":material/arrow_back:")
     for judged in shown:
         claims_view.row(judged, newest.get(judged.claim.subject), active, going, only=wanted is not None)
 except StoreError as error:

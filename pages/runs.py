@@ -13,6 +13,7 @@ from core.web.run import damaged
 from core.web.run import page as run_page
 from core.web.runs import view as runs_view
 from core.web.server.installation import installation
+from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
 
 store = installation().store
@@ -43,7 +44,7 @@ def one_run(run_id: str, active: Launcher | None) -> None:
 
 def to_all_runs() -> None:
     """Back to the history."""
-    st.page_link("../../pages/runs.py", label="All runs", icon=":material/arrow_back:")
+    st.page_link(PAGE_FILES["Runs"], label="All runs", icon=":material/arrow_back:")
 
 
 def history(active: Launcher | None) -> None:

@@ -29,7 +29,7 @@ from core.experiment.machine import machine_words
 from core.experiment.names import engine_title, joined
 from core.experiment.parity import Certificate
 from core.experiment.settings import DEFAULTS, SETTINGS, InvalidSettings, TrainSettings, in_order, missing_module
-from core.experiment.titles import in_full, run_title
+from core.experiment.titles import in_full, run_title, sentence_case
 from core.launcher.inbox import Guest, is_answered
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import as_they_are, look
@@ -299,7 +299,7 @@ def _print_run(run: Run, rows: list[Row]) -> None:
     if run.busy:
         say("The machine was busy, so the lanes' times cannot be compared.")
     if said := badge_of(run):
-        say(f"{said[0][:1].upper()}{said[0][1:]}. {words_of(run)}")
+        say(f"{sentence_case(said[0])}. {words_of(run)}")
 
 
 @app.command()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from core.experiment.metrics import duration
 from core.experiment.names import engine_title, joined
 from core.experiment.settings import TrainSettings
+from core.experiment.titles import sentence_case
 from core.launcher.lanes import Failed, LaneEnd, RunLane, Stopped
 from core.storage.database import ENDED_STATES, LaneState, State
 from core.storage.records import Run
@@ -102,7 +103,7 @@ def _span(epochs: int) -> str:
 
 def closed_while(owner: str, meanwhile: str = "this ran") -> str:
     """Why something is interrupted whose `owner` (see `Owner`) went away, as a sentence."""
-    return f"{owner[:1].upper()}{owner[1:]} was closed while {meanwhile}."
+    return f"{sentence_case(owner)} was closed while {meanwhile}."
 
 
 def measuring_closed(owner: str, lesson: bool) -> str:
@@ -126,7 +127,7 @@ def cut_off(run: Run, rows: Iterable[Row], owner: str) -> list[Entry]:
     there = kept({engine_title(lane.engine): done[lane.engine] for lane in run.lanes})
     reason = f"{closed_while(owner)} {there}"
     if run.state == State.QUEUED:
-        reason = f"{owner[:1].upper()}{owner[1:]} was closed before this began."
+        reason = f"{sentence_case(owner)} was closed before this began."
     cut = [lane.engine for lane in run.lanes if lane.state not in ENDED_STATES]
     return last_rows(cut, State.INTERRUPTED, reason)
 

@@ -5,6 +5,7 @@ from core.experiment.dates import day
 from core.experiment.machine import machine_words
 from core.experiment.parity import Certificate
 from core.experiment.settings import Schedule, TrainSettings
+from core.experiment.titles import sentence_case
 from core.results.outcome import DOING, LaneOutcome, Outcome
 from core.storage.database import ENDED_STATES
 from core.storage.records import Run
@@ -106,4 +107,4 @@ def versions_line(lane: LaneOutcome) -> str:
 def data_line(outcome: Outcome) -> str:
     """Which data were used, and where they came from."""
     source = (outcome.prepared.source or outcome.dataset.description).rstrip(".")
-    return f"Data: {outcome.dataset.title}. {source[:1].upper()}{source[1:]}. {outcome.prepared.note}".rstrip()
+    return f"Data: {outcome.dataset.title}. {sentence_case(source)}. {outcome.prepared.note}".rstrip()

@@ -13,6 +13,7 @@ import psutil
 from core.deployment.logs import last_troubles, path_of
 from core.deployment.settings import DeploymentSettings
 from core.experiment.metrics import NO_BREAK
+from core.experiment.titles import sentence_case
 from core.storage.database import StoreError
 from core.storage.holder import Who, left_by, who_holds
 from core.storage.measurements import Measurements
@@ -125,7 +126,7 @@ def queue_words(running: int, waiting: int) -> str:
 def words(health: Health) -> list[str]:
     """All of it in sentences, for a terminal."""
     lines = [
-        f"{health.holder.owner[:1].upper()}{health.holder.owner[1:]} holds {health.data_dir} "
+        f"{sentence_case(health.holder.owner)} holds {health.data_dir} "
         f"(process {health.holder.pid}, since {health.holder.since}, profile {health.profile})."
         if health.holder
         else f"Nobody is serving {health.data_dir}.",

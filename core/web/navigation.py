@@ -4,17 +4,14 @@ Lies here and not beside `pages/`: there, a fresh server whose first request is 
 that page's file without this one.
 """
 
-from pathlib import Path
-
 import streamlit as st
 
 from core.launcher.launcher import LauncherUnavailable
 from core.web.elements.footer import footer
 from core.web.elements.markdown import literal
 from core.web.server.installation import installation
-from core.web.server.shell import PAGES
+from core.web.server.shell import PAGE_FILES, PAGES
 
-FOLDER = Path(__file__).resolve().parents[2] / "pages"
 WIDTH_PX = 1120
 
 CSS = """
@@ -40,7 +37,7 @@ CSS = """
 
 st.set_page_config(page_title="Keras vs PyTorch", layout="wide")
 st.html(CSS)
-pages = [st.Page(FOLDER / f"{title.lower()}.py", title=title, default=title == "Train") for title in PAGES]
+pages = [st.Page(file, title=title, default=title == "Train") for title, file in PAGE_FILES.items()]
 page = st.navigation(pages, position="top")
 with st.container(horizontal_alignment="center"), st.container(width=WIDTH_PX):
     try:

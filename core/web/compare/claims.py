@@ -16,6 +16,7 @@ from core.web.elements import measuring
 from core.web.elements.lanes import mark, plot
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt, refused
+from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
 
 BADGES: dict[str, tuple[Any, str]] = {
@@ -98,7 +99,7 @@ def evidence(judged: Judged, newest: Measurement | None, active: Launcher | None
     st.markdown("Sources")
     st.markdown("\n".join(f"- [{s.title}]({s.url}), {s.date}" for s in claim.sources))
     st.page_link(
-        "../../pages/compare.py",
+        PAGE_FILES["Compare"],
         label=f"Link to claim {claim.number}",
         icon=":material/link:",
         query_params={"claim": str(claim.number)},

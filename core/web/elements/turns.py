@@ -13,6 +13,7 @@ from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.learn.lessons import LESSONS
 from core.storage.database import StoreError
 from core.web.elements.markdown import literal
+from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
 
 DOES = {Kind.RUN: "training", Kind.MEASUREMENT: "running", Kind.LESSON: "running"}
@@ -75,17 +76,17 @@ def link(active: Launcher, job: Job) -> None:
     if job.kind == Kind.RUN:
         with contextlib.suppress(StoreError):
             run = active.store.run(job.id)
-            page, name, query = "runs", f"Run: {run_title(run.name, run.settings)}", {"run": run.id}
+            page, name, query = "Runs", f"Run: {run_title(run.name, run.settings)}", {"run": run.id}
     else:
         for claim in CLAIMS:
             if claim.subject == job.subject:
-                page, name, query = "compare", f"Claim {claim.number}: {claim.topic}", {"claim": str(claim.number)}
+                page, name, query = "Compare", f"Claim {claim.number}: {claim.topic}", {"claim": str(claim.number)}
         for lesson in LESSONS:
             if lesson.subject == job.subject:
-                page, name, query = "learn", f"Lesson: {lesson.title}", {"lesson": lesson.slug}
+                page, name, query = "Learn", f"Lesson: {lesson.title}", {"lesson": lesson.slug}
     if page:
         icon = ":material/arrow_forward:"
-        st.page_link(f"../../pages/{page}.py", label=literal(name), icon=icon, query_params=query)
+        st.page_link(PAGE_FILES[page], label=literal(name), icon=icon, query_params=query)
 
 
 @st.fragment(run_every=2)

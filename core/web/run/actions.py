@@ -23,6 +23,7 @@ from core.web.elements import turns as turns_view
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt, refused
 from core.web.elements.settings_link import link_to
+from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
 
 
@@ -37,7 +38,7 @@ def bar(run: Run, store: Store, active: Launcher | None) -> None:
                 st.button("Stop", icon=":material/stop:", width=120, key="stop_run", on_click=stop, args=its)
             return
         st.page_link(
-            "../../pages/train.py",
+            PAGE_FILES["Train"],
             label="Run again",
             icon=":material/replay:",
             query_params=link_to(run.settings.as_json()),

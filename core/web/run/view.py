@@ -27,6 +27,7 @@ from core.web.components.live_chart import ChartLane, ChartView, FedRows, Route,
 from core.web.elements.lanes import CARDS_IN_A_ROW, marked, plot, printout, side_by_side
 from core.web.elements.markdown import literal
 from core.web.elements.settings_link import link_to
+from core.web.server.shell import PAGE_FILES
 
 
 def badge(run: Run) -> None:
@@ -230,7 +231,7 @@ def next_run(outcome: Outcome, active: Launcher | None) -> None:
         return
     with st.container(gap=None):
         st.page_link(
-            "../../pages/train.py",
+            PAGE_FILES["Train"],
             label=f"Try next: {found.what}",
             icon=":material/arrow_forward:",
             query_params=link_to(found.settings.as_json()),

@@ -23,6 +23,7 @@ from core.web.elements.markdown import literal
 from core.web.run import damaged
 from core.web.run import view as run_view
 from core.web.run.actions import take_in
+from core.web.server.shell import PAGE_FILES
 
 PAGE = 20
 TICKED, OFFSET, SOUGHT = "ticked_runs", "runs_offset", "runs_sought"
@@ -81,7 +82,7 @@ def row(run: Run, mine: bool = False) -> None:
             tick(run)
             pin = ":material/push_pin: " if run.pinned else ""
             label = f"{pin}{literal(title(run))}"
-            st.page_link("../../pages/runs.py", label=label, query_params={"run": run.id}, width="stretch")
+            st.page_link(PAGE_FILES["Runs"], label=label, query_params={"run": run.id}, width="stretch")
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
             date_and_accuracies(run)
             badges(run, mine)

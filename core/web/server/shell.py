@@ -25,6 +25,8 @@ PAGES = {
     "Learn": "learn by its examples and lessons",
 }
 """Every page's title in the order of the navigation, and what the link says that leads on to it."""
+PAGE_FILES = {title: Path(__file__).resolve().parents[3] / "pages" / f"{title.lower()}.py" for title in PAGES}
+"""Every page's file by its title, as Streamlit's links and its navigation take them."""
 ADDRESSES = {"" if title == "Train" else title.lower(): title for title in PAGES}
 """The same by the page's address below the dashboard's own."""
 FILES = ("media/", "component/", "_stcore/", "api/")
