@@ -10,7 +10,7 @@ from core.results.gallery import Gallery, GalleryError, open_gallery
 from core.results.models import Model, models_of, readable, swapped
 from core.results.outcome import Outcome, gather
 from core.storage.database import StoreError
-from core.storage.records import Damaged, Run
+from core.storage.records import DamagedRun, Run
 from core.web.components.digit_pad import digit_pad
 from core.web.draw import gallery as gallery_view
 from core.web.draw import take_along
@@ -28,7 +28,7 @@ LOADING = "Loading both models: this takes a few seconds the first time."
 
 def chosen_run() -> Run | None:
     """The run whose models read: the link's, the one chosen before, else the best."""
-    left_out: list[Damaged] = []
+    left_out: list[DamagedRun] = []
     runs = {run.id: run for run in store.runs(100, damaged=left_out) if readable(run, store)}
     for one in left_out:
         st.caption(literal(one))
@@ -141,7 +141,7 @@ st.markdown("Draw a digit. Both models read it when you lift the pen.")
 try:
     run = chosen_run()
     if run is not None:
-        with damaged.or_said(store, None, run):
+        with damaged.reporting_damage(store, None, run):
             show(gather(run, store.rows(run.id, steps=False)))
 except StoreError as error:
     st.error(literal(error))

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.launcher.launcher import Launcher
 from core.storage.database import StoreError
-from core.storage.records import Damaged, DamagedRun, UnknownRun
+from core.storage.records import DamagedRun, DamagedRunError, UnknownRun
 from core.web.elements import address
 from core.web.elements.markdown import literal
 from core.web.elements.presses import available_launcher
@@ -27,10 +27,10 @@ def one_run(run_id: str, active: Launcher | None) -> None:
         st.markdown(f":red[{literal(error)}]")
         history(active)
         return
-    except DamagedRun as error:
+    except DamagedRunError as error:
         to_all_runs()
         for one in error.damaged:
-            damaged.say(one, active)
+            damaged.report(one, active)
         return
     address.keep("runs", run=run_id)
     to_all_runs()
@@ -38,7 +38,7 @@ def one_run(run_id: str, active: Launcher | None) -> None:
     if run.note:
         st.markdown(literal(run.note), width=720)
     run_actions.bar(run, store, active)
-    with damaged.or_said(store, active, run):
+    with damaged.reporting_damage(store, active, run):
         run_page.show(run, store, active)
 
 
@@ -53,13 +53,13 @@ def history(active: Launcher | None) -> None:
     st.title("Runs", anchor=False)
     wanted = runs_view.search(active)
     offset = runs_view.offset(wanted)
-    left_out: list[Damaged] = []
+    left_out: list[DamagedRun] = []
     found, total = store.search(wanted, runs_view.PAGE, offset, left_out)
     runs_view.count(total, wanted)
     for run in found:
         runs_view.row(run, mine=run.visitor == visitor() != "")
     for one in left_out:
-        damaged.say(one, active)
+        damaged.report(one, active)
     runs_view.pager(offset, total)
     runs_view.laid_over(store, active)
 

@@ -8,7 +8,7 @@ from core.experiment.settings import SETTINGS, TrainSettings
 from core.launcher.launcher import Launcher
 from core.results.estimate import estimate
 from core.storage.database import StoreError
-from core.storage.records import DamagedRun, Run, UnknownRun
+from core.storage.records import DamagedRunError, Run, UnknownRun
 from core.web.components.copy_link import copy_link
 from core.web.elements import turns as turns_view
 from core.web.elements.markdown import literal
@@ -32,7 +32,7 @@ def shown_run(active: Launcher | None) -> Run | None:
     mine = st.session_state.get("run")
     own = [run for run in live if active and active.may_change(run.visitor, visitor())]
     if mine and active and active.limits.only_own and mine not in active.active():
-        with contextlib.suppress(UnknownRun, DamagedRun):
+        with contextlib.suppress(UnknownRun, DamagedRunError):
             own.append(store.run(mine))
     for run in own:
         if run.id == mine:
@@ -121,7 +121,7 @@ try:
     controls(active, run)
     run = run or recorded()
     if run is not None:
-        with damaged.or_said(store, active, run):
+        with damaged.reporting_damage(store, active, run):
             run_page.show(run, store, active)
 except StoreError as error:
     if active:  # else `available_launcher` has said what is wrong with the data folder

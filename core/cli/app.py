@@ -32,7 +32,7 @@ from core.experiment.settings import DEFAULTS, SETTINGS, InvalidSettings, TrainS
 from core.experiment.titles import in_full, run_title, sentence_case
 from core.launcher.inbox import Guest, is_answered
 from core.launcher.launcher import Launcher, LauncherUnavailable
-from core.launcher.outside import as_they_are, look
+from core.launcher.outside import read_run, with_current_states
 from core.launcher.predictors import PredictorError, Predictors
 from core.protocol.messages import Epoch, Preparing, Ready, Result, Step
 from core.protocol.process import WORKER, ChildProcess
@@ -41,7 +41,7 @@ from core.results.models import Model, models_of
 from core.results.outcome import gather
 from core.storage.database import ENDED_STATES, StoreError
 from core.storage.holder import Owner
-from core.storage.records import Damaged, Run, UnknownRun
+from core.storage.records import DamagedRun, Run, UnknownRun
 from core.storage.rows import LaneChanged, Provenance, Row, to_fields
 from core.storage.runs import ALL_ROWS, Store
 
@@ -143,7 +143,7 @@ def _train(launcher: Launcher | Guest, settings: TrainSettings, show: ShowRows) 
             os._exit(130)
         if not run_id or isinstance(error, OutputGone):
             raise
-    return look(launcher.store, launcher.store.run(run_id))[0]
+    return read_run(launcher.store, launcher.store.run(run_id))[0]
 
 
 def print_json(run: Run, rows: Iterator[Row]) -> None:
@@ -200,8 +200,8 @@ def runs(as_json: AsJson = False) -> None:
     """Lists the runs of the data folder, newest first, and those that came with the project."""
     try:
         store = Store(deployment().data_dir)
-        damaged: list[Damaged] = []
-        found, missing = as_they_are(store, store.runs(damaged=damaged)), store.missing
+        damaged: list[DamagedRun] = []
+        found, missing = with_current_states(store, store.runs(damaged=damaged)), store.missing
     except StoreError as error:
         fail(str(error), 1)
     for sentence in (missing, *map(str, damaged)):
@@ -255,7 +255,7 @@ def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], a
     """Shows one run: its settings, every epoch and the result."""
     store = Store(deployment().data_dir)
     try:
-        found, rows = look(store, find(store, run))
+        found, rows = read_run(store, find(store, run))
     except UnknownRun as error:
         fail(str(error), 2)
     except StoreError as error:

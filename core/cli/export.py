@@ -9,17 +9,17 @@ import typer
 
 from core.cli.terminal import deployment, fail, out, say
 from core.launcher.launcher import Launcher, LauncherUnavailable
-from core.launcher.outside import look
+from core.launcher.outside import read_run
 from core.results import export as files
 from core.results.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
 from core.results.models import has_weights, readable
 from core.results.report import as_html
 from core.storage.database import StoreError
 from core.storage.holder import Owner
-from core.storage.records import DamagedRun, Run, UnknownRun
+from core.storage.records import DamagedRunError, Run, UnknownRun
 from core.storage.rows import Row
 from core.storage.runs import Store
-from core.storage.soundness import blaming
+from core.storage.soundness import naming_damaged
 
 FORMATS = ("html", "csv", "json", "tensorboard")
 
@@ -43,9 +43,9 @@ def find(store: Store, name: str, to_read: bool = False) -> Run:
 def saying(run: Run, rows: list[Row]) -> Iterator[None]:
     """Whatever a stored run holds, it ends with a sentence."""
     try:
-        with blaming(lambda _: rows, run):
+        with naming_damaged(lambda _: rows, run):
             yield
-    except DamagedRun as error:
+    except DamagedRunError as error:
         fail(str(error), 1)
 
 
@@ -62,7 +62,7 @@ def export(
         fail(f"--with-weights goes with --format json, not {form}.", 2)
     store = Store(deployment().data_dir)
     try:
-        found, rows = look(store, find(store, run))
+        found, rows = read_run(store, find(store, run))
         if with_weights and not has_weights(found, store):
             fail(f"Run {found.id} has no weights to take along.", 2)
         with saying(found, rows):

@@ -3,12 +3,12 @@
 import typer
 
 from core.cli.terminal import AsJson, deployment, line, say
-from core.storage.health import look, words
+from core.storage.health import read_health, words
 
 
 def health(as_json: AsJson = False) -> None:
     """Shows queue, processes, last troubles, data folder and versions; exit status 1 where nobody serves."""
-    found = look(deployment())
+    found = read_health(deployment())
     if as_json:
         line(found.as_json())
     else:

@@ -73,15 +73,15 @@ def check(weights: Mapping[str, Floats]) -> None:
 def save_weights(weights: Mapping[str, Floats], path: Path) -> str:
     """Writes canonical weights as safetensors, whole or not at all; returns the file's SHA-256."""
     content = save({name: np.ascontiguousarray(array) for name, array in weights.items()})
-    beside = path.with_name(f"{path.name}.part")
+    temporary = path.with_name(f"{path.name}.part")
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     except OSError:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     return hashlib.sha256(content).hexdigest()
 

@@ -41,17 +41,17 @@ def _place(end: Failed) -> str:
 
 def _failure(lane: RunLane, end: Failed) -> str:
     """The lane's failure as sentences of the run's reason."""
-    return f"{lane.title} failed{' ' if _place(end) else ': '}{reason_of(end)} {kept({lane.title: lane.epoch})}"
+    return f"{lane.title} failed{' ' if _place(end) else ': '}{reason_of(end)} {kept_epochs({lane.title: lane.epoch})}"
 
 
 def how_ended(lanes: Sequence[RunLane], settings: TrainSettings, owner: str, visitor: str = "") -> tuple[State, str]:
     """The state and the reason of a run all of whose lanes have ended; `owner` ran it for `visitor`."""
     failures = [_failure(lane, lane.end) for lane in lanes if isinstance(lane.end, Failed)]
     # A failed lane's sentence says its own.
-    there = kept({lane.title: lane.epoch for lane in lanes if lane.state != LaneState.FAILED})
+    there = kept_epochs({lane.title: lane.epoch for lane in lanes if lane.state != LaneState.FAILED})
     states = {lane.state for lane in lanes}
     if LaneState.INTERRUPTED in states:
-        return State.INTERRUPTED, " ".join([closed_while(owner), there, *failures])
+        return State.INTERRUPTED, " ".join([owner_closed(owner), there, *failures])
     if stops := [lane.end for lane in lanes if isinstance(lane.end, Stopped)]:
         when = f"{_stopped(stops[0], visitor)} {_when(lanes, settings.epochs)}."
         return State.STOPPED, " ".join([when, *([there] if any(lane.built for lane in lanes) else []), *failures])
@@ -84,7 +84,7 @@ def stopper(visitor: str) -> str:
     return "Its visitor" if visitor else "You"
 
 
-def kept(epochs: Mapping[str, int]) -> str:
+def kept_epochs(epochs: Mapping[str, int]) -> str:
     """Which epochs of an ended run are there to look at, by lane title, as a sentence."""
     counts = set(epochs.values())
     if not any(counts):
@@ -101,22 +101,22 @@ def _span(epochs: int) -> str:
     return "1" if epochs == 1 else f"1 {'and' if epochs == 2 else 'to'} {epochs}"
 
 
-def closed_while(owner: str, meanwhile: str = "this ran") -> str:
+def owner_closed(owner: str, meanwhile: str = "this ran") -> str:
     """Why something is interrupted whose `owner` (see `Owner`) went away, as a sentence."""
     return f"{sentence_case(owner)} was closed while {meanwhile}."
 
 
-def measuring_closed(owner: str, lesson: bool) -> str:
+def measurement_interrupted(owner: str, lesson: bool) -> str:
     """Why a measurement or lesson is interrupted whose owner went away, as a sentence."""
-    return closed_while(owner, "this lesson ran" if lesson else "this was measured")
+    return owner_closed(owner, "this lesson ran" if lesson else "this was measured")
 
 
-def measuring_stopped(visitor: str, lesson: bool) -> str:
+def measurement_stopped(visitor: str, lesson: bool) -> str:
     """Why a measurement or lesson has no result that its visitor stopped, as a sentence."""
     return f"{stopper(visitor)} stopped this {'lesson' if lesson else 'measurement'}."
 
 
-def unbegun(visitor: str) -> str:
+def stopped_before_start(visitor: str) -> str:
     """Why a run was stopped whose turn had not come, as a sentence."""
     return f"{stopper(visitor)} stopped this run before it began."
 
@@ -124,8 +124,8 @@ def unbegun(visitor: str) -> str:
 def cut_off(run: Run, rows: Iterable[Row], owner: str) -> list[Entry]:
     """The rows that end an open run whose owner went away: what it had shown is there, and nothing more will come."""
     done = Counter(row.engine for row in rows if row.kind == "epoch")
-    there = kept({engine_title(lane.engine): done[lane.engine] for lane in run.lanes})
-    reason = f"{closed_while(owner)} {there}"
+    there = kept_epochs({engine_title(lane.engine): done[lane.engine] for lane in run.lanes})
+    reason = f"{owner_closed(owner)} {there}"
     if run.state == State.QUEUED:
         reason = f"{sentence_case(owner)} was closed before this began."
     cut = [lane.engine for lane in run.lanes if lane.state not in ENDED_STATES]

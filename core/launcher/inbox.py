@@ -35,15 +35,15 @@ MOST_BYTES = 2**16
 """Of one run's settings, which take less than 1,000."""
 
 
-class NotTaken(LauncherUnavailable):
-    """The dashboard took no run, in one plain sentence."""
+class SubmissionRefused(LauncherUnavailable):
+    """The dashboard did not take the run, in one plain sentence."""
 
 
 def put(path: Path, values: Any) -> None:
     """Writes JSON so that whoever sees the file sees all of it. Raises `OSError`."""
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(values))
-    beside.replace(path)
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(values))
+    temporary.replace(path)
 
 
 class Inbox:
@@ -70,11 +70,11 @@ class Inbox:
     def _work(self) -> None:
         while not self._closing.wait(POLL_S):
             try:
-                self._look()
+                self._answer_files()
             except Exception:  # whatever lies there, the next one is answered
                 log.exception("inbox")
 
-    def _look(self) -> None:
+    def _answer_files(self) -> None:
         for path in self._files("*.ask"):
             try:
                 with path.open("rb") as file:
@@ -134,7 +134,7 @@ class Guest:
         self._run = ""
 
     def submit(self, settings: TrainSettings) -> str:
-        """Has a run queued; returns its id. Raises `InvalidSettings`, `NotTaken`."""
+        """Has a run queued; returns its id. Raises `InvalidSettings`, `SubmissionRefused`."""
         ask = self._folder / f"{new_id()}.ask"
         try:
             put(ask, settings.as_json())
@@ -144,11 +144,11 @@ class Guest:
                 self.stop(ask.stem)
             raise
         except OSError as error:
-            raise NotTaken(f"The dashboard cannot be asked ({error.strerror or error}).") from None
+            raise SubmissionRefused(f"The dashboard cannot be asked ({error.strerror or error}).") from None
         if problems := answer.get("problems"):
             raise InvalidSettings(problems)
         if refused := answer.get("refused"):
-            raise NotTaken(refused)
+            raise SubmissionRefused(refused)
         self._run = str(answer["run"])
         return self._run
 
@@ -161,17 +161,17 @@ class Guest:
         return f"{owner} holds the data folder: this run is queued there{wait}. Ctrl-C stops it."
 
     def _await(self, ask: Path) -> dict[str, Any]:
-        """The answer, however late, to what was taken; what was not is taken back. Raises `NotTaken`."""
+        """The answer, however late, to what was taken; what was not is taken back. Raises `SubmissionRefused`."""
         answer, until = ask.with_suffix(".answer"), time.monotonic() + ANSWER_S
         taken = False
         while not answer.exists():
             if not self._folder.is_dir():
-                raise NotTaken("The dashboard was closed.")
+                raise SubmissionRefused("The dashboard was closed.")
             if time.monotonic() > until:
                 if taken:
                     self.stop(ask.stem)  # should it answer yet, nobody follows the run
                 if taken or _take_back(ask):
-                    raise NotTaken("The dashboard does not answer: restart it.")
+                    raise SubmissionRefused("The dashboard does not answer: restart it.")
                 taken, until = True, time.monotonic() + TAKEN_S
             time.sleep(POLL_S / 4)
         values: dict[str, Any] = json.loads(answer.read_text())

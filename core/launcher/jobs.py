@@ -1,4 +1,4 @@
-"""What takes a turn: one protocol for runs and measurements, so that nothing asks a job what it is."""
+"""Jobs of the queue: one protocol for runs and measurements, so that nothing asks a job for its type."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Protocol
 
 from core.experiment.settings import Order, TrainSettings
 from core.launcher import ending
-from core.launcher.circumstances import Circumstances, Wishes
+from core.launcher.job_context import JobContext, JobRequests
 from core.launcher.measuring import MeasurementInProgress
 from core.launcher.run import RunInProgress
 from core.storage.database import ENDED_STATES, State
@@ -24,7 +24,7 @@ class Kind(StrEnum):
     LESSON = "lesson"
 
     @property
-    def needs_a_reader(self) -> bool:
+    def needs_a_viewer(self) -> bool:
         """Whether it is there to be looked at; the others may be left alone for hours."""
         return self is Kind.LESSON
 
@@ -51,7 +51,7 @@ class Job(Protocol):
     def mark_drawn_meanwhile(self) -> None:
         """Somebody draws while it goes on: at its end it says so, for its times are then a little too long."""
 
-    def end_unbegun(self) -> None:
+    def end_before_start(self) -> None:
         """Writes that it was stopped before its turn came."""
 
     def fail(self, reason: str) -> None:
@@ -61,22 +61,22 @@ class Job(Protocol):
         """How it stands. Raises `StoreError`."""
 
 
-class _Asked:
-    """What every job takes from other threads while it goes on."""
+class _RequestableJob:
+    """The requests that any job takes from other threads while it runs."""
 
-    def __init__(self, job_id: str, circumstances: Circumstances) -> None:
-        self.id, self.visitor = job_id, circumstances.visitor
-        self._circumstances, self._wishes = circumstances, Wishes()
+    def __init__(self, job_id: str, context: JobContext) -> None:
+        self.id, self.visitor = job_id, context.visitor
+        self._context, self._requests = context, JobRequests()
 
     def stop(self) -> None:
         """See `Job`; so for the others."""
-        self._wishes.stop.set()
+        self._requests.stop.set()
 
     def close(self) -> None:
-        self._wishes.close.set()
+        self._requests.close.set()
 
     def mark_drawn_meanwhile(self) -> None:
-        self._wishes.drawn_meanwhile.set()
+        self._requests.drawn_meanwhile.set()
 
 
 class StoredRun:
@@ -90,21 +90,21 @@ class StoredRun:
         self._store.append(self._run_id, entries)
 
 
-class RunJob(_Asked):
+class RunJob(_RequestableJob):
     """A run."""
 
     kind, subject = Kind.RUN, ""
 
-    def __init__(self, run_id: str, settings: TrainSettings, store: Store, circumstances: Circumstances) -> None:
-        super().__init__(run_id, circumstances)
+    def __init__(self, run_id: str, settings: TrainSettings, store: Store, context: JobContext) -> None:
+        super().__init__(run_id, context)
         self._settings, self._store = settings, store
 
     def execute(self) -> None:
         sink = StoredRun(self._store, self.id)
-        RunInProgress(self.id, self._settings, sink, self._circumstances, self._wishes).execute()
+        RunInProgress(self.id, self._settings, sink, self._context, self._requests).execute()
 
-    def end_unbegun(self) -> None:
-        reason = ending.unbegun(self.visitor)
+    def end_before_start(self) -> None:
+        reason = ending.stopped_before_start(self.visitor)
         self._store.append(self.id, ending.last_rows(self._settings.engines, State.STOPPED, reason))
 
     def fail(self, reason: str) -> None:
@@ -117,19 +117,19 @@ class RunJob(_Asked):
         return self._store.run(self.id)
 
 
-class MeasurementJob(_Asked):
+class MeasurementJob(_RequestableJob):
     """A measurement, or a lesson."""
 
-    def __init__(self, measurement: str, order: Order, store: Measurements, circumstances: Circumstances) -> None:
-        super().__init__(measurement, circumstances)
+    def __init__(self, measurement: str, order: Order, store: Measurements, context: JobContext) -> None:
+        super().__init__(measurement, context)
         self.kind, self.subject = Kind.LESSON if order.lesson else Kind.MEASUREMENT, order.subject
         self._order, self._store = order, store
 
     def execute(self) -> None:
-        MeasurementInProgress(self.id, self._order, self._store, self._circumstances, self._wishes).execute()
+        MeasurementInProgress(self.id, self._order, self._store, self._context, self._requests).execute()
 
-    def end_unbegun(self) -> None:
-        self._store.end(self.id, State.STOPPED, ending.measuring_stopped(self.visitor, self._order.lesson))
+    def end_before_start(self) -> None:
+        self._store.end(self.id, State.STOPPED, ending.measurement_stopped(self.visitor, self._order.lesson))
 
     def fail(self, reason: str) -> None:
         if self.stored().live:

@@ -18,7 +18,7 @@ from core.experiment.machine import this_machine
 from core.experiment.settings import Order, TrainSettings
 from core.launcher import ending
 from core.launcher.admission import Admission, LauncherUnavailable, Refused
-from core.launcher.circumstances import Circumstances
+from core.launcher.job_context import JobContext
 from core.launcher.jobs import Job, Kind, MeasurementJob, RunJob
 from core.launcher.outside import follow, rows_to_end
 from core.launcher.predictors import Predictors
@@ -95,7 +95,7 @@ class Launcher:
         with self.queue.guard:
             self.admission.admit(visitor, self.queue)
             run_id = self.store.create(settings, this_machine(), visitor)
-            job = RunJob(run_id, settings, self.store, self._circumstances(visitor))
+            job = RunJob(run_id, settings, self.store, self._context(visitor))
             self._enqueue(job, expected.seconds if expected else self.limits.run_s)
         return run_id
 
@@ -113,13 +113,13 @@ class Launcher:
                     return waiting.id
             self.admission.admit(visitor, self.queue)
             measurement = self.measurements.create(order, this_machine(), visitor)
-            job = MeasurementJob(measurement, order, self.measurements, self._circumstances(visitor, measurement))
+            job = MeasurementJob(measurement, order, self.measurements, self._context(visitor, measurement))
             self._enqueue(job, last.elapsed_s if last and last.elapsed_s else order.limit_s)
         return measurement
 
-    def _circumstances(self, visitor: str, attended: str = "") -> Circumstances:
+    def _context(self, visitor: str, attended: str = "") -> JobContext:
         """`attended` is a job that ends where strangers visit and nobody looks at it."""
-        return Circumstances(
+        return JobContext(
             self.store.data_dir,
             self.deployment.datasets_dir,
             self._take_worker,
@@ -145,7 +145,7 @@ class Launcher:
             if turn is self.queue.running:
                 turn.job.stop()
             else:
-                turn.job.end_unbegun()
+                turn.job.end_before_start()
                 self.queue.remove(turn)
 
     def may_change(self, owner: str, visitor: str) -> bool:
@@ -274,5 +274,5 @@ def _end_what_was_left_open(store: Store, measurements: Measurements, owner: str
     for run in store.open_runs():
         store.append(run.id, ending.cut_off(run, rows_to_end(store, run.id), owner))
     for measurement in measurements.open_ones():
-        reason = ending.measuring_closed(owner, measurement.lesson)
+        reason = ending.measurement_interrupted(owner, measurement.lesson)
         measurements.end(measurement.id, State.INTERRUPTED, reason)

@@ -11,7 +11,7 @@ from typing import assert_never
 from core.data import datasets
 from core.experiment.settings import Order
 from core.launcher import ending
-from core.launcher.circumstances import Circumstances, Wishes
+from core.launcher.job_context import JobContext, JobRequests
 from core.protocol import messages
 from core.protocol.messages import Event, ProbeEvent
 from core.protocol.process import ChildProcess
@@ -30,10 +30,10 @@ class MeasurementInProgress:
         measurement: str,
         order: Order,
         store: Measurements,
-        circumstances: Circumstances,
-        wishes: Wishes,
+        context: JobContext,
+        requests: JobRequests,
     ) -> None:
-        self.id, self.order, self.store, self.here, self.wishes = measurement, order, store, circumstances, wishes
+        self.id, self.order, self.store, self.context, self.requests = measurement, order, store, context, requests
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._lines: list[tuple[str, str]] = []
         self._flushed_at = 0.0
@@ -42,14 +42,14 @@ class MeasurementInProgress:
         """Measures to the end and writes how it ended. Raises `StoreError` where the end cannot be written."""
         self.store.begin(self.id)
         if self._ending():
-            self._end_by_wish()
+            self._end_as_requested()
             return
         try:
-            datasets.prepare("mnist5k", self.here.data_dir, self.here.datasets_dir, cancelled=self._ending)
-            log = self.here.data_dir / "probes" / f"{self.order.subject}.log"
+            datasets.prepare("mnist5k", self.context.data_dir, self.context.datasets_dir, cancelled=self._ending)
+            log = self.context.data_dir / "probes" / f"{self.order.subject}.log"
             worker = ChildProcess(PROGRAM, self.order.program, log=log)
         except datasets.PreparationCancelled:
-            self._end_by_wish()
+            self._end_as_requested()
         except datasets.DatasetError as error:
             self.store.end(self.id, State.FAILED, str(error))
         except OSError as error:
@@ -63,7 +63,7 @@ class MeasurementInProgress:
 
     def _measure(self, worker: ChildProcess) -> None:
         worker.assign(lambda _, message: self._inbox.put(message))
-        worker.send(messages.Measure(dict(self.order.arguments), str(self.here.data_dir)))
+        worker.send(messages.Measure(dict(self.order.arguments), str(self.context.data_dir)))
         until = time.monotonic() + self.order.limit_s
         while True:
             with contextlib.suppress(queue.Empty):
@@ -72,7 +72,7 @@ class MeasurementInProgress:
             if time.monotonic() - self._flushed_at >= FLUSH_S:
                 self._flush()
             if self._ending():
-                self._end_by_wish()
+                self._end_as_requested()
                 return
             if why := self._overdue(worker, until):
                 worker.kill()
@@ -93,7 +93,7 @@ class MeasurementInProgress:
                 self._lines.append((part, text))
             case messages.Measured(result, versions):
                 self._flush()
-                self.store.finish(self.id, result, versions, self.wishes.drawn_meanwhile.is_set())
+                self.store.finish(self.id, result, versions, self.requests.drawn_meanwhile.is_set())
                 return True
             case messages.Failed(reason):
                 self._end(State.FAILED, f"It failed: {reason.rstrip('.')}.")
@@ -113,13 +113,13 @@ class MeasurementInProgress:
         return worker.hung(waits_for_it=False)
 
     def _ending(self) -> bool:
-        return self.wishes.stop.is_set() or self.wishes.close.is_set() or self.here.unattended()
+        return self.requests.stop.is_set() or self.requests.close.is_set() or self.context.unattended()
 
-    def _end_by_wish(self) -> None:
-        if self.wishes.stop.is_set():
-            self._end(State.STOPPED, ending.measuring_stopped(self.here.visitor, self.order.lesson))
-        elif self.wishes.close.is_set():
-            self._end(State.INTERRUPTED, ending.measuring_closed(self.here.owner, self.order.lesson))
+    def _end_as_requested(self) -> None:
+        if self.requests.stop.is_set():
+            self._end(State.STOPPED, ending.measurement_stopped(self.context.visitor, self.order.lesson))
+        elif self.requests.close.is_set():
+            self._end(State.INTERRUPTED, ending.measurement_interrupted(self.context.owner, self.order.lesson))
         else:
             self._end(State.STOPPED, ending.UNATTENDED)
 

@@ -1,4 +1,4 @@
-"""A data folder seen by who may not hold it: what is open there has ended where its owner is gone.
+"""Runs read without holding the data folder: one that its owner left open has ended.
 
 Nothing is written: the next owner does that, in the same words.
 """
@@ -9,32 +9,32 @@ from dataclasses import replace
 
 from core.launcher.ending import cut_off
 from core.storage.holder import left_by
-from core.storage.records import DamagedRun, Run
+from core.storage.records import DamagedRunError, Run
 from core.storage.rows import LaneChanged, Row, RunChanged
 from core.storage.runs import ALL_ROWS, Store
 
 
-def look(store: Store, run: Run) -> tuple[Run, list[Row]]:
-    """A run that was just read, and all its rows. Raises `StoreError`."""
-    return _as_it_is(run, store.rows(run.id, limit=ALL_ROWS), left_by(store.data_dir) if run.live else "")
+def read_run(store: Store, run: Run) -> tuple[Run, list[Row]]:
+    """A run in its current state and all its rows, of a `run` that was just read. Raises `StoreError`."""
+    return _with_current_state(run, store.rows(run.id, limit=ALL_ROWS), left_by(store.data_dir) if run.live else "")
 
 
-def as_they_are(store: Store, runs: Sequence[Run]) -> list[Run]:
-    """Runs that were just read. Raises `StoreError`."""
-    # Asked after they were read: who begins meanwhile has none of them.
+def with_current_states(store: Store, runs: Sequence[Run]) -> list[Run]:
+    """Runs that were just read, in their current states. Raises `StoreError`."""
+    # Asked after they were read: an owner that begins meanwhile owns none of them.
     owner = left_by(store.data_dir) if any(run.live for run in runs) else ""
-    return [_as_it_is(run, rows_to_end(store, run.id), owner)[0] if run.live else run for run in runs]
+    return [_with_current_state(run, rows_to_end(store, run.id), owner)[0] if run.live else run for run in runs]
 
 
 def rows_to_end(store: Store, run_id: str) -> list[Row]:
     """The rows from which a run's end follows; none where they are damaged: it ends all the same."""
     try:
         return store.rows(run_id, steps=False, limit=ALL_ROWS)
-    except DamagedRun:
+    except DamagedRunError:
         return []
 
 
-def _as_it_is(run: Run, rows: list[Row], owner: str) -> tuple[Run, list[Row]]:
+def _with_current_state(run: Run, rows: list[Row], owner: str) -> tuple[Run, list[Row]]:
     """`owner` is who left the folder, empty where somebody holds it."""
     if not (run.live and owner):
         return run, rows
@@ -50,11 +50,11 @@ def _as_it_is(run: Run, rows: list[Row], owner: str) -> tuple[Run, list[Row]]:
     return replace(run, lanes=tuple(lanes.values())), [*rows, *added]
 
 
-def follow(store: Store, run_id: str, goes_on: Callable[[], bool], poll_s: float = 0.1) -> Iterator[Row]:
-    """Every row of a run, from its first, as it is committed, until it has ended or goes on no longer."""
+def follow(store: Store, run_id: str, in_progress: Callable[[], bool], poll_s: float = 0.1) -> Iterator[Row]:
+    """Every row of a run, from its first, as it is committed, until it has ended or is no longer in progress."""
     after = 0
     while True:
-        live = store.run(run_id).live and goes_on()
+        live = store.run(run_id).live and in_progress()
         rows = store.rows(run_id, after)
         yield from rows
         after = rows[-1].seq if rows else after

@@ -43,7 +43,7 @@ class Turn:
     @property
     def unattended(self) -> bool:
         """Whether nobody looks any more at what is there to be looked at."""
-        return self.job.kind.needs_a_reader and self.clock() - self.seen_at >= UNATTENDED_S
+        return self.job.kind.needs_a_viewer and self.clock() - self.seen_at >= UNATTENDED_S
 
 
 def left_s(turns: Sequence[Turn]) -> float | None:
@@ -131,8 +131,8 @@ class Queue:
         with self.guard:
             return left_s([*([self.running] if self.running else []), *self._ahead(wanted)])
 
-    def look(self, wanted: str) -> None:
-        """Somebody looks at what runs or waits, or wants it to go on."""
+    def mark_seen(self, wanted: str) -> None:
+        """Notes that somebody looks at a job that runs or waits, or wants it to go on."""
         if turn := self.find(wanted):
             turn.seen_at = self.clock()
 

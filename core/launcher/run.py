@@ -20,7 +20,7 @@ from core.experiment.fairness import Comparison, Verdict
 from core.experiment.settings import Alignment, Device, Schedule, TrainSettings
 from core.experiment.weights import WeightsError, load_weights
 from core.launcher import ending
-from core.launcher.circumstances import Circumstances, Wishes
+from core.launcher.job_context import JobContext, JobRequests
 from core.launcher.lanes import Failed, Finished, Interrupted, LaneEnd, RunLane, Stopped
 from core.launcher.supervisor import Supervisor
 from core.protocol import messages
@@ -48,9 +48,9 @@ class RunInProgress:
     """Executes one run."""
 
     def __init__(
-        self, run_id: str, settings: TrainSettings, sink: Sink, circumstances: Circumstances, wishes: Wishes
+        self, run_id: str, settings: TrainSettings, sink: Sink, context: JobContext, requests: JobRequests
     ) -> None:
-        self.id, self.settings, self.sink, self.here, self.wishes = run_id, settings, sink, circumstances, wishes
+        self.id, self.settings, self.sink, self.context, self.requests = run_id, settings, sink, context, requests
         self.lanes = [RunLane(engine) for engine in settings.engines]
         self.supervisor = Supervisor(self.lanes)
         self.inbox: queue.Queue[tuple[ChildProcess, Event | None]] = queue.Queue()
@@ -88,8 +88,8 @@ class RunInProgress:
     def _prepare_data(self) -> None:
         prepared = datasets.prepare(
             self.settings.dataset,
-            self.here.data_dir,
-            self.here.datasets_dir,
+            self.context.data_dir,
+            self.context.datasets_dir,
             on_progress=self._data_progress,
             cancelled=self._ending,
         )
@@ -107,11 +107,11 @@ class RunInProgress:
             self.sink.artifacts.mkdir(parents=True, exist_ok=True)
             self._set(lane, LaneState.STARTING)
             lane.asked = "import"
-            lane.process = self.here.take_worker(lane.engine, self.sink.artifacts)
+            lane.process = self.context.take_worker(lane.engine, self.sink.artifacts)
             lane.process.assign(lambda process, message: self.inbox.put((process, message)))
             if self.settings.schedule == Schedule.TURNS:
-                self._pump([lane])
-        self._pump(self.lanes)
+                self._process_events([lane])
+        self._process_events(self.lanes)
 
     def _choose_device(self) -> None:
         """The GPU where every lane sees one; `best` leaves each lane its own."""
@@ -125,7 +125,7 @@ class RunInProgress:
                     messages.Train(
                         run=self.id,
                         settings=self.settings.as_json(),
-                        data_dir=str(self.here.data_dir),
+                        data_dir=str(self.context.data_dir),
                         artifacts=str(self.sink.artifacts),
                         device="gpu" if wanted else "cpu",
                         threads=share if self.settings.schedule == Schedule.TOGETHER else 0,
@@ -138,7 +138,7 @@ class RunInProgress:
         for lane in self._alive():
             self._set(lane, LaneState.CERTIFYING)
             self._ask(lane, messages.Certify())
-            self._pump([lane])
+            self._process_events([lane])
         if self._ending():
             return
         first, second = (lane.certified for lane in self.lanes)
@@ -153,24 +153,24 @@ class RunInProgress:
     def _train(self) -> None:
         epochs = self.settings.epochs
         if self.settings.schedule == Schedule.TOGETHER:
-            self._pursue(self._alive(), epochs + 1)
+            self._run_lanes_to(self._alive(), epochs + 1)
             return
         for epoch in range(1, epochs + 1):
             # A B B A: whatever drifts while the run goes on meets both lanes alike.
             for lane in self.lanes if epoch % 2 else reversed(self.lanes):
-                self._pursue([lane], epoch)
+                self._run_lanes_to([lane], epoch)
         for lane in self.lanes:
-            self._pursue([lane], epochs + 1)
+            self._run_lanes_to([lane], epochs + 1)
 
     # --- turns -----------------------------------------------------------------------------------------
 
-    def _pursue(self, lanes: Iterable[RunLane], goal: int) -> None:
-        """Lets lanes go on until they have trained `goal` epochs; the one after the last is the test."""
+    def _run_lanes_to(self, lanes: Iterable[RunLane], goal: int) -> None:
+        """Runs lanes until they have trained `goal` epochs; the one after the last is the test."""
         going = [lane for lane in lanes if lane.end is None]
         for lane in going:
             lane.goal = goal
             self._advance(lane)
-        self._pump(going)
+        self._process_events(going)
         for lane in going:
             if lane.end is None:
                 self._set(lane, LaneState.WAITING)
@@ -198,7 +198,7 @@ class RunInProgress:
     def _alive(self) -> list[RunLane]:
         return [lane for lane in self.lanes if lane.end is None]
 
-    def _pump(self, lanes: list[RunLane]) -> None:
+    def _process_events(self, lanes: list[RunLane]) -> None:
         """Takes events until every one of `lanes` has answered or ended."""
         while any(lane.end is None and lane.asked for lane in lanes):
             if self._ending():
@@ -217,7 +217,7 @@ class RunInProgress:
 
     def _take(self, lane: RunLane, message: Event | None) -> None:
         if not isinstance(message, LaneEvent):
-            self._lose(lane, message)
+            self._process_ended(lane, message)
             return
         if self._comparison is not None:
             self._comparison.take(lane.engine, message)
@@ -245,7 +245,7 @@ class RunInProgress:
                 self._write(lane.engine, message)
                 self._end(lane, Finished())
             case messages.Stopped():
-                self._end(lane, how_cut(self.wishes, self.here.limit_s))
+                self._end(lane, end_of_cut(self.requests, self.context.limit_s))
             case messages.Failed(reason, epoch, step, cause, diverged):
                 at = lane.failed(reason)
                 at = replace(at, epoch=epoch, step=step) if step else at
@@ -253,12 +253,12 @@ class RunInProgress:
             case _:
                 assert_never(message)
 
-    def _lose(self, lane: RunLane, message: Event | None) -> None:
+    def _process_ended(self, lane: RunLane, message: Event | None) -> None:
         """Its process has ended, or says what no lane says."""
         if message is not None:
             self._give_up(lane, messages.out_of_place(message))
         elif self.supervisor.stopping:
-            self._end(lane, how_cut(self.wishes, self.here.limit_s))
+            self._end(lane, end_of_cut(self.requests, self.context.limit_s))
         elif lane.process is not None:
             self._end(lane, lane.failed(lane.process.ended_by()))
 
@@ -268,9 +268,9 @@ class RunInProgress:
         self._end(lane, lane.failed(why))
 
     def _ending(self) -> bool:
-        limit_s = self.here.limit_s
+        limit_s = self.context.limit_s
         overdue = limit_s is not None and time.monotonic() - self._began_at > limit_s
-        return overdue or self.wishes.stop.is_set() or self.wishes.close.is_set()
+        return overdue or self.requests.stop.is_set() or self.requests.close.is_set()
 
     # --- rows ------------------------------------------------------------------------------------------
 
@@ -298,24 +298,24 @@ class RunInProgress:
     def _close(self) -> None:
         """The run's own end: what it says of itself, its state, and one reason in words."""
         for lane in self._alive():
-            self._end(lane, Failed(self._fault) if self._fault else how_cut(self.wishes, self.here.limit_s))
+            self._end(lane, Failed(self._fault) if self._fault else end_of_cut(self.requests, self.context.limit_s))
         with contextlib.suppress(OSError):
             self.sink.artifacts.rmdir()  # where nothing was put into it
-        state, reason = ending.how_ended(self.lanes, self.settings, self.here.owner, self.here.visitor)
+        state, reason = ending.how_ended(self.lanes, self.settings, self.context.owner, self.context.visitor)
         if self._fault:
             state, reason = State.FAILED, self._fault
-        last: list[RowEvent] = [DrawnMeanwhile()] if self.wishes.drawn_meanwhile.is_set() else []
+        last: list[RowEvent] = [DrawnMeanwhile()] if self.requests.drawn_meanwhile.is_set() else []
         if self._comparison is not None:
             last.append(verdict_of(self._comparison, self.lanes, self.sink.artifacts, self._certified))
         busy = others_took([LaneOutcome(lane.engine, epochs=lane.epochs) for lane in self.lanes], self.settings)
         self._write("", *last, RunChanged(state, reason, busy))
 
 
-def how_cut(wishes: Wishes, limit_s: float | None) -> LaneEnd:
-    """How a lane ends that is not let to its end."""
-    if wishes.stop.is_set():
+def end_of_cut(requests: JobRequests, limit_s: float | None) -> LaneEnd:
+    """The end of a lane that is cut short: by Stop, by the owner's shutdown, or by the time limit."""
+    if requests.stop.is_set():
         return Stopped()
-    return Interrupted() if wishes.close.is_set() else Stopped(limit_s)
+    return Interrupted() if requests.close.is_set() else Stopped(limit_s)
 
 
 def verdict_of(comparison: Comparison, lanes: Sequence[RunLane], folder: Path, certified: bool | None) -> Verdict:

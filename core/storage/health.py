@@ -17,7 +17,7 @@ from core.experiment.titles import sentence_case
 from core.storage.database import StoreError
 from core.storage.holder import Who, left_by, who_holds
 from core.storage.measurements import Measurements
-from core.storage.records import Damaged
+from core.storage.records import DamagedRun
 from core.storage.runs import Store, folder_bytes
 
 PACKAGES = {"streamlit": "Streamlit", "tensorflow": "TensorFlow", "keras": "Keras", "torch": "PyTorch"}
@@ -64,11 +64,11 @@ class Health:
         return {"ok": self.ok, **asdict(self)}
 
 
-def look(deployment: DeploymentSettings) -> Health:
-    """Looks once; takes some milliseconds, and more where the data folder holds many files."""
+def read_health(deployment: DeploymentSettings) -> Health:
+    """Takes some milliseconds, and more where the data folder holds many files."""
     store, measurements = Store(deployment.data_dir), Measurements(deployment.data_dir)
     fault = ""
-    damaged: list[Damaged] = []
+    damaged: list[DamagedRun] = []
     jobs: list[tuple[str, str]] = []
     try:
         fault = store.missing

@@ -99,10 +99,10 @@ class Holder:
     def say(self, owner: Owner) -> None:
         """Writes down who holds it now. Raises `StoreError`."""
         process = {"pid": os.getpid(), "started": psutil.Process().create_time()}
-        beside = self.data_dir / f"{FILE}.part"
+        temporary = self.data_dir / f"{FILE}.part"
         try:
-            beside.write_text(json.dumps({"owner": owner, "since": time.strftime("%H:%M"), **process}))
-            beside.replace(self.data_dir / FILE)
+            temporary.write_text(json.dumps({"owner": owner, "since": time.strftime("%H:%M"), **process}))
+            temporary.replace(self.data_dir / FILE)
         except OSError as error:
             raise StoreError(self._database.in_words(error)) from None
 

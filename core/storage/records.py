@@ -87,7 +87,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Damaged:
+class DamagedRun:
     """A run of which the store holds something that cannot be; `why` is the rest of a sentence."""
 
     id: str
@@ -97,10 +97,10 @@ class Damaged:
         return f"Run {self.id} is damaged and cannot be shown: {self.why}."
 
 
-class DamagedRun(StoreError):
+class DamagedRunError(StoreError):
     """What the store holds of a run, or of some, cannot be; the others can be read."""
 
-    def __init__(self, *damaged: Damaged) -> None:
+    def __init__(self, *damaged: DamagedRun) -> None:
         super().__init__(" ".join(map(str, damaged)))
         self.damaged = damaged
 

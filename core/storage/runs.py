@@ -25,8 +25,8 @@ from core.storage.database import (
     now,
 )
 from core.storage.records import (
-    Damaged,
     DamagedRun,
+    DamagedRunError,
     Lane,
     Recording,
     Run,
@@ -136,7 +136,7 @@ class Store(Database):
         """Whose a run is, and why it cannot be deleted: empty where it can, as a damaged one. Raises `UnknownRun`."""
         try:
             run = self.run(run_id)
-        except DamagedRun:
+        except DamagedRunError:
             return "", ""
         return run.visitor, run.stays_because
 
@@ -218,12 +218,12 @@ class Store(Database):
 
     # --- reading ---------------------------------------------------------------------------------------
 
-    def runs(self, limit: int = 1000, offset: int = 0, damaged: list[Damaged] | None = None) -> list[Run]:
+    def runs(self, limit: int = 1000, offset: int = 0, damaged: list[DamagedRun] | None = None) -> list[Run]:
         """Runs of this folder and those that came with the project, newest first; `damaged` receives those left out."""
         return self._page(self._order(Wanted(), by_pin=False)[offset : offset + limit], damaged)
 
     def search(
-        self, wanted: Wanted, limit: int, offset: int = 0, damaged: list[Damaged] | None = None
+        self, wanted: Wanted, limit: int, offset: int = 0, damaged: list[DamagedRun] | None = None
     ) -> tuple[list[Run], int]:
         """One page of the runs that are wanted, and how many there are: pinned ones first, then newest first.
 
@@ -247,7 +247,7 @@ class Store(Database):
         keys += [(False, run.created_at, run.id) for run in self.recorded() if wanted.takes(run)]
         return [run_id for *_, run_id in sorted(keys, reverse=True)]
 
-    def _page(self, ids: Sequence[str], damaged: list[Damaged] | None) -> list[Run]:
+    def _page(self, ids: Sequence[str], damaged: list[DamagedRun] | None) -> list[Run]:
         """The runs with these ids, in their order."""
         here = self._select(f"WHERE id IN ({_marks(ids)})", *ids, damaged=damaged)
         found = {run.id: run for run in here}
@@ -255,13 +255,13 @@ class Store(Database):
         return [found[run_id] for run_id in ids if run_id in found]
 
     def run(self, run_id: str) -> Run:
-        """One run with its lanes. Raises `UnknownRun`, `DamagedRun`."""
+        """One run with its lanes. Raises `UnknownRun`, `DamagedRunError`."""
         if checked_id(run_id) in self._recordings:
             return self._recordings[run_id].run
-        damaged: list[Damaged] = []
+        damaged: list[DamagedRun] = []
         found = self._select("WHERE id = ?", run_id, damaged=damaged)
         if damaged:
-            raise DamagedRun(damaged[0])
+            raise DamagedRunError(damaged[0])
         if not found:
             raise UnknownRun(f"There is no run {run_id}: it was deleted, or belongs to another data folder.")
         return found[0]
@@ -271,7 +271,7 @@ class Store(Database):
         found = self._select("WHERE source = 'here' ORDER BY id DESC LIMIT 20")
         return found[0] if found else None
 
-    def _select(self, where: str, *values: object, damaged: list[Damaged] | None = None) -> list[Run]:
+    def _select(self, where: str, *values: object, damaged: list[DamagedRun] | None = None) -> list[Run]:
         """The runs that can be shown; `damaged` receives the others."""
         # Runs and lanes are two statements: the read transaction makes them agree.
         with self.reading() as connection:
@@ -292,21 +292,21 @@ class Store(Database):
                 sound.append(run_of(line, tuple(lanes[line["id"]])))
             except Damage as damage:
                 if damaged is not None:
-                    damaged.append(Damaged(str(line["id"]), str(damage)))
+                    damaged.append(DamagedRun(str(line["id"]), str(damage)))
         return sound
 
     def rows(self, run_id: str, after: int = 0, limit: int = 5000, steps: bool = True) -> list[Row]:
         """A run's rows with `seq` above `after`, in order; without the many `step` rows where `steps` is false.
 
-        Rows of a kind that is not known are left out. Raises `UnknownRun` for an id that cannot be one, `DamagedRun`
-        where a row cannot be read.
+        Rows of an unknown kind are left out. Raises `UnknownRun` for an id that cannot be one, and
+        `DamagedRunError` where a row cannot be read.
         """
         if recording := self._recordings.get(checked_id(run_id)):
             return [row for row in recording.rows if row.seq > after and (steps or row.kind != "step")][:limit]
         try:
             return [read(*line) for line in self._lines(run_id, after, limit, steps) if line[2] in KINDS]
         except Damage as damage:
-            raise DamagedRun(Damaged(run_id, str(damage))) from None
+            raise DamagedRunError(DamagedRun(run_id, str(damage))) from None
 
     def rows_as_json(self, run_id: str, after: int = 0, limit: int = ALL_ROWS) -> list[dict[str, Any]]:
         """The same rows for a browser, as they were written: none of them becomes a value. Raises as `rows`."""
@@ -319,7 +319,7 @@ class Store(Database):
             try:
                 found.append(flat(seq, engine, kind, json.loads(text)))
             except (ValueError, TypeError, RecursionError):
-                raise DamagedRun(Damaged(run_id, f"row {seq} holds no JSON object")) from None
+                raise DamagedRunError(DamagedRun(run_id, f"row {seq} holds no JSON object")) from None
         return found
 
     def _lines(self, run_id: str, after: int, limit: int, steps: bool = True) -> list[_Line]:

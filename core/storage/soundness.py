@@ -23,7 +23,7 @@ from core.experiment.settings import InvalidSettings, TrainSettings
 from core.protocol.messages import Built, Epoch, Ready, Result, Step
 from core.storage.database import ENDED_STATES, OPEN_STATES, StoreError
 from core.storage.recomputed import certificate_damage, verdict_damage
-from core.storage.records import Damaged, DamagedRun, Lane, Run
+from core.storage.records import DamagedRun, DamagedRunError, Lane, Run
 from core.storage.rows import (
     LANES_KINDS,
     RUNS_KINDS,
@@ -53,8 +53,8 @@ ONCE = (Ready, Built, Result, Provenance, Certificate, Verdict, DrawnMeanwhile)
 # --- a run ----------------------------------------------------------------------------------------------
 
 
-def moment(name: str, text: object) -> datetime:
-    """A stored time. Raises `Damage` where there is no such day or hour, or none of this age."""
+def parse_time(name: str, text: object) -> datetime:
+    """The time in a stored text. Raises `Damage` where there is no such day or hour, or none of this age."""
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
@@ -97,7 +97,7 @@ def check_listed(run: Run) -> None:
     """What every list reads of a run. Raises `Damage`."""
     for name in ("created_at", "started_at", "ended_at"):
         if name == "created_at" or getattr(run, name) is not None:
-            moment(name, getattr(run, name))
+            parse_time(name, getattr(run, name))
     if run.state not in OPEN_STATES + ENDED_STATES:
         raise Damage(f"its state is {shown(run.state)}, which is none")
     if run.source not in ("here", "recorded", "imported"):
@@ -131,7 +131,7 @@ def settings_of(stored: object) -> TrainSettings:
 def check_times(run: Run) -> None:
     """A run that has ended was asked for, began and ended in this order, and not in the future. Raises `Damage`."""
     told = [(name, getattr(run, name)) for name in ("created_at", "started_at", "ended_at")]
-    times = [(name, moment(name, text)) for name, text in told if text is not None]
+    times = [(name, parse_time(name, text)) for name, text in told if text is not None]
     for (before, earlier), (after, later) in pairwise(times):
         if later < earlier:
             raise Damage(f"{after} is before {before}")
@@ -156,20 +156,20 @@ def damage_of(run: Run, rows: Sequence[Row]) -> str:
 
 
 @contextmanager
-def blaming(rows: Callable[[Run], Sequence[Row]], *runs: Run) -> Iterator[None]:
-    """Tells what goes wrong because of what these runs hold from a fault of our own, which is raised as it is.
+def naming_damaged(rows: Callable[[Run], Sequence[Row]], *runs: Run) -> Iterator[None]:
+    """Raises an error of the block that damaged rows explain as `DamagedRunError`, and any other as it is.
 
-    `rows` reads all rows of one of them. Raises `DamagedRun`, which names each run of which something cannot be.
+    `rows` reads all rows of one of `runs`. The `DamagedRunError` names each damaged run.
     """
     try:
         yield
     except StoreError:
         raise
     except Exception as error:
-        found = [Damaged(run.id, why) for run in runs if (why := damage_of(run, rows(run)))]
+        found = [DamagedRun(run.id, why) for run in runs if (why := damage_of(run, rows(run)))]
         if not found:
             raise
-        raise DamagedRun(*found) from error
+        raise DamagedRunError(*found) from error
 
 
 def check_rows(run: Run, rows: Sequence[Row]) -> None:

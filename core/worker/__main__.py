@@ -253,10 +253,10 @@ class Worker:
     def _keep_predictions(path: Path, logits: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> None:
         """Class (uint8 [N]) and its probability (float32 [N]) for every test image."""
         surest = probabilities(logits).max(1)
-        beside = path.with_suffix(".part")
-        with beside.open("wb") as file:
+        temporary = path.with_suffix(".part")
+        with temporary.open("wb") as file:
             np.savez_compressed(file, classes=logits.argmax(1).astype("uint8"), probabilities=surest.astype("float32"))
-        beside.replace(path)
+        temporary.replace(path)
 
 
 def work(name: str, outbox: Outbox, inbox: "queue.SimpleQueue[Command]", stop: threading.Event) -> None:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.experiment.names import engine_title
-from core.launcher.ending import kept
+from core.launcher.ending import kept_epochs
 from core.storage.runs import Store
 from tests.browser.conftest import (
     CHARTS,
@@ -166,5 +166,5 @@ def test_stop_ends_the_run_within_two_seconds_and_keeps_what_there_is(
     assert all(now >= then for now, then in zip(points(page, "val_accuracy"), before, strict=True))
     run = Store(starter.server.folder).run(run_id)
     done = dict(zip([engine_title(lane.engine) for lane in run.lanes], points(page, "val_accuracy"), strict=True))
-    assert run.reason == f"You stopped this run in epoch {min(done.values()) + 1}. {kept(done)}"
+    assert run.reason == f"You stopped this run in epoch {min(done.values()) + 1}. {kept_epochs(done)}"
     assert not starter.troubles

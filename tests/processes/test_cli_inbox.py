@@ -13,7 +13,7 @@ from core.deployment.limits import HostedLimits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import TrainSettings
 from core.launcher import inbox
-from core.launcher.inbox import FOLDER, Guest, Inbox, NotTaken, is_answered
+from core.launcher.inbox import FOLDER, Guest, Inbox, SubmissionRefused, is_answered
 from core.launcher.launcher import Launcher
 from core.storage.rows import Entry
 from core.web.server.lifespan import lifespan
@@ -110,6 +110,6 @@ def test_who_answers_no_more_is_not_waited_for(data_dir: Path, monkeypatch: pyte
     assert not is_answered(data_dir)
     (data_dir / FOLDER).mkdir()
     assert is_answered(data_dir)
-    with pytest.raises(NotTaken, match=r"^The dashboard does not answer: restart it\.$"):
+    with pytest.raises(SubmissionRefused, match=r"^The dashboard does not answer: restart it\.$"):
         Guest(data_dir, print).submit(TrainSettings())
     assert list((data_dir / FOLDER).iterdir()) == []  # it is not run later, when nobody waits for it

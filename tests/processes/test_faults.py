@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from core.data import datasets
-from core.launcher.ending import kept as said_kept
+from core.launcher.ending import kept_epochs
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.results import outcome
 from core.storage import runs
@@ -189,7 +189,7 @@ def test_the_owner_killed_in_mid_run(spawn: Spawn, open_launcher: OpenLauncher) 
     run = launcher.store.run(launcher.store.runs()[0].id)
     done = {lane.engine: len(epochs(launcher.store.rows(run.id), lane.engine)) for lane in run.lanes}
     assert run.state == "interrupted"
-    assert run.reason == f"The dashboard was closed while this ran. {said_kept(done)}"
+    assert run.reason == f"The dashboard was closed while this ran. {kept_epochs(done)}"
     assert [lane.state for lane in run.lanes] == ["interrupted", "interrupted"]
     kept = [row.as_json() for row in launcher.store.rows(run.id)]
     assert kept[: len(shown)] == shown

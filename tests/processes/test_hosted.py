@@ -219,7 +219,7 @@ def test_a_lesson_that_nobody_looks_at_ends_by_itself_and_says_why(hosted: OpenH
     waits = launcher.measure(Order("lesson-summary", "fake", {"seconds": 60}, 90.0, True), "a")
     wait_for("it runs", lambda: launcher.measurements.get(lesson).sentence)
     now[0] = 59.0
-    launcher.queue.look(lesson)
+    launcher.queue.mark_seen(lesson)
     now[0] = 100.0
     wait_for("it goes on", lambda: launcher.measurements.get(lesson).fraction == 0.25)
     assert launcher.measurements.get(lesson).live

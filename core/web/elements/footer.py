@@ -7,7 +7,7 @@ import streamlit as st
 from core.experiment.dates import day_and_time
 from core.experiment.metrics import NO_BREAK
 from core.launcher.launcher import LauncherUnavailable
-from core.storage.health import Health, look, queue_words
+from core.storage.health import Health, queue_words, read_health
 from core.web.elements.markdown import literal
 from core.web.server.installation import installation
 
@@ -15,7 +15,7 @@ from core.web.server.installation import installation
 @st.cache_data(ttl=30, show_spinner=False)
 def health(data_dir: Path) -> Health:
     """The installation's health, at most half a minute old."""
-    return look(installation().deployment)
+    return read_health(installation().deployment)
 
 
 def footer() -> None:

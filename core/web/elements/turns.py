@@ -64,7 +64,7 @@ def goes_on(active: Launcher, place: str) -> None:
         link(active, job)
         # As callbacks: a rerun that comes first would else swallow the press.
         if asks:
-            st.button("Let it go on", key=f"go_on_{place}_{job.id}", on_click=active.queue.look, args=(job.id,))
+            st.button("Let it go on", key=f"go_on_{place}_{job.id}", on_click=active.queue.mark_seen, args=(job.id,))
         if mine:
             key, its = f"stop_{place}_{job.id}", (active, [job.id])
             st.button(f"Stop that {job.kind}", icon=":material/stop:", key=key, on_click=stop, args=its)

@@ -65,7 +65,7 @@ def while_it_runs(active: Launcher, measurement: Measurement, going: list[str]) 
     if not now.live or active.measuring() != going:
         st.rerun()
     # Who looks is known from here alone: a page that is closed or left draws this no more.
-    active.queue.look(now.id)
+    active.queue.mark_seen(now.id)
     results = active.measurements.results().get(now.subject) or active.measurements.recorded().get(now.subject)
     measuring.progress(active, now, results.elapsed_s if results else None, key=f"stop_{now.subject}")
     printed: dict[str, list[str]] = {}

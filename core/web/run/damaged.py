@@ -1,4 +1,4 @@
-"""Runs that cannot be shown, said in their own place, so that all others are shown."""
+"""Damaged runs: each is reported in its own place, so that all others are shown."""
 
 import logging
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import streamlit as st
 
 from core.launcher.launcher import Launcher
 from core.storage.database import StoreError
-from core.storage.records import Damaged, DamagedRun, Run
+from core.storage.records import DamagedRun, DamagedRunError, Run
 from core.storage.runs import ALL_ROWS, Store
-from core.storage.soundness import blaming
+from core.storage.soundness import naming_damaged
 from core.web.elements.markdown import literal
 from core.web.elements.presses import refused
 from core.web.run.actions import confirm, place
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 OUR_FAULT = "This cannot be shown because of a fault in this program. Its log says more."
 
 
-def say(run: Damaged, active: Launcher | None) -> None:
-    """Which run, why, and a way to be rid of it where this visitor may."""
+def report(run: DamagedRun, active: Launcher | None) -> None:
+    """Shows which run is damaged and why, with a button that deletes it where this visitor may."""
     refused(place(run.id))
     with st.container(border=True), st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":red[{literal(run)}]", width="stretch")
@@ -34,15 +34,15 @@ def say(run: Damaged, active: Launcher | None) -> None:
 
 
 @contextmanager
-def or_said(store: Store, active: Launcher | None, *runs: Run) -> Iterator[None]:
-    """Draws runs whatever the store holds of them: what cannot be drawn is said, and the page goes on."""
+def reporting_damage(store: Store, active: Launcher | None, *runs: Run) -> Iterator[None]:
+    """Shows, in place of what the block draws of `runs`, which of them are damaged; the page goes on below it."""
     try:
-        with blaming(lambda run: store.rows(run.id, limit=ALL_ROWS), *runs):
+        with naming_damaged(lambda run: store.rows(run.id, limit=ALL_ROWS), *runs):
             yield
-    except DamagedRun as error:
+    except DamagedRunError as error:
         log.warning("%s", error, exc_info=error.__cause__)
         for one in error.damaged:
-            say(one, active)
+            report(one, active)
     except StoreError:
         raise
     except Exception:  # nothing is wrong with the runs, so nobody shall delete them

@@ -155,10 +155,10 @@ def laid_over(store: Store, active: Launcher | None) -> None:
     for run_id in st.session_state.get(TICKED, []):
         with contextlib.suppress(StoreError):  # deleted meanwhile, or damaged
             run = store.run(run_id)
-            with damaged.or_said(store, active, run):
+            with damaged.reporting_damage(store, active, run):
                 outcomes.append(gather(run, store.rows(run.id, steps=False)))
     if len(outcomes) > 1:
-        with damaged.or_said(store, active, *(outcome.run for outcome in outcomes)):
+        with damaged.reporting_damage(store, active, *(outcome.run for outcome in outcomes)):
             one_chart(outcomes)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from core.experiment.settings import TrainSettings
-from core.launcher.ending import cut_off, how_ended, kept, reason_of
+from core.launcher.ending import cut_off, how_ended, kept_epochs, reason_of
 from core.launcher.lanes import Failed, Finished, Interrupted, LaneEnd, RunLane, Stopped
 from core.protocol.messages import Epoch
 from core.storage.records import Lane, Run
@@ -33,7 +33,7 @@ def ended(engine: str, end: LaneEnd, epochs: int = 0) -> RunLane:
     ],
 )
 def test_every_epoch_that_is_there_is_said(epochs: dict[str, int], sentence: str) -> None:
-    assert kept(epochs) == sentence
+    assert kept_epochs(epochs) == sentence
 
 
 @pytest.mark.parametrize(

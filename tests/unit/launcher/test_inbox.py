@@ -12,7 +12,7 @@ import pytest
 
 from core.experiment.settings import TrainSettings
 from core.launcher import inbox
-from core.launcher.inbox import FOLDER, Guest, Inbox, NotTaken
+from core.launcher.inbox import FOLDER, Guest, Inbox, SubmissionRefused
 from core.launcher.launcher import Refused
 from core.storage.database import StoreError
 from core.storage.records import UnknownRun
@@ -79,7 +79,7 @@ def test_a_run_that_nobody_waits_for_any_more_is_stopped(
     desk: Desk, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inbox, "TAKEN_S", 0.1)
-    with pytest.raises(NotTaken, match="does not answer: restart it"):
+    with pytest.raises(SubmissionRefused, match="does not answer: restart it"):
         Guest(tmp_path, print).submit(TrainSettings())
     assert desk.entered.is_set()
     desk.may_answer.set()

@@ -11,8 +11,8 @@ import pytest
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import TrainSettings
 from core.launcher.ending import cut_off
-from core.launcher.outside import as_they_are, look
-from core.storage.health import look as health
+from core.launcher.outside import read_run, with_current_states
+from core.storage.health import read_health as health
 from core.storage.holder import FILE, LOCK, Holder, left_by
 from core.storage.records import Run
 from core.storage.rows import Entry, RunChanged
@@ -36,11 +36,11 @@ def store(tmp_path: Path) -> Store:
 
 
 def states(store: Store) -> list[str]:
-    return [run.state for run in as_they_are(store, store.runs())]
+    return [run.state for run in with_current_states(store, store.runs())]
 
 
 def test_an_open_run_whose_owner_is_gone_is_interrupted_and_nothing_is_written(store: Store) -> None:
-    queued, running = as_they_are(store, store.runs())
+    queued, running = with_current_states(store, store.runs())
     assert (queued.state, queued.reason) == ("interrupted", "The command line was closed before this began.")
     assert running.reason == "The command line was closed while this ran. Epoch 1 of Keras is kept."
     assert [lane.state for lane in running.lanes] == ["interrupted", "interrupted"]
@@ -50,7 +50,7 @@ def test_an_open_run_whose_owner_is_gone_is_interrupted_and_nothing_is_written(s
 
 def test_a_reader_says_what_the_next_owner_writes(store: Store) -> None:
     before = store.runs()[1]
-    seen, rows = look(store, before)
+    seen, rows = read_run(store, before)
     store.append(before.id, cut_off(before, store.rows(before.id), "the command line"))
     written: Run = store.run(before.id)
     assert store.rows(before.id) == rows

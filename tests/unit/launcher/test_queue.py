@@ -129,7 +129,7 @@ def test_each_has_its_turn_and_is_called_what_it_is(queue: Queue) -> None:
 def test_whoever_looks_at_a_lesson_that_waits_is_known(queue: Queue, clock: Clock) -> None:
     clock.now += UNATTENDED_S
     assert [queue.unattended(name) for name in ("first", "second", "nobody")] == [False, True, False]
-    queue.look("second")
+    queue.mark_seen("second")
     assert not queue.unattended("second")
 
 

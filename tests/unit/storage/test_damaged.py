@@ -10,10 +10,10 @@ import pytest
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
 from core.storage.database import StoreError
-from core.storage.records import Damaged, DamagedRun, Wanted
+from core.storage.records import DamagedRun, DamagedRunError, Wanted
 from core.storage.rows import Entry, Row, RunChanged
 from core.storage.runs import Store
-from core.storage.soundness import blaming
+from core.storage.soundness import naming_damaged
 from tests.events import epoch
 
 
@@ -66,7 +66,7 @@ DAMAGE = [
 def test_one_run_that_cannot_be_shown_takes_no_other_away(store: Store, column: str, value: object, said: str) -> None:
     before, broken, after = made(store), made(store), made(store)
     write(store, f"UPDATE runs SET {column} = ? WHERE id = ?", value, broken)
-    damaged: list[Damaged] = []
+    damaged: list[DamagedRun] = []
     assert [run.id for run in store.runs(damaged=damaged)] == [after, before]
     assert [one.id for one in damaged] == [broken]
     assert said in damaged[0].why
@@ -74,10 +74,10 @@ def test_one_run_that_cannot_be_shown_takes_no_other_away(store: Store, column: 
     found, total = store.search(Wanted(dataset="mnist5k"), 20, 0, damaged)
     assert [run.id for run in found] == [after, before]
     assert total >= len(found)
-    with pytest.raises(DamagedRun, match=f"^Run {broken} is damaged and cannot be shown: "):
+    with pytest.raises(DamagedRunError, match=f"^Run {broken} is damaged and cannot be shown: "):
         store.run(broken)
     store.delete(broken)
-    left: list[Damaged] = []
+    left: list[DamagedRun] = []
     assert store.runs(damaged=left) == store.search(Wanted(), 20, 0, left)[0]
     assert left == []
 
@@ -92,28 +92,31 @@ def test_a_run_from_before_a_setting_was_there_has_its_default(store: Store) -> 
 def test_a_result_that_is_no_number(store: Store, value: object) -> None:
     run_id = made(store)
     write(store, "UPDATE lanes SET test_accuracy = ? WHERE run = ? AND engine = 'torch'", value, run_id)
-    with pytest.raises(DamagedRun, match="the test result of torch is no number"):
+    with pytest.raises(DamagedRunError, match="the test result of torch is no number"):
         store.run(run_id)
 
 
 def test_only_what_the_store_holds_is_called_damage(store: Store) -> None:
     sound, other = store.run(made(store, "stopped")), store.run(made(store, "stopped"))
     spoilt = [Row(1, "", RunChanged("stopped")), Row(2, "keras", epoch(99))]
-    with pytest.raises(ZeroDivisionError), blaming(lambda run: store.rows(run.id), sound, other):
+    with pytest.raises(ZeroDivisionError), naming_damaged(lambda run: store.rows(run.id), sound, other):
         _ = 1 / 0
-    with pytest.raises(DamagedRun) as caught, blaming(lambda run: spoilt if run is other else [], sound, other):
+    with (
+        pytest.raises(DamagedRunError) as caught,
+        naming_damaged(lambda run: spoilt if run is other else [], sound, other),
+    ):
         _ = 1 / 0
     assert [one.id for one in caught.value.damaged] == [other.id]
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     full = StoreError("The disk is full.")
-    with pytest.raises(StoreError, match="full"), blaming(lambda _: spoilt, other):
+    with pytest.raises(StoreError, match="full"), naming_damaged(lambda _: spoilt, other):
         raise full
 
 
 def test_a_row_that_is_no_object_is_named(store: Store) -> None:
     run_id = made(store)
     write(store, "UPDATE rows SET fields = '[1' WHERE run = ? AND seq = 2", run_id)
-    with pytest.raises(DamagedRun, match="row 2 holds no JSON object"):
+    with pytest.raises(DamagedRunError, match="row 2 holds no JSON object"):
         store.rows(run_id)
 
 
@@ -122,7 +125,7 @@ def test_a_damaged_run_on_a_page_takes_its_own_place_alone(store: Store) -> None
     write(store, "UPDATE runs SET settings = '{' WHERE id = ?", runs[3])
     pages: list[str] = []
     for offset in (0, 2, 4):
-        damaged: list[Damaged] = []
+        damaged: list[DamagedRun] = []
         found, total = store.search(Wanted(), 2, offset, damaged)
         pages += [run.id for run in found] + [one.id for one in damaged]
         assert total == 5

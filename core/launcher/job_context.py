@@ -1,4 +1,4 @@
-"""Where and for whom a job goes on, until when, and what others want of it meanwhile."""
+"""What a job is told when it starts, and what may be asked of it while it runs."""
 
 import threading
 from collections.abc import Callable
@@ -11,8 +11,8 @@ TakeWorker = Callable[[str, Path], ChildProcess]
 
 
 @dataclass(frozen=True)
-class Circumstances:
-    """Where and for whom a job goes on, and until when."""
+class JobContext:
+    """Where and for whom a job runs, and how long it may."""
 
     data_dir: Path
     datasets_dir: Path | None
@@ -29,8 +29,8 @@ class Circumstances:
     """Whether it shall end by itself because nobody looks at it any more."""
 
 
-class Wishes:
-    """What others want of a job while it goes on; any thread may say it."""
+class JobRequests:
+    """Requests to a running job; any thread may set them."""
 
     def __init__(self) -> None:
         self.stop, self.close = threading.Event(), threading.Event()
