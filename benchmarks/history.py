@@ -59,7 +59,7 @@ def fill(store: Store, runs: int) -> None:
     """So many finished runs, in one transaction."""
     settings, machine = json.dumps(TrainSettings().as_json()), json.dumps(this_machine())
     store.open_for_writing()
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         for number in range(runs):
             run_id = f"20260101-{number // 3600 % 24:02d}{number // 60 % 60:02d}{number % 60:02d}-{number:08x}"
             when = f"2026-01-01T{number // 3600 % 24:02d}:{number // 60 % 60:02d}:{number % 60:02d}+00:00"

@@ -4,7 +4,7 @@ import signal
 import sys
 from types import FrameType
 
-from core.cli.streams import OutputGone, take_over
+from core.cli.streams import OutputGone, replace_streams
 
 
 def end_as_ctrl_c(number: int, frame: FrameType | None) -> None:
@@ -17,7 +17,7 @@ for number in (signal.SIGTERM, signal.SIGHUP):
     if signal.getsignal(number) == signal.SIG_DFL:  # `nohup` ignores one, and that holds
         signal.signal(number, end_as_ctrl_c)
 
-take_over()
+replace_streams()
 try:
     from core.cli.app import app
 

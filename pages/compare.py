@@ -8,7 +8,7 @@ from core.launcher.launcher import Launcher
 from core.storage.database import StoreError
 from core.web.compare import claims as claims_view
 from core.web.elements import address, measuring
-from core.web.elements import turns as turns_view
+from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
 from core.web.elements.presses import available_launcher, refused
 from core.web.server.installation import installation
@@ -60,7 +60,7 @@ def all_of_them(active: Launcher, going: list[str], rows: list[claims.Judged]) -
         st.rerun()
     left = claims_view.total_left_s(measurements, claims_view.going_before(rows), 60.0)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Stop all", icon=":material/stop:", key="stop_all", on_click=turns_view.stop, args=(active, going))
+        st.button("Stop all", icon=":material/stop:", key="stop_all", on_click=queue_view.stop, args=(active, going))
         st.markdown(f"{len(going)} measurements to go. {measuring.about(left)}", width="content")
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from core.launcher.launcher import LauncherUnavailable
 from core.launcher.predictors import PredictorError
 from core.results.gallery import Gallery, GalleryError, open_gallery
-from core.results.models import Model, models_of, readable, swapped
+from core.results.models import Model, can_predict, models_of, swapped
 from core.results.outcome import Outcome, gather
 from core.storage.database import StoreError
 from core.storage.records import DamagedRun, Run
@@ -16,7 +16,7 @@ from core.web.draw import gallery as gallery_view
 from core.web.draw import take_along
 from core.web.draw import view as draw_view
 from core.web.draw.drawing import PAD, Drawing, newest_drawing, upload_button
-from core.web.elements import turns as turns_view
+from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
 from core.web.run import damaged
 from core.web.server.installation import installation
@@ -29,7 +29,7 @@ LOADING = "Loading both models: this takes a few seconds the first time."
 def chosen_run() -> Run | None:
     """The run whose models read: the link's, the one chosen before, else the best."""
     left_out: list[DamagedRun] = []
-    runs = {run.id: run for run in store.runs(100, damaged=left_out) if readable(run, store)}
+    runs = {run.id: run for run in store.runs(100, damaged=left_out) if can_predict(run, store)}
     for one in left_out:
         st.caption(literal(one))
     if not runs:
@@ -82,7 +82,7 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     """Pad, answers and what the models see: one fragment, so that a stroke reruns nothing else."""
     models = models_of(outcome, store)
     swap = bool(st.session_state.get("swap")) and len(models) == 2
-    reading = swapped(models) if swap else models
+    shown = swapped(models) if swap else models
     drawing = newest_drawing(gallery)
     why, answers = not_ready(models), []
     if bool(why) != waits:  # the pad looks again by itself while it waits, and only then
@@ -90,16 +90,16 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     hint = why or drawing.hint
     if not why and drawing.seen is not None:
         try:
-            answers = installation().launcher.predictors.ask(reading, drawing.seen[None])
+            answers = installation().launcher.predictors.ask(shown, drawing.seen[None])
         except (LauncherUnavailable, PredictorError) as error:
             hint = str(error)
-    names, classes = draw_view.reader_names(models, swap), outcome.dataset.class_names
+    names, classes = draw_view.model_names(models, swap), outcome.dataset.class_names
     words = draw_view.in_words(answers, classes, names) if answers else None
     lanes = draw_view.pad_lanes(models, names, answers, words)
     digit_pad(draw_view.pad_view(gallery, drawing, classes, lanes, words, hint), key=PAD)
     if waits:  # for what goes on, if anything does
         with contextlib.suppress(LauncherUnavailable):
-            turns_view.goes_on(installation().launcher, "pad")
+            queue_view.running_job(installation().launcher, "pad")
     with st.container(horizontal=True):
         upload_button()
         if answers and drawing.seen is not None:

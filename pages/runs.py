@@ -61,7 +61,7 @@ def history(active: Launcher | None) -> None:
     for one in left_out:
         damaged.report(one, active)
     runs_view.pager(offset, total)
-    runs_view.laid_over(store, active)
+    runs_view.overlay_of_ticked(store, active)
 
 
 try:

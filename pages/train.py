@@ -10,14 +10,14 @@ from core.results.estimate import estimate
 from core.storage.database import StoreError
 from core.storage.records import DamagedRunError, Run, UnknownRun
 from core.web.components.copy_link import copy_link
-from core.web.elements import turns as turns_view
+from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt, available_launcher, refused
 from core.web.run import damaged
 from core.web.run import page as run_page
 from core.web.server.installation import installation
 from core.web.server.visitor import visitor
-from core.web.train.form import beside_fields, form_problems, plan, read_as, settings_form, settings_path
+from core.web.train.form import button_in_field_row, form_problems, plan, read_as, settings_form, settings_path
 
 store = installation().store
 PRESSED = "start_pressed"
@@ -49,9 +49,9 @@ def controls(active: Launcher | None, run: Run | None) -> None:
     busy = bool(run and run.live) and mine and not st.session_state.get(PRESSED)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         settings = settings_form(disabled=busy, active=active)
-        with beside_fields():
+        with button_in_field_row():
             if busy and active and run:
-                stop, its = turns_view.stop, (active, [run.id])
+                stop, its = queue_view.stop, (active, [run.id])
                 st.button("Stop", icon=":material/stop:", width=120, key="stop", on_click=stop, args=its)
             else:
                 # As a callback: a rerun that comes first would else swallow the press.
@@ -64,7 +64,7 @@ def controls(active: Launcher | None, run: Run | None) -> None:
                     disabled=not (settings and active),
                     on_click=press,
                 )
-        with beside_fields():
+        with button_in_field_row():
             copy_link(settings_path(), "to these settings", key="copy_settings")
     if st.session_state.get(PRESSED):
         start(active, settings)
@@ -75,10 +75,10 @@ def controls(active: Launcher | None, run: Run | None) -> None:
         st.caption(
             literal(read_as(settings))
             + plan(settings, estimate(store, settings))
-            + (turns_view.queue_words(active) if active else "")
+            + (queue_view.queue_words(active) if active else "")
         )
     if active and (turn := active.queue.running) and not (run and run.live):
-        turns_view.meanwhile(active, turn.job.id)
+        queue_view.meanwhile(active, turn.job.id)
     if run and run.live and not mine:
         st.markdown("Someone else's run:")
 

@@ -18,10 +18,10 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from core.cli import record as recording
 from core.cli.claims import claims, print_measurement
 from core.cli.delete import delete
-from core.cli.export import export, find, saying, take_in
+from core.cli.export import damage_as_sentence, export, find, import_run
 from core.cli.health import health
 from core.cli.streams import OutputGone
-from core.cli.terminal import AsJson, deployment, err, fail, line, listing, out, say
+from core.cli.terminal import AsJson, deployment, err, fail, out, print_json_line, print_table, say
 from core.data import datasets, images
 from core.experiment import metrics
 from core.experiment.fairness import Verdict
@@ -59,7 +59,7 @@ app.command()(claims)
 app.command()(delete)
 app.command()(export)
 app.command()(health)
-app.command("import")(take_in)
+app.command("import")(import_run)
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -98,10 +98,10 @@ def train(*, as_json: AsJson = False, **raw: str) -> None:
         fail(str(error), 1)
     finally:
         launcher.close()
-    _leave(run, launcher.trouble, as_json)
+    _exit_with_status(run, launcher.trouble, as_json)
 
 
-def _leave(run: Run, trouble: str, as_json: bool) -> None:
+def _exit_with_status(run: Run, trouble: str, as_json: bool) -> None:
     """Ends the command with what is wrong: nothing, a run that did not finish, or lanes that parted."""
     parted = not_comparable(run.fairness)
     if run.state == "finished" and not parted:
@@ -157,14 +157,16 @@ def print_json(run: Run, rows: Iterator[Row]) -> None:
             case Epoch():
                 known["first_step_s"] = known["first_step_s"] or event.first_step_s
                 figures = {name: getattr(event, name) for name in EPOCH_FIGURES}
-                line({"event": "epoch", "run": run.id, "engine": row.engine, "epoch": event.epoch, **figures})
+                print_json_line(
+                    {"event": "epoch", "run": run.id, "engine": row.engine, "epoch": event.epoch, **figures}
+                )
             case Certificate() | Verdict():
-                line({"event": row.kind, "run": run.id, **to_fields(event)})
+                print_json_line({"event": row.kind, "run": run.id, **to_fields(event)})
             case Result():
                 known |= {name: getattr(event, name) for name in RESULT_FIGURES}
             case LaneChanged(state, _, reason) if state in ENDED_STATES:
                 ended = {"state": state, "reason": reason}
-                line({"event": "result", "run": run.id, "engine": row.engine, **ended, **known})
+                print_json_line({"event": "result", "run": run.id, "engine": row.engine, **ended, **known})
 
 
 def print_progress(run: Run, rows: Iterator[Row]) -> None:
@@ -209,7 +211,7 @@ def runs(as_json: AsJson = False) -> None:
             say(sentence, err)
     if as_json:
         for run in found:
-            line(_summary(run))
+            print_json_line(_summary(run))
         return
     listed = []
     for run in found:
@@ -220,7 +222,7 @@ def runs(as_json: AsJson = False) -> None:
         results = [f"{engine_title(lane.engine)} {metrics.percent(lane.test_accuracy, images)}" for lane in tested]
         begun = run.created_at[:16].replace("T", " ")
         listed.append((run.id, run_title(run.name, run.settings), begun, state, ", ".join(results)))
-    listing(("run", "title", "begun", "state", "test accuracy"), listed)
+    print_table(("run", "title", "begun", "state", "test accuracy"), listed)
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -261,9 +263,9 @@ def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], a
     except StoreError as error:
         fail(str(error), 1)
     if as_json:
-        line({**_summary(found), "rows": [row.as_json() for row in rows]})
+        print_json_line({**_summary(found), "rows": [row.as_json() for row in rows]})
     else:
-        with saying(found, rows):
+        with damage_as_sentence(found, rows):
             _print_run(found, rows)
 
 
@@ -287,7 +289,7 @@ def _print_run(run: Run, rows: list[Row]) -> None:
         for row in rows
         if isinstance(row.event, Epoch)
     ]
-    listing(
+    print_table(
         ("epoch", "lane", "training\nloss", "validation\nloss", "validation\naccuracy", "time", "throughput"), listed
     )
     for lane in run.lanes:
@@ -317,7 +319,7 @@ def predict(
         fail(str(error), 2)
     except StoreError as error:
         fail(str(error), 1)
-    with saying(found, rows):
+    with damage_as_sentence(found, rows):
         outcome = gather(found, rows)
         models = models_of(outcome, store)
     if not models:
@@ -353,7 +355,7 @@ def _predict(file: str, predictors: Predictors, models: list[Model], classes: Se
         name = classes[int(shares.argmax())]
         if as_json:
             values = {"file": file, "engine": answer.engine, "class": name, "probabilities": shares.tolist()}
-            line({**values, "compute_ms": answer.compute_ms})
+            print_json_line({**values, "compute_ms": answer.compute_ms})
         else:
             words = (
                 f"{engine_title(answer.engine)}: {name}, {100 * shares.max():.1f} % sure, {answer.compute_ms:.1f} ms"

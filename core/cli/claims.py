@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core.cli.terminal import AsJson, deployment, err, fail, line, listing, say
+from core.cli.terminal import AsJson, deployment, err, fail, print_json_line, print_table, say
 from core.compare.claims import ARTICLE, ARTICLE_URL, CLAIMS, Claim, Judged, all_judged, as_json, claim, summary
 from core.experiment.machine import machine_words
 from core.launcher.launcher import Launcher, LauncherUnavailable
@@ -44,7 +44,7 @@ def claims(
     shown = [row for row in rows if not wanted or row.claim in wanted]
     if as_json_lines:
         for row in shown:
-            line(as_json(row))
+            print_json_line(as_json(row))
     else:
         _print(rows, shown)
     for failure in failures:
@@ -105,5 +105,5 @@ def _print(rows: Sequence[Judged], shown: Sequence[Judged]) -> None:
             where = "" if measured is None else f" ({machine_words(measured.machine)}, {measured.measured_at[:10]})"
             words = evidence.shown.finding + where
         listed.append((str(row.claim.number), row.claim.topic, *row.verdicts.values(), words))
-    listing(("claim", "topic", "Keras", "PyTorch", "evidence"), listed, prose=True)
+    print_table(("claim", "topic", "Keras", "PyTorch", "evidence"), listed, prose=True)
     say(f"{summary(rows)} The article: {ARTICLE}, {ARTICLE_URL}")

@@ -12,7 +12,7 @@ from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import read_run
 from core.results import export as files
 from core.results.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
-from core.results.models import has_weights, readable
+from core.results.models import can_predict, has_weights
 from core.results.report import as_html
 from core.storage.database import StoreError
 from core.storage.holder import Owner
@@ -32,7 +32,7 @@ def find(store: Store, name: str, to_read: bool = False) -> Run:
         except UnknownRun as error:
             raise UnknownRun(store.missing or str(error)) from None
     # An import is the latest where nothing was trained.
-    found = [run for run in store.runs() if run.source != "recorded" and (not to_read or readable(run, store))]
+    found = [run for run in store.runs() if run.source != "recorded" and (not to_read or can_predict(run, store))]
     if not found:
         none = "No run here has weights to read with: train one first." if to_read else "There is no run yet."
         raise UnknownRun(store.missing or none)
@@ -40,8 +40,8 @@ def find(store: Store, name: str, to_read: bool = False) -> Run:
 
 
 @contextmanager
-def saying(run: Run, rows: list[Row]) -> Iterator[None]:
-    """Whatever a stored run holds, it ends with a sentence."""
+def damage_as_sentence(run: Run, rows: list[Row]) -> Iterator[None]:
+    """Ends the command with one sentence where the rows of the block's run are damaged."""
     try:
         with naming_damaged(lambda _: rows, run):
             yield
@@ -65,7 +65,7 @@ def export(
         found, rows = read_run(store, find(store, run))
         if with_weights and not has_weights(found, store):
             fail(f"Run {found.id} has no weights to take along.", 2)
-        with saying(found, rows):
+        with damage_as_sentence(found, rows):
             _write(found, rows, form, output, store.artifacts(found.id) if with_weights else None)
     except UnknownRun as error:
         fail(str(error), 2)
@@ -87,7 +87,7 @@ def _write(run: Run, rows: list[Row], form: str, output: Path, weights: Path | N
     output.write_text(text, encoding="utf-8")
 
 
-def take_in(file: Annotated[Path, typer.Argument(help="A run that was exported as JSON.")]) -> None:
+def import_run(file: Annotated[Path, typer.Argument(help="A run that was exported as JSON.")]) -> None:
     """Takes in a run that was exported as JSON; it is marked as imported."""
     try:
         with file.open("rb") as opened:
@@ -101,7 +101,7 @@ def take_in(file: Annotated[Path, typer.Argument(help="A run that was exported a
     except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     try:
-        out.print(f"Imported as {launcher.take_in(*taken)}.", highlight=False)
+        out.print(f"Imported as {launcher.import_run(*taken)}.", highlight=False)
     except StoreError as error:
         fail(str(error), 1)
     finally:

@@ -2,7 +2,7 @@
 
 import typer
 
-from core.cli.terminal import AsJson, deployment, line, say
+from core.cli.terminal import AsJson, deployment, print_json_line, say
 from core.storage.health import read_health, words
 
 
@@ -10,7 +10,7 @@ def health(as_json: AsJson = False) -> None:
     """Shows queue, processes, last troubles, data folder and versions; exit status 1 where nobody serves."""
     found = read_health(deployment())
     if as_json:
-        line(found.as_json())
+        print_json_line(found.as_json())
     else:
         for sentence in words(found):
             say(sentence)

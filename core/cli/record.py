@@ -90,16 +90,16 @@ def keep(launcher: Launcher, run: Run, note: str, folder: Path) -> Path:
         raise RecordingError(f"The lanes of run {run.id} did not hold: {words_of(run)} Nothing is recorded.")
     if run.busy:
         raise RecordingError(f"The machine was busy while run {run.id} trained: nothing is recorded.")
-    target, beside = folder / run.id, folder / f".{run.id}.part"
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
+    target, temporary = folder / run.id, folder / f".{run.id}.part"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
     source = launcher.store.artifacts(run.id)
     for lane in run.lanes:
         for kind in ("safetensors", "npz"):
-            shutil.copyfile(source / f"{lane.engine}.{kind}", beside / f"{lane.engine}.{kind}")
-    np.savez_compressed(beside / "images.npz", **kept_images(launcher, run, source))  # type: ignore[arg-type]
-    (beside / "run.json").write_text(json.dumps(_content(run, rows, note), indent=1) + "\n")
-    beside.replace(target)
+            shutil.copyfile(source / f"{lane.engine}.{kind}", temporary / f"{lane.engine}.{kind}")
+    np.savez_compressed(temporary / "images.npz", **kept_images(launcher, run, source))  # type: ignore[arg-type]
+    (temporary / "run.json").write_text(json.dumps(_content(run, rows, note), indent=1) + "\n")
+    temporary.replace(target)
     return target
 
 

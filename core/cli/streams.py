@@ -9,7 +9,9 @@ import unicodedata
 
 from core.experiment.metrics import in_ascii
 
-PLAIN = str.maketrans({"\u2013": "-", "\u2014": "-", "\u2212": "-", "\u00d7": "x", "\u2018": "'", "\u2019": "'"})
+ASCII_LETTERS = str.maketrans(
+    {"\u2013": "-", "\u2014": "-", "\u2212": "-", "\u00d7": "x", "\u2018": "'", "\u2019": "'"}
+)
 BROKEN_PIPE = 141
 """What a shell says of a program that ends because nobody reads what it writes."""
 
@@ -30,7 +32,7 @@ class OutputGone(Exception):
         return self.status
 
 
-def in_its_letters(text: str, encoding: str) -> str:
+def encodable(text: str, encoding: str) -> str:
     """Powers of ten as 4.4e-16 where an encoding has no raised digits: letter by letter they would read 10?16."""
     try:
         "\u207b".encode(encoding)
@@ -39,13 +41,13 @@ def in_its_letters(text: str, encoding: str) -> str:
     return text
 
 
-class Output(io.TextIOWrapper):
+class StandardOutput(io.TextIOWrapper):
     """Standard output: where it takes nothing more, that is `OutputGone`."""
 
     def write(self, text: str) -> int:
         """Writes, or raises `OutputGone`."""
         try:
-            super().write(in_its_letters(text, self.encoding))
+            super().write(encodable(text, self.encoding))
             return len(text)
         except OSError as error:
             raise OutputGone(error) from error
@@ -58,36 +60,36 @@ class Output(io.TextIOWrapper):
             raise OutputGone(error) from error
 
 
-class Complaints(io.TextIOWrapper):
+class StandardError(io.TextIOWrapper):
     """Standard error: where it takes nothing more, nobody is there to be told, and the work goes on."""
 
     def write(self, text: str) -> int:
-        """Writes what can be written."""
         with contextlib.suppress(OSError):
-            super().write(in_its_letters(text, self.encoding))
+            super().write(encodable(text, self.encoding))
         return len(text)
 
     def flush(self) -> None:
-        """Flushes what can be flushed."""
         try:
             super().flush()
         except OSError:
             return
 
 
-def plainer(error: UnicodeError) -> tuple[str, int]:
-    """Letters that a terminal cannot show, in letters that every one can."""
+def to_ascii(error: UnicodeError) -> tuple[str, int]:
+    """An error handler of `codecs`: letters that an encoding lacks, in ASCII."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    text = error.object[error.start : error.end].translate(PLAIN)
+    text = error.object[error.start : error.end].translate(ASCII_LETTERS)
     parts = ["".join(c for c in unicodedata.normalize("NFKD", letter) if c.isascii()) or "?" for letter in text]
     return "".join(parts), error.end
 
 
-def take_over() -> None:
-    """Puts these in the place of this process' streams, where it has any."""
-    codecs.register_error("plainer", plainer)
+def replace_streams() -> None:
+    """Sets `sys.stdout` and `sys.stderr` to these streams, where the process has any."""
+    codecs.register_error("to_ascii", to_ascii)
     if sys.stdout is not None:
-        sys.stdout = Output(sys.stdout.buffer, sys.stdout.encoding, "plainer", line_buffering=sys.stdout.isatty())
+        sys.stdout = StandardOutput(
+            sys.stdout.buffer, sys.stdout.encoding, "to_ascii", line_buffering=sys.stdout.isatty()
+        )
     if sys.stderr is not None:
-        sys.stderr = Complaints(sys.stderr.buffer, sys.stderr.encoding, "plainer", line_buffering=True)
+        sys.stderr = StandardError(sys.stderr.buffer, sys.stderr.encoding, "to_ascii", line_buffering=True)

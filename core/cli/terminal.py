@@ -35,7 +35,7 @@ def say(text: str, console: Console = out) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def listing(titles: Sequence[str], rows: Sequence[Sequence[str]], prose: bool = False) -> None:
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], prose: bool = False) -> None:
     """Prints a table; where it is wider than the terminal, each row as a paragraph below its first cell.
 
     A title may take two lines in the table, and the last column any number where it holds `prose`.
@@ -90,6 +90,6 @@ def deployment() -> DeploymentSettings:
         fail(str(error), 2)
 
 
-def line(values: dict[str, Any]) -> None:
+def print_json_line(values: dict[str, Any]) -> None:
     """One JSON object on a line of its own, at once."""
     print(json.dumps(values), flush=True)

@@ -289,7 +289,7 @@ def all_judged(here: Mapping[str, Measurement], recorded: Mapping[str, Measureme
     return [judged(row, here.get(row.subject), recorded.get(row.subject)) for row in CLAIMS]
 
 
-NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+NUMBER_WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def summary(rows: Sequence[Judged]) -> str:
@@ -297,12 +297,14 @@ def summary(rows: Sequence[Judged]) -> str:
     holding = sum(row.holds for row in rows)
     waiting = sum(row.unmeasured for row in rows)
     if not holding and not waiting:
-        return f"None of the {NUMBERS[len(rows)]} claims holds as written."
-    parts = [f"{NUMBERS[holding]} hold{'s' if holding < 2 else ''} as written"]
-    parts.append(f"{NUMBERS[len(rows) - holding - waiting]} do not")
+        return f"None of the {NUMBER_WORDS[len(rows)]} claims holds as written."
+    parts = [f"{NUMBER_WORDS[holding]} hold{'s' if holding < 2 else ''} as written"]
+    parts.append(f"{NUMBER_WORDS[len(rows) - holding - waiting]} do not")
     if waiting:
-        parts.append(f"{NUMBERS[waiting]} is not measured yet" if waiting == 1 else f"{NUMBERS[waiting]} are not yet")
-    return f"Of {NUMBERS[len(rows)]} claims {', '.join(parts)}."
+        parts.append(
+            f"{NUMBER_WORDS[waiting]} is not measured yet" if waiting == 1 else f"{NUMBER_WORDS[waiting]} are not yet"
+        )
+    return f"Of {NUMBER_WORDS[len(rows)]} claims {', '.join(parts)}."
 
 
 def counts(rows: Sequence[Judged]) -> dict[str, int]:

@@ -14,7 +14,7 @@ NO_BREAK = "\u00a0"
 NOT_KNOWN = "\u2013"
 MINUS = "\u2212"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-PLAIN = {raised: plain for plain, raised in SUPERSCRIPT.items()}
+PLAIN_DIGITS = {raised: plain for plain, raised in SUPERSCRIPT.items()}
 
 Precision = Literal["float32", "float64"]
 """What a run computes in: an exact twin in float64, every other in float32."""
@@ -204,7 +204,7 @@ def power_of_ten(value: float) -> str:
 def in_ascii(text: str) -> str:
     """The same with its powers of ten as a terminal without them writes it: 4.4e-16."""
     found = re.compile(f"{NO_BREAK}×{NO_BREAK}10([{''.join(map(chr, SUPERSCRIPT.values()))}]+)")
-    return found.sub(lambda power: "e" + power[1].translate(PLAIN), text).replace(MINUS, "-")
+    return found.sub(lambda power: "e" + power[1].translate(PLAIN_DIGITS), text).replace(MINUS, "-")
 
 
 def rounding(difference: float, precision: Precision) -> str:

@@ -21,13 +21,13 @@ def engine_title(engine: str) -> str:
 
 
 def framework(engine: str) -> Literal["keras", "torch", "other"]:
-    """Whose colour a lane wears: `keras-...` is Keras', `torch-...` PyTorch's."""
+    """The framework in whose colour a lane is drawn: `keras-...` Keras'."""
     first = engine.partition("-")[0]
     return "keras" if first == "keras" else "torch" if first == "torch" else "other"
 
 
 def is_variant(engine: str) -> bool:
-    """Whether a lane wears its framework's colour thin and open: every engine but the two frameworks as shipped."""
+    """Whether an engine's lane is drawn thin and open: all but the two frameworks as shipped."""
     return framework(engine) != "other" and engine != framework(engine)
 
 

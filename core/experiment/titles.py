@@ -20,13 +20,13 @@ ALWAYS_FOUND = ("batch_size", "epochs", "dropout", "learning_rate", "engines", "
 """Settings by whose default a search finds a run; any other one is found where a title says it."""
 JOINER = "\u200d"
 SKIN_TONES = range(0x1F3FB, 0x1F400)
-TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-"""What turns the direction of all that follows it."""
+BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Letters that change the writing direction of all that follows."""
 
 
 def cut(text: str, letters: int = TITLE_LETTERS) -> str:
     """The text on one line, visibly cut where it has more than so many letters, never within an emoji or an accent."""
-    text = TURNS.sub("", " ".join(text.split()))
+    text = BIDI_CONTROLS.sub("", " ".join(text.split()))
     text = "".join(letter for letter in text if unicodedata.category(letter) != "Cc")  # a terminal obeys them
     if len(text) <= letters:
         return text
@@ -91,7 +91,7 @@ def sentence_case(text: str) -> str:
 
 
 @lru_cache(maxsize=20_000)
-def sought_in_settings(text: str) -> str:
+def searchable_settings(text: str) -> str:
     """Where a search looks for a run by its settings (as JSON): titles and codes, case-folded, a line each.
 
     The stored values are taken as they are: to check those of 10,000 runs would take half a second.

@@ -68,10 +68,10 @@ class Admission:
 
     def check_deletion(self, run_id: str, visitor: str) -> None:
         """Raises `Refused` where this visitor cannot delete a run, `StoreError` where there is none."""
-        owner, stays_because = self._store.owner_and_obstacle(run_id)
+        owner, undeletable_because = self._store.owner_and_obstacle(run_id)
         self.check_change(owner, visitor)
-        if stays_because:
-            raise Refused(f"Run {run_id} {stays_because}.")
+        if undeletable_because:
+            raise Refused(f"Run {run_id} {undeletable_because}.")
 
     def check_import(self) -> None:
         """Raises `Refused` where no run can be taken in."""

@@ -164,10 +164,10 @@ class Launcher:
         self.admission.check_deletion(run_id, visitor)
         self.store.delete(run_id)
 
-    def take_in(self, run: Run, rows: Sequence[Row], files: Mapping[str, bytes] = {}, visitor: str = "") -> str:
+    def import_run(self, run: Run, rows: Sequence[Row], files: Mapping[str, bytes] = {}, visitor: str = "") -> str:
         """Keeps a run that was exported elsewhere; returns its new id. Raises `Refused`, `StoreError`."""
         self.admission.check_import()
-        return self.store.take_in(run, rows, files, visitor)
+        return self.store.import_run(run, rows, files, visitor)
 
     def active(self) -> list[str]:
         """The running run's id, then the queued ones' in their order."""

@@ -162,7 +162,7 @@ def curves(lanes: Sequence[LaneOutcome]) -> list[tuple[str, go.Figure, str]]:
         for lane in lanes:
             values = [chart.value(epoch) for epoch in lane.epochs]
             epochs = [epoch.epoch for epoch in lane.epochs]
-            figure.add_scatter(x=epochs, y=values, name=lane.title, mode="lines+markers", **_look(lane.engine))
+            figure.add_scatter(x=epochs, y=values, name=lane.title, mode="lines+markers", **_line_style(lane.engine))
             if is_variant(lane.engine) and values:
                 figure.add_annotation(**_line_end(lane, epochs[-1], values[-1], chart.logarithmic))
             ends += [f"{lane.title} {values[-1]:.4g}"] if values else []
@@ -174,7 +174,7 @@ def curves(lanes: Sequence[LaneOutcome]) -> list[tuple[str, go.Figure, str]]:
     return drawn
 
 
-def _look(engine: str) -> dict[str, Any]:
+def _line_style(engine: str) -> dict[str, Any]:
     """A lane's line and marks: PyTorch's dashed, so that two curves that are one show both; a variant's thin, open."""
     own, variant = framework(engine), is_variant(engine)
     width = 1.25 if variant else 2

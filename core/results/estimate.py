@@ -28,11 +28,11 @@ class Estimate:
 
 
 def estimate(store: Store, settings: TrainSettings) -> Estimate | None:
-    """What `store.last_like` took, plus or minus the epochs that it had fewer or more; None where there is no such run.
+    """What `store.newest_similar` took, plus or minus the epochs between them; None where no run is similar.
 
     So imports, certificate, tracing and the test count once, whatever the number of epochs.
     """
-    run = store.last_like(settings)
+    run = store.newest_similar(settings)
     if run is None or run.elapsed_s is None:
         return None
     lanes = [lane for lane in gather(run, store.rows(run.id, steps=False, limit=ALL_ROWS)).lanes if lane.epochs]

@@ -76,7 +76,7 @@ class _Content(_Strict):
     files: Annotated[dict[str, Carried], Field(max_length=10)] = Field(default_factory=dict)
 
 
-class Taken(NamedTuple):
+class ImportedRun(NamedTuple):
     """A run from elsewhere that was checked: `files` by name, as its folder shall hold them."""
 
     run: Run
@@ -84,7 +84,7 @@ class Taken(NamedTuple):
     files: dict[str, bytes]
 
 
-def read_json(data: bytes) -> Taken:
+def read_json(data: bytes) -> ImportedRun:
     """An exported run with the files that it brings, all of it checked. Raises `ImportRefused` with a sentence."""
     if len(data) > MAX_IMPORT_BYTES:
         raise ImportRefused(f"The file is larger than {MAX_IMPORT_BYTES // 10**6} MB, which is the most.")
@@ -121,7 +121,7 @@ def _words(error: ValidationError) -> str:
     return f"The file is no exported run: {in_words(error)}."
 
 
-def _sound(found: _Content) -> Taken:
+def _sound(found: _Content) -> ImportedRun:
     """The run with its rows and files. Raises `Damage`, `InvalidSettings`."""
     settings = TrainSettings.parse(found.run.settings)
     lanes = tuple(Lane(**lane.model_dump()) for lane in found.lanes)
@@ -147,7 +147,7 @@ def _sound(found: _Content) -> Taken:
     check_listed(run)
     check_times(run)
     check_rows(run, rows)
-    return Taken(run, rows, unpack(found.files, rows))
+    return ImportedRun(run, rows, unpack(found.files, rows))
 
 
 def _row(number: int, kind: str, raw: dict[str, Any]) -> Row:

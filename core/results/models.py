@@ -1,4 +1,4 @@
-"""A run's trained models: which of its lanes can read an image, and with whose weights."""
+"""A run's trained models: which of its lanes can predict, and with whose weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from core.storage.runs import Store
 
 @dataclass(frozen=True)
 class Model:
-    """What to read with: an engine, and whose weights it shall hold."""
+    """What predicts: an engine, and the file of the weights that it is given."""
 
     engine: str
     slot: str
@@ -27,19 +27,19 @@ def has_weights(run: Run, store: Store) -> bool:
     return bool(_tested(run)) and any(store.artifacts(run.id).glob("*.safetensors"))
 
 
-def readable(run: Run, store: Store) -> bool:
-    """Whether a run has weights, and an engine that is installed here to read with."""
-    return bool(readers(_tested(run))) and has_weights(run, store)
+def can_predict(run: Run, store: Store) -> bool:
+    """Whether a run has weights, and an engine for them that is installed here."""
+    return bool(predicting_engines(_tested(run))) and has_weights(run, store)
 
 
 def _tested(run: Run) -> list[str]:
     return [lane.engine for lane in run.lanes if lane.test_accuracy is not None]
 
 
-def readers(engines: Sequence[str]) -> list[str]:
-    """Which of a run's finished engines read: one of each framework, as shipped where there is one, else the first.
+def predicting_engines(engines: Sequence[str]) -> list[str]:
+    """Which of a run's finished engines predict: one of each framework, as shipped where there is one, else the first.
 
-    One that is not installed here reads nothing.
+    One that is not installed here is left out.
     """
     chosen: dict[str, str] = {}
     for engine in sorted((engine for engine in engines if not missing_module(engine)), key=is_variant):
@@ -48,7 +48,7 @@ def readers(engines: Sequence[str]) -> list[str]:
 
 
 def models_of(outcome: Outcome, store: Store) -> list[Model]:
-    """The finished lanes that read, with their own weights; a lane that came without any does not."""
+    """The models of the finished lanes that predict; a lane that came without weights has none."""
     folder = store.artifacts(outcome.run.id)
     lanes = [lane for lane in outcome.lanes if lane.result and (folder / lane.result.weights_file).is_file()]
     done = {lane.engine: lane for lane in lanes}
@@ -60,7 +60,7 @@ def models_of(outcome: Outcome, store: Store) -> list[Model]:
             weights_file=folder / lane.tested.weights_file,
             sha256=lane.tested.weights_sha256,
         )
-        for lane in map(done.__getitem__, readers(list(done)))
+        for lane in map(done.__getitem__, predicting_engines(list(done)))
     ]
 
 

@@ -212,14 +212,14 @@ class RunProgress:
     sentence: str
 
 
-DOING = {
+LANE_STATE_VERBS = {
     "starting": "starts",
     "certifying": "is checked before epoch 1",
     "building": "builds the network",
     "training": "trains",
     "testing": "reads the test images",
 }
-PREPARING = {"download": "Downloads", "verify": "Checks", "convert": "Prepares", "wait": "Waits for"}
+PREPARATION_VERBS = {"download": "Downloads", "verify": "Checks", "convert": "Prepares", "wait": "Waits for"}
 
 
 def progress(outcome: Outcome, estimate: str = "") -> RunProgress:
@@ -227,7 +227,7 @@ def progress(outcome: Outcome, estimate: str = "") -> RunProgress:
     run, epochs = outcome.run, outcome.run.settings.epochs
     if run.state == "queued":
         return RunProgress(0, "Waits for its turn.")
-    busy = [lane for lane in outcome.lanes if lane.state in DOING]
+    busy = [lane for lane in outcome.lanes if lane.state in LANE_STATE_VERBS]
     if not busy and outcome.data is not None and not any(lane.ready for lane in outcome.lanes):
         return RunProgress(0, _data_sentence(outcome.data, outcome.dataset))
     total = epochs * len(outcome.lanes)
@@ -244,7 +244,7 @@ def progress(outcome: Outcome, estimate: str = "") -> RunProgress:
 
 
 def _data_sentence(data: Preparing, dataset: Dataset) -> str:
-    verb = PREPARING[data.phase]
+    verb = PREPARATION_VERBS[data.phase]
     received, total = (count / 2**20 for count in (data.received_bytes, data.total_bytes))
     share = f": {received:.1f} of {total:.1f}{metrics.NO_BREAK}MiB" if total else ""
     return f"{verb} {dataset.title}{share}."
@@ -255,7 +255,7 @@ def _whose_turn(outcome: Outcome, busy: list[LaneOutcome]) -> str:
         return "Getting ready."
     epoch = min(max(len(lane.epochs) for lane in busy) + 1, outcome.run.settings.epochs)
     waiting = [lane.title for lane in outcome.lanes if lane.state == "waiting"]
-    doing = joined([f"{lane.title} {DOING[lane.state]}" for lane in busy])
+    doing = joined([f"{lane.title} {LANE_STATE_VERBS[lane.state]}" for lane in busy])
     rest = ""
     if waiting:
         verb = "waits for its turn" if len(waiting) == 1 else "wait for their turns"

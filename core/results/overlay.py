@@ -97,15 +97,15 @@ def _names(figure: go.Figure, ends: Sequence[tuple[int, LaneOutcome, float]], ed
     figure.update_layout(hovermode="x unified", margin={"t": TOP, "b": BOTTOM, "r": 8 + 7 * longest})
 
 
-def spread(values: Sequence[float], apart: float, low: float, high: float) -> list[float]:
-    """Places from `low` to `high` near the values, in their order, no two nearer than `apart` where there is room."""
+def spread(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Places from `low` to `high` near the values, in their order, no two nearer than `gap` where there is room."""
     places = list(values)
     order = sorted(range(len(values)), key=lambda i: values[i])
-    top = high - apart * (len(order) - 1)
+    top = high - gap * (len(order) - 1)
     lowest = low
     for rank, i in enumerate(order):
-        places[i] = lowest = max(lowest, min(places[i], top + apart * rank))
-        lowest += apart
+        places[i] = lowest = max(lowest, min(places[i], top + gap * rank))
+        lowest += gap
     return places
 
 

@@ -6,7 +6,7 @@ from core.experiment.machine import machine_words
 from core.experiment.parity import Certificate
 from core.experiment.settings import Schedule, TrainSettings
 from core.experiment.titles import sentence_case
-from core.results.outcome import DOING, LaneOutcome, Outcome
+from core.results.outcome import LANE_STATE_VERBS, LaneOutcome, Outcome
 from core.storage.database import ENDED_STATES
 from core.storage.records import Run
 
@@ -31,7 +31,7 @@ def card(outcome: Outcome, lane: LaneOutcome) -> tuple[str, str, str]:
     label = "Test accuracy" if lane.state in ENDED_STATES else "Accuracy"
     if lane.state == "failed":
         return label, metrics.NOT_KNOWN, f"failed in epoch {len(lane.epochs) + 1}" if lane.built else "failed"
-    doing = "waits" if lane.state == "waiting" else DOING.get(lane.state, lane.state)
+    doing = "waits" if lane.state == "waiting" else LANE_STATE_VERBS.get(lane.state, lane.state)
     if not lane.epochs:
         return label, metrics.NOT_KNOWN, doing
     last = lane.epochs[-1]

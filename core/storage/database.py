@@ -228,7 +228,7 @@ class Database:
         return f"The data folder {self.data_dir} is missing: the first run makes it, or DUEL_DATA_DIR names another."
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection | None]:
+    def read_transaction(self) -> Iterator[sqlite3.Connection | None]:
         """A connection in one read transaction, or None where nothing was ever written."""
         with self._words():
             there = self.path.exists()
@@ -252,7 +252,7 @@ class Database:
                 raise StoreError(self.in_words(error)) from error
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def write_transaction(self) -> Iterator[sqlite3.Connection]:
         """One transaction: committed at the end, rolled back at any error."""
         with self._connection("rw") as connection:
             connection.execute("BEGIN IMMEDIATE")

@@ -15,7 +15,7 @@ from core.deployment.settings import DeploymentSettings
 from core.experiment.metrics import NO_BREAK
 from core.experiment.titles import sentence_case
 from core.storage.database import StoreError
-from core.storage.holder import Who, left_by, who_holds
+from core.storage.holder import HolderInfo, left_by, who_holds
 from core.storage.measurements import Measurements
 from core.storage.records import DamagedRun
 from core.storage.runs import Store, folder_bytes
@@ -39,7 +39,7 @@ class Health:
 
     profile: str
     data_dir: str
-    holder: Who | None
+    holder: HolderInfo | None
     """Who serves or trains on the data folder; None where nobody does."""
     running: tuple[str, ...]
     waiting: tuple[str, ...]
@@ -95,7 +95,7 @@ def read_health(deployment: DeploymentSettings) -> Health:
     )
 
 
-def _processes(holder: Who | None) -> list[ProcessSize]:
+def _processes(holder: HolderInfo | None) -> list[ProcessSize]:
     found: list[ProcessSize] = []
     with contextlib.suppress(psutil.Error):
         family = [psutil.Process(holder.pid), *psutil.Process(holder.pid).children(recursive=True)] if holder else []

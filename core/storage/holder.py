@@ -34,7 +34,7 @@ class FolderHeld(Exception):
 
 
 @dataclass(frozen=True)
-class Who:
+class HolderInfo:
     """A process that holds a folder: `owner` as it called itself, mostly an `Owner`, `since` an hour and minute."""
 
     owner: str
@@ -42,13 +42,13 @@ class Who:
     since: str
 
 
-def who_holds(data_dir: Path) -> Who | None:
+def who_holds(data_dir: Path) -> HolderInfo | None:
     """The process that holds a folder now; None where nobody does."""
     with contextlib.suppress(KeyError, TypeError, ValueError, psutil.Error):
         values = _read(data_dir)
         # A process is known by its pid and its start.
         if psutil.Process(values["pid"]).create_time() == values["started"]:
-            return Who(str(values["owner"]), int(values["pid"]), str(values["since"]))
+            return HolderInfo(str(values["owner"]), int(values["pid"]), str(values["since"]))
     return None
 
 

@@ -19,6 +19,8 @@ from core.storage.records import UnknownRun, checked_id
 from core.storage.runs import RECORDED
 
 EVIDENCE = "evidence.json"
+STORED_NAMES = {"drawn_meanwhile": "beside"}
+"""Of fields that the table and the recorded file call otherwise."""
 KEPT = 20
 """Older ended measurements of the same subject are removed: the newest say more."""
 
@@ -40,7 +42,7 @@ class Measurement:
     versions: dict[str, str]
     fraction: float
     sentence: str
-    beside: bool
+    drawn_meanwhile: bool
     """Somebody drew while it ran: its times are then a little too long."""
     result: dict[str, Any] | None
     visitor: str = ""
@@ -94,7 +96,7 @@ class Measurements(Database):
             "lesson": order.lesson,
         }
         query = f"INSERT INTO measurements ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-        with self.writing() as connection:
+        with self.write_transaction() as connection:
             connection.execute(query, tuple(columns.values()))
             connection.execute(
                 "DELETE FROM measurements WHERE subject = ? AND state IN (?, ?, ?, ?) AND id NOT IN "
@@ -113,7 +115,7 @@ class Measurements(Database):
 
     def print(self, measurement: str, lines: Sequence[tuple[str, str]]) -> None:
         """Appends printed lines, each (part, text)."""
-        with self.writing() as connection:
+        with self.write_transaction() as connection:
             query = "SELECT IFNULL(MAX(seq), 0) FROM printed WHERE measurement = ?"
             last: int = connection.execute(query, (measurement,)).fetchone()[0]
             connection.executemany(
@@ -121,9 +123,12 @@ class Measurements(Database):
                 [(measurement, seq, part, text) for seq, (part, text) in enumerate(lines, start=last + 1)],
             )
 
-    def finish(self, measurement: str, result: Mapping[str, Any], versions: Mapping[str, str], beside: bool) -> None:
+    def finish(
+        self, measurement: str, result: Mapping[str, Any], versions: Mapping[str, str], drawn_meanwhile: bool
+    ) -> None:
         """It is finished, with its result."""
-        fields = {"result": json.dumps(result, allow_nan=False), "versions": json.dumps(versions), "beside": beside}
+        fields: dict[str, object] = {"result": json.dumps(result, allow_nan=False), "versions": json.dumps(versions)}
+        fields[STORED_NAMES["drawn_meanwhile"]] = drawn_meanwhile
         self._set(measurement, state="finished", ended_at=now(), fraction=1.0, sentence="", **fields)
 
     def end(self, measurement: str, state: State, reason: str) -> None:
@@ -132,7 +137,7 @@ class Measurements(Database):
 
     def _set(self, measurement: str, **columns: object) -> None:
         assignments = ", ".join(f"{name} = ?" for name in columns)
-        with self.writing() as connection:
+        with self.write_transaction() as connection:
             connection.execute(f"UPDATE measurements SET {assignments} WHERE id = ?", (*columns.values(), measurement))
 
     # --- reading ---------------------------------------------------------------------------------------
@@ -170,21 +175,27 @@ class Measurements(Database):
     def lines(self, measurement: str, after: int = 0) -> list[Line]:
         """What was printed, after the line with number `after`."""
         query = "SELECT seq, part, text FROM printed WHERE measurement = ? AND seq > ? ORDER BY seq"
-        with self.reading() as connection:
+        with self.read_transaction() as connection:
             found = connection.execute(query, (checked_id(measurement), after)) if connection else ()
             return [Line(*row) for row in found]
 
     def _select(self, where: str, *values: object) -> list[Measurement]:
-        with self.reading() as connection:
+        with self.read_transaction() as connection:
             found = connection.execute(f"SELECT * FROM measurements {where}", values) if connection else ()
             return [self._measurement(row) for row in found]
 
     @staticmethod
     def _measurement(row: sqlite3.Row) -> Measurement:
-        """A line of the table, whose columns are called like the fields."""
+        """A line of the table, whose columns are called like the fields but for `STORED_NAMES`."""
         parsed = {name: json.loads(row[name]) for name in ("arguments", "machine", "versions", "result")}
         parsed |= {name: bool(row[name]) for name in ("beside", "lesson")}
-        return Measurement(**{**dict(row), **parsed})
+        return _from_stored({**dict(row), **parsed})
+
+
+def _from_stored(values: dict[str, Any]) -> Measurement:
+    for field, stored in STORED_NAMES.items():
+        values[field] = values.pop(stored)
+    return Measurement(**values)
 
 
 @cache
@@ -192,16 +203,17 @@ def read_evidence(path: Path) -> dict[str, Measurement]:
     """The recorded measurements by subject, read once a process: they never change while it lives."""
     if not path.exists():
         return {}
-    found = [Measurement(**{**one, "source": "recorded"}) for one in json.loads(path.read_text())]
+    found = [_from_stored({**one, "source": "recorded"}) for one in json.loads(path.read_text())]
     return {one.subject: one for one in found}
 
 
 def write_evidence(path: Path, measurements: Sequence[Measurement]) -> None:
     """Keeps finished measurements as the recorded ones; replaces those kept before."""
-    values = [asdict(one) for one in measurements]
-    for value in values:
-        del value["source"]
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(values, indent=1) + "\n")
-    beside.replace(path)
+    values = [
+        {STORED_NAMES.get(name, name): value for name, value in asdict(one).items() if name != "source"}
+        for one in measurements
+    ]
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(values, indent=1) + "\n")
+    temporary.replace(path)
     read_evidence.cache_clear()

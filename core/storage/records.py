@@ -12,7 +12,7 @@ from typing import Any, Literal
 from core.experiment.dates import day_and_time
 from core.experiment.fairness import Verdict
 from core.experiment.settings import Alignment, TrainSettings
-from core.experiment.titles import sought_in_settings
+from core.experiment.titles import searchable_settings
 from core.storage.database import OPEN_STATES, State, StoreError
 from core.storage.rows import Row, RowEvent, RunChanged, read
 
@@ -68,7 +68,7 @@ class Run:
         return self.state in OPEN_STATES
 
     @property
-    def stays_because(self) -> str:
+    def undeletable_because(self) -> str:
         """Why it cannot be deleted, as the rest of a sentence; empty where it can."""
         if self.source == "recorded":
             return "came with the project: it cannot be deleted"
@@ -106,7 +106,7 @@ class DamagedRunError(StoreError):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunFilter:
     """Which runs a listing shows: `text` is looked for in all that a list shows of a run; an empty field takes all.
 
     What stands between commas in `text` is looked for part by part, so that a title finds its run.
@@ -117,22 +117,22 @@ class Wanted:
     engine: str = ""
     state: str = ""
 
-    def takes(self, run: Run) -> bool:
-        """Whether a run is one of them."""
+    def matches(self, run: Run) -> bool:
+        """Whether a run passes the filter."""
         words = (run.name, run.note, run.id, run.state, run.source, run.created_at)
         return (
-            self.says(json.dumps(run.settings.as_json()), *words)
+            self.matches_text(json.dumps(run.settings.as_json()), *words)
             and self.dataset in ("", run.settings.dataset)
             and (not self.engine or any(lane.engine == self.engine for lane in run.lanes))
             and self.state in ("", run.state)
         )
 
-    def says(self, settings: str, *words: str) -> bool:
+    def matches_text(self, settings: str, *words: str) -> bool:
         """Whether the text is found: `settings` as JSON, `words` as they stand, the last of them when it was made."""
         if not self._parts:
             return True
         sought = "\n".join((*words[:-1], day_and_time(words[-1]))).casefold()
-        return all(part in sought or part in sought_in_settings(settings) for part in self._parts)
+        return all(part in sought or part in searchable_settings(settings) for part in self._parts)
 
     @cached_property
     def _parts(self) -> list[str]:
@@ -153,7 +153,7 @@ def check_words(name: str, note: str) -> None:
             raise StoreError(f"A {what} has at most {most:,} letters; this one has {len(text):,}.")
 
 
-def said_at_the_end(events: Iterable[RowEvent]) -> tuple[Verdict | None, bool]:
+def fairness_and_busy(events: Iterable[RowEvent]) -> tuple[Verdict | None, bool]:
     """What a run's rows say of its fairness, and whether its machine was busy."""
     verdict, busy = None, False
     for event in events:
@@ -172,7 +172,7 @@ class Recording:
         run = content["run"]
         self.lines = [(row.pop("seq"), row.pop("engine"), row.pop("kind"), json.dumps(row)) for row in content["rows"]]
         """Number, engine, kind and text of each row."""
-        verdict, busy = said_at_the_end(read(*line).event for line in self.lines if line[2] in ("run", "fairness"))
+        verdict, busy = fairness_and_busy(read(*line).event for line in self.lines if line[2] in ("run", "fairness"))
         self.run = Run(
             id=run["id"],
             created_at=run["created_at"],

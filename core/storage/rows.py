@@ -86,7 +86,7 @@ RUNS_KINDS: Mapping[str, type[RowEvent]] = {
 }
 """The names by which kinds are stored, of a lane's rows and of the run's own."""
 KINDS = {**LANES_KINDS, **RUNS_KINDS}
-WHERE_SO = ("busy", "diverged", "note")
+OMITTED_IF_EMPTY = ("busy", "diverged", "note")
 """Fields that are written only where they say something."""
 _KIND_OF = {event: kind for kind, event in KINDS.items()}
 _ADAPTERS: dict[str, TypeAdapter[RowEvent]] = {kind: TypeAdapter(event) for kind, event in KINDS.items()}
@@ -134,7 +134,7 @@ def flat(seq: int, engine: str, kind: str, values: Mapping[str, Any]) -> dict[st
 def to_fields(event: RowEvent) -> dict[str, Any]:
     """An event as JSON values."""
     values = asdict(event) | ({"passed": event.passed} if isinstance(event, Certificate) else {})
-    return {name: value for name, value in values.items() if value or name not in WHERE_SO}
+    return {name: value for name, value in values.items() if value or name not in OMITTED_IF_EMPTY}
 
 
 def to_text(event: RowEvent) -> str:

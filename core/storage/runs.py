@@ -30,11 +30,11 @@ from core.storage.records import (
     Lane,
     Recording,
     Run,
+    RunFilter,
     UnknownRun,
-    Wanted,
     checked_id,
+    fairness_and_busy,
     read_recordings,
-    said_at_the_end,
 )
 from core.storage.rows import KINDS, Damage, Entry, LaneChanged, Row, RunChanged, flat, read, to_text
 from core.storage.soundness import run_of
@@ -70,7 +70,7 @@ class Store(Database):
     def create(self, settings: TrainSettings, machine: Mapping[str, Any], visitor: str = "") -> str:
         """A new queued run; returns its id."""
         run_id = new_id()
-        with self.writing() as connection:
+        with self.write_transaction() as connection:
             connection.execute(
                 "INSERT INTO runs (id, created_at, state, settings, machine, visitor) VALUES (?, ?, 'queued', ?, ?, ?)",
                 (run_id, now(), json.dumps(settings.as_json()), json.dumps(machine), visitor),
@@ -83,7 +83,7 @@ class Store(Database):
 
     def append(self, run_id: str, entries: Sequence[Entry]) -> int:
         """Writes rows, and what follows from them for run and lanes, in one commit; returns the last `seq`."""
-        with self.writing() as connection:
+        with self.write_transaction() as connection:
             query = "SELECT IFNULL(MAX(seq), 0) FROM rows WHERE run = ?"
             last: int = connection.execute(query, (run_id,)).fetchone()[0]
             for seq, entry in enumerate(entries, start=last + 1):
@@ -120,7 +120,7 @@ class Store(Database):
     def annotate(self, run_id: str, name: str, note: str, pinned: bool) -> None:
         """Sets what a run's owner says of it. Raises `StoreError` where it is too long."""
         records.check_words(name, note)
-        with self.writing() as connection:
+        with self.write_transaction() as connection:
             query = "UPDATE runs SET name = ?, note = ?, pinned = ? WHERE id = ?"
             connection.execute(query, (name, note, pinned, checked_id(run_id)))
 
@@ -128,7 +128,7 @@ class Store(Database):
         """Removes a run that may go: its rows in one commit, then its files. Raises `UnknownRun`."""
         if self.owner_and_obstacle(run_id)[1]:
             return
-        with self.writing() as connection:
+        with self.write_transaction() as connection:
             connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
         shutil.rmtree(self.data_dir / "runs" / run_id, ignore_errors=True)
 
@@ -138,7 +138,7 @@ class Store(Database):
             run = self.run(run_id)
         except DamagedRunError:
             return "", ""
-        return run.visitor, run.stays_because
+        return run.visitor, run.undeletable_because
 
     def remove_oldest(self, kept: int | None, kept_bytes: int | None) -> list[str]:
         """Removes ended runs, the oldest first, until at most `kept` are left and all take `kept_bytes`; their ids.
@@ -147,7 +147,7 @@ class Store(Database):
         """
         if kept is None and kept_bytes is None:
             return []
-        with self.reading() as connection:
+        with self.read_transaction() as connection:
             query = f"SELECT id FROM runs WHERE state NOT IN ({_marks(OPEN_STATES)}) AND NOT pinned ORDER BY id DESC"
             left = [str(line["id"]) for line in connection.execute(query, OPEN_STATES)] if connection else []
         gone: list[str] = []
@@ -164,11 +164,11 @@ class Store(Database):
         return gone
 
     def _pages_bytes(self) -> int:
-        with self.reading() as connection:
+        with self.read_transaction() as connection:
             size = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, "
             return int(connection.execute(f"{size} pragma_page_size").fetchone()[0]) if connection else 0
 
-    def take_in(self, run: Run, rows: Sequence[Row], files: Mapping[str, bytes] = {}, visitor: str = "") -> str:
+    def import_run(self, run: Run, rows: Sequence[Row], files: Mapping[str, bytes] = {}, visitor: str = "") -> str:
         """Keeps a run from elsewhere, its `files` by name in its folder, marked as imported; returns its new id."""
         run_id = new_id()
         folder = self.data_dir / "runs" / run_id
@@ -184,10 +184,10 @@ class Store(Database):
         return run_id
 
     def _insert(self, run_id: str, run: Run, rows: Sequence[Row], visitor: str) -> None:
-        verdict, busy = said_at_the_end(row.event for row in rows)
+        verdict, busy = fairness_and_busy(row.event for row in rows)
         said = "null" if verdict is None else to_text(verdict)
         settings, machine = json.dumps(run.settings.as_json()), json.dumps(run.machine)
-        with self.writing() as connection:
+        with self.write_transaction() as connection:
             connection.execute(
                 "INSERT INTO runs (id, created_at, started_at, ended_at, state, reason, settings, machine, name, note, "
                 "visitor, fairness, busy, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'imported')",
@@ -220,10 +220,10 @@ class Store(Database):
 
     def runs(self, limit: int = 1000, offset: int = 0, damaged: list[DamagedRun] | None = None) -> list[Run]:
         """Runs of this folder and those that came with the project, newest first; `damaged` receives those left out."""
-        return self._page(self._order(Wanted(), by_pin=False)[offset : offset + limit], damaged)
+        return self._page(self._order(RunFilter(), by_pin=False)[offset : offset + limit], damaged)
 
     def search(
-        self, wanted: Wanted, limit: int, offset: int = 0, damaged: list[DamagedRun] | None = None
+        self, wanted: RunFilter, limit: int, offset: int = 0, damaged: list[DamagedRun] | None = None
     ) -> tuple[list[Run], int]:
         """One page of the runs that are wanted, and how many there are: pinned ones first, then newest first.
 
@@ -232,19 +232,19 @@ class Store(Database):
         order = self._order(wanted)
         return self._page(order[offset : offset + limit], damaged), len(order)
 
-    def _order(self, wanted: Wanted, by_pin: bool = True) -> list[str]:
+    def _order(self, wanted: RunFilter, by_pin: bool = True) -> list[str]:
         """The ids of all runs that are wanted, in the order of a list."""
         where, values = _where(wanted)
         sought = ("settings", "name", "note", "id", "state", "source", "created_at")
         query = f"SELECT pinned, {', '.join(sought)} FROM runs {where}"
-        with self.reading() as connection:
+        with self.read_transaction() as connection:
             found = connection.execute(query, values).fetchall() if connection else []
         keys = [
             (bool(line["pinned"]) and by_pin, str(line["created_at"]), str(line["id"]))
             for line in found
-            if wanted.says(*(str(line[name]) for name in sought))
+            if wanted.matches_text(*(str(line[name]) for name in sought))
         ]
-        keys += [(False, run.created_at, run.id) for run in self.recorded() if wanted.takes(run)]
+        keys += [(False, run.created_at, run.id) for run in self.recorded() if wanted.matches(run)]
         return [run_id for *_, run_id in sorted(keys, reverse=True)]
 
     def _page(self, ids: Sequence[str], damaged: list[DamagedRun] | None) -> list[Run]:
@@ -274,7 +274,7 @@ class Store(Database):
     def _select(self, where: str, *values: object, damaged: list[DamagedRun] | None = None) -> list[Run]:
         """The runs that can be shown; `damaged` receives the others."""
         # Runs and lanes are two statements: the read transaction makes them agree.
-        with self.reading() as connection:
+        with self.read_transaction() as connection:
             if connection is None:
                 return []
             found = connection.execute(f"SELECT {COLUMNS} FROM runs {where}", values).fetchall()
@@ -326,12 +326,12 @@ class Store(Database):
         """Number, engine, kind and text of rows."""
         wanted = "run = ? AND seq > ?" + ("" if steps else " AND kind <> 'step'")
         query = f"SELECT seq, engine, kind, fields FROM rows WHERE {wanted} ORDER BY seq LIMIT ?"
-        with self.reading() as connection:
+        with self.read_transaction() as connection:
             # All at once: a statement that an error leaves half read would hold its lock on.
             found = connection.execute(query, (run_id, after, limit)).fetchall() if connection else ()
         return [(line["seq"], line["engine"], line["kind"], line["fields"]) for line in found]
 
-    def last_like(self, settings: TrainSettings) -> Run | None:
+    def newest_similar(self, settings: TrainSettings) -> Run | None:
         """The newest run that finished here, on a machine left to it, and whose epochs cost the same.
 
         That is: same data, batch and engines.
@@ -361,8 +361,8 @@ def _marks(values: Sequence[object]) -> str:
     return ",".join("?" * len(values))
 
 
-def _where(wanted: Wanted) -> tuple[str, list[object]]:
-    """`Wanted` as SQL over the table of runs, and its values."""
+def _where(wanted: RunFilter) -> tuple[str, list[object]]:
+    """`RunFilter` as SQL over the table of runs, and its values."""
     parts, values = [], []
     if wanted.dataset:
         parts.append("CASE WHEN json_valid(settings) THEN json_extract(settings, '$.dataset') END = ?")

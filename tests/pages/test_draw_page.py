@@ -320,7 +320,7 @@ def taken_in(launcher: StandInLauncher, ended: Ended, with_files: bool) -> str:
     """The finished run once more, as an import."""
     rows = launcher.store.rows(ended.run.id, limit=10**9)
     folder = launcher.store.artifacts(ended.run.id) if with_files else None
-    return launcher.take_in(*read_json(as_json(ended.run, rows, folder).encode()))
+    return launcher.import_run(*read_json(as_json(ended.run, rows, folder).encode()))
 
 
 def test_an_import_without_weights_is_not_offered_and_changes_nothing(

@@ -4,7 +4,6 @@ import pytest
 import streamlit as st
 
 from core.experiment.settings import Order, TrainSettings
-from core.launcher.launcher import LauncherUnavailable
 from core.storage.database import StoreError
 from core.web.elements import presses
 from tests.pages.conftest import SHORT, StandInLauncher, TrainPage
@@ -101,13 +100,8 @@ def test_run_takes_what_the_control_says_at_the_press(launcher: StandInLauncher,
     assert asked.arguments["value"] == 3
 
 
-def test_a_refusal_stands_beside_the_button_and_stays(
-    launcher: StandInLauncher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def admit(visitor: str) -> None:
-        raise LauncherUnavailable("The dashboard is shutting down.")
-
-    monkeypatch.setattr(launcher, "_admit", admit)
+def test_a_refusal_stands_beside_the_button_and_stays(launcher: StandInLauncher) -> None:
+    launcher.admission.closed = True
     for page, label in ((ComparePage(claim="1"), "Measure here"), (LearnPage(lesson="mse"), "Run")):
         page.press(label)
         assert page.errors == ["The dashboard is shutting down."]

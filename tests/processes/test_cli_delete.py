@@ -85,7 +85,7 @@ def test_whatever_a_run_holds_a_command_ends_with_a_sentence(tmp_path: Path, com
     run_id = made(tmp_path)
     store = Store(tmp_path)
     store.append(run_id, [Entry("keras", epoch()), Entry("keras", result())])
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute("UPDATE rows SET fields = json_remove(fields, '$.val_loss') WHERE kind = 'epoch'")
     arguments = (command[0], run_id, *command[1:]) if command[-1] != "--run" else (*command, run_id)
     status, _, complaint = core(*arguments, folder=tmp_path)

@@ -159,4 +159,4 @@ def test_a_load_beside_a_run_is_measured_and_no_speed_is_compared(
     run = launcher.store.run(run_id)
     assert run.busy
     assert "their times cannot be compared" in conclusion(gather(run, rows)).finding
-    assert launcher.store.last_like(asked) is None  # no estimate comes from such a run
+    assert launcher.store.newest_similar(asked) is None  # no estimate comes from such a run

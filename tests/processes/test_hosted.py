@@ -116,7 +116,7 @@ def test_only_its_own_visitor_changes_a_run(hosted: OpenHosted) -> None:
     with pytest.raises(Refused, match="Nothing can be pinned"):
         launcher.annotate(mine, "", "", True, "a")
     with pytest.raises(Refused, match="Nothing can be imported"):
-        launcher.take_in(before, [], "a")
+        launcher.import_run(before, [], "a")
     assert launcher.store.run(mine) == before
     launcher.annotate(mine, "mine", "", False, "a")
     assert launcher.store.run(mine).name == "mine"

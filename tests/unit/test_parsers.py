@@ -38,8 +38,8 @@ from core.experiment.settings import DEFAULTS, ENGINE_NAMES, SETTINGS, InvalidSe
 from core.launcher.launcher import LauncherUnavailable
 from core.protocol import lines, messages
 from core.results import charts, export, importing, report
-from core.results.figures import figures
 from core.results.outcome import conclusion, gather
+from core.results.result_table import result_table
 from core.storage.records import RUN_ID, UnknownRun, checked_id
 from core.storage.runs import ALL_ROWS, Store
 from core.web.elements.settings_link import MOST_LETTERS
@@ -344,7 +344,7 @@ def taken_in(data: bytes) -> None:
     run, rows, _ = found
     outcome = gather(run, rows)
     conclusion(outcome).markdown.encode()
-    json.dumps(figures(outcome), ensure_ascii=False).encode()
+    json.dumps(result_table(outcome), ensure_ascii=False).encode()
     done = [lane for lane in outcome.lanes if lane.epochs]
     if done:
         charts.time_split(done)

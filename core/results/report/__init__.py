@@ -17,10 +17,10 @@ from core.experiment.titles import brief, run_title, table
 from core.results import axes, wording
 from core.results import charts as figures_of
 from core.results.fairness_words import badge_of, not_comparable, words_of
-from core.results.figures import figures
 from core.results.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.results.outcome import LaneOutcome, Outcome, conclusion, gather
 from core.results.report import curves
+from core.results.result_table import result_table
 from core.results.twin import CurveDifference, is_twin
 from core.storage.records import Run
 from core.storage.rows import Row
@@ -96,7 +96,7 @@ def _result(outcome: Outcome) -> dict[str, Any]:
     tested = [lane for lane in done if lane.result]
     most = figures_of.most_mistakes(tested)
     return {
-        "figures": figures(outcome),
+        "figures": result_table(outcome),
         "split": _split(done) if done else None,
         "time_caption": wording.time_caption(outcome),
         "confusion": [(lane, f", {figures_of.mistakes(lane):,} mistakes", _matrix(lane, most)) for lane in tested],

@@ -17,7 +17,7 @@ from core.experiment.settings import missing_module
 from core.experiment.titles import distinct_titles
 from core.launcher.predictors import Prediction, PredictorError, Predictors
 from core.results.gallery import Gallery
-from core.results.models import Model, readers
+from core.results.models import Model, predicting_engines
 from core.results.outcome import Outcome
 from core.storage.records import Run
 from core.web.components.digit_pad import PadLane, PadSample, PadView
@@ -41,7 +41,7 @@ def run_labels(runs: Sequence[Run]) -> dict[str, str]:
 def accuracies(run: Run) -> dict[str, float]:
     """The test accuracy of each engine that reads, from 0 to 1."""
     found = {lane.engine: lane.test_accuracy for lane in run.lanes if lane.test_accuracy is not None}
-    return {engine: found[engine] for engine in readers(list(found))}
+    return {engine: found[engine] for engine in predicting_engines(list(found))}
 
 
 def accuracy_words(run: Run) -> str:
@@ -101,7 +101,7 @@ def possessive(title: str) -> str:
     return title + ("'" if title.endswith("s") else "'s")
 
 
-def reader_names(models: Sequence[Model], swap: bool) -> list[str]:
+def model_names(models: Sequence[Model], swap: bool) -> list[str]:
     """What the models are called, and with `swap` whose weights each reads with; `models` are those with their own."""
     titles = [engine_title(model.engine) for model in models]
     if not swap:

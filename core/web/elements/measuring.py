@@ -9,7 +9,7 @@ from core.experiment.dates import day
 from core.experiment.machine import machine_words
 from core.launcher.launcher import Launcher
 from core.storage.measurements import Measurement
-from core.web.elements import turns as turns_view
+from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
 from core.web.server.visitor import visitor
 
@@ -38,7 +38,7 @@ def progress(active: Launcher, measurement: Measurement, before_s: float | None,
     """Bar, sentence and Stop of one measurement; while it waits, what goes on before it, unless not `names`."""
     waits = measurement.state == "queued"
     if waits:
-        sentence = turns_view.waiting(active, measurement.id)
+        sentence = queue_view.waiting(active, measurement.id)
     else:
         doing = f"{literal(measurement.sentence)}." if measurement.sentence else "Starts its processes."
         sentence = f"{doing} {about(left_s(measurement, before_s))}"
@@ -46,9 +46,9 @@ def progress(active: Launcher, measurement: Measurement, before_s: float | None,
     # As a callback: a rerun that comes first would else swallow the press.
     if active.may_change(measurement.visitor, visitor()):
         its = active, [measurement.id]
-        st.button("Stop", icon=":material/stop:", key=key, on_click=turns_view.stop, args=its)
+        st.button("Stop", icon=":material/stop:", key=key, on_click=queue_view.stop, args=its)
     if waits and names:
-        turns_view.goes_on(active, key)
+        queue_view.running_job(active, key)
 
 
 def ended_words(measurement: Measurement | None) -> str:
@@ -68,5 +68,5 @@ def versions_words(measurement: Measurement) -> str:
     """Versions, the machine's name and Python, how long it took."""
     versions = ", ".join(f"{name} {version}" for name, version in measurement.versions.items())
     took = f", in {metrics.duration(measurement.elapsed_s)}" if measurement.elapsed_s is not None else ""
-    beside = " Somebody drew meanwhile, so its times are a little too long." if measurement.beside else ""
-    return f"{versions}, Python {measurement.machine['python']}{took}.{beside}"
+    drawn = " Somebody drew meanwhile, so its times are a little too long." if measurement.drawn_meanwhile else ""
+    return f"{versions}, Python {measurement.machine['python']}{took}.{drawn}"

@@ -19,7 +19,7 @@ from core.storage.database import StoreError
 from core.storage.records import Run
 from core.storage.rows import Row
 from core.storage.runs import ALL_ROWS, Store
-from core.web.elements import turns as turns_view
+from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt, refused
 from core.web.elements.settings_link import link_to
@@ -34,7 +34,7 @@ def bar(run: Run, store: Store, active: Launcher | None) -> None:
         mine = active is not None and active.may_change(run.visitor, visitor())
         if run.live and active is not None:
             if mine:
-                stop, its = turns_view.stop, (active, [run.id])
+                stop, its = queue_view.stop, (active, [run.id])
                 st.button("Stop", icon=":material/stop:", width=120, key="stop_run", on_click=stop, args=its)
             return
         st.page_link(
@@ -134,7 +134,7 @@ def _tensorboard(run: Run, rows: Callable[[], list[Row]]) -> bytes:
     return packed.getvalue()
 
 
-def take_in(active: Launcher) -> None:
+def import_run(active: Launcher) -> None:
     """A run that was exported elsewhere as JSON becomes one of this history, marked as imported."""
     if not active.limits.imports:
         return
@@ -144,7 +144,7 @@ def take_in(active: Launcher) -> None:
             return
         st.session_state["imported"] = given.file_id
         try:
-            active.take_in(*read_json(given.getvalue()), visitor())
+            active.import_run(*read_json(given.getvalue()), visitor())
         except (StoreError, LauncherUnavailable, ImportRefused) as error:
             st.markdown(f":red[{literal(error)}]")
         else:

@@ -7,7 +7,7 @@ from core.results.estimate import estimate
 from core.results.outcome import Outcome, gather
 from core.storage.records import Run
 from core.storage.runs import Store
-from core.web.elements import turns as turns_view
+from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
 from core.web.run import view as run_view
 from core.web.server.installation import installation
@@ -34,8 +34,8 @@ def while_it_runs(run_id: str, store: Store, active: Launcher | None, expected: 
         st.rerun()
     outcome = gather(run, store.rows(run_id, steps=False))
     if active and active.queue.waits_for(run_id):
-        st.progress(0.0, text=turns_view.waiting(active, run_id))
-        turns_view.goes_on(active, "before")
+        st.progress(0.0, text=queue_view.waiting(active, run_id))
+        queue_view.running_job(active, "before")
     else:
         run_view.progress_bar(outcome, expected)
     run_view.heading(outcome)

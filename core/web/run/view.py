@@ -15,9 +15,9 @@ from core.launcher.launcher import Launcher
 from core.results import charts, wording
 from core.results.epoch_charts import epoch_charts
 from core.results.fairness_words import badge_of, not_comparable, words_of
-from core.results.figures import figures
 from core.results.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.results.outcome import LaneOutcome, Outcome, conclusion, progress
+from core.results.result_table import result_table
 from core.results.suggestion import suggestion
 from core.results.twin import CurveDifference, is_twin
 from core.storage.records import Run
@@ -136,7 +136,7 @@ def result(outcome: Outcome) -> None:
     with left:
         st.header("Result in figures", anchor=False)
         lanes = [marked(lane.engine) for lane in outcome.lanes]
-        rows = {name: [literal(value) for value in values] for name, values in figures(outcome).items()}
+        rows = {name: [literal(value) for value in values] for name, values in result_table(outcome).items()}
         st.table(pd.DataFrame.from_dict(rows, orient="index", columns=lanes), border="horizontal")
     with right:
         st.header("Where the time went", anchor=False)

@@ -16,13 +16,13 @@ from core.results import wording
 from core.results.outcome import Outcome, gather
 from core.results.overlay import MOST, legend, overlay, results
 from core.storage.database import ENDED_STATES, StoreError
-from core.storage.records import Run, Wanted
+from core.storage.records import Run, RunFilter
 from core.storage.runs import Store
 from core.web.elements.lanes import mark, plot
 from core.web.elements.markdown import literal
 from core.web.run import damaged
 from core.web.run import view as run_view
-from core.web.run.actions import take_in
+from core.web.run.actions import import_run
 from core.web.server.shell import PAGE_FILES
 
 PAGE = 20
@@ -34,7 +34,7 @@ def title(run: Run) -> str:
     return run_title(run.name, run.settings)
 
 
-def search(active: Launcher | None) -> Wanted:
+def search(active: Launcher | None) -> RunFilter:
     """The search field, the filter, and the way for a run from elsewhere into this history."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
@@ -49,8 +49,8 @@ def search(active: Launcher | None) -> Wanted:
             engine = _filter("Engine", {name: engine_title(name) for name in ENGINE_NAMES}, "engine")
             state = _filter("State", {name: name for name in ("queued", "running", *ENDED_STATES)}, "state")
         if active is not None:
-            take_in(active)
-    return Wanted(text.strip(), dataset, engine, state)
+            import_run(active)
+    return RunFilter(text.strip(), dataset, engine, state)
 
 
 def _filter(label: str, titles: dict[str, str], name: str) -> str:
@@ -58,17 +58,19 @@ def _filter(label: str, titles: dict[str, str], name: str) -> str:
     return choice or ""
 
 
-def offset(wanted: Wanted) -> int:
+def offset(wanted: RunFilter) -> int:
     """How many runs stand before the page that is shown; another search begins at the first."""
     if st.session_state.get(SOUGHT) != wanted:
         st.session_state[SOUGHT], st.session_state[OFFSET] = wanted, 0
     return int(st.session_state.get(OFFSET, 0))
 
 
-def count(total: int, wanted: Wanted) -> None:
+def count(total: int, wanted: RunFilter) -> None:
     """How many runs there are, and what can be done with them."""
     if not total:
-        st.markdown("No run is like that." if wanted != Wanted() else "Nothing has run here yet: press Start on Train.")
+        st.markdown(
+            "No run is like that." if wanted != RunFilter() else "Nothing has run here yet: press Start on Train."
+        )
         return
     runs = f"{total:,} run{'s' if total != 1 else ''}, newest first."
     st.caption(f"{runs} Tick two or more to lay them over each other.")
@@ -140,16 +142,16 @@ def pager(offset: int, total: int) -> None:
     if pages < 2:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Newer", disabled=offset == 0, type="tertiary", on_click=_turn, args=(offset - PAGE,))
+        st.button("Newer", disabled=offset == 0, type="tertiary", on_click=_show_from, args=(offset - PAGE,))
         st.markdown(f"{offset // PAGE + 1:,} of {pages:,}", width="content")
-        st.button("Older", disabled=offset + PAGE >= total, type="tertiary", on_click=_turn, args=(offset + PAGE,))
+        st.button("Older", disabled=offset + PAGE >= total, type="tertiary", on_click=_show_from, args=(offset + PAGE,))
 
 
-def _turn(offset: int) -> None:
+def _show_from(offset: int) -> None:
     st.session_state[OFFSET] = max(0, offset)
 
 
-def laid_over(store: Store, active: Launcher | None) -> None:
+def overlay_of_ticked(store: Store, active: Launcher | None) -> None:
     """The ticked runs in one chart."""
     outcomes = []
     for run_id in st.session_state.get(TICKED, []):

@@ -54,7 +54,7 @@ class Guard:
         """ASGI."""
         strangers = strangers_visit()
         if scope["type"] == "websocket":
-            if not await asked_by_us(scope, strangers, send):
+            if not await is_own_handshake(scope, strangers, send):
                 return
             receive = Paced(receive) if strangers else receive
         elif scope["type"] == "http" and strangers and (refusal := _refusal(scope)):
@@ -63,7 +63,7 @@ class Guard:
         await self.app(scope, receive, send)
 
 
-async def asked_by_us(scope: Scope, strangers: bool, send: Send) -> bool:
+async def is_own_handshake(scope: Scope, strangers: bool, send: Send) -> bool:
     """Whether a handshake is for our own page; refuses it otherwise.
 
     Streamlit compares the origin with the `Host` alone, letter by letter, so it is given the one that we accepted.
@@ -103,7 +103,7 @@ def _refusal(scope: Scope) -> PlainTextResponse | None:
     path = scope["path"]
     if path.rstrip("/").endswith(METRICS):
         return PlainTextResponse("Not here.", 404)
-    if scope["method"] == "PUT" and UPLOAD in path and full(path.split(UPLOAD)[1].split("/")[0]):
+    if scope["method"] == "PUT" and UPLOAD in path and upload_limit_reached(path.split(UPLOAD)[1].split("/")[0]):
         return PlainTextResponse("Too many files at once here: remove one, or try again in a few minutes.", 413)
     return None
 
@@ -131,7 +131,7 @@ class Paced:
         return message
 
 
-def full(session: str) -> bool:
+def upload_limit_reached(session: str) -> bool:
     """Whether this session, or all of them together, hold as much as may be held."""
     if not runtime.exists():
         return False

@@ -39,7 +39,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     import plotly.graph_objects  # noqa: F401
 
     closing = ExitStack()
-    serve_with(opened(closing))
+    serve_with(_open_installation(closing))
     # What is imported by now need not be walked each time.
     gc.collect()
     gc.freeze()
@@ -52,24 +52,24 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
         await asyncio.to_thread(closing.close)
 
 
-def opened(closing: ExitStack) -> Installation | LauncherUnavailable:
+def _open_installation(closing: ExitStack) -> Installation | LauncherUnavailable:
     """What is served, with log, Launcher and inbox as far as they can be had; `closing` ends them."""
     try:
         deployment, limits = environment()
     except InvalidSettings as error:
-        return told(error)
+        return _logged_reason(error)
     with contextlib.suppress(OSError):  # the store says what is wrong with the folder
         closing.callback(open_log(deployment.data_dir))
     try:
         launcher = Launcher(deployment, Owner.DASHBOARD, limits)
     except (LauncherUnavailable, StoreError) as error:
-        return Installation(deployment, limits, told(error))
+        return Installation(deployment, limits, _logged_reason(error))
     closing.callback(launcher.close)
     closing.callback(Inbox(launcher).close)
     return Installation(deployment, limits, launcher)
 
 
-def told(error: Exception) -> LauncherUnavailable:
+def _logged_reason(error: Exception) -> LauncherUnavailable:
     """The reason for the pages, said in the terminal, too."""
     print(error, file=sys.stderr)
     return LauncherUnavailable(str(error))

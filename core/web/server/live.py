@@ -43,7 +43,7 @@ class Tail:
     texts: list[str] = field(default_factory=list)
     difference: CurveDifference = field(default_factory=CurveDifference)
     read_at: float = -1e9
-    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def after(self, cursor: int, most: int) -> tuple[list[str], int, bool]:
         """At most so many rows with `seq` above the cursor, the next cursor, and whether more are there."""
@@ -84,7 +84,7 @@ class Tails:
         tail = self._tails.setdefault(key, Tail())
         try:
             if time.monotonic() - tail.read_at > FRESH_S:
-                async with tail.reading:
+                async with tail.lock:
                     # Whoever waited here for another's look has it now.
                     if time.monotonic() - tail.read_at > FRESH_S:
                         await tail.read(store, run_id)

@@ -55,7 +55,7 @@ def settings_form(disabled: bool, active: Launcher | None = None) -> TrainSettin
     spans = allowed(active.limits if active else NO_LIMITS)
     for name in IN_SIGHT:
         _field(name, spans, disabled, width=FIELD_PX)
-    with beside_fields(), st.popover("More settings", disabled=disabled):
+    with button_in_field_row(), st.popover("More settings", disabled=disabled):
         for name in FOLDED:
             _field(name, spans, disabled)
     write_link()
@@ -71,7 +71,7 @@ def settings_form(disabled: bool, active: Launcher | None = None) -> TrainSettin
 
 
 @contextmanager
-def beside_fields() -> Iterator[None]:
+def button_in_field_row() -> Iterator[None]:
     """Room for a button in the row of the fields, in line with them and not with what stands under them."""
     with st.container(width="content", gap=None):
         yield

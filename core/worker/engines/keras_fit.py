@@ -90,7 +90,7 @@ class KerasFit(Engine):
 
     model: Any
     """What is trained; takes images, in the twin images and masks."""
-    reader: Any
+    inference_model: Any
     """What evaluates and predicts: the same layers, images only."""
     compile_options: Mapping[str, Any] = MappingProxyType({})
     """What `compile` is told besides optimiser, loss and metrics; `build` may set it first."""
@@ -110,8 +110,8 @@ class KerasFit(Engine):
         if settings.float64:
             self._build_twin()
         else:
-            self.model = self.reader = self._network()
-        for model in {id(m): m for m in (self.model, self.reader)}.values():
+            self.model = self.inference_model = self._network()
+        for model in {id(m): m for m in (self.model, self.inference_model)}.values():
             model.compile(
                 optimizer=keras.optimizers.Adam(settings.learning_rate),
                 loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -159,7 +159,7 @@ class KerasFit(Engine):
                 continue
             trained, read = layer(trained), layer(read)
         self.model = keras.Model([images, mask], trained, name="network")
-        self.reader = keras.Model(images, read, name="reader")
+        self.inference_model = keras.Model(images, read, name="reader")
 
     def train_epoch(self, epoch: int, on_step: OnStep) -> Trained:
         settings, data = self.settings, {"x": self.x, "y": self.y}
@@ -177,31 +177,33 @@ class KerasFit(Engine):
 
     def evaluate(self, images: Images, labels: Labels) -> Evaluated:
         x = scaled(images, self.dtype)[..., np.newaxis]
-        logs = self.reader.evaluate(x, labels.astype("int32"), batch_size=EVALUATION_BATCH, verbose=0, return_dict=True)
+        logs = self.inference_model.evaluate(
+            x, labels.astype("int32"), batch_size=EVALUATION_BATCH, verbose=0, return_dict=True
+        )
         return Evaluated(loss=float(logs["loss"]), accuracy=float(logs["accuracy"]))
 
     def predict(self, images: Images) -> Floats:
         # Batch by batch: `predict` itself takes 30 ms for one drawing, most of it to set up its iterator.
         x = scaled(images, self.dtype)[..., np.newaxis]
         parts = [x[i : i + EVALUATION_BATCH] for i in range(0, len(x), EVALUATION_BATCH)]
-        return np.concatenate([self.reader.predict_on_batch(part) for part in parts])
+        return np.concatenate([self.inference_model.predict_on_batch(part) for part in parts])
 
     def weights(self) -> dict[str, Floats]:
         return {
             f"{layer.name}.{kind}": np.asarray(array)
-            for layer in self.reader.layers
+            for layer in self.inference_model.layers
             for kind, array in zip(("weight", "bias"), layer.get_weights(), strict=False)
         }
 
     def load(self, weights: Mapping[str, Floats]) -> None:
-        for layer in self.reader.layers:
+        for layer in self.inference_model.layers:
             if layer.weights:
                 layer.set_weights([weights[f"{layer.name}.weight"], weights[f"{layer.name}.bias"]])
 
     def save(self, path: Path) -> None:
         # A copy without our metric, so that the file loads where this project is not.
-        copy = type(self.reader).from_config(self.reader.get_config())
-        copy.set_weights(self.reader.get_weights())
+        copy = type(self.inference_model).from_config(self.inference_model.get_config())
+        copy.set_weights(self.inference_model.get_weights())
         copy.save(path)
 
     def summary(self) -> str:

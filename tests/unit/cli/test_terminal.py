@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from core.cli import terminal
-from core.cli.streams import Complaints, Output, OutputGone, plainer
+from core.cli.streams import OutputGone, StandardError, StandardOutput, to_ascii
 from core.experiment.metrics import digits
 
 TITLES = ("run", "state", "test\naccuracy")
@@ -21,7 +21,7 @@ ROWS = [
 def listed(monkeypatch: pytest.MonkeyPatch, width: int, prose: bool = False) -> list[str]:
     file = io.StringIO()
     monkeypatch.setattr(terminal, "out", Console(file=file, width=width))
-    terminal.listing(TITLES, ROWS, prose)
+    terminal.print_table(TITLES, ROWS, prose)
     return [line.rstrip() for line in file.getvalue().splitlines()]
 
 
@@ -57,9 +57,9 @@ def test_a_full_disk_and_a_closed_pipe_are_told_apart_and_stderr_never_ends_a_co
     for descriptor in (os.open("/dev/full", os.O_WRONLY), writer):
         with os.fdopen(descriptor, "wb", 0) as full:
             with pytest.raises(OutputGone) as gone:
-                Output(full, "utf-8", write_through=True).write("words")
+                StandardOutput(full, "utf-8", write_through=True).write("words")
             statuses.append(gone.value.status)
-            assert Complaints(full, "utf-8", write_through=True).write("words") == 5
+            assert StandardError(full, "utf-8", write_through=True).write("words") == 5
     assert statuses == [1, 141]
 
 
@@ -72,21 +72,21 @@ def test_a_full_disk_and_a_closed_pipe_are_told_apart_and_stderr_never_ends_a_co
     ],
 )
 def test_letters_that_a_terminal_lacks_are_written_in_those_that_it_has(text: str, encoding: str, written: str) -> None:
-    codecs.register_error("plainer", plainer)
-    assert text.encode(encoding, "plainer").decode(encoding) == written
+    codecs.register_error("to_ascii", to_ascii)
+    assert text.encode(encoding, "to_ascii").decode(encoding) == written
 
 
 @pytest.mark.parametrize(
     ("encoding", "written"),
     [("utf-8", "4.4 × 10⁻¹⁶ of 1 × 10⁶"), ("ascii", "4.4e-16 of 1e6"), ("latin-1", "4.4e-16 of 1e6")],
 )
-@pytest.mark.parametrize("stream", [Output, Complaints])
+@pytest.mark.parametrize("stream", [StandardOutput, StandardError])
 def test_a_power_of_ten_is_readable_in_every_terminal(
     stream: type[io.TextIOWrapper], encoding: str, written: str
 ) -> None:
-    codecs.register_error("plainer", plainer)
+    codecs.register_error("to_ascii", to_ascii)
     raw = io.BytesIO()
-    with stream(raw, encoding, "plainer", write_through=True) as out:
+    with stream(raw, encoding, "to_ascii", write_through=True) as out:
         text = f"{digits(4.4e-16)} of {digits(1e6)}"
         assert out.write(text) == len(text)
         assert raw.getvalue().decode(encoding).replace("\u00a0", " ") == written

@@ -16,7 +16,7 @@ from core.experiment.titles import (
     distinct_titles,
     in_full,
     run_title,
-    sought_in_settings,
+    searchable_settings,
     table,
 )
 
@@ -36,7 +36,7 @@ def test_every_setting_is_said_wherever_settings_are(name: str) -> None:
     phrase = setting.phrase(getattr(changed, name))
     assert phrase.casefold() in automatic_title(changed).casefold()
     assert phrase.casefold() in brief(changed).casefold() or name == "engines", "the lanes show them"
-    assert phrase.casefold() in sought_in_settings(changed.model_dump_json())
+    assert phrase.casefold() in searchable_settings(changed.model_dump_json())
     assert {title for title, cell in table(changed).items() if cell != table(usual)[title]} == {setting.title}
     assert differences([usual, changed]).startswith(f"They differ in: {setting.word} ")
     assert (

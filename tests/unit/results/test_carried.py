@@ -15,7 +15,7 @@ from core.experiment.weights import load_weights
 from core.results.export import as_json
 from core.results.gallery import read_predictions
 from core.results.importing import ImportRefused, read_json
-from core.results.models import readable
+from core.results.models import can_predict
 from core.storage.database import StoreError
 from core.storage.records import Run
 from core.storage.rows import Row
@@ -41,8 +41,8 @@ def test_an_import_has_the_same_weights_and_predictions(recorded: tuple[Run, lis
     taken = read_json(as_json(*recorded).encode())
     store = Store(tmp_path)
     store.open_for_writing()
-    run = store.run(store.take_in(*taken))
-    assert readable(run, store)
+    run = store.run(store.import_run(*taken))
+    assert can_predict(run, store)
     for row in recorded[1]:
         if row.kind != "result":
             continue
@@ -59,9 +59,9 @@ def test_without_files_there_is_nothing_to_read_with(recorded: tuple[Run, list[R
     taken = read_json(as_json(*recorded[:2]).encode())
     store = Store(tmp_path)
     store.open_for_writing()
-    run = store.run(store.take_in(*taken))
+    run = store.run(store.import_run(*taken))
     assert taken.files == {}
-    assert not readable(run, store)
+    assert not can_predict(run, store)
     assert not store.artifacts(run.id).exists()
 
 
@@ -75,7 +75,7 @@ def test_files_that_are_damaged_or_gone_do_not_travel(recorded: tuple[Run, list[
 def test_a_run_that_cannot_be_kept_leaves_no_files(recorded: tuple[Run, list[Row], Path], tmp_path: Path) -> None:
     store = Store(tmp_path)
     with pytest.raises(StoreError):
-        store.take_in(*read_json(as_json(*recorded).encode()))
+        store.import_run(*read_json(as_json(*recorded).encode()))
     assert not list(tmp_path.glob("runs/*"))
 
 

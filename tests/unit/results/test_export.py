@@ -36,7 +36,7 @@ def test_json_comes_back_whole(recorded: tuple[Run, list[Row]], tmp_path: Path) 
     assert [row.as_json() for row in taken] == [row.as_json() for row in rows]
     store = Store(tmp_path)
     store.open_for_writing()
-    again = store.take_in(back, taken)
+    again = store.import_run(back, taken)
     assert store.run(again).lanes == run.lanes
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.experiment.settings import TrainSettings
-from core.results.models import has_weights, models_of, readable
+from core.results.models import can_predict, has_weights, models_of
 from core.results.outcome import LaneOutcome, Outcome
 from core.storage.records import Lane, Run
 from core.storage.runs import Store
@@ -72,4 +72,4 @@ def test_an_engine_that_is_not_installed_reads_nothing_and_is_named(
     (folder / "w").rename(folder / "keras-on-jax.safetensors")
     alone = replace(outcome.run, lanes=(Lane("keras-on-jax", "finished", test_accuracy=0.9),))
     assert has_weights(alone, store)
-    assert not readable(alone, store)
+    assert not can_predict(alone, store)

@@ -12,8 +12,8 @@ from core.experiment.fairness import TWIN_BOUNDS, Parting, Verdict
 from core.experiment.metrics import NO_BREAK
 from core.experiment.settings import TrainSettings
 from core.protocol.messages import Phase, Preparing
-from core.results.figures import figures
 from core.results.outcome import LaneOutcome, Outcome, conclusion, gather, progress, time_left_s
+from core.results.result_table import result_table
 from core.storage.database import ENDED_STATES
 from core.storage.records import Lane, Run
 from core.storage.rows import LaneChanged, Provenance, Row, RunChanged
@@ -451,12 +451,12 @@ def test_lanes_that_run_at_once_are_each_others_others() -> None:
 
 def test_what_a_lane_got_of_the_machine_stands_among_its_figures() -> None:
     outcome = beside((0.25, 0.0))
-    rows = figures(outcome)
+    rows = result_table(outcome)
     assert rows["Processors used"] == ["1.5 of 2", "1.5 of 2"]
     assert [spaced(value) for value in rows["Taken by others"]] == ["25 %", "0 %"]
     for one in outcome.lanes:
         one.epochs = [epoch(1)]
-    untold = figures(outcome)
+    untold = result_table(outcome)
     assert untold["Processors used"] == untold["Taken by others"] == ["–", "–"]
 
 

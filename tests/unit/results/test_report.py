@@ -11,9 +11,9 @@ from core.experiment.settings import TrainSettings
 from core.experiment.titles import brief
 from core.results import wording
 from core.results.fairness_words import words_of
-from core.results.figures import figures
 from core.results.outcome import conclusion, gather
 from core.results.report import as_html, curves
+from core.results.result_table import result_table
 from tests.events import step
 from tests.reported import CASES, Reported, cut_off, one_epoch, recorded, with_lanes
 
@@ -42,7 +42,7 @@ def test_it_says_what_the_page_says(case: str) -> None:
     said = squeezed(text_of(as_html(run, rows)))
     expected = [brief(run.settings), run.reason, run.state, wording.time_caption(outcome)]
     expected += [word for lane in outcome.lanes for word in wording.card(outcome, lane)]
-    expected += [value for values in figures(outcome).values() for value in values]
+    expected += [value for values in result_table(outcome).values() for value in values]
     expected += [wording.machine_line(run).strip(), wording.data_line(outcome), *conclusion(outcome)]
     assert [words for words in expected if squeezed(words) not in said] == []
 

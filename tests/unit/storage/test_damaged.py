@@ -10,7 +10,7 @@ import pytest
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
 from core.storage.database import StoreError
-from core.storage.records import DamagedRun, DamagedRunError, Wanted
+from core.storage.records import DamagedRun, DamagedRunError, RunFilter
 from core.storage.rows import Entry, Row, RunChanged
 from core.storage.runs import Store
 from core.storage.soundness import naming_damaged
@@ -71,14 +71,14 @@ def test_one_run_that_cannot_be_shown_takes_no_other_away(store: Store, column: 
     assert [one.id for one in damaged] == [broken]
     assert said in damaged[0].why
     damaged.clear()
-    found, total = store.search(Wanted(dataset="mnist5k"), 20, 0, damaged)
+    found, total = store.search(RunFilter(dataset="mnist5k"), 20, 0, damaged)
     assert [run.id for run in found] == [after, before]
     assert total >= len(found)
     with pytest.raises(DamagedRunError, match=f"^Run {broken} is damaged and cannot be shown: "):
         store.run(broken)
     store.delete(broken)
     left: list[DamagedRun] = []
-    assert store.runs(damaged=left) == store.search(Wanted(), 20, 0, left)[0]
+    assert store.runs(damaged=left) == store.search(RunFilter(), 20, 0, left)[0]
     assert left == []
 
 
@@ -126,7 +126,7 @@ def test_a_damaged_run_on_a_page_takes_its_own_place_alone(store: Store) -> None
     pages: list[str] = []
     for offset in (0, 2, 4):
         damaged: list[DamagedRun] = []
-        found, total = store.search(Wanted(), 2, offset, damaged)
+        found, total = store.search(RunFilter(), 2, offset, damaged)
         pages += [run.id for run in found] + [one.id for one in damaged]
         assert total == 5
     assert sorted(pages) == runs
@@ -135,7 +135,7 @@ def test_a_damaged_run_on_a_page_takes_its_own_place_alone(store: Store) -> None
 def test_the_latest_is_the_newest_that_was_trained_here_and_can_be_shown(store: Store) -> None:
     wanted, broken, imported = made(store), made(store), made(store)
     write(store, "UPDATE runs SET created_at = 'x' WHERE id = ?", broken)
-    store.take_in(store.run(imported), [])
+    store.import_run(store.run(imported), [])
     store.delete(imported)
     latest = store.latest()
     assert latest is not None

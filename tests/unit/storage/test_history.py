@@ -10,7 +10,7 @@ import pytest
 from core.experiment.dates import day_and_time
 from core.experiment.settings import TrainSettings
 from core.storage.database import FILE
-from core.storage.records import Lane, Run, UnknownRun, Wanted
+from core.storage.records import Lane, Run, RunFilter, UnknownRun
 from core.storage.rows import Entry, Row, RunChanged
 from core.storage.runs import Store, folder_bytes
 from tests.events import epoch
@@ -35,7 +35,7 @@ def made(store: Store, state: str = "finished", **settings: Any) -> str:
 
 
 def ids(store: Store, **wanted: str) -> list[str]:
-    found, total = store.search(Wanted(**wanted), 100)
+    found, total = store.search(RunFilter(**wanted), 100)
     assert total == len(found)
     return [run.id for run in found]
 
@@ -90,15 +90,15 @@ def test_search_finds_alignment_and_day(store: Store) -> None:
 
 
 def test_a_run_whose_settings_say_nothing_is_still_found_by_its_name(store: Store) -> None:
-    assert Wanted(text="mine").says("{damaged", "Mine", "", "id", "finished", "here", "no time")
-    assert not Wanted(text="damaged").says("{damaged", "Mine", "", "id", "finished", "here", "no time")
+    assert RunFilter(text="mine").matches_text("{damaged", "Mine", "", "id", "finished", "here", "no time")
+    assert not RunFilter(text="damaged").matches_text("{damaged", "Mine", "", "id", "finished", "here", "no time")
 
 
 def test_recorded_runs_stand_among_the_others_newest_first_and_are_found_like_them(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.open_for_writing()
     older, newer, pinned = made(store), made(store), made(store)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         for run_id, year in ((older, 2020), (newer, 2099), (pinned, 2019)):
             connection.execute("UPDATE runs SET created_at = ? WHERE id = ?", (f"{year}-01-01T00:00:00+00:00", run_id))
     store.annotate(pinned, "", "", True)
@@ -106,7 +106,7 @@ def test_recorded_runs_stand_among_the_others_newest_first_and_are_found_like_th
     assert len(recorded) == 3
     assert ids(store) == [pinned, newer, *recorded, older]
     assert [run.id for run in store.runs()] == [newer, *recorded, older, pinned]
-    pages = [store.search(Wanted(), 2, offset) for offset in (0, 2, 4)]
+    pages = [store.search(RunFilter(), 2, offset) for offset in (0, 2, 4)]
     assert [run.id for page, _ in pages for run in page] == ids(store)
     assert [run.id for run in store.runs(limit=2, offset=1)] == recorded[:2]
     assert ids(store, text="exact twin, mnist") == [run.id for run in store.recorded() if "twin" in str(run.settings)]
@@ -117,7 +117,7 @@ def test_pinned_runs_come_first_and_pages_never_overlap(store: Store) -> None:
     store.annotate(runs[1], "", "", True)
     order = [runs[1], runs[4], runs[3], runs[2], runs[0]]
     assert ids(store) == order
-    pages = [store.search(Wanted(), 2, offset) for offset in (0, 2, 4)]
+    pages = [store.search(RunFilter(), 2, offset) for offset in (0, 2, 4)]
     assert [run.id for page, _ in pages for run in page] == order
     assert {total for _, total in pages} == {5}
 
@@ -189,7 +189,7 @@ def test_a_run_taken_in_is_marked_and_whole(store: Store) -> None:
     run = Run("20250101-000000-00000001", "2025-01-01T00:00:00Z", None, None, "failed", "why", settings, MACHINE)
     run = Run(**{**vars(run), "lanes": lanes, "name": "From afar", "note": "n"})
     rows = [Row(7, "keras", epoch()), Row(9, "", RunChanged("failed"))]
-    run_id = store.take_in(run, rows)
+    run_id = store.import_run(run, rows)
     found = store.run(run_id)
     assert run_id != run.id
     assert (found.source, found.name, found.lanes, found.state) == ("imported", "From afar", lanes, "failed")
@@ -217,10 +217,10 @@ def test_a_page_of_ten_thousand_runs_is_found_within_a_fraction_of_a_second(stor
         connection.executemany("INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?)", lanes)
     connection.close()
     for wanted in (
-        Wanted(),
-        Wanted(text="9999"),
-        Wanted("20250101", "mnist5k", "torch", "finished"),
-        Wanted("exact twin"),
+        RunFilter(),
+        RunFilter(text="9999"),
+        RunFilter("20250101", "mnist5k", "torch", "finished"),
+        RunFilter("exact twin"),
     ):
         began = time.process_time()  # what it takes where nobody else works
         found, total = store.search(wanted, 20, 0)

@@ -218,11 +218,11 @@ def test_last_like_finds_the_newest_finished_run_of_any_length_whose_epochs_cost
     for changed in ({"dataset": "mnist"}, {"batch_size": 64}, {"engines": "torch,keras"}, {"schedule": "together"}):
         finish(store, created(store, **changed))
     wanted = TrainSettings()
-    assert store.last_like(wanted) is None
+    assert store.newest_similar(wanted) is None
     finish(store, first)
     finish(store, second)
     finish(store, created(store), state="stopped")
-    found = store.last_like(wanted)
+    found = store.newest_similar(wanted)
     assert found is not None
     assert found.id == max(first, second)
 
@@ -232,8 +232,8 @@ def test_a_run_from_elsewhere_says_nothing_of_how_long_one_takes_here(store: Sto
     finish(store, run_id)
     taken = store.run(run_id)
     store.delete(run_id)
-    store.take_in(taken, [])
-    assert store.last_like(TrainSettings()) is None
+    store.import_run(taken, [])
+    assert store.newest_similar(TrainSettings()) is None
 
 
 def test_last_like_is_found_by_an_index_and_without_sorting(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +247,7 @@ def test_last_like_is_found_by_an_index_and_without_sorting(store: Store, monkey
         return connection
 
     monkeypatch.setattr(database.sqlite3, "connect", traced)
-    assert store.last_like(TrainSettings())
+    assert store.newest_similar(TrainSettings())
     monkeypatch.undo()
     (query,) = [statement for statement in said if "FROM runs WHERE" in statement]
     with store._connection("rw") as connection:
@@ -353,7 +353,7 @@ def test_the_folder_of_every_older_version_opens_with_its_runs_even_a_damaged_on
     connection.close()
     store = Store(tmp_path)
     store.open_for_writing()
-    found = store.last_like(TrainSettings())
+    found = store.newest_similar(TrainSettings())
     assert found is not None
     assert found.id == "20250101-000000-00000000"
 

@@ -17,9 +17,9 @@ from core.web.draw.view import (
     chosen_words,
     in_words,
     largest_difference,
+    model_names,
     per_cent,
     possessive,
-    reader_names,
     run_labels,
     top_three,
 )
@@ -125,8 +125,8 @@ def test_a_runs_accuracy_is_that_of_the_models_that_read() -> None:
 
 def test_swapped_models_say_whose_weights_they_read_with() -> None:
     models = [Model(engine, engine, {}, Path(), "") for engine in ("keras", "torch")]
-    assert reader_names(models, swap=False) == ["Keras", "PyTorch"]
-    names = reader_names(models, swap=True)
+    assert model_names(models, swap=False) == ["Keras", "PyTorch"]
+    names = model_names(models, swap=True)
     assert names == ["Keras with PyTorch's weights", "PyTorch with Keras' weights"]
     words = in_words([answer("keras", d7=0.972), answer("torch", d7=0.884)], DIGITS, names)
     assert plain(words.detail) == "Keras with PyTorch's weights is 97.2 % sure, PyTorch with Keras' weights 88.4 %."

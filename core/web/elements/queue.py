@@ -16,7 +16,7 @@ from core.web.elements.markdown import literal
 from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
 
-DOES = {Kind.RUN: "training", Kind.MEASUREMENT: "running", Kind.LESSON: "running"}
+KIND_VERBS = {Kind.RUN: "training", Kind.MEASUREMENT: "running", Kind.LESSON: "running"}
 
 
 def waiting(active: Launcher, wanted: str) -> str:
@@ -28,7 +28,7 @@ def waiting(active: Launcher, wanted: str) -> str:
     more = f", {ahead} more before it" if ahead else ""
     wait_s = active.queue.wait_s(wanted)
     when = "" if wait_s is None else f" It begins in about {roughly(wait_s)}."
-    return f"Waits for its turn: a {kind} is {DOES[kind]}{more}.{when}"
+    return f"Waits for its turn: a {kind} is {KIND_VERBS[kind]}{more}.{when}"
 
 
 def queue_words(active: Launcher) -> str:
@@ -40,10 +40,10 @@ def queue_words(active: Launcher) -> str:
     ahead, wait_s = active.queue.waiting(), active.queue.wait_s()
     wait = f", {ahead} waiting" if ahead else ""
     when = "" if wait_s is None else f": yours would begin in about {roughly(wait_s)}"
-    return f" A {kind} is {DOES[kind]} now{wait}{when}."
+    return f" A {kind} is {KIND_VERBS[kind]} now{wait}{when}."
 
 
-def goes_on(active: Launcher, place: str) -> None:
+def running_job(active: Launcher, place: str) -> None:
     """What others wait for: its name as a link, Stop where one may, whether it is late, whether it shall go on.
 
     To be drawn again and again, in a fragment; `place` tells it from the same one elsewhere on a page.
@@ -95,7 +95,7 @@ def meanwhile(active: Launcher, job_id: str) -> None:
     turn = active.queue.running
     if turn is None or turn.job.id != job_id:
         st.rerun()
-    goes_on(active, "meanwhile")
+    running_job(active, "meanwhile")
 
 
 def stop(active: Launcher, wanted: Sequence[str]) -> None:

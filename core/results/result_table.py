@@ -4,7 +4,7 @@ from core.experiment import metrics
 from core.results.outcome import LaneOutcome, Outcome
 
 
-def figures(outcome: Outcome) -> dict[str, list[str]]:
+def result_table(outcome: Outcome) -> dict[str, list[str]]:
     """Figure to its value in each lane, in the lanes' order."""
     rows: dict[str, list[str]] = {}
     for lane in outcome.lanes:
