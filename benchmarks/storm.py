@@ -56,7 +56,7 @@ FULL = Size(submissions=500, connects=1000, ids=10_000, messages=50, slow_s=60, 
 QUICK = Size(submissions=20, connects=20, ids=2000, messages=5, slow_s=5, uploads=10)
 
 
-def held_mb(server: Server) -> float:
+def resident_mb(server: Server) -> float:
     """The web process' resident size."""
     return float(psutil.Process(server.process.pid).memory_info().rss) / 1e6
 
@@ -123,10 +123,10 @@ async def flood_widgets(port: int, ids: int, messages: int, size: int = 1_900_00
 
 async def highest_mb(server: Server, storm: Coroutine[Any, Any, Found]) -> tuple[Found, float]:
     """What a storm gives, and the web process' highest resident size meanwhile."""
-    highest, task = held_mb(server), asyncio.ensure_future(storm)
+    highest, task = resident_mb(server), asyncio.ensure_future(storm)
     while not task.done():
         await asyncio.sleep(0.1)
-        highest = max(highest, held_mb(server))
+        highest = max(highest, resident_mb(server))
     return task.result(), highest
 
 
@@ -208,9 +208,9 @@ def submissions(server: Dashboard, size: Size) -> list[Result]:
 def connects(server: Dashboard, size: Size) -> list[Result]:
     """What is left of visitors who have gone."""
     asyncio.run(come_and_go(server.port, min(STORED_SESSIONS, size.connects)))
-    before = held_mb(server)
+    before = resident_mb(server)
     asyncio.run(come_and_go(server.port, size.connects))
-    growth = held_mb(server) / before - 1
+    growth = resident_mb(server) / before - 1
     note = f"from {before:.0f} MB"
     return [Result(f"{size.connects:,} connects, the web process' growth", once(growth), "x", MEMORY_GROWTH_GOAL, note)]
 
@@ -218,9 +218,9 @@ def connects(server: Dashboard, size: Size) -> list[Result]:
 def floods(server: Dashboard, size: Size) -> list[Result]:
     """What widget states and uploads that nobody asked for leave behind."""
     asyncio.run(come_and_go(server.port, 3))
-    before = held_mb(server)
+    before = resident_mb(server)
     closed, highest = asyncio.run(highest_mb(server, flood_widgets(server.port, size.ids, size.messages)))
-    widgets, before = highest - before, held_mb(server)
+    widgets, before = highest - before, resident_mb(server)
     statuses, highest = asyncio.run(highest_mb(server, upload(server.port, size.uploads, 900_000)))
     files = highest - before
     refused = f"{sum(status >= 400 for status in statuses)} of {size.uploads} refused"
@@ -235,9 +235,9 @@ async def beside_one_that_never_reads(server: Dashboard, for_s: float) -> tuple[
     """The delays of others, the memory's growth in MB, and how often the client asked."""
     async with Viewer(server.port, query="epochs=10&batch_size=16") as viewer:
         await viewer.press("Start")
-        before, slow = held_mb(server), NeverReads(server.port)
+        before, slow = resident_mb(server), NeverReads(server.port)
         delays, _ = await asyncio.gather(delays_beside(viewer, server.newest(), for_s), slow.ask(for_s))
-        growth = held_mb(server) - before
+        growth = resident_mb(server) - before
         await slow.close()
         return delays, growth, slow.asked
 

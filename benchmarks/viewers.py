@@ -124,22 +124,22 @@ class Crowd:
 
 
 @dataclass
-class Seen:
+class Watches:
     """All that was watched, in order."""
 
     run_id: str = ""
     quiet: list[Watch] = field(default_factory=list)
     crowded: list[Watch] = field(default_factory=list)
-    alone: Watch = field(default_factory=Watch)
+    one_viewer: Watch = field(default_factory=Watch)
     long: Watch = field(default_factory=Watch)
 
 
-async def watch_run(server: Dashboard, size: Size) -> Seen:
+async def watch_run(server: Dashboard, size: Size) -> Watches:
     """Starts the run, then all parts of the measurement, one after the other."""
     settings = TrainSettings(epochs=100, batch_size=size.batch_size)
     async with Viewer(server.port, query={"epochs": "100", "batch_size": str(settings.batch_size)}) as starter:
         await starter.press("Start")
-    seen = Seen(server.newest())
+    seen = Watches(server.newest())
     await wait_for_epochs(server, seen.run_id, 2 * len(settings.engines))
     crowd = Crowd(server, seen.run_id)
     for number in range(1, size.blocks + 1):
@@ -150,7 +150,7 @@ async def watch_run(server: Dashboard, size: Size) -> Seen:
         await crowd.go()
         seen.quiet.append(await crowd.watch(size.part_s))
     await crowd.come(1)
-    seen.alone = await crowd.watch(size.part_s)
+    seen.one_viewer = await crowd.watch(size.part_s)
     log.info("  %d viewers for %.0f s", size.viewers, size.watched_s)
     await crowd.come(size.viewers - 1)
     seen.long = await crowd.watch(size.watched_s)
@@ -185,7 +185,7 @@ def delays_s(watch: Watch, commits: tuple[list[int], list[float]]) -> list[list[
     return [window for window in windows.values() if len(window) >= 20]
 
 
-def epoch_s(server: Dashboard, seen: Seen, parts: Sequence[Watch], commits: tuple[list[int], list[float]]) -> float:
+def epoch_s(server: Dashboard, seen: Watches, parts: Sequence[Watch], commits: tuple[list[int], list[float]]) -> float:
     """The sum over the engines of their median epoch among those that lay whole within one of the parts."""
     lasts, times = commits
     found: dict[str, list[float]] = {}
@@ -200,7 +200,7 @@ def epoch_s(server: Dashboard, seen: Seen, parts: Sequence[Watch], commits: tupl
     return sum(median(times) for times in found.values())
 
 
-def results(server: Dashboard, seen: Seen, clock: Path, size: Size) -> list[Result]:
+def results(server: Dashboard, seen: Watches, clock: Path, size: Size) -> list[Result]:
     """Delay, CPU, memory, and what the training loses."""
     commits, who = committed_at(clock, seen.run_id), f"{size.viewers} viewers"
     windows = delays_s(seen.long, commits)
@@ -214,9 +214,9 @@ def results(server: Dashboard, seen: Seen, clock: Path, size: Size) -> list[Resu
         web.append(median(b[0].web_shares))
         losses.append(epoch_s(server, seen, b, commits) / epoch_s(server, seen, a, commits) - clients[-1] / cores)
     own = f"the clients' own: {median(seen.long.client_shares):.3f} of a core, not counted"
-    memory = seen.long.highest_mb - seen.alone.highest_mb
+    memory = seen.long.highest_mb - seen.one_viewer.highest_mb
     at_most = f"all delays: p50 {pooled[9]:.2f} s, p95 {pooled[-1]:.2f} s; slowest 10 s: p95 {max(slowest):.2f} s"
-    with_one = f"{seen.alone.highest_mb:.0f} MB with one"
+    with_one = f"{seen.one_viewer.highest_mb:.0f} MB with one"
     return [
         Result(f"{who}, commit to client, p95 of 10 s", quantile(slowest), "s", DELAY_GOAL_S, at_most),
         Result(f"{who}, web process / a core", quantile(seen.long.web_shares), "x", CPU_GOAL, own),

@@ -24,7 +24,7 @@ from core.cli.streams import OutputGone
 from core.cli.terminal import AsJson, deployment, err, fail, out, print_json_line, print_table, say
 from core.data import datasets, images
 from core.experiment import metrics
-from core.experiment.fairness import Verdict
+from core.experiment.fairness import FairnessVerdict
 from core.experiment.machine import machine_words
 from core.experiment.names import engine_title, joined
 from core.experiment.parity import Certificate
@@ -98,17 +98,17 @@ def train(*, as_json: AsJson = False, **raw: str) -> None:
         fail(str(error), 1)
     finally:
         launcher.close()
-    _exit_with_status(run, launcher.trouble, as_json)
+    _exit_with_status(run, launcher.store_failure, as_json)
 
 
-def _exit_with_status(run: Run, trouble: str, as_json: bool) -> None:
+def _exit_with_status(run: Run, store_failure: str, as_json: bool) -> None:
     """Ends the command with what is wrong: nothing, a run that did not finish, or lanes that parted."""
     parted = not_comparable(run.fairness)
     if run.state == "finished" and not parted:
         return
     why = run.reason if run.state != "finished" else words_of(run)
-    if trouble or as_json:
-        say(trouble or why, err)
+    if store_failure or as_json:
+        say(store_failure or why, err)
     raise typer.Exit(130 if run.state == "stopped" else 1)
 
 
@@ -160,7 +160,7 @@ def print_json(run: Run, rows: Iterator[Row]) -> None:
                 print_json_line(
                     {"event": "epoch", "run": run.id, "engine": row.engine, "epoch": event.epoch, **figures}
                 )
-            case Certificate() | Verdict():
+            case Certificate() | FairnessVerdict():
                 print_json_line({"event": row.kind, "run": run.id, **to_fields(event)})
             case Result():
                 known |= {name: getattr(event, name) for name in RESULT_FIGURES}

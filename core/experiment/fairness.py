@@ -1,6 +1,6 @@
 """Whether an aligned run held: both lanes' losses, figures and final weights, compared as they come.
 
-Pure: what lanes report goes in, a `Verdict` comes out; `core.results.fairness_words` puts it into words. The
+Pure: what lanes report goes in, a `FairnessVerdict` comes out; `core.results.fairness_words` puts it into words. The
 certificate before epoch 1 (`core.experiment.parity`) warns early; only this looks at the run itself. The bounds and
 what was measured to choose them stand in docs/fairness.md.
 """
@@ -17,7 +17,7 @@ from core.experiment.settings import Alignment
 from core.protocol import messages
 
 KINDS = ("first_losses", "step_loss", "loss", "accuracy", "weight")
-"""The kinds of differences: `Bounds` has a bound for each, `Verdict` the largest that was found."""
+"""The kinds of differences: `Bounds` has a bound for each, `FairnessVerdict` the largest that was found."""
 State = Literal["held", "parted", "failed", "not compared"]
 Where = Literal["step", "steps", "epoch", "epochs", "test", "weights"]
 
@@ -59,7 +59,7 @@ class Parting:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FairnessVerdict:
     """What was compared, the largest difference of each kind, and where the lanes first parted, if they did."""
 
     state: State
@@ -112,10 +112,10 @@ over 8 epochs. The certificate holds the start far closer."""
 FIRST_STEPS = 10
 
 
-_VERDICT = TypeAdapter(Verdict)
+_VERDICT = TypeAdapter(FairnessVerdict)
 
 
-def from_fields(fields: Mapping[str, Any] | None) -> Verdict | None:
+def from_fields(fields: Mapping[str, Any] | None) -> FairnessVerdict | None:
     """The verdict of a row's fields, or None where there is none. Raises pydantic's `ValidationError`."""
     return None if fields is None else _VERDICT.validate_python(fields)
 
@@ -185,7 +185,7 @@ class Comparison:
 
     def verdict(
         self, weights: Sequence[Mapping[str, Floats]] = (), complete: bool = False, certified: bool | None = None
-    ) -> Verdict:
+    ) -> FairnessVerdict:
         """The verdict once no event comes any more.
 
         `weights` holds both lanes' final weights in the canonical layout where both have some, `complete` says that
@@ -202,7 +202,7 @@ class Comparison:
             self._compare_confusion(np.array(one.confusion), np.array(other.confusion))
         apart = self._compare_weights(*weights) if weights else ""
         parted, unweighed = self._parting is not None, complete and not weights
-        return Verdict(
+        return FairnessVerdict(
             state_of(parted, certified, unweighed, self.bounds is not None, self._steps),
             self._steps,
             self._epochs,
@@ -230,7 +230,7 @@ class Comparison:
         one, other = (side.losses.pop(epoch, {}) for side in (self._first, self._second))
         for step in sorted(one.keys() & other.keys()):
             self._steps += 1
-            difference = apart(one[step], other[step])
+            difference = relative_difference(one[step], other[step])
             first = self._run_step(epoch, step) <= FIRST_STEPS
             for kind in ("first_losses", "step_loss") if first else ("step_loss",):
                 bound = getattr(self.bounds, kind) if self.bounds else None
@@ -242,7 +242,7 @@ class Comparison:
             if name.endswith("accuracy"):
                 kind, difference = "accuracy", abs(one - other)
             else:
-                kind, difference = "loss", apart(one, other)
+                kind, difference = "loss", relative_difference(one, other)
             bound = getattr(self.bounds, kind) if self.bounds else None
             self._measure(where, kind, name, epoch, 0, difference, bound)
 
@@ -279,7 +279,7 @@ class Comparison:
         return (epoch - 1) * self._steps_per_epoch + step
 
 
-def apart(one: float, other: float) -> float:
+def relative_difference(one: float, other: float) -> float:
     """How far two losses are apart, over the larger one, or over 1 where both are smaller."""
     return abs(one - other) / max(abs(one), abs(other), 1.0)
 

@@ -129,7 +129,7 @@ class Guest:
     def __init__(self, data_dir: Path, say: Callable[[str], None]) -> None:
         """`say` gets a sentence before the first row."""
         self.store, self._say = Store(data_dir), say
-        self.trouble = ""
+        self.store_failure = ""
         self._folder = self.store.data_dir / FOLDER
         self._run = ""
 
@@ -190,10 +190,10 @@ class Guest:
                 return [self._run]
         return []
 
-    def stop(self, wanted: str) -> None:
+    def stop(self, run_id: str) -> None:
         """Asks for the run's stop."""
         with contextlib.suppress(OSError):
-            (self._folder / f"{wanted}.stop").touch()
+            (self._folder / f"{run_id}.stop").touch()
 
     def close(self) -> None:
         """The holder stays."""

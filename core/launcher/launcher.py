@@ -69,7 +69,7 @@ class Launcher:
         self.predictors = self._new_predictors()
         self._unsaid: dict[Job, str] = {}
         """Jobs whose failure could not be written yet, and its reason."""
-        self.trouble = ""
+        self.store_failure = ""
         """Why the last run's end could not be written, as a sentence; empty where all is well."""
         log.info("launcher opened", extra={"owner": owner, "data_dir": str(self.store.data_dir)})
         self._tidy()
@@ -135,10 +135,10 @@ class Launcher:
         log.info("queued", extra={"job": job.id, "waiting": self.queue.waiting()})
         self._wake.set()
 
-    def stop(self, wanted: str, visitor: str = "") -> None:
+    def stop(self, job_id: str, visitor: str = "") -> None:
         """Stops a queued or running run or measurement; does nothing to an ended one. Raises `Refused`."""
         with self.queue.guard:
-            turn = self.queue.find(wanted)
+            turn = self.queue.find(job_id)
             if turn is None:
                 return
             self.admission.check_change(turn.job.visitor, visitor)
@@ -235,10 +235,10 @@ class Launcher:
             if self.predictors.busy():
                 job.mark_drawn_meanwhile()
             job.execute()
-            self.trouble = ""
+            self.store_failure = ""
         except StoreError as error:
-            self.trouble = str(error)
-            self._unsaid[job] = self.trouble
+            self.store_failure = str(error)
+            self._unsaid[job] = self.store_failure
         except Exception as error:
             log.exception("run %s", job.id)
             self._unsaid[job] = f"The launcher failed: {type(error).__name__}: {error}."

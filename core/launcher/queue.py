@@ -102,9 +102,9 @@ class Queue:
         running = self.running
         return running.job.id if running else ""
 
-    def find(self, wanted: str) -> Turn | None:
+    def find(self, job_id: str) -> Turn | None:
         """The turn of the job with this id, if it runs or waits."""
-        return next((turn for turn in self.turns() if turn.job.id == wanted), None)
+        return next((turn for turn in self.turns() if turn.job.id == job_id), None)
 
     def ids(self, *kinds: Kind) -> list[str]:
         """Of the jobs of these kinds: the running one's, then the waiting ones' in their order."""
@@ -114,34 +114,34 @@ class Queue:
         """How many wait."""
         return len(self._waiting)
 
-    def _ahead(self, wanted: str) -> list[Turn]:
+    def _ahead(self, job_id: str) -> list[Turn]:
         """What waits before a job; all that wait, where it does not."""
         places = [turn.job.id for turn in self._waiting]
-        return self._waiting[: places.index(wanted)] if wanted in places else list(self._waiting)
+        return self._waiting[: places.index(job_id)] if job_id in places else list(self._waiting)
 
-    def waits_for(self, wanted: str) -> tuple[Kind, int] | None:
+    def waits_for(self, job_id: str) -> tuple[Kind, int] | None:
         """What runs while a job waits, and how many more wait before it; None where it does not wait."""
         with self.guard:
-            if self.running is None or self.running.job.id == wanted or self.find(wanted) is None:
+            if self.running is None or self.running.job.id == job_id or self.find(job_id) is None:
                 return None
-            return self.running.job.kind, len(self._ahead(wanted))
+            return self.running.job.kind, len(self._ahead(job_id))
 
-    def wait_s(self, wanted: str = "") -> float | None:
+    def wait_s(self, job_id: str = "") -> float | None:
         """Seconds until a waiting job, or a new one, begins; None where nobody knows."""
         with self.guard:
-            return left_s([*([self.running] if self.running else []), *self._ahead(wanted)])
+            return left_s([*([self.running] if self.running else []), *self._ahead(job_id)])
 
-    def mark_seen(self, wanted: str) -> None:
+    def mark_seen(self, job_id: str) -> None:
         """Notes that somebody looks at a job that runs or waits, or wants it to go on."""
-        if turn := self.find(wanted):
+        if turn := self.find(job_id):
             turn.seen_at = self.clock()
 
-    def mark_drawn_meanwhile(self, wanted: str) -> None:
+    def mark_drawn_meanwhile(self, job_id: str) -> None:
         """Somebody draws while a job goes on: it says so at its end."""
-        if turn := self.find(wanted):
+        if turn := self.find(job_id):
             turn.job.mark_drawn_meanwhile()
 
-    def unattended(self, wanted: str) -> bool:
+    def unattended(self, job_id: str) -> bool:
         """Whether nobody looks any more at a job that is there to be looked at."""
-        turn = self.find(wanted)
+        turn = self.find(job_id)
         return turn is not None and turn.unattended

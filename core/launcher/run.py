@@ -16,7 +16,7 @@ from typing import Protocol, assert_never
 
 from core.data import datasets
 from core.experiment import parity
-from core.experiment.fairness import Comparison, Verdict
+from core.experiment.fairness import Comparison, FairnessVerdict
 from core.experiment.settings import Alignment, Device, Schedule, TrainSettings
 from core.experiment.weights import WeightsError, load_weights
 from core.launcher import ending
@@ -318,7 +318,9 @@ def end_of_cut(requests: JobRequests, limit_s: float | None) -> LaneEnd:
     return Interrupted() if requests.close.is_set() else Stopped(limit_s)
 
 
-def verdict_of(comparison: Comparison, lanes: Sequence[RunLane], folder: Path, certified: bool | None) -> Verdict:
+def verdict_of(
+    comparison: Comparison, lanes: Sequence[RunLane], folder: Path, certified: bool | None
+) -> FairnessVerdict:
     """What an aligned run itself says of its fairness, with the weights that its lanes kept in `folder`."""
     complete = all(lane.state == LaneState.FINISHED for lane in lanes)
     weights = []

@@ -1,6 +1,6 @@
 """A verdict of fairness in words: the badge beside a run's state, and the sentences below it."""
 
-from core.experiment.fairness import Parting, Verdict
+from core.experiment.fairness import FairnessVerdict, Parting
 from core.experiment.metrics import digits
 from core.experiment.names import joined
 from core.experiment.settings import Alignment
@@ -41,12 +41,12 @@ def words_of(run: Run) -> str:
     return sentences(run.fairness, run.settings.alignment)
 
 
-def not_comparable(verdict: Verdict | None) -> bool:
+def not_comparable(verdict: FairnessVerdict | None) -> bool:
     """Whether a run that was aligned turned out not to be."""
     return verdict is not None and verdict.parted
 
 
-def badge_words(verdict: Verdict, alignment: str) -> str:
+def badge_words(verdict: FairnessVerdict, alignment: str) -> str:
     """The verdict in two or three words: fairness held, parted at step 14; of a same start only its start can hold."""
     match verdict.state:
         case "held" if alignment != Alignment.EXACT_TWIN:
@@ -73,7 +73,7 @@ def _parted(parting: Parting) -> str:
             return f"parted in epoch {parting.epoch}"
 
 
-def sentences(verdict: Verdict, alignment: str) -> str:
+def sentences(verdict: FairnessVerdict, alignment: str) -> str:
     """What was compared and found, as plain sentences."""
     twin = alignment == Alignment.EXACT_TWIN
     match verdict.state:
@@ -84,7 +84,7 @@ def sentences(verdict: Verdict, alignment: str) -> str:
         case "held":
             return _without_bounds(verdict)
         case "parted":
-            return " ".join([_where(verdict), _compared(verdict), _apart(verdict), NO_COMPARISON])
+            return " ".join([_where(verdict), _compared(verdict), _weights_sentence(verdict), NO_COMPARISON])
         case "failed":
             return f"The certificate before epoch 1 failed: the lanes did not start alike. {NO_COMPARISON}"
     if verdict.complete:
@@ -92,12 +92,12 @@ def sentences(verdict: Verdict, alignment: str) -> str:
     return "Nothing was compared: no step was reported by both lanes."
 
 
-def _held(verdict: Verdict) -> str:
+def _held(verdict: FairnessVerdict) -> str:
     same = "Both lanes computed the same numbers"
     return f"{same}." if verdict.complete else f"{same} as far as both got."
 
 
-def _compared(verdict: Verdict) -> str:
+def _compared(verdict: FairnessVerdict) -> str:
     """Compared: the losses of 232 steps, the figures of 8 epochs and of the test, and the final weights."""
     parts = []
     if verdict.steps:
@@ -111,7 +111,7 @@ def _compared(verdict: Verdict) -> str:
     return f"Compared: {joined(parts)}." if parts else ""
 
 
-def _largest(verdict: Verdict) -> str:
+def _largest(verdict: FairnessVerdict) -> str:
     """The largest differences beside what is allowed."""
     assert verdict.bounds is not None
     loss, allowed = verdict.step_loss_difference, verdict.bounds.step_loss
@@ -122,13 +122,13 @@ def _largest(verdict: Verdict) -> str:
     return f"{words}."
 
 
-def _started_alike(verdict: Verdict) -> str:
+def _started_alike(verdict: FairnessVerdict) -> str:
     assert verdict.bounds is not None
     first, allowed = digits(verdict.first_losses_difference), digits(verdict.bounds.first_losses)
     return f"Both lanes started alike: the first ten steps' losses differ by at most {first} (allowed: {allowed})."
 
 
-def _drifted(verdict: Verdict) -> str:
+def _drifted(verdict: FairnessVerdict) -> str:
     """What float32 makes of a same start after its first steps."""
     return (
         "Then float32 drifts: its rounding, of 7 digits, grows with every step, here to "
@@ -137,7 +137,7 @@ def _drifted(verdict: Verdict) -> str:
     )
 
 
-def _without_bounds(verdict: Verdict) -> str:
+def _without_bounds(verdict: FairnessVerdict) -> str:
     return (
         "The start held: same weights, same first steps without dropout. With dropout each framework drops other "
         f"activations, so the lanes then differ by design, here by up to {digits(verdict.step_loss_difference)} of a "
@@ -145,7 +145,7 @@ def _without_bounds(verdict: Verdict) -> str:
     )
 
 
-def _where(verdict: Verdict) -> str:
+def _where(verdict: FairnessVerdict) -> str:
     """Where the lanes first parted, by how much, and what was allowed."""
     parting = verdict.parting
     assert parting is not None
@@ -165,7 +165,7 @@ def _where(verdict: Verdict) -> str:
     return f"The lanes parted in their final weights: {parting.figure} differs {by}."
 
 
-def _apart(verdict: Verdict) -> str:
+def _weights_sentence(verdict: FairnessVerdict) -> str:
     """Which layer's weights differ most in the end."""
     if not verdict.weighed:
         why = "The final weights could not be read" if verdict.complete else "The run did not come to its end"

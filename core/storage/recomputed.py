@@ -8,7 +8,7 @@ from typing import get_args
 
 from core.data.datasets import DATASETS
 from core.experiment import parity
-from core.experiment.fairness import Comparison, Parting, Verdict, Where, state_of
+from core.experiment.fairness import Comparison, FairnessVerdict, Parting, Where, state_of
 from core.experiment.kinds import shown
 from core.experiment.metrics import POINTS_PER_EPOCH
 from core.experiment.network import weight_specs
@@ -44,7 +44,9 @@ def verdict_damage(run: Run, rows: Sequence[Row]) -> str:
 
     The rows are sound, each for itself; where none says anything of fairness, nothing is wrong.
     """
-    said, written = next(((row.event, row.as_json()) for row in rows if isinstance(row.event, Verdict)), (None, {}))
+    said, written = next(
+        ((row.event, row.as_json()) for row in rows if isinstance(row.event, FairnessVerdict)), (None, {})
+    )
     if said is None:
         return ""
     if run.settings.alignment == Alignment.AS_SHIPPED:
@@ -63,7 +65,7 @@ def verdict_damage(run: Run, rows: Sequence[Row]) -> str:
     return _steps_damage(run, rows, said, found) or _weights_damage(said) or _state_damage(said)
 
 
-def _recompute(run: Run, rows: Sequence[Row]) -> Verdict:
+def _recompute(run: Run, rows: Sequence[Row]) -> FairnessVerdict:
     """The verdict on the rows alone: without weights, and with the steps that are kept."""
     settings = run.settings
     comparison = Comparison(settings.engines, settings.alignment, settings.dropout, every_step=False)
@@ -84,7 +86,7 @@ def _other(name: str, said: object, made: object) -> str:
 # --- where the lanes parted ------------------------------------------------------------------------------
 
 
-def _parting_damage(run: Run, said: Parting | None, found: Verdict) -> str:
+def _parting_damage(run: Run, said: Parting | None, found: FairnessVerdict) -> str:
     rows = found.parting
     if said is None:
         return f"its lanes are said not to have parted, and its rows part {_where(rows)}" if rows else ""
@@ -123,7 +125,7 @@ def _where(parting: Parting) -> str:
 # --- what only limits can be known of --------------------------------------------------------------------
 
 
-def _steps_damage(run: Run, rows: Sequence[Row], said: Verdict, found: Verdict) -> str:
+def _steps_damage(run: Run, rows: Sequence[Row], said: FairnessVerdict, found: FairnessVerdict) -> str:
     """A step counts once for both lanes. A run that came to its end without a parting compared all of them."""
     most = _most_steps(run, rows, found.epochs)
     if said.complete and (said.parting is None or not said.parting.epoch) and said.steps != most:
@@ -151,7 +153,7 @@ def _steps_per_epoch(run: Run) -> int:
     return -(-DATASETS[run.settings.dataset].training_split // run.settings.batch_size)
 
 
-def _weights_damage(said: Verdict) -> str:
+def _weights_damage(said: FairnessVerdict) -> str:
     if said.weighed and not said.complete:
         return "its lanes did not both finish, and it says that their weights were compared"
     if not said.weighed and (said.apart or said.weight_difference):
@@ -161,7 +163,7 @@ def _weights_damage(said: Verdict) -> str:
     return ""
 
 
-def _state_damage(said: Verdict) -> str:
+def _state_damage(said: FairnessVerdict) -> str:
     unweighed = said.complete and not said.weighed
     made = state_of(said.parting is not None, said.certified, unweighed, said.bounds is not None, said.steps)
     return "" if said.state == made else f"its lanes are said to be {said.state}, and its rows make them {made}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.experiment.dates import day_and_time
-from core.experiment.fairness import Verdict
+from core.experiment.fairness import FairnessVerdict
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.titles import searchable_settings
 from core.storage.database import OPEN_STATES, State, StoreError
@@ -57,7 +57,7 @@ class Run:
     pinned: bool = False
     visitor: str = ""
     """Who started it, where visitors are told apart: a hash that says nothing else."""
-    fairness: Verdict | None = None
+    fairness: FairnessVerdict | None = None
     """What an aligned run itself said at its end."""
     busy: bool = False
     """Whether others took so much of the processors that its times say little."""
@@ -153,11 +153,11 @@ def check_words(name: str, note: str) -> None:
             raise StoreError(f"A {what} has at most {most:,} letters; this one has {len(text):,}.")
 
 
-def fairness_and_busy(events: Iterable[RowEvent]) -> tuple[Verdict | None, bool]:
+def fairness_and_busy(events: Iterable[RowEvent]) -> tuple[FairnessVerdict | None, bool]:
     """What a run's rows say of its fairness, and whether its machine was busy."""
     verdict, busy = None, False
     for event in events:
-        if isinstance(event, Verdict):
+        if isinstance(event, FairnessVerdict):
             verdict = event
         elif isinstance(event, RunChanged):
             busy = event.busy

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from core.experiment.fairness import Verdict
+from core.experiment.fairness import FairnessVerdict
 from core.experiment.kinds import shown
 from core.experiment.parity import Certificate
 from core.protocol.messages import Built, Epoch, Preparing, Ready, Result, Step
@@ -73,7 +73,7 @@ class DrawnMeanwhile(_Own):
 
 RowEvent = (
     Ready | Built | Step | Epoch | Result | LaneChanged
-    | RunChanged | Provenance | Certificate | Verdict | DrawnMeanwhile | Preparing
+    | RunChanged | Provenance | Certificate | FairnessVerdict | DrawnMeanwhile | Preparing
 )  # fmt: skip
 """What a row says: what a lane reports or becomes, then what the run itself says."""
 LANES_KINDS: Mapping[str, type[RowEvent]] = {
@@ -81,7 +81,7 @@ LANES_KINDS: Mapping[str, type[RowEvent]] = {
     "lane": LaneChanged,
 }
 RUNS_KINDS: Mapping[str, type[RowEvent]] = {
-    **{"run": RunChanged, "prepared": Provenance, "certificate": Certificate, "fairness": Verdict},
+    **{"run": RunChanged, "prepared": Provenance, "certificate": Certificate, "fairness": FairnessVerdict},
     **{"beside": DrawnMeanwhile, "data": Preparing},
 }
 """The names by which kinds are stored, of a lane's rows and of the run's own."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.experiment.fairness import Verdict
+from core.experiment.fairness import FairnessVerdict
 from core.experiment.settings import TrainSettings
 from core.protocol.messages import Result
 from core.storage import records
@@ -104,7 +104,7 @@ class Store(Database):
                     f"UPDATE runs SET state = ?, reason = ?, busy = ?, {column} = ? WHERE id = ?",
                     (state, reason, busy, now(), run_id),
                 )
-            case Verdict():
+            case FairnessVerdict():
                 connection.execute("UPDATE runs SET fairness = ? WHERE id = ?", (to_text(entry.event), run_id))
             case LaneChanged(state, _, reason):
                 connection.execute(

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from core.data.datasets import CLASSES, DATASETS, Dataset
-from core.experiment.fairness import Verdict, from_fields
+from core.experiment.fairness import FairnessVerdict, from_fields
 from core.experiment.kinds import shown
 from core.experiment.parity import Certificate
 from core.experiment.settings import InvalidSettings, TrainSettings
@@ -47,7 +47,7 @@ RANGES = {
 FIRST_YEAR, LAST_YEAR = 1970, 9000
 CLOCKS_DIFFER = timedelta(hours=1)
 """How far ahead of ours the clock of the machine that made a file may be."""
-ONCE = (Ready, Built, Result, Provenance, Certificate, Verdict, DrawnMeanwhile)
+ONCE = (Ready, Built, Result, Provenance, Certificate, FairnessVerdict, DrawnMeanwhile)
 
 
 # --- a run ----------------------------------------------------------------------------------------------

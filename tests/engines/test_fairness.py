@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.experiment.fairness import TWIN_BOUNDS, Comparison, Verdict
+from core.experiment.fairness import TWIN_BOUNDS, Comparison, FairnessVerdict
 from core.experiment.weights import load_weights
 from core.protocol import lines, messages
 from tests.engines.conftest import Processes, opened
@@ -14,7 +14,7 @@ from tests.shell import ONE_CORE
 pytestmark = pytest.mark.timeout(900)
 
 
-def verdict(processes: Processes, keras: str = "", torch: str = "", **settings: Any) -> Verdict:
+def verdict(processes: Processes, keras: str = "", torch: str = "", **settings: Any) -> FairnessVerdict:
     """What the Launcher finds in two whole lanes of the worker's own code, with a planted error or none."""
     asked = {"alignment": "exact-twin", "epochs": 2, **settings}
     comparison = Comparison(("keras", "torch"), asked["alignment"], asked.get("dropout", 0.3))

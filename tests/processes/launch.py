@@ -41,10 +41,10 @@ def main() -> None:
             time.sleep(options.measure)
         for row in launcher.follow(launcher.submit(TrainSettings.parse(options.settings))):
             say(row.as_json())
-        trouble = launcher.trouble
+        store_failure = launcher.store_failure
         launcher.close()
-        if trouble:
-            raise StoreError(trouble)
+        if store_failure:
+            raise StoreError(store_failure)
     except (LauncherUnavailable, StoreError) as error:
         sys.exit(str(error))
 

@@ -251,12 +251,12 @@ def test_a_full_database_ends_the_run_which_says_so_once_it_can(
     in_mid_epoch(launcher, run_id, "fake-b", 2)
     before = launcher.store.rows(run_id)
     most_pages[0] = 1  # SQLite takes the present size for the least
-    wait_for("the launcher gave up", lambda: launcher.trouble)
+    wait_for("the launcher gave up", lambda: launcher.store_failure)
     wait_for("the lanes are gone", lambda: not workers())
     sentence = (
         f"The disk of {data_dir} is full or failing (database or disk is full): free some space, then start again."
     )
-    assert launcher.trouble == sentence
+    assert launcher.store_failure == sentence
     shown = launcher.store.rows(run_id)
     assert shown[: len(before)] == before
     most_pages[0] = 2**30

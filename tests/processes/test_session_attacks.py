@@ -400,11 +400,11 @@ def test_the_cookie_is_given_once_and_no_script_can_read_it(house: House) -> Non
 @pytest.mark.alone
 def test_a_client_that_reads_nothing_holds_nobody_up(attack: Callable[[Attack], None]) -> None:
     async def beside(house: House) -> None:
-        before, slow = storm.held_mb(house.server), storm.NeverReads(house.server.port)
+        before, slow = storm.resident_mb(house.server), storm.NeverReads(house.server.port)
         async with Viewer(house.server.port) as other:
             delays, _ = await asyncio.gather(storm.delays_beside(other, house.live, 4.0), slow.ask(4.0))
         assert sorted(delays)[len(delays) // 2] < 0.5
-        assert storm.held_mb(house.server) - before < 50
+        assert storm.resident_mb(house.server) - before < 50
         await slow.close()
 
     attack(beside)
@@ -412,9 +412,9 @@ def test_a_client_that_reads_nothing_holds_nobody_up(attack: Callable[[Attack], 
 
 def test_who_has_left_leaves_little_behind(attack: Callable[[Attack], None]) -> None:
     async def come_and_go(house: House) -> None:
-        before = storm.held_mb(house.server)
+        before = storm.resident_mb(house.server)
         await storm.come_and_go(house.server.port, 30)
-        assert storm.held_mb(house.server) - before < 40
+        assert storm.resident_mb(house.server) - before < 40
 
     attack(come_and_go)
 
@@ -433,7 +433,7 @@ def test_of_30_submissions_at_once_10_wait_and_20_are_told_why_not(attack: Calla
 @pytest.mark.alone
 def test_a_flood_that_waits_for_no_answer_is_held_back(attack: Callable[[Attack], None]) -> None:
     async def flood(house: House) -> None:
-        before = storm.held_mb(house.server)
+        before = storm.resident_mb(house.server)
         work = storm.flood_widgets(house.server.port, ids=10_000, messages=20, within_s=6)
         said, highest = await storm.highest_mb(house.server, work)
         assert said == "held back"

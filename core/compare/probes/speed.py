@@ -55,14 +55,14 @@ def measure(
         raise ValueError("An interval takes 2 repeats, a throughput 2 epochs.")
     done: dict[str, Values] = {}
     for number, mode in enumerate(modes):
-        turns = Turns(report, mode, number / len(modes), 1 / len(modes), repeats, epochs)
+        turns = AlternatingLanes(report, mode, number / len(modes), 1 / len(modes), repeats, epochs)
         done[mode] = turns.run(target, images)
     if not any(lane["repeats"] for mode in done.values() for lane in mode["lanes"].values()):
         raise PartFailed("No lane trained", next(mode["failed"] for mode in done.values()))
     return {"asked_repeats": repeats, "epochs": epochs, "target": target, "modes": done}
 
 
-class Turns:
+class AlternatingLanes:
     """One mode: its two lanes, each in its process, turn by turn."""
 
     def __init__(self, report: Report, mode: str, first: float, share: float, repeats: int, epochs: int) -> None:
@@ -212,14 +212,14 @@ def _relative(pairs: Sequence[tuple[float | None, float | None]]) -> Values | No
 
 # --- in a lane's process ---------------------------------------------------------------------------------
 
-_held: dict[str, Any] = {}
+_state: dict[str, Any] = {}
 """What this lane's process keeps between calls."""
 
 
 def open_engine(engine: str) -> list[str]:
     """Imports an engine; the devices that its framework sees."""
-    _held["engine"] = importlib.import_module(f"core.worker.engines.{engine.replace('-', '_')}").ENGINE(engine)
-    devices: list[str] = _held["engine"].devices()
+    _state["engine"] = importlib.import_module(f"core.worker.engines.{engine.replace('-', '_')}").ENGINE(engine)
+    devices: list[str] = _state["engine"].devices()
     return devices
 
 
@@ -227,26 +227,26 @@ def prepare(device: str, data_dir: str, images: int) -> Values:
     """Chooses the device (`cpu` or `gpu`, all threads) and maps the data; what the lane runs on, and how much."""
     found = datasets.prepared("mnist5k", Path(data_dir))
     assert found is not None
-    arrays = _held["arrays"] = found.load()
+    arrays = _state["arrays"] = found.load()
     rows = slice(images or len(arrays.train_images))
-    _held["train"] = arrays.train_images[rows], arrays.train_labels[rows]
-    words = _held["engine"].use_device(device, 0)
-    return {"device": words, "images": len(_held["train"][0]), "test_images": len(arrays.test_images)}
+    _state["train"] = arrays.train_images[rows], arrays.train_labels[rows]
+    words = _state["engine"].use_device(device, 0)
+    return {"device": words, "images": len(_state["train"][0]), "test_images": len(arrays.test_images)}
 
 
 def begin(seed: int) -> None:
     """A fresh network, as shipped, with this seed."""
-    _held["engine"].feed(*_held["train"])
-    _held["engine"].build(TrainSettings(seed=seed), None)
+    _state["engine"].feed(*_state["train"])
+    _state["engine"].build(TrainSettings(seed=seed), None)
 
 
 def epoch(number: int) -> Values:
     """Trains one epoch; its seconds, images/s and, afterwards, the accuracy over the test images."""
-    engine, arrays = _held["engine"], _held["arrays"]
+    engine, arrays = _state["engine"], _state["arrays"]
     began = time.perf_counter()
     engine.train_epoch(number, lambda step, loss: True)
     train_s = time.perf_counter() - began
     images = len(arrays.test_images)
     # In whole images: a float32 of 900 in 1,000 is less than 0.9, and only one of the frameworks gives that.
     accuracy = round(engine.evaluate(arrays.test_images, arrays.test_labels).accuracy * images) / images
-    return {"train_s": train_s, "images_per_s": len(_held["train"][0]) / train_s, "accuracy": accuracy}
+    return {"train_s": train_s, "images_per_s": len(_state["train"][0]) / train_s, "accuracy": accuracy}

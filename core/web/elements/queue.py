@@ -19,14 +19,14 @@ from core.web.server.visitor import visitor
 KIND_VERBS = {Kind.RUN: "training", Kind.MEASUREMENT: "running", Kind.LESSON: "running"}
 
 
-def waiting(active: Launcher, wanted: str) -> str:
+def waiting(active: Launcher, job_id: str) -> str:
     """What a queued run or measurement waits for, and when it should begin, as sentences."""
-    waits_for = active.queue.waits_for(wanted)
+    waits_for = active.queue.waits_for(job_id)
     if waits_for is None:
         return "Begins at once."
     kind, ahead = waits_for
     more = f", {ahead} more before it" if ahead else ""
-    wait_s = active.queue.wait_s(wanted)
+    wait_s = active.queue.wait_s(job_id)
     when = "" if wait_s is None else f" It begins in about {roughly(wait_s)}."
     return f"Waits for its turn: a {kind} is {KIND_VERBS[kind]}{more}.{when}"
 
@@ -98,9 +98,9 @@ def meanwhile(active: Launcher, job_id: str) -> None:
     running_job(active, "meanwhile")
 
 
-def stop(active: Launcher, wanted: Sequence[str]) -> None:
+def stop(active: Launcher, job_ids: Sequence[str]) -> None:
     """Stops runs, measurements and lessons, the last in the queue first, so that none of them begins meanwhile."""
-    for one in reversed(wanted):
+    for job_id in reversed(job_ids):
         # The page says what is wrong with the data folder; what is somebody else's has no button.
         with contextlib.suppress(StoreError, LauncherUnavailable):
-            active.stop(one, visitor())
+            active.stop(job_id, visitor())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from core.experiment.fairness import TWIN_BOUNDS, Comparison, Verdict, from_fields
+from core.experiment.fairness import TWIN_BOUNDS, Comparison, FairnessVerdict, from_fields
 from core.experiment.settings import TrainSettings
 from core.protocol import messages
 from core.results.fairness_words import badge_of, badge_words, sentences, words_of
@@ -42,7 +42,7 @@ def reports(epochs: int = EPOCHS, **changed: float) -> list[messages.Message]:
 def verdict(
     one: list[messages.Message], other: list[messages.Message], alignment: str = "exact-twin", dropout: float = 0.3,
     weights: Any = None, complete: bool = True, certified: bool | None = True,
-) -> Verdict:  # fmt: skip
+) -> FairnessVerdict:  # fmt: skip
     comparison = Comparison(("torch", "keras"), alignment, dropout)
     for engine, reported in (("keras", one), ("torch", other)):
         for message in reported:
@@ -244,7 +244,7 @@ def test_a_verdict_that_contradicts_itself_is_none(wrong: dict[str, Any]) -> Non
         from_fields(json.loads(json.dumps(asdict(verdict(reports(), reports())))) | wrong)
 
 
-def kept(state: State, said: Verdict | None, alignment: str = "exact-twin") -> Run:
+def kept(state: State, said: FairnessVerdict | None, alignment: str = "exact-twin") -> Run:
     settings = TrainSettings.parse({"alignment": alignment})
     return Run(
         "20261104-081500-1a2b3c4d", "2026-11-04T08:15:00+00:00", None, None, state, "", settings, {}, fairness=said

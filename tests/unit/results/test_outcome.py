@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.experiment.fairness import TWIN_BOUNDS, Parting, Verdict
+from core.experiment.fairness import TWIN_BOUNDS, FairnessVerdict, Parting
 from core.experiment.metrics import NO_BREAK
 from core.experiment.settings import TrainSettings
 from core.protocol.messages import Phase, Preparing
@@ -366,15 +366,15 @@ def test_full_mnist_counts_in_its_own_test_images() -> None:
 
 def test_a_twin_that_held_says_what_is_left_of_the_difference() -> None:
     outcome = finished((950, 950), alignment="exact-twin")
-    verdict = Verdict("held", 87, 3, tested=True, weighed=True, complete=True, bounds=TWIN_BOUNDS)
+    verdict = FairnessVerdict("held", 87, 3, tested=True, weighed=True, complete=True, bounds=TWIN_BOUNDS)
     outcome.run = replace(outcome.run, fairness=verdict)
     words = concluded(outcome)
     assert "**The framework is not the model:** with everything aligned both compute the same numbers" in words
     assert "anecdote" not in words
 
 
-@pytest.mark.parametrize("said", [None, Verdict("not compared"), Verdict("held", 5)])
-def test_a_twin_that_did_not_hold_to_its_end_claims_nothing(said: Verdict | None) -> None:
+@pytest.mark.parametrize("said", [None, FairnessVerdict("not compared"), FairnessVerdict("held", 5)])
+def test_a_twin_that_did_not_hold_to_its_end_claims_nothing(said: FairnessVerdict | None) -> None:
     """Least of all by the certificate before epoch 1 alone."""
     outcome = finished((950, 950), alignment="exact-twin")
     outcome.certificate = certificate()
@@ -435,7 +435,7 @@ def test_a_load_that_comes_after_a_long_first_epoch_is_seen_where_the_throughput
 def test_lanes_that_parted_are_not_compared(state: Literal["parted", "failed"]) -> None:
     outcome = finished((950, 900), (30000.0, 3000.0), alignment="exact-twin")
     parting = Parting("step", "loss", 1, 1, 1, 0.5, 1e-12) if state == "parted" else None
-    outcome.run = replace(outcome.run, fairness=Verdict(state, parting=parting))
+    outcome.run = replace(outcome.run, fairness=FairnessVerdict(state, parting=parting))
     assert concluded(outcome) == ""
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from core.experiment import metrics
-from core.experiment.fairness import TWIN_BOUNDS, Parting, Verdict
+from core.experiment.fairness import TWIN_BOUNDS, FairnessVerdict, Parting
 from core.experiment.settings import TrainSettings
 from core.experiment.titles import brief
 from core.results import wording
@@ -63,9 +63,9 @@ def test_a_twins_difference_is_a_power_of_ten_with_what_it_means() -> None:
 
 def test_a_run_that_parted_says_so_beside_its_state_and_where() -> None:
     run, rows = recorded("exact-twin")
-    held = Verdict("held", steps=232, epochs=8, tested=True, weighed=True, complete=True, bounds=TWIN_BOUNDS)
+    held = FairnessVerdict("held", steps=232, epochs=8, tested=True, weighed=True, complete=True, bounds=TWIN_BOUNDS)
     parting = Parting("step", "loss", 1, 14, 14, 0.02, 1e-11)
-    parted = Verdict("parted", steps=14, step_loss_difference=0.02, bounds=TWIN_BOUNDS, parting=parting)
+    parted = FairnessVerdict("parted", steps=14, step_loss_difference=0.02, bounds=TWIN_BOUNDS, parting=parting)
     for verdict, badge in ((held, '"green">fairness held<'), (parted, '"red">parted at step 14<')):
         html = as_html(replace(run, fairness=verdict), rows)
         assert html.index("finished") < html.index(badge) < html.index("recorded on")

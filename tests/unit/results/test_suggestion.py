@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.experiment.fairness import TWIN_BOUNDS, Verdict
+from core.experiment.fairness import TWIN_BOUNDS, FairnessVerdict
 from core.experiment.settings import TrainSettings
 from core.results.outcome import Outcome, gather
 from core.results.suggestion import suggestion
@@ -28,7 +28,7 @@ def finished(*args: Any, losses: tuple[tuple[float, ...], tuple[float, ...]] | N
 
 def held(state: str = "held", complete: bool = True, **settings: Any) -> Outcome:
     outcome = finished(alignment="exact-twin", **settings)
-    verdict = Verdict(state, complete=complete, bounds=TWIN_BOUNDS)  # type: ignore[arg-type]
+    verdict = FairnessVerdict(state, complete=complete, bounds=TWIN_BOUNDS)  # type: ignore[arg-type]
     outcome.run = replace(outcome.run, fairness=verdict)
     return outcome
 
@@ -159,7 +159,7 @@ def test_nothing_is_suggested_where_nothing_follows(outcome: Outcome) -> None:
 def test_lanes_that_parted_suggest_nothing() -> None:
     outcome = held()
     assert suggestion(outcome)
-    outcome.run = replace(outcome.run, fairness=Verdict("failed"))
+    outcome.run = replace(outcome.run, fairness=FairnessVerdict("failed"))
     assert suggestion(outcome) is None
 
 

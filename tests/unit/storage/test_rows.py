@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from core.experiment.fairness import Verdict
+from core.experiment.fairness import FairnessVerdict
 from core.protocol.messages import Preparing
 from core.storage.rows import (
     KINDS,
@@ -23,7 +23,12 @@ from tests.events import built, certificate, epoch, ready, result, step
 
 EVENTS: list[RowEvent] = [
     *(ready(), built(), step(points=[[1, 2.5]]), epoch(), result(), LaneChanged("failed", 3, "why", diverged=True)),
-    *(RunChanged("finished", busy=True), Provenance(source="here", note="n"), certificate(), Verdict("held", steps=3)),
+    *(
+        RunChanged("finished", busy=True),
+        Provenance(source="here", note="n"),
+        certificate(),
+        FairnessVerdict("held", steps=3),
+    ),
     *(DrawnMeanwhile(), Preparing("download", 1, 2)),
 ]
 
