@@ -302,11 +302,8 @@ def test_ctrl_c_twice_ends_at_once_and_the_next_start_says_how(
     assert run.reason.startswith(("The command line was closed while this ran. ", "You stopped this run "))
 
 
-@pytest.mark.parametrize("here", [signal.default_int_handler, signal.SIG_IGN], ids=["terminal", "background"])
-def test_ctrl_c_during_the_imports_is_no_traceback(spawn: Spawn, here: Any) -> None:
-    before = signal.signal(signal.SIGINT, here)  # a script starts the whole session in its background
+def test_ctrl_c_during_the_imports_is_no_traceback(spawn: Spawn) -> None:
     process = spawn("core", "train", "--engines", "fake-slow", PYTHONVERBOSE="1")
-    signal.signal(signal.SIGINT, before)
     assert process.stderr is not None
     for line in process.stderr:
         if "core/cli/app.py" in line:
