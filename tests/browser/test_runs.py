@@ -43,7 +43,7 @@ def test_two_ticked_runs_are_one_chart(visit: OpenVisitor) -> None:
         boxes.nth(number).locator("label").click()
         expect(boxes.nth(number).get_by_role("checkbox")).to_be_checked()
     expect(page.get_by_role("heading", name="Two runs, one chart")).to_be_visible()
-    expect(page.get_by_text("They differ in: alignment same start, exact twin.")).to_be_visible()
+    expect(page.get_by_text("They differ in: alignment exact twin, same start.")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_be_visible()
 
 
