@@ -260,7 +260,7 @@ FORGED: list[tuple[dict[str, object], str]] = [
     ({"complete": False, "weighed": False}, "complete of its fairness is False, and its rows make it True"),
     ({"certified": None}, "certified of its fairness is nothing, and its rows make it True"),
     ({"certified": False, "state": "failed"}, "certified of its fairness is False, and its rows make it True"),
-    ({"loss_difference": 0.5}, "loss_difference of its fairness is 0.5, and its rows make it "),
+    ({"loss_difference": 1e-13}, "loss_difference of its fairness is 1e-13, and its rows make it "),
     ({"accuracy_difference": 1e-13}, "accuracy_difference of its fairness is 1e-13, and its rows make it 0.0"),
     ({"weighed": False}, "its weights were not compared, and it says how they differ"),
     ({"apart": "a.weight"}, "are said to differ most in a.weight, which is no array of weights"),
