@@ -29,17 +29,17 @@ def linked() -> claims.Claim | None:
         return None
 
 
-def controls(rows: list[claims.Judged], active: Launcher | None, going: list[str]) -> None:
+def controls(rows: list[claims.Judged], launcher: Launcher | None, going: list[str]) -> None:
     """Measure all, or how far that is and Stop; and the downloads."""
     probed = [judged for judged in rows if judged.claim.probe]
     with st.container(horizontal=True, vertical_alignment="center"):
         # Where each visitor has a few at a time, all of them at once are out of reach.
-        few = active is not None and (active.limits.visitor_at_once or len(probed)) < len(probed)
-        cannot = active is None or bool(going)
+        few = launcher is not None and (launcher.limits.visitor_at_once or len(probed)) < len(probed)
+        cannot = launcher is None or bool(going)
         if few:
             st.caption("Open a row to measure it here.", width="content")
         else:
-            these = active, [judged.claim for judged in probed], "measure_all"
+            these = launcher, [judged.claim for judged in probed], "measure_all"
             order = claims_view.order
             st.button("Measure all", icon=":material/speed:", key=these[2], disabled=cannot, on_click=order, args=these)
         with st.popover("Download"):
@@ -49,18 +49,18 @@ def controls(rows: list[claims.Judged], active: Launcher | None, going: list[str
             took = sum(claims_view.took_s(judged) for judged in probed)
             st.caption(f"About {max(1, round(took / 60))} minutes on this machine.", width="content")
     refused("measure_all")
-    if active is not None and len(going) > 1:
-        all_of_them(active, going, rows)
+    if launcher is not None and len(going) > 1:
+        all_of_them(launcher, going, rows)
 
 
 @st.fragment(run_every=1)
-def all_of_them(active: Launcher, going: list[str], rows: list[claims.Judged]) -> None:
+def all_of_them(launcher: Launcher, going: list[str], rows: list[claims.Judged]) -> None:
     """How many measurements are still to come, once a second, and the button that stops them all."""
-    if active.measuring(lessons=False) != going:
+    if launcher.measuring(lessons=False) != going:
         st.rerun()
     left = claims_view.total_left_s(measurements, claims_view.going_before(rows), 60.0)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Stop all", icon=":material/stop:", key="stop_all", on_click=queue_view.stop, args=(active, going))
+        st.button("Stop all", icon=":material/stop:", key="stop_all", on_click=queue_view.stop, args=(launcher, going))
         st.markdown(f"{len(going)} measurements to go. {measuring.about(left)}", width="content")
 
 
@@ -87,8 +87,8 @@ try:
     rows = claims.all_judged(measurements.results(), measurements.recorded())
     article = f"[{claims.ARTICLE}]({claims.ARTICLE_URL})"
     st.markdown(f"Ten claims of the article {article}, each tested. **{claims.summary(rows)}**")
-    active = available_launcher()
-    going = active.measuring(lessons=False) if active else []
+    launcher = available_launcher()
+    going = launcher.measuring(lessons=False) if launcher else []
     newest = measurements.newest_of_all()
     wanted = linked()
     address.keep("compare", **({"claim": str(wanted.number)} if wanted else {}))
@@ -96,11 +96,11 @@ try:
         dated = f"then what we found, as of {claims.AS_OF} where a row gives no other date"
         st.caption(f"In quotes what the article's table says, shortened; {dated}.")
         shown = chosen(rows)
-        controls(rows, active, going)
+        controls(rows, launcher, going)
     else:
         shown = [judged for judged in rows if judged.claim is wanted]
         st.page_link(PAGE_FILES["Compare"], label="Show all ten claims", icon=":material/arrow_back:")
     for judged in shown:
-        claims_view.row(judged, newest.get(judged.claim.subject), active, going, only=wanted is not None)
+        claims_view.row(judged, newest.get(judged.claim.subject), launcher, going, only=wanted is not None)
 except StoreError as error:
     st.error(literal(error))

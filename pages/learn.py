@@ -39,7 +39,7 @@ def place() -> lessons.Lesson:
 st.title("Learn", anchor=False)
 st.markdown("The article's two examples and its lessons, run for real on this machine.")
 try:
-    active = available_launcher()
+    launcher = available_launcher()
     lesson = place()
     st.header(lesson.title, anchor=False)
     st.markdown(lesson.words, width=720)
@@ -48,8 +48,8 @@ try:
     # The control stands before the code, which shows its value.
     value = lesson_view.control(lesson, disabled=live)
     lesson_view.code(lesson, value)
-    if live and active and newest:
-        lesson_view.while_it_runs(active, newest, active.measuring())
+    if live and launcher and newest:
+        lesson_view.while_it_runs(launcher, newest, launcher.measuring())
     else:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
@@ -58,9 +58,9 @@ try:
                 type="primary",
                 width=120,
                 key=f"run_{lesson.slug}",
-                disabled=active is None,
+                disabled=launcher is None,
                 on_click=lesson_view.run,
-                args=(active, lesson),
+                args=(launcher, lesson),
             )
             st.caption(f"About {lesson.about_s} s.", width="content")
         refused(lesson.subject)

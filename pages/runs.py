@@ -19,27 +19,27 @@ from core.web.server.visitor import visitor
 store = installation().store
 
 
-def one_run(run_id: str, active: Launcher | None) -> None:
+def one_run(run_id: str, launcher: Launcher | None) -> None:
     """The run that the link names, with what can be done with it."""
     try:
         run = store.run(run_id)
     except UnknownRun as error:
         st.markdown(f":red[{literal(error)}]")
-        history(active)
+        history(launcher)
         return
     except DamagedRunError as error:
         to_all_runs()
         for one in error.damaged:
-            damaged.report(one, active)
+            damaged.report(one, launcher)
         return
     address.keep("runs", run=run_id)
     to_all_runs()
     st.title(literal(runs_view.title(run)), anchor=False)
     if run.note:
         st.markdown(literal(run.note), width=720)
-    run_actions.bar(run, store, active)
-    with damaged.reporting_damage(store, active, run):
-        run_page.show(run, store, active)
+    run_actions.bar(run, store, launcher)
+    with damaged.reporting_damage(store, launcher, run):
+        run_page.show(run, store, launcher)
 
 
 def to_all_runs() -> None:
@@ -47,11 +47,11 @@ def to_all_runs() -> None:
     st.page_link(PAGE_FILES["Runs"], label="All runs", icon=":material/arrow_back:")
 
 
-def history(active: Launcher | None) -> None:
+def history(launcher: Launcher | None) -> None:
     """Search and filter, one page of rows, and what is ticked laid over each other."""
     address.keep("runs")
     st.title("Runs", anchor=False)
-    wanted = runs_view.search(active)
+    wanted = runs_view.search(launcher)
     offset = runs_view.offset(wanted)
     left_out: list[DamagedRun] = []
     found, total = store.search(wanted, runs_view.PAGE, offset, left_out)
@@ -59,16 +59,16 @@ def history(active: Launcher | None) -> None:
     for run in found:
         runs_view.row(run, mine=run.visitor == visitor() != "")
     for one in left_out:
-        damaged.report(one, active)
+        damaged.report(one, launcher)
     runs_view.pager(offset, total)
-    runs_view.overlay_of_ticked(store, active)
+    runs_view.overlay_of_ticked(store, launcher)
 
 
 try:
-    active = available_launcher()
+    launcher = available_launcher()
     if run_id := st.query_params.get("run"):
-        one_run(run_id, active)
+        one_run(run_id, launcher)
     else:
-        history(active)
+        history(launcher)
 except StoreError as error:
     st.error(literal(error))

@@ -23,15 +23,15 @@ store = installation().store
 PRESSED = "start_pressed"
 
 
-def shown_run(active: Launcher | None) -> Run | None:
+def shown_run(launcher: Launcher | None) -> Run | None:
     """What trains now, wherever it was started; else the newest run that was trained here, if there is one.
 
     Where visitors are told apart, their own run comes first, and stays when it has ended.
     """
-    live = [store.run(run_id) for run_id in active.active()] if active else []
+    live = [store.run(run_id) for run_id in launcher.active()] if launcher else []
     mine = st.session_state.get("run")
-    own = [run for run in live if active and active.may_change(run.visitor, visitor())]
-    if mine and active and active.limits.only_own and mine not in active.active():
+    own = [run for run in live if launcher and launcher.may_change(run.visitor, visitor())]
+    if mine and launcher and launcher.limits.only_own and mine not in launcher.active():
         with contextlib.suppress(UnknownRun, DamagedRunError):
             own.append(store.run(mine))
     for run in own:
@@ -42,16 +42,16 @@ def shown_run(active: Launcher | None) -> Run | None:
     return store.latest()
 
 
-def controls(active: Launcher | None, run: Run | None) -> None:
+def controls(launcher: Launcher | None, run: Run | None) -> None:
     """The fields, then Start, or Stop in its place while a run goes on."""
     # Who presses Start is heard, even where somebody else has started a moment before.
-    mine = bool(run and active and active.may_change(run.visitor, visitor()))
+    mine = bool(run and launcher and launcher.may_change(run.visitor, visitor()))
     busy = bool(run and run.live) and mine and not st.session_state.get(PRESSED)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        settings = settings_form(disabled=busy, active=active)
+        settings = settings_form(disabled=busy, launcher=launcher)
         with button_in_field_row():
-            if busy and active and run:
-                stop, its = queue_view.stop, (active, [run.id])
+            if busy and launcher and run:
+                stop, its = queue_view.stop, (launcher, [run.id])
                 st.button("Stop", icon=":material/stop:", width=120, key="stop", on_click=stop, args=its)
             else:
                 # As a callback: a rerun that comes first would else swallow the press.
@@ -61,13 +61,13 @@ def controls(active: Launcher | None, run: Run | None) -> None:
                     type="primary",
                     width=120,
                     key="start",
-                    disabled=not (settings and active),
+                    disabled=not (settings and launcher),
                     on_click=press,
                 )
         with button_in_field_row():
             copy_link(settings_path(), "to these settings", key="copy_settings")
     if st.session_state.get(PRESSED):
-        start(active, settings)
+        start(launcher, settings)
     refused("start")
     for sentence in form_problems().values():
         st.markdown(f":red[{literal(sentence)}]")
@@ -75,10 +75,10 @@ def controls(active: Launcher | None, run: Run | None) -> None:
         st.caption(
             literal(read_as(settings))
             + plan(settings, estimate(store, settings))
-            + (queue_view.queue_words(active) if active else "")
+            + (queue_view.queue_words(launcher) if launcher else "")
         )
-    if active and (turn := active.queue.running) and not (run and run.live):
-        queue_view.meanwhile(active, turn.job.id)
+    if launcher and (turn := launcher.queue.running) and not (run and run.live):
+        queue_view.meanwhile(launcher, turn.job.id)
     if run and run.live and not mine:
         st.markdown("Someone else's run:")
 
@@ -88,14 +88,14 @@ def press() -> None:
     st.session_state[PRESSED] = True
 
 
-def start(active: Launcher | None, settings: TrainSettings | None) -> None:
+def start(launcher: Launcher | None, settings: TrainSettings | None) -> None:
     """Queues the run and shows it; else keeps the reason."""
     del st.session_state[PRESSED]
-    if active is None or settings is None:
+    if launcher is None or settings is None:
         return
 
     def submit() -> None:
-        st.session_state["run"] = active.submit(settings, visitor())
+        st.session_state["run"] = launcher.submit(settings, visitor())
 
     if attempt("start", submit):
         st.rerun()
@@ -116,13 +116,13 @@ def recorded() -> Run | None:
 st.title("Keras vs PyTorch", anchor=False)
 st.markdown("The same small network, trained in Keras and in PyTorch side by side, on this machine.")
 try:
-    active = available_launcher()
-    run = shown_run(active)
-    controls(active, run)
+    launcher = available_launcher()
+    run = shown_run(launcher)
+    controls(launcher, run)
     run = run or recorded()
     if run is not None:
-        with damaged.reporting_damage(store, active, run):
-            run_page.show(run, store, active)
+        with damaged.reporting_damage(store, launcher, run):
+            run_page.show(run, store, launcher)
 except StoreError as error:
-    if active:  # else `available_launcher` has said what is wrong with the data folder
+    if launcher:  # else `available_launcher` has said what is wrong with the data folder
         st.error(literal(error))

@@ -31,7 +31,7 @@ BADGES: dict[str, tuple[Any, str]] = {
 QUOTE_MARKS = {"keras": mark("keras"), "pytorch": mark("torch")}
 
 
-def row(judged: Judged, newest: Measurement | None, active: Launcher | None, going: list[str], only: bool) -> None:
+def row(judged: Judged, newest: Measurement | None, launcher: Launcher | None, going: list[str], only: bool) -> None:
     """One bordered row; its evidence is made only when it is opened. `only`: it is the only one on the page."""
     claim = judged.claim
     with st.container(border=True):
@@ -46,7 +46,7 @@ def row(judged: Judged, newest: Measurement | None, active: Launcher | None, goi
         if judged.evidence and claim.number == 7 and not only:  # its verdict is what was measured
             st.markdown(literal(judged.evidence.shown.finding), width=720)
         if newest is not None and newest.live:
-            _going_on(judged, newest, active, going, only)
+            _going_on(judged, newest, launcher, going, only)
         elif failure := measuring.ended_words(newest):
             st.markdown(f":red[{literal(failure)}]" if newest and newest.state == "failed" else literal(failure))
         folded = st.expander(
@@ -54,26 +54,26 @@ def row(judged: Judged, newest: Measurement | None, active: Launcher | None, goi
         )
         if folded.open:
             with folded:
-                evidence(judged, newest, active)
+                evidence(judged, newest, launcher)
 
 
-def _going_on(judged: Judged, newest: Measurement, active: Launcher | None, going: list[str], only: bool) -> None:
+def _going_on(judged: Judged, newest: Measurement, launcher: Launcher | None, going: list[str], only: bool) -> None:
     """The running row looks every second; rows that wait stand still, for the line above all rows looks for them."""
-    if active is None:
+    if launcher is None:
         return
     if only or going[:1] == [newest.id]:
-        _while_it_runs(active, newest.subject, took_s(judged), going)
+        _while_it_runs(launcher, newest.subject, took_s(judged), going)
     else:
-        measuring.progress(active, newest, took_s(judged), key=f"stop_{newest.subject}", names=False)
+        measuring.progress(launcher, newest, took_s(judged), key=f"stop_{newest.subject}", names=False)
 
 
 @st.fragment(run_every=1)
-def _while_it_runs(active: Launcher, subject: str, before_s: float | None, going: list[str]) -> None:
+def _while_it_runs(launcher: Launcher, subject: str, before_s: float | None, going: list[str]) -> None:
     """One running measurement, once a second; the whole page again when another one's turn begins."""
-    measurement = active.measurements.newest(subject)
-    if measurement is None or not measurement.live or active.measuring(lessons=False) != going:
+    measurement = launcher.measurements.newest(subject)
+    if measurement is None or not measurement.live or launcher.measuring(lessons=False) != going:
         st.rerun()
-    measuring.progress(active, measurement, before_s, key=f"stop_{subject}")
+    measuring.progress(launcher, measurement, before_s, key=f"stop_{subject}")
 
 
 def took_s(judged: Judged) -> float:
@@ -84,7 +84,7 @@ def took_s(judged: Judged) -> float:
     return judged.claim.limit_s
 
 
-def evidence(judged: Judged, newest: Measurement | None, active: Launcher | None) -> None:
+def evidence(judged: Judged, newest: Measurement | None, launcher: Launcher | None) -> None:
     """What was measured here beside what came with the project, the button, and the sources."""
     claim = judged.claim
     if claim.number == 7:
@@ -95,7 +95,7 @@ def evidence(judged: Judged, newest: Measurement | None, active: Launcher | None
     if judged.evidence is None:
         st.markdown("Nothing has been measured yet.")
     if claim.probe:
-        measure_button(claim, newest, active, took_s(judged))
+        measure_button(claim, newest, launcher, took_s(judged))
     st.markdown("Sources")
     st.markdown("\n".join(f"- [{s.title}]({s.url}), {s.date}" for s in claim.sources))
     st.page_link(
@@ -145,7 +145,7 @@ def _marked(column: str) -> str:
     return f"{marks[column]} {column}" if column in marks else literal(column)
 
 
-def measure_button(claim: Claim, newest: Measurement | None, active: Launcher | None, took: float) -> None:
+def measure_button(claim: Claim, newest: Measurement | None, launcher: Launcher | None, took: float) -> None:
     """What the probe does and how long it takes, and the button that queues it."""
     busy = bool(newest and newest.live)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -154,17 +154,17 @@ def measure_button(claim: Claim, newest: Measurement | None, active: Launcher | 
             "Measure here",
             icon=":material/speed:",
             key=key,
-            disabled=busy or active is None,
+            disabled=busy or launcher is None,
             on_click=order,
-            args=(active, [claim], key),
+            args=(launcher, [claim], key),
         )
         st.caption(f"{claim.measures} About {metrics.duration(took)}.", width="content")
     refused(key)
 
 
-def order(active: Launcher, claims: Sequence[Claim], where: str) -> None:
+def order(launcher: Launcher, claims: Sequence[Claim], where: str) -> None:
     """Queues measurements; `where` is the button that asks for them."""
-    attempt(where, lambda: [active.measure(claim.order, visitor()) for claim in claims])
+    attempt(where, lambda: [launcher.measure(claim.order, visitor()) for claim in claims])
 
 
 def going_before(rows: list[Judged]) -> Mapping[str, float]:

@@ -21,12 +21,12 @@ def health(data_dir: Path) -> Health:
 def footer() -> None:
     """One caption; nothing where there is no Launcher, for then the page has said why."""
     try:
-        active = installation().launcher
+        launcher = installation().launcher
     except LauncherUnavailable:
         return
-    found = health(active.store.data_dir)
-    waiting = active.queue.waiting()
-    running = len(active.active()) + len(active.measuring()) - waiting
+    found = health(launcher.store.data_dir)
+    waiting = launcher.queue.waiting()
+    running = len(launcher.active()) + len(launcher.measuring()) - waiting
     memory = sum(process.rss_mib for process in found.processes)
     processes = f"{len(found.processes)} process{'es' if len(found.processes) != 1 else ''}"
     facts = [

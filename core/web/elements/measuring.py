@@ -34,21 +34,23 @@ def about(seconds: float | None) -> str:
     return f"About {metrics.roughly(seconds)} left."
 
 
-def progress(active: Launcher, measurement: Measurement, before_s: float | None, key: str, names: bool = True) -> None:
+def progress(
+    launcher: Launcher, measurement: Measurement, before_s: float | None, key: str, names: bool = True
+) -> None:
     """Bar, sentence and Stop of one measurement; while it waits, what goes on before it, unless not `names`."""
     waits = measurement.state == "queued"
     if waits:
-        sentence = queue_view.waiting(active, measurement.id)
+        sentence = queue_view.waiting(launcher, measurement.id)
     else:
         doing = f"{literal(measurement.sentence)}." if measurement.sentence else "Starts its processes."
         sentence = f"{doing} {about(left_s(measurement, before_s))}"
     st.progress(measurement.fraction, text=sentence)
     # As a callback: a rerun that comes first would else swallow the press.
-    if active.may_change(measurement.visitor, visitor()):
-        its = active, [measurement.id]
+    if launcher.may_change(measurement.visitor, visitor()):
+        its = launcher, [measurement.id]
         st.button("Stop", icon=":material/stop:", key=key, on_click=queue_view.stop, args=its)
     if waits and names:
-        queue_view.running_job(active, key)
+        queue_view.running_job(launcher, key)
 
 
 def ended_words(measurement: Measurement | None) -> str:

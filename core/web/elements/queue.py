@@ -19,63 +19,63 @@ from core.web.server.visitor import visitor
 KIND_VERBS = {Kind.RUN: "training", Kind.MEASUREMENT: "running", Kind.LESSON: "running"}
 
 
-def waiting(active: Launcher, job_id: str) -> str:
+def waiting(launcher: Launcher, job_id: str) -> str:
     """What a queued run or measurement waits for, and when it should begin, as sentences."""
-    waits_for = active.queue.waits_for(job_id)
+    waits_for = launcher.queue.waits_for(job_id)
     if waits_for is None:
         return "Begins at once."
     kind, ahead = waits_for
     more = f", {ahead} more before it" if ahead else ""
-    wait_s = active.queue.wait_s(job_id)
+    wait_s = launcher.queue.wait_s(job_id)
     when = "" if wait_s is None else f" It begins in about {roughly(wait_s)}."
     return f"Waits for its turn: a {kind} is {KIND_VERBS[kind]}{more}.{when}"
 
 
-def queue_words(active: Launcher) -> str:
+def queue_words(launcher: Launcher) -> str:
     """Who is before a run that would be started now, as a sentence; empty where nobody is."""
-    turn = active.queue.running
+    turn = launcher.queue.running
     if turn is None:
         return ""
     kind = turn.job.kind
-    ahead, wait_s = active.queue.waiting(), active.queue.wait_s()
+    ahead, wait_s = launcher.queue.waiting(), launcher.queue.wait_s()
     wait = f", {ahead} waiting" if ahead else ""
     when = "" if wait_s is None else f": yours would begin in about {roughly(wait_s)}"
     return f" A {kind} is {KIND_VERBS[kind]} now{wait}{when}."
 
 
-def running_job(active: Launcher, place: str) -> None:
+def running_job(launcher: Launcher, place: str) -> None:
     """What others wait for: its name as a link, Stop where one may, whether it is late, whether it shall go on.
 
     To be drawn again and again, in a fragment; `place` tells it from the same one elsewhere on a page.
     """
-    turn = active.queue.running
+    turn = launcher.queue.running
     if turn is None:
         return
     job = turn.job
-    mine = active.may_change(job.visitor, visitor())
+    mine = launcher.may_change(job.visitor, visitor())
     # Where strangers visit it ends by itself: nobody is there to be asked.
-    asks = mine and turn.unattended and not active.limits.hosted
+    asks = mine and turn.unattended and not launcher.limits.hosted
     if turn.late and turn.expected_s is not None:
         so_far = f"{roughly(turn.elapsed_s)} so far, not about {roughly(turn.expected_s)}"
         st.markdown(f"This {job.kind} takes longer than expected: {so_far}.")
     if asks:
         st.markdown("Nobody has looked at this lesson for a minute. Shall it go on?")
     with st.container(horizontal=True, vertical_alignment="center"):
-        link(active, job)
+        link(launcher, job)
         # As callbacks: a rerun that comes first would else swallow the press.
         if asks:
-            st.button("Let it go on", key=f"go_on_{place}_{job.id}", on_click=active.queue.mark_seen, args=(job.id,))
+            st.button("Let it go on", key=f"go_on_{place}_{job.id}", on_click=launcher.queue.mark_seen, args=(job.id,))
         if mine:
-            key, its = f"stop_{place}_{job.id}", (active, [job.id])
+            key, its = f"stop_{place}_{job.id}", (launcher, [job.id])
             st.button(f"Stop that {job.kind}", icon=":material/stop:", key=key, on_click=stop, args=its)
 
 
-def link(active: Launcher, job: Job) -> None:
+def link(launcher: Launcher, job: Job) -> None:
     """A link to a run, a claim's measurement or a lesson, called by its name."""
     page, name, query = "", "", {}
     if job.kind == Kind.RUN:
         with contextlib.suppress(StoreError):
-            run = active.store.run(job.id)
+            run = launcher.store.run(job.id)
             page, name, query = "Runs", f"Run: {run_title(run.name, run.settings)}", {"run": run.id}
     else:
         for claim in CLAIMS:
@@ -90,17 +90,17 @@ def link(active: Launcher, job: Job) -> None:
 
 
 @st.fragment(run_every=2)
-def meanwhile(active: Launcher, job_id: str) -> None:
+def meanwhile(launcher: Launcher, job_id: str) -> None:
     """What goes on before a run that would be started now; the whole page again when something else does."""
-    turn = active.queue.running
+    turn = launcher.queue.running
     if turn is None or turn.job.id != job_id:
         st.rerun()
-    running_job(active, "meanwhile")
+    running_job(launcher, "meanwhile")
 
 
-def stop(active: Launcher, job_ids: Sequence[str]) -> None:
+def stop(launcher: Launcher, job_ids: Sequence[str]) -> None:
     """Stops runs, measurements and lessons, the last in the queue first, so that none of them begins meanwhile."""
     for job_id in reversed(job_ids):
         # The page says what is wrong with the data folder; what is somebody else's has no button.
         with contextlib.suppress(StoreError, LauncherUnavailable):
-            active.stop(job_id, visitor())
+            launcher.stop(job_id, visitor())

@@ -47,7 +47,7 @@ def code(lesson: Lesson, value: Any) -> None:
             st.code(script(lesson, side, value), language="python", height=CODE_PX, wrap_lines=True)
 
 
-def run(active: Launcher, lesson: Lesson) -> None:
+def run(launcher: Launcher, lesson: Lesson) -> None:
     """Queues the lesson's scripts with the value that its control has now.
 
     Streamlit calls this for a forged state of any kind, too: only a press makes the button `True`.
@@ -55,21 +55,21 @@ def run(active: Launcher, lesson: Lesson) -> None:
     if st.session_state.get(f"run_{lesson.slug}") is not True:
         return
     value = st.session_state.get(f"control_{lesson.slug}", lesson.control.default) if lesson.control else None
-    attempt(lesson.subject, lambda: active.measure(order(lesson, value), visitor()))
+    attempt(lesson.subject, lambda: launcher.measure(order(lesson, value), visitor()))
 
 
 @st.fragment(run_every=1)
-def while_it_runs(active: Launcher, measurement: Measurement, going: list[str]) -> None:
+def while_it_runs(launcher: Launcher, measurement: Measurement, going: list[str]) -> None:
     """Progress, Stop and what has been printed so far, once a second; the whole page again at the end."""
-    now = active.measurements.get(measurement.id)
-    if not now.live or active.measuring() != going:
+    now = launcher.measurements.get(measurement.id)
+    if not now.live or launcher.measuring() != going:
         st.rerun()
     # Who looks is known from here alone: a page that is closed or left draws this no more.
-    active.queue.mark_seen(now.id)
-    results = active.measurements.results().get(now.subject) or active.measurements.recorded().get(now.subject)
-    measuring.progress(active, now, results.elapsed_s if results else None, key=f"stop_{now.subject}")
+    launcher.queue.mark_seen(now.id)
+    results = launcher.measurements.results().get(now.subject) or launcher.measurements.recorded().get(now.subject)
+    measuring.progress(launcher, now, results.elapsed_s if results else None, key=f"stop_{now.subject}")
     printed: dict[str, list[str]] = {}
-    for line in active.measurements.lines(now.id):
+    for line in launcher.measurements.lines(now.id):
         printed.setdefault(line.part, []).append(line.text)
     output(printed)
 

@@ -27,14 +27,14 @@ from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
 
 
-def bar(run: Run, store: Store, active: Launcher | None) -> None:
+def bar(run: Run, store: Store, launcher: Launcher | None) -> None:
     """The row of buttons under a run's title."""
     refused(place(run.id))
     with st.container(horizontal=True, vertical_alignment="center"):
-        mine = active is not None and active.may_change(run.visitor, visitor())
-        if run.live and active is not None:
+        mine = launcher is not None and launcher.may_change(run.visitor, visitor())
+        if run.live and launcher is not None:
             if mine:
-                stop, its = queue_view.stop, (active, [run.id])
+                stop, its = queue_view.stop, (launcher, [run.id])
                 st.button("Stop", icon=":material/stop:", width=120, key="stop_run", on_click=stop, args=its)
             return
         st.page_link(
@@ -45,16 +45,16 @@ def bar(run: Run, store: Store, active: Launcher | None) -> None:
         )
         with st.popover("Take along", icon=":material/download:"):
             take_along(run, store)
-        if run.source == "recorded" or active is None or not mine:
+        if run.source == "recorded" or launcher is None or not mine:
             return
         with st.popover("Name and note", icon=":material/edit:"):
-            annotate(run, active)
+            annotate(run, launcher)
         # A list that is everybody's has no pins.
-        if not active.limits.only_own:
+        if not launcher.limits.only_own:
             label = "Unpin" if run.pinned else "Pin"
-            st.button(label, icon=":material/push_pin:", key="pin", on_click=_pin, args=(run, active))
+            st.button(label, icon=":material/push_pin:", key="pin", on_click=_pin, args=(run, launcher))
         if st.button("Delete", icon=":material/delete:", key="delete"):
-            confirm(run.id, active)
+            confirm(run.id, launcher)
 
 
 def place(run_id: str) -> str:
@@ -62,34 +62,34 @@ def place(run_id: str) -> str:
     return f"run_{run_id}"
 
 
-def _pin(run: Run, active: Launcher) -> None:
-    attempt(place(run.id), lambda: active.annotate(run.id, run.name, run.note, not run.pinned, visitor()))
+def _pin(run: Run, launcher: Launcher) -> None:
+    attempt(place(run.id), lambda: launcher.annotate(run.id, run.name, run.note, not run.pinned, visitor()))
 
 
-def annotate(run: Run, active: Launcher) -> None:
+def annotate(run: Run, launcher: Launcher) -> None:
     """Name and note, kept with one press; a limit of the fields themselves would drop a long paste without a word."""
     name = st.text_input("Name", run.name, key=f"name_{run.id}")
     st.text_area("Note", run.note, key=f"note_{run.id}")
     if len(name) > TITLE_LETTERS:
         st.caption(f"Kept whole; lists show its first {TITLE_LETTERS} letters.")
-    st.button("Keep", key="keep", on_click=_keep, args=(run, active))
+    st.button("Keep", key="keep", on_click=_keep, args=(run, launcher))
 
 
-def _keep(run: Run, active: Launcher) -> None:
+def _keep(run: Run, launcher: Launcher) -> None:
     name, note = (st.session_state[f"{field}_{run.id}"].strip() for field in ("name", "note"))
-    attempt(place(run.id), lambda: active.annotate(run.id, name, note, run.pinned, visitor()))
+    attempt(place(run.id), lambda: launcher.annotate(run.id, name, note, run.pinned, visitor()))
 
 
 @st.dialog("Delete this run?")
-def confirm(run_id: str, active: Launcher) -> None:
+def confirm(run_id: str, launcher: Launcher) -> None:
     """Asks once."""
     st.markdown("Its curves, weights and logs are removed for good.")
-    if st.button("Delete", type="primary", key="delete_for_good", on_click=_delete, args=(run_id, active)):
+    if st.button("Delete", type="primary", key="delete_for_good", on_click=_delete, args=(run_id, launcher)):
         st.rerun()
 
 
-def _delete(run_id: str, active: Launcher) -> None:
-    if attempt(place(run_id), lambda: active.delete(run_id, visitor())):
+def _delete(run_id: str, launcher: Launcher) -> None:
+    if attempt(place(run_id), lambda: launcher.delete(run_id, visitor())):
         st.query_params.clear()
 
 
@@ -134,9 +134,9 @@ def _tensorboard(run: Run, rows: Callable[[], list[Row]]) -> bytes:
     return packed.getvalue()
 
 
-def import_run(active: Launcher) -> None:
+def import_run(launcher: Launcher) -> None:
     """A run that was exported elsewhere as JSON becomes one of this history, marked as imported."""
-    if not active.limits.imports:
+    if not launcher.limits.imports:
         return
     with st.popover("Import", icon=":material/upload:"):
         given = st.file_uploader("A run exported as JSON", type="json", key="import_run")
@@ -144,7 +144,7 @@ def import_run(active: Launcher) -> None:
             return
         st.session_state["imported"] = given.file_id
         try:
-            active.import_run(*read_json(given.getvalue()), visitor())
+            launcher.import_run(*read_json(given.getvalue()), visitor())
         except (StoreError, LauncherUnavailable, ImportRefused) as error:
             st.markdown(f":red[{literal(error)}]")
         else:

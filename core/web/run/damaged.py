@@ -22,19 +22,19 @@ log = logging.getLogger(__name__)
 OUR_FAULT = "This cannot be shown because of a fault in this program. Its log says more."
 
 
-def report(run: DamagedRun, active: Launcher | None) -> None:
+def report(run: DamagedRun, launcher: Launcher | None) -> None:
     """Shows which run is damaged and why, with a button that deletes it where this visitor may."""
     refused(place(run.id))
     with st.container(border=True), st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":red[{literal(run)}]", width="stretch")
-        if active is None or not active.may_change("", visitor()):
+        if launcher is None or not launcher.may_change("", visitor()):
             return
         if st.button("Delete", icon=":material/delete:", key=f"delete_{run.id}"):
-            confirm(run.id, active)
+            confirm(run.id, launcher)
 
 
 @contextmanager
-def reporting_damage(store: Store, active: Launcher | None, *runs: Run) -> Iterator[None]:
+def reporting_damage(store: Store, launcher: Launcher | None, *runs: Run) -> Iterator[None]:
     """Shows, in place of what the block draws of `runs`, which of them are damaged; the page goes on below it."""
     try:
         with naming_damaged(lambda run: store.rows(run.id, limit=ALL_ROWS), *runs):
@@ -42,7 +42,7 @@ def reporting_damage(store: Store, active: Launcher | None, *runs: Run) -> Itera
     except DamagedRunError as error:
         log.warning("%s", error, exc_info=error.__cause__)
         for one in error.damaged:
-            report(one, active)
+            report(one, launcher)
     except StoreError:
         raise
     except Exception:  # nothing is wrong with the runs, so nobody shall delete them

@@ -13,29 +13,29 @@ from core.web.run import view as run_view
 from core.web.server.installation import installation
 
 
-def show(run: Run, store: Store, active: Launcher | None) -> None:
+def show(run: Run, store: Store, launcher: Launcher | None) -> None:
     """A live run grows by itself; an ended one stands."""
     if not run.live:
-        ended(run, store, active)
+        ended(run, store, launcher)
         return
     expected = estimate(store, run.settings)
     feed = st.session_state.get("route", "open") != "open"
     pace = installation().audience.pace_s(run.id)
     words = st.fragment(while_it_runs, run_every=pace)
-    words(run.id, store, active, expected.words if expected else "", feed, pace)
+    words(run.id, store, launcher, expected.words if expected else "", feed, pace)
     if not feed:
         charts(gather(run, []), store)
 
 
-def while_it_runs(run_id: str, store: Store, active: Launcher | None, expected: str, feed: bool, pace: int) -> None:
+def while_it_runs(run_id: str, store: Store, launcher: Launcher | None, expected: str, feed: bool, pace: int) -> None:
     """Words, bar and cards of a live run, once in `pace` seconds; its charts need no rerun unless they must be fed."""
     run = store.run(run_id)
     if not run.live or installation().audience.pace_s(run_id, pace) != pace:
         st.rerun()
     outcome = gather(run, store.rows(run_id, steps=False))
-    if active and active.queue.waits_for(run_id):
-        st.progress(0.0, text=queue_view.waiting(active, run_id))
-        queue_view.running_job(active, "before")
+    if launcher and launcher.queue.waits_for(run_id):
+        st.progress(0.0, text=queue_view.waiting(launcher, run_id))
+        queue_view.running_job(launcher, "before")
     else:
         run_view.progress_bar(outcome, expected)
     run_view.heading(outcome)
@@ -44,7 +44,7 @@ def while_it_runs(run_id: str, store: Store, active: Launcher | None, expected: 
         charts(outcome, store)
 
 
-def ended(run: Run, store: Store, active: Launcher | None) -> None:
+def ended(run: Run, store: Store, launcher: Launcher | None) -> None:
     """A run with its end: cards, one paragraph, charts, figures, code."""
     outcome = gather(run, store.rows(run.id, steps=False))
     if run.state == "failed":
@@ -55,7 +55,7 @@ def ended(run: Run, store: Store, active: Launcher | None) -> None:
     run_view.lane_cards(outcome)
     run_view.fairness(run)
     run_view.paragraph(outcome)
-    run_view.next_run(outcome, active)
+    run_view.next_run(outcome, launcher)
     if any(lane.built for lane in outcome.lanes):
         charts(outcome, store)
     run_view.result(outcome)

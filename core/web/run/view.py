@@ -220,13 +220,13 @@ def machine(outcome: Outcome) -> None:
         printout("\n".join(f"{sha256}  {name}" for name, sha256 in sums.items()))
 
 
-def next_run(outcome: Outcome, active: Launcher | None) -> None:
+def next_run(outcome: Outcome, launcher: Launcher | None) -> None:
     """One run to try next, where one follows from this and may be started here: a link that fills in the fields."""
     found = suggestion(outcome)
-    if found is None or active is None:
+    if found is None or launcher is None:
         return
     try:
-        active.admission.check(found.settings)
+        launcher.admission.check(found.settings)
     except InvalidSettings:
         return
     with st.container(gap=None):

@@ -34,7 +34,7 @@ def title(run: Run) -> str:
     return run_title(run.name, run.settings)
 
 
-def search(active: Launcher | None) -> RunFilter:
+def search(launcher: Launcher | None) -> RunFilter:
     """The search field, the filter, and the way for a run from elsewhere into this history."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
@@ -48,8 +48,8 @@ def search(active: Launcher | None) -> RunFilter:
             dataset = _filter("Data set", {name: found.title for name, found in DATASETS.items()}, "dataset")
             engine = _filter("Engine", {name: engine_title(name) for name in ENGINE_NAMES}, "engine")
             state = _filter("State", {name: name for name in ("queued", "running", *ENDED_STATES)}, "state")
-        if active is not None:
-            import_run(active)
+        if launcher is not None:
+            import_run(launcher)
     return RunFilter(text.strip(), dataset, engine, state)
 
 
@@ -151,16 +151,16 @@ def _show_from(offset: int) -> None:
     st.session_state[OFFSET] = max(0, offset)
 
 
-def overlay_of_ticked(store: Store, active: Launcher | None) -> None:
+def overlay_of_ticked(store: Store, launcher: Launcher | None) -> None:
     """The ticked runs in one chart."""
     outcomes = []
     for run_id in st.session_state.get(TICKED, []):
         with contextlib.suppress(StoreError):  # deleted meanwhile, or damaged
             run = store.run(run_id)
-            with damaged.reporting_damage(store, active, run):
+            with damaged.reporting_damage(store, launcher, run):
                 outcomes.append(gather(run, store.rows(run.id, steps=False)))
     if len(outcomes) > 1:
-        with damaged.reporting_damage(store, active, *(outcome.run for outcome in outcomes)):
+        with damaged.reporting_damage(store, launcher, *(outcome.run for outcome in outcomes)):
             one_chart(outcomes)
 
 

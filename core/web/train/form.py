@@ -49,10 +49,10 @@ FOLDED = in_order(*IN_SIGHT, "alignment", "schedule", "dataset", "engines")[len(
 """The settings whose fields stand in a row, and those behind More settings, each in this order."""
 
 
-def settings_form(disabled: bool, active: Launcher | None = None) -> TrainSettings | None:
+def settings_form(disabled: bool, launcher: Launcher | None = None) -> TrainSettings | None:
     """Draws the fields in a row; None, after the sentences, where they do not make a run or one not allowed here."""
     read_link()
-    spans = allowed(active.limits if active else NO_LIMITS)
+    spans = allowed(launcher.limits if launcher else NO_LIMITS)
     for name in IN_SIGHT:
         _field(name, spans, disabled, width=FIELD_PX)
     with button_in_field_row(), st.popover("More settings", disabled=disabled):
@@ -62,8 +62,8 @@ def settings_form(disabled: bool, active: Launcher | None = None) -> TrainSettin
     try:
         raw = {name: st.session_state[name] for name in DEFAULTS}
         settings = TrainSettings.parse(raw, DATASETS[raw["dataset"]].training_split)
-        if active is not None:
-            active.admission.check(settings)
+        if launcher is not None:
+            launcher.admission.check(settings)
         return settings
     except InvalidSettings as error:
         st.session_state["problems"] = error.problems
