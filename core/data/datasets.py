@@ -8,7 +8,6 @@ The web process imports this file, so it needs no scientific library but numpy.
 import contextlib
 import json
 import logging
-import queue
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from typing import Any, NamedTuple, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from core.protocol.messages import Done, Event, Failed, PreparationEvent, Preparing, out_of_place
-from core.protocol.process import ChildProcess, signal_name
+from core.protocol.listener import Listener, Lost
+from core.protocol.messages import Done, Failed, PreparationEvent, Preparing
+from core.protocol.process import ChildProcess
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -280,43 +280,28 @@ def _follow(
 
     Raises DatasetError with the sentence that the child sent or that its end makes, or PreparationCancelled.
     """
-    inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-    child.assign(lambda _, event: inbox.put(event))
+    listener: Listener[PreparationEvent] = Listener(PreparationEvent, child)
     while True:
         if cancelled is not None and cancelled():
             raise PreparationCancelled("The preparation was cancelled: start it again at any time.")
-        try:
-            event = inbox.get(timeout=_POLL_S)
-        except queue.Empty:
+        if (heard := listener.next(_POLL_S)) is None:
             continue
-        if not isinstance(event, PreparationEvent):
-            raise DatasetError(_death_sentence(dataset, child, child.fault if event is None else out_of_place(event)))
-        match event:
-            case Preparing():
+        match heard.event:
+            case Preparing() as progress:
                 if on_progress is not None:
-                    on_progress(event)
+                    on_progress(progress)
             case Done():
                 return
             case Failed(sentence):
                 raise DatasetError(sentence)
+            case Lost(reason):
+                raise DatasetError(_broke_down(dataset, child, reason))
             case _:
-                assert_never(event)
+                assert_never(heard.event)
 
 
-def _death_sentence(dataset: Dataset, child: ChildProcess, fault: str) -> str:
-    """One sentence for a child that ended without a word or said what it should not (`fault`).
-
-    What it wrote to stderr goes to our log.
-    """
-    status = child.process.poll()
+def _broke_down(dataset: Dataset, child: ChildProcess, reason: str) -> str:
+    """One sentence for a child that is lost for `reason`; what it wrote to stderr goes to our log."""
     tail = child.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace") if child.log else ""
-    log.error("The preparation of %s ended with status %s:\n%s", dataset.name, status, tail)
-    if not fault and status is not None and status < 0:
-        return (
-            f"The preparation of {dataset.title} was ended from outside by {signal_name(-status)}, "
-            "perhaps because memory ran out: try again."
-        )
-    return (
-        f"The preparation of {dataset.title} broke down ({fault or f'exit status {status}'}): "
-        "look into the server's log, then try again."
-    )
+    log.error("The preparation of %s broke down: %s.\n%s", dataset.name, reason, tail)
+    return f"The preparation of {dataset.title} broke down ({reason}): look into the server's log, then try again."

@@ -3,8 +3,6 @@
 Lives in the Launcher's thread, in turn with the runs: nothing is measured while a run trains.
 """
 
-import contextlib
-import queue
 import time
 from typing import assert_never
 
@@ -13,7 +11,8 @@ from core.experiment.settings import Order
 from core.launcher import ending
 from core.launcher.job_context import JobContext, JobRequests
 from core.protocol import messages
-from core.protocol.messages import Event, ProbeEvent
+from core.protocol.listener import Listener, Lost
+from core.protocol.messages import ProbeEvent
 from core.protocol.process import ChildProcess
 from core.storage.database import State
 from core.storage.measurements import Measurements
@@ -34,7 +33,6 @@ class MeasurementInProgress:
         requests: JobRequests,
     ) -> None:
         self.id, self.order, self.store, self.context, self.requests = measurement, order, store, context, requests
-        self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._lines: list[tuple[str, str]] = []
         self._flushed_at = 0.0
 
@@ -58,32 +56,27 @@ class MeasurementInProgress:
             try:
                 self._measure(worker)
             finally:
-                worker.hang_up()
                 worker.close()
 
     def _measure(self, worker: ChildProcess) -> None:
-        worker.assign(lambda _, message: self._inbox.put(message))
+        listener: Listener[ProbeEvent] = Listener(ProbeEvent, worker)
         worker.send(messages.Measure(dict(self.order.arguments), str(self.context.data_dir)))
         until = time.monotonic() + self.order.limit_s
         while True:
-            with contextlib.suppress(queue.Empty):
-                if self._take(worker, self._inbox.get(timeout=0.1)):
-                    return
+            heard = listener.next(0.1)
+            if heard is not None and self._take(heard.event):
+                return
             if time.monotonic() - self._flushed_at >= FLUSH_S:
                 self._flush()
             if self._ending():
                 self._end_as_requested()
                 return
-            if why := self._overdue(worker, until):
-                worker.kill()
-                self._end(State.FAILED, f"It failed: {why}.")
+            if time.monotonic() > until:
+                self._end(State.FAILED, f"It failed: it took longer than its limit of {self.order.limit_s:.0f} s.")
                 return
 
-    def _take(self, worker: ChildProcess, message: Event | None) -> bool:
+    def _take(self, message: ProbeEvent | Lost) -> bool:
         """Takes one event; whether it was the last."""
-        if not isinstance(message, ProbeEvent | None):
-            self._end(State.FAILED, f"It failed: {messages.out_of_place(message)}.")
-            return True
         match message:
             case messages.Ready():
                 pass
@@ -95,22 +88,12 @@ class MeasurementInProgress:
                 self._flush()
                 self.store.finish(self.id, result, versions, self.requests.drawn_meanwhile.is_set())
                 return True
-            case messages.Failed(reason):
+            case messages.Failed(reason) | Lost(reason):
                 self._end(State.FAILED, f"It failed: {reason.rstrip('.')}.")
-                return True
-            case None:
-                self._end(State.FAILED, f"It failed: {worker.ended_by()}.")
                 return True
             case _:
                 assert_never(message)
         return False
-
-    def _overdue(self, worker: ChildProcess, until: float) -> str:
-        """Why it goes on no longer, as the rest of a sentence; empty where it may."""
-        if time.monotonic() > until:
-            return f"it took longer than its limit of {self.order.limit_s:.0f} s"
-        # Its own steps have no beat of ours; only a process without any sign of life hangs.
-        return worker.hung(waits_for_it=False)
 
     def _ending(self) -> bool:
         return self.requests.stop.is_set() or self.requests.close.is_set() or self.context.unattended()

@@ -9,7 +9,6 @@ enough, and it has to be the spare: a predictor takes the spare, the next spare 
 soon after the last drawing the predictor ends. Where no spare waits it is the only imported process, and stays longer.
 """
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,8 @@ from core.experiment.logits import probabilities
 from core.experiment.metrics import roughly
 from core.experiment.names import engine_title
 from core.protocol import lines, messages
-from core.protocol.messages import Event, PredictorCommand
+from core.protocol.listener import Listener, Lost
+from core.protocol.messages import PredictorCommand, PredictorEvent
 from core.protocol.process import ChildProcess
 from core.results.models import Model
 
@@ -75,14 +75,13 @@ class Predictor:
         self._take_worker = take_worker
         self._worker: ChildProcess | None = None
         self._slots: set[str] = set()
-        self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._listener: Listener[PredictorEvent] = Listener(PredictorEvent)
 
     def open(self) -> None:
         """Takes a worker and waits until its framework is imported. Raises `PredictorError`."""
         self.close()  # one that died
-        inbox = self._inbox = queue.SimpleQueue()
         self._worker = self._take_worker(self.engine)
-        self._worker.assign(lambda _, message: inbox.put(message))
+        self._listener = Listener(PredictorEvent, self._worker)
         self._await(messages.Ready, START_S)
 
     @property
@@ -97,21 +96,20 @@ class Predictor:
 
     def _await(self, wanted: type[Answer], limit_s: float) -> Answer:
         """The worker's next message, which must be `wanted`. Raises `PredictorError`."""
-        try:
-            message = self._inbox.get(timeout=limit_s)
-        except queue.Empty:
-            self.close(kill=True)
-            raise PredictorError(f"{engine_title(self.engine)} did not answer for {limit_s:.0f} s.") from None
-        if isinstance(message, wanted):
-            return message
-        match message:
+        heard = self._listener.next(limit_s)
+        if heard is None:
+            self.close()
+            raise PredictorError(f"{engine_title(self.engine)} did not answer for {limit_s:.0f} s.")
+        if isinstance(heard.event, wanted):
+            return heard.event
+        match heard.event:
             case messages.Refused(why):
                 pass  # it goes on
-            case messages.Failed(why):
-                self.close(kill=True)
-            case _:
-                why = "its process ended" if message is None else messages.out_of_place(message)
-                self.close(kill=True)
+            case messages.Failed(why) | Lost(why):
+                self.close()
+            case misplaced:
+                why = messages.out_of_place(misplaced)
+                self.close()
         raise PredictorError(f"{engine_title(self.engine)} cannot answer: {why}.")
 
     def _call(self, command: PredictorCommand, wanted: type[Answer], limit_s: float) -> Answer:
@@ -142,13 +140,11 @@ class Predictor:
         if worker := self._worker:
             worker.kill()
 
-    def close(self, kill: bool = False) -> None:
+    def close(self) -> None:
         """Ends the worker; only for who holds the guard."""
         worker, self._worker = self._worker, None
         self._slots = set()
         if worker is not None:
-            if kill:
-                worker.kill()
             worker.close()
 
 

@@ -1,13 +1,12 @@
 """One run, from its first process to its last row: turns, certificate, stop, deadlines.
 
-It writes to a `Sink`, so that it may go on wherever its rows are kept. Events arrive from the processes' reader
-threads in one queue; everything that changes the run happens here, one event at a time, and is written before anyone
+It writes to a `Sink`, so that it may go on wherever its rows are kept. Events of all lanes
+arrive in one queue; everything that changes the run happens here, one event at a time, and is written before anyone
 sees it.
 """
 
 import contextlib
 import os
-import queue
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -24,7 +23,8 @@ from core.launcher.job_context import JobContext, JobRequests
 from core.launcher.lanes import Failed, Finished, Interrupted, LaneEnd, RunLane, Stopped
 from core.launcher.supervisor import Supervisor
 from core.protocol import messages
-from core.protocol.messages import Event, LaneCommand, LaneEvent
+from core.protocol.listener import Listener, Lost
+from core.protocol.messages import LaneCommand, LaneEvent
 from core.protocol.process import ChildProcess
 from core.results.outcome import LaneOutcome, others_took
 from core.storage.database import LaneState, State
@@ -53,7 +53,7 @@ class RunInProgress:
         self.id, self.settings, self.sink, self.context, self.requests = run_id, settings, sink, context, requests
         self.lanes = [RunLane(engine) for engine in settings.engines]
         self.supervisor = Supervisor(self.lanes)
-        self.inbox: queue.Queue[tuple[ChildProcess, Event | None]] = queue.Queue()
+        self._listener: Listener[LaneEvent] = Listener(LaneEvent, waits_for=self._waits_for)
         self._began_at = time.monotonic()
         self._flushed_at = 0.0
         aligned = settings.alignment != Alignment.AS_SHIPPED
@@ -108,7 +108,7 @@ class RunInProgress:
             self._set(lane, LaneState.STARTING)
             lane.asked = "import"
             lane.process = self.context.take_worker(lane.engine, self.sink.artifacts)
-            lane.process.assign(lambda process, message: self.inbox.put((process, message)))
+            self._listener.add(lane.process)
             if self.settings.schedule == Schedule.TURNS:
                 self._process_events([lane])
         self._process_events(self.lanes)
@@ -203,23 +203,17 @@ class RunInProgress:
         while any(lane.end is None and lane.asked for lane in lanes):
             if self._ending():
                 self.supervisor.stop()
-            with contextlib.suppress(queue.Empty):
-                process, message = self.inbox.get(timeout=0.1)
+            if heard := self._listener.next(0.1):
                 for lane in self.lanes:
-                    if lane.process is process and lane.end is None:
-                        self._take(lane, message)
-            for lane, why in self.supervisor.hung():
-                self._give_up(lane, why)
+                    if lane.process is heard.child and lane.end is None:
+                        self._take(lane, heard.event)
             if time.monotonic() - self._flushed_at >= FLUSH_S:
                 self._write("")
 
     # --- events ----------------------------------------------------------------------------------------
 
-    def _take(self, lane: RunLane, message: Event | None) -> None:
-        if not isinstance(message, LaneEvent):
-            self._process_ended(lane, message)
-            return
-        if self._comparison is not None:
+    def _take(self, lane: RunLane, message: LaneEvent | Lost) -> None:
+        if self._comparison is not None and not isinstance(message, Lost):
             self._comparison.take(lane.engine, message)
         match message:
             case messages.Ready():
@@ -250,22 +244,14 @@ class RunInProgress:
                 at = lane.failed(reason)
                 at = replace(at, epoch=epoch, step=step) if step else at
                 self._end(lane, replace(at, cause=cause, diverged=diverged))
+            case Lost(reason):
+                cut = self.supervisor.stopping  # it was killed because it did not stop by itself
+                self._end(lane, end_of_cut(self.requests, self.context.limit_s) if cut else lane.failed(reason))
             case _:
                 assert_never(message)
 
-    def _process_ended(self, lane: RunLane, message: Event | None) -> None:
-        """Its process has ended, or says what no lane says."""
-        if message is not None:
-            self._give_up(lane, messages.out_of_place(message))
-        elif self.supervisor.stopping:
-            self._end(lane, end_of_cut(self.requests, self.context.limit_s))
-        elif lane.process is not None:
-            self._end(lane, lane.failed(lane.process.ended_by()))
-
-    def _give_up(self, lane: RunLane, why: str) -> None:
-        if lane.process is not None:
-            lane.process.kill()
-        self._end(lane, lane.failed(why))
+    def _waits_for(self, process: ChildProcess) -> bool:
+        return any(lane.process is process and lane.asked for lane in self.lanes)
 
     def _ending(self) -> bool:
         limit_s = self.context.limit_s

@@ -13,7 +13,7 @@ from core.experiment.settings import SPARE_ENGINES
 from core.protocol.process import WORKER, ChildProcess
 
 TRIES = 3
-"""An engine whose spares so often could not be started, or died before they were ready, gets no more."""
+"""An engine whose spares so often could not be started, or died or hung before they were ready, gets no more."""
 LEAST_MEMORY_BYTES = 2**31
 
 log = logging.getLogger(__name__)
@@ -66,8 +66,12 @@ class Spares:
                 datasets.prepare("mnist5k", self._data_dir, cancelled=busy)
         with self._guard:
             spares = dict(self._spares)
-        if any(spare.alive and spare.ready is None for spare in spares.values()):
-            return
+        for engine, spare in spares.items():
+            if why := spare.hung(waits_for_it=spare.ready is None):
+                log.warning("The spare of %s was ended: %s.", engine, why)
+                spare.give_up(why)
+            elif spare.alive and spare.ready is None:
+                return
         for engine in SPARE_ENGINES:
             if engine in spares and spares[engine].alive:
                 continue

@@ -351,7 +351,7 @@ ProbeEvent = Ready | Progress | Printed | Measured | Failed
 PartEvent = Printed | Returned | Failed
 PreparationEvent = Preparing | Done | Failed
 Event = Beat | LaneEvent | PredictorEvent | ProbeEvent | PartEvent | PreparationEvent
-"""All that a child may say. Whoever listens to one takes its part of these, and calls the rest `out_of_place`."""
+"""All that a child may say. Whoever listens to one takes its part of these; the rest is `out_of_place`."""
 
 
 def out_of_place(event: Event) -> str:

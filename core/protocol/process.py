@@ -1,7 +1,7 @@
 """How a child process is reached: a pipe in, a pipe out, and its stderr in a log.
 
-`ChildProcess` is the only place that starts, feeds, hears, watches and ends one: a lane, a spare, a predictor, a
-probe, a part of a probe, a data set's preparation. `core.protocol.stdio` is the other end.
+`ChildProcess` is the only place that starts, feeds and ends one: a lane, a spare, a predictor, a probe, a part of a
+probe, a data set's preparation. `core.protocol.listener` hears and watches it; `core.protocol.stdio` is the other end.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ WORKER = "core.worker"
 """The program of lanes, spares and predictors; its argument is the engine."""
 SILENT_S = 12.0
 """A child that is ready and says nothing for this long hangs: it beats every second."""
+SLOWEST_IMPORT_S = 600.0
 SLOWEST_STEP_S = 120.0
 SLOWEST_STEPS = 30
 CLOSE_S = 1.5
@@ -49,8 +50,7 @@ class ChildProcess:
         self._unheard: list[Event | None] = []
         self._delivering = threading.Lock()
         self._heard_at = self._progress_at = self._looked_at = time.monotonic()
-        self.fault = ""
-        """What it said wrong, as the rest of a sentence; empty where nothing."""
+        self._fault = ""
         self._gap_s = 0.0
         if log is not None:
             log.parent.mkdir(parents=True, exist_ok=True)
@@ -76,8 +76,7 @@ class ChildProcess:
                 if line.endswith("\n"):  # the last line of a killed process may be torn
                     self._hear(lines.decode_event(line))
         except ValueError:
-            self.fault = "its process sent something that is no message"
-            self.kill()
+            self.give_up("its process sent something that is no message")
         self.process.wait()
         self._tell(None)
 
@@ -142,9 +141,9 @@ class ChildProcess:
         # An import may hold the lock that the beat needs; but a suspended process does not import.
         if silent > (SILENT_S if self.ready or suspended else SLOWEST_STEP_S):
             return f"its process {'was suspended' if suspended else 'gave no sign of life'} for {silent:.0f} s"
-        slowest = max(SLOWEST_STEP_S, SLOWEST_STEPS * self._gap_s)
-        if self.ready and waits_for_it and now - self._progress_at > slowest:
-            return f"it made no step for {slowest:.0f} s"
+        slowest = max(SLOWEST_STEP_S, SLOWEST_STEPS * self._gap_s) if self.ready else SLOWEST_IMPORT_S
+        if waits_for_it and now - self._progress_at > slowest:
+            return f"it {'made no step for' if self.ready else 'was not ready after'} {slowest:.0f} s"
         return ""
 
     def _suspended(self) -> bool:
@@ -154,11 +153,11 @@ class ChildProcess:
             return False
 
     def ended_by(self) -> str:
-        """How the process ended, as the rest of a sentence."""
+        """How the process ended, or why it had to, as the rest of a sentence."""
         code = self.process.poll()
-        if code is None:
-            return "its process still runs"
-        return self.fault or exit_words(code)
+        if self._fault:
+            return self._fault
+        return "its process still runs" if code is None else exit_words(code)
 
     def move_log(self, path: Path) -> None:
         """Moves the log, which goes on to be written. Raises `OSError`."""
@@ -174,6 +173,11 @@ class ChildProcess:
         """Ends the process at once; works on a suspended one, too."""
         if self.alive:
             self.process.kill()
+
+    def give_up(self, why: str) -> None:
+        """Kills the process; from then on it was ended by `why`, the rest of a sentence."""
+        self._fault = why
+        self.kill()
 
     def hang_up(self) -> None:
         """Closes the pipe, which ends the child within a second, whatever it does; nothing is delivered any more."""

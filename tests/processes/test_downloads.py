@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import http.server
 import json
+import re
 import shutil
 import signal
 import socket
@@ -161,7 +162,8 @@ def test_killed_in_mid_download_is_a_sentence_and_the_next_try_cleans_up(
     with preparing(tmp_path, silent) as outcome:
         wait_until((partial / "raw").is_dir)
         only_child().send_signal(signal.SIGKILL)
-    assert "was ended from outside by SIGKILL" in str(outcome[0])
+    why = "its process was ended by SIGKILL, perhaps because memory ran out"
+    assert f"broke down ({why}): look into" in str(outcome[0])
     assert_one_sentence(str(outcome[0]))
     assert datasets.prepared("mnist", tmp_path) is None
     assert partial.exists()
@@ -177,6 +179,18 @@ def test_killed_in_mid_download_is_a_sentence_and_the_next_try_cleans_up(
     assert prepared.provenance["source_sha256"] == sha256_by_name
     assert prepared.load().train_labels.tolist() == [number % 10 for number in range(54)]
     assert prepared.load().validation_labels.tolist() == [4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.usefixtures("small_mnist")
+def test_suspended_in_mid_download_is_a_sentence(silent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with preparing(tmp_path, silent) as outcome:
+        wait_until((tmp_path / "datasets" / ".mnist.partial" / "raw").is_dir)
+        monkeypatch.setattr("core.protocol.process.SILENT_S", 2.0)
+        child = only_child()
+        child.suspend()
+    said = r"The preparation of MNIST broke down \(its process was suspended for \d s\): look into .*, then try again\."
+    assert re.fullmatch(said, str(outcome[0]))
+    assert not is_alive(child)
 
 
 @pytest.mark.usefixtures("small_mnist")
@@ -271,7 +285,7 @@ def test_a_data_folder_without_permission_is_a_sentence(readable_by_all: Path) -
 def test_a_child_that_breaks_down_is_a_sentence_and_its_traceback_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(DatasetError, match=r"broke down \(exit status 1\)") as raised:
+    with pytest.raises(DatasetError, match=r"broke down \(its process ended by itself with code 1\)") as raised:
         datasets.prepare("mnist5k", tmp_path, program=("core.not_there",))
     assert_one_sentence(str(raised.value))
     assert "No module named core.not_there" in caplog.text

@@ -63,6 +63,15 @@ def test_a_slow_import_does_not_hang(ready: ChildProcess) -> None:
     assert ready.hung(waits_for_it=True).startswith("its process gave no sign of life for 12")
 
 
+def test_a_worker_that_beats_and_never_gets_ready_hangs_after_ten_minutes(ready: ChildProcess) -> None:
+    ready.ready = None
+    ready._progress_at -= 599
+    assert ready.hung(waits_for_it=True) == ""
+    ready._progress_at -= 2
+    assert ready.hung(waits_for_it=False) == ""
+    assert ready.hung(waits_for_it=True) == "it was not ready after 600 s"
+
+
 def test_an_owner_that_was_itself_suspended_blames_no_worker(ready: ChildProcess) -> None:
     later(ready, 100, looking=False)
     assert ready.hung(waits_for_it=True) == ""

@@ -57,10 +57,10 @@ def test_a_predictor_that_says_what_no_predictor_says_is_ended(tmp_path: Path) -
 
 def test_a_part_that_says_what_no_part_says_fails() -> None:
     with Part("core.compare.probes.fake", "Fake") as part:
-        part._inbox.put(messages.Done())
+        part._process._tell(messages.Done())
         with pytest.raises(PartFailed, match=rf"^Fake: {WORDS}$"):
             part.call("double", number=1, behaviour="well")
-        assert not part._process.alive
+        wait_for("it is ended", lambda: not part._process.alive)
 
 
 @pytest.fixture

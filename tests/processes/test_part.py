@@ -1,5 +1,6 @@
 """A part of a probe seen from the probe: what it prints and returns, and each way not to answer."""
 
+import signal
 import time
 from collections.abc import Iterator
 
@@ -40,13 +41,22 @@ def test_one_that_died_says_so_to_every_call_at_once(part: Part) -> None:
             part.call("double", number=1, behaviour="part dies", limit_s=20)
 
 
+def test_one_that_is_suspended_is_ended_before_its_time_is_over(part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.protocol.process.SILENT_S", 2.0)
+    assert part.call("double", number=1, behaviour="well") == 2
+    part._process.process.send_signal(signal.SIGSTOP)
+    for _ in range(2):
+        with pytest.raises(PartFailed, match=r"^Fake: its process was suspended for \d s$"):
+            part.call("double", number=1, behaviour="well", limit_s=60)
+    assert not part._process.alive
+
+
 def test_one_that_takes_too_long_is_ended(part: Part) -> None:
     began = time.monotonic()
-    with pytest.raises(PartFailed, match=r"^Fake: it took longer than 0 s$"):
-        part.call("double", limit_s=0, number=1, behaviour="well")
+    for limit_s in (0, 20):
+        with pytest.raises(PartFailed, match=r"^Fake: it took longer than 0 s$"):
+            part.call("double", limit_s=limit_s, number=1, behaviour="well")
     assert not part._process.alive
-    with pytest.raises(PartFailed, match="ended by itself"):
-        part.call("double", number=1, behaviour="well")
     assert time.monotonic() - began < 20
 
 

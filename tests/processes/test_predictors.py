@@ -12,7 +12,8 @@ import pytest
 from core.experiment.weights import load_weights
 from core.launcher import predictors as predictor_module
 from core.launcher.launcher import Launcher
-from core.launcher.predictors import IDLE_WITHOUT_SPARE_S, PredictorError
+from core.launcher.predictors import IDLE_WITHOUT_SPARE_S, PredictorError, Predictors
+from core.protocol.process import ChildProcess
 from core.results.models import Model, swapped
 from core.results.outcome import gather
 from core.worker.inference import MOST_MODELS
@@ -98,6 +99,26 @@ def test_a_hung_predictor_is_restarted_once(launcher: Launcher, monkeypatch: pyt
     monkeypatch.setattr(predictor_module, "ANSWER_S", 1.0)
     hung = worker(models[1].engine)
     os.kill(hung.pid, signal.SIGSTOP)
+    assert len(launcher.predictors.ask(models, IMAGES)) == 2
+    assert not hung.is_running()
+
+
+def test_a_predictor_that_dies_again_says_of_what(tmp_path: Path) -> None:
+    predictors = Predictors(lambda engine: ChildProcess("core.not_there", engine, log=tmp_path / "log"))
+    model = Model("keras", "a run keras", settings(), Path("weights"), "sum")
+    with pytest.raises(PredictorError, match=r"^Keras cannot answer: its process ended by itself with code 1\.$"):
+        predictors.ask([model], IMAGES)
+
+
+def test_a_suspended_predictor_is_replaced_before_its_time_is_over(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = trained(launcher)
+    launcher.predictors.ask(models, IMAGES)
+    monkeypatch.setattr("core.protocol.process.SILENT_S", 2.0)
+    monkeypatch.setattr(predictor_module, "ANSWER_S", 200.0)
+    hung = worker(models[1].engine)
+    hung.suspend()
     assert len(launcher.predictors.ask(models, IMAGES)) == 2
     assert not hung.is_running()
 

@@ -3,17 +3,17 @@
 A probe is a module of this folder with a function `measure(report, **arguments) -> dict`. It runs in a process of
 its own that imports no framework (TensorFlow and PyTorch cannot share one); what needs a framework is another
 function of the same file, called in a part: a process of its own, which keeps its state between calls. A part
-that fails, dies or takes too long raises `PartFailed` with the reason; the probe decides what that means.
+that fails, dies, hangs or takes too long raises `PartFailed` with the reason; the probe decides what that means.
 """
 
-import queue
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, Self, assert_never
 
 from core.protocol import messages
-from core.protocol.messages import Event, PartEvent
+from core.protocol.listener import Listener, Lost
+from core.protocol.messages import PartEvent
 from core.protocol.process import ChildProcess
 
 CALL_S = 180.0
@@ -60,40 +60,31 @@ class Part:
         self.title, self._on_print = title, on_print
         # Its stderr (warnings, tracebacks) goes where the probe's own goes: into the measurement's log.
         self._process = ChildProcess("core.compare.probes.part", module, environment={**NO_POOL, **(environment or {})})
-        self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._process.assign(lambda _, event: self._inbox.put(event))
+        self._listener: Listener[PartEvent] = Listener(PartEvent, self._process)
 
     def call(self, function: str, limit_s: float = CALL_S, **arguments: Any) -> Any:
         """Calls a function of the module with JSON arguments and returns its JSON value. Raises `PartFailed`."""
+        if not self._process.alive:
+            raise PartFailed(self.title, self._process.ended_by())
         self._process.send(messages.Call(function, arguments))
         until = time.monotonic() + limit_s
-        while True:
-            try:
-                event = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
-            except queue.Empty:
-                self.end()
-                raise PartFailed(self.title, f"it took longer than {limit_s:.0f} s") from None
-            if not isinstance(event, PartEvent | None):
-                self.end()
-                raise PartFailed(self.title, messages.out_of_place(event))
-            match event:
+        while heard := self._listener.next(until - time.monotonic()):
+            match heard.event:
                 case messages.Printed(_, text):
                     if self._on_print is not None:
                         self._on_print(text)
                 case messages.Returned(value):
                     return value
-                case messages.Failed(reason):
+                case messages.Failed(reason) | Lost(reason):
                     raise PartFailed(self.title, reason)
-                case None:
-                    self._inbox.put(None)  # whoever asks again is told so, too
-                    raise PartFailed(self.title, self._process.ended_by())
                 case _:
-                    assert_never(event)
+                    assert_never(heard.event)
+        self._process.give_up(f"it took longer than {limit_s:.0f} s")
+        raise PartFailed(self.title, self._process.ended_by())
 
     def end(self) -> None:
         """Ends the process: its closed stdin ends it at once, whatever it does."""
         self._process.close()
-        self._inbox.put(None)
 
     def __enter__(self) -> Self:
         return self

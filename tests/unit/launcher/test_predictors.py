@@ -66,9 +66,15 @@ class StandIn:
         if to is not self.bench.silent:
             self.deliver(self, message)
 
+    def hung(self, waits_for_it: bool) -> str:
+        return ""
+
     def kill(self) -> None:
         self.alive = False
         self.deliver(self, None)
+
+    def ended_by(self) -> str:
+        return "its process was ended by SIGKILL"
 
     def close(self) -> None:
         self.alive = False

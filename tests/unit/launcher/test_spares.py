@@ -16,11 +16,19 @@ class StandIn:
     """A worker without a process."""
 
     def __init__(self, program: str, engine: str, *, log: Path) -> None:
-        self.engine, self.log, self.ready, self.closed = engine, log, object(), False
+        self.engine, self.log, self.closed = engine, log, False
+        self.ready: object = object()
+        self.why_hung = ""
 
     @property
     def alive(self) -> bool:
         return not self.closed
+
+    def hung(self, waits_for_it: bool) -> str:
+        return self.why_hung if waits_for_it else ""
+
+    def give_up(self, why: str) -> None:
+        self.closed = True
 
     def move_log(self, path: Path) -> None:
         self.log = path
@@ -73,6 +81,27 @@ def test_a_spare_that_cannot_be_started_is_said_and_not_tried_for_ever(
             spares.keep(lambda: False)
     assert sorted(tries) == sorted(TRIES * list(SPARE_ENGINES))
     assert f"No spare of {SPARE_ENGINES[0]} could be started: Too many open files." in caplog.messages
+
+
+def test_a_spare_that_hangs_while_importing_is_ended_and_said_and_blocks_no_other(
+    spares: Spares, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = SPARE_ENGINES
+    started: list[StandIn] = []
+
+    def start(program: str, engine: str, *, log: Path) -> StandIn:
+        started.append(StandIn(program, engine, log=log))
+        if engine == first:
+            started[-1].ready, started[-1].why_hung = None, "its process was suspended for 13 s"
+        return started[-1]
+
+    monkeypatch.setattr(spares_module, "ChildProcess", start)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(4 * TRIES):
+            spares.keep(lambda: False)
+    assert spares.warm(second)
+    assert [spare.closed for spare in started if spare.engine == first] == TRIES * [True]
+    assert f"The spare of {first} was ended: its process was suspended for 13 s." in caplog.messages
 
 
 def test_none_is_kept_once_they_are_closed(spares: Spares, monkeypatch: pytest.MonkeyPatch) -> None:
