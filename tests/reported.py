@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from core.storage.database import LaneState, State
 from core.storage.records import Lane, Run
 from core.storage.rows import Row
 from core.storage.runs import ALL_ROWS, Store
@@ -34,9 +35,9 @@ def cut_off(epochs: int, state: str, reason: str, planned: int | None = None) ->
     """The run until so many of its epochs, without a result."""
     run, rows = recorded()
     kept = [row for row in rows if row.kind != "result" and getattr(row.event, "epoch", 0) <= epochs]
-    lanes = tuple(Lane(lane.engine, state, "", None, None) for lane in run.lanes)
+    lanes = tuple(Lane(lane.engine, LaneState(state)) for lane in run.lanes)
     settings = run.settings.model_copy(update={"epochs": planned or run.settings.epochs})
-    return replace(run, state=state, reason=reason, lanes=lanes, settings=settings), kept
+    return replace(run, state=State(state), reason=reason, lanes=lanes, settings=settings), kept
 
 
 def one_epoch() -> Reported:
@@ -55,9 +56,9 @@ def imported() -> Reported:
 def failed_before_an_epoch() -> Reported:
     """A run that has nothing but its reason."""
     run, _ = recorded()
-    lanes = tuple(Lane(lane.engine, "failed", "no module", None, None) for lane in run.lanes)
+    lanes = tuple(Lane(lane.engine, LaneState.FAILED, "no module") for lane in run.lanes)
     return replace(
-        run, state="failed", reason="Keras failed before it trained: no module named keras.", lanes=lanes
+        run, state=State.FAILED, reason="Keras failed before it trained: no module named keras.", lanes=lanes
     ), []
 
 

@@ -39,7 +39,7 @@ from core.protocol.process import WORKER, ChildProcess
 from core.results.fairness_words import badge_of, not_comparable, words_of
 from core.results.models import Model, models_of
 from core.results.outcome import gather
-from core.storage.database import ENDED_STATES, StoreError
+from core.storage.database import State, StoreError
 from core.storage.holder import Owner
 from core.storage.records import DamagedRun, Run, UnknownRun
 from core.storage.rows import LaneChanged, Provenance, Row, to_fields
@@ -104,12 +104,12 @@ def train(*, as_json: AsJson = False, **raw: str) -> None:
 def _exit_with_status(run: Run, store_failure: str, as_json: bool) -> None:
     """Ends the command with what is wrong: nothing, a run that did not finish, or lanes that parted."""
     parted = not_comparable(run.fairness)
-    if run.state == "finished" and not parted:
+    if run.state == State.FINISHED and not parted:
         return
-    why = run.reason if run.state != "finished" else words_of(run)
+    why = run.reason if run.state != State.FINISHED else words_of(run)
     if store_failure or as_json:
         say(store_failure or why, err)
-    raise typer.Exit(130 if run.state == "stopped" else 1)
+    raise typer.Exit(130 if run.state == State.STOPPED else 1)
 
 
 def _launcher() -> Launcher | Guest:
@@ -164,7 +164,7 @@ def print_json(run: Run, rows: Iterator[Row]) -> None:
                 print_json_line({"event": row.kind, "run": run.id, **to_fields(event)})
             case Result():
                 known |= {name: getattr(event, name) for name in RESULT_FIGURES}
-            case LaneChanged(state, _, reason) if state in ENDED_STATES:
+            case LaneChanged(state, _, reason) if state.ended:
                 ended = {"state": state, "reason": reason}
                 print_json_line({"event": "result", "run": run.id, "engine": row.engine, **ended, **known})
 

@@ -11,7 +11,7 @@ from core.cli.terminal import AsJson, deployment, err, fail, print_json_line, pr
 from core.compare.claims import ARTICLE, ARTICLE_URL, CLAIMS, Claim, Judged, all_judged, as_json, claim, summary
 from core.experiment.machine import machine_words
 from core.launcher.launcher import Launcher, LauncherUnavailable
-from core.storage.database import StoreError
+from core.storage.database import State, StoreError
 from core.storage.holder import Owner
 from core.storage.measurements import Measurement, Measurements
 
@@ -74,7 +74,7 @@ def _measure(launcher: Launcher, wanted: Sequence[Claim]) -> list[str]:
     try:
         for row in wanted:
             found = print_measurement(launcher, launcher.measure(row.order))
-            if found.state != "finished":
+            if found.state != State.FINISHED:
                 failures.append(f"Claim {row.number}: {found.reason}")
     except KeyboardInterrupt:
         for measurement in reversed(launcher.measuring()):

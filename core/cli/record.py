@@ -25,6 +25,7 @@ from core.learn import lessons
 from core.protocol.messages import Preparing
 from core.results.export import content
 from core.results.fairness_words import words_of
+from core.storage.database import State
 from core.storage.measurements import EVIDENCE, Measurement, write_evidence
 from core.storage.records import Run
 from core.storage.rows import Provenance, Row
@@ -51,7 +52,7 @@ def record(launcher: Launcher, note: str, show: ShowRows, folder: Path = RECORDE
         run_id = launcher.submit(TrainSettings(dataset="mnist", alignment=alignment))
         show(launcher.store.run(run_id), launcher.follow(run_id))
         run = launcher.store.run(run_id)
-        if run.state != "finished":
+        if run.state != State.FINISHED:
             raise RecordingError(f"The {alignment} duel ended {run.state}: {run.reason}")
         kept.append(keep(launcher, run, note, folder))
     for old in folder.glob("*/run.json"):
@@ -69,7 +70,7 @@ def record_evidence(launcher: Launcher, show: Await, folder: Path = RECORDED) ->
     measured = []
     for order in orders:
         found = show(launcher, launcher.measure(order))
-        if found.state != "finished":
+        if found.state != State.FINISHED:
             raise RecordingError(f"{order.subject} ended {found.state}: {found.reason}")
         measured.append(found)
     write_evidence(folder / EVIDENCE, measured)

@@ -8,7 +8,7 @@ from core.experiment.names import engine_title, joined
 from core.experiment.settings import TrainSettings
 from core.experiment.titles import sentence_case
 from core.launcher.lanes import Failed, LaneEnd, RunLane, Stopped
-from core.storage.database import ENDED_STATES, LaneState, State
+from core.storage.database import LaneState, State
 from core.storage.records import Run
 from core.storage.rows import Entry, LaneChanged, Row, RunChanged
 
@@ -128,11 +128,11 @@ def cut_off(run: Run, rows: Iterable[Row], owner: str) -> list[Entry]:
     reason = f"{owner_closed(owner)} {there}"
     if run.state == State.QUEUED:
         reason = f"{sentence_case(owner)} was closed before this began."
-    cut = [lane.engine for lane in run.lanes if lane.state not in ENDED_STATES]
+    cut = [lane.engine for lane in run.lanes if not lane.state.ended]
     return last_rows(cut, State.INTERRUPTED, reason)
 
 
 def last_rows(lanes: Iterable[str], state: State, reason: str, lane_reason: str = "") -> list[Entry]:
     """The last rows of a run that nothing executes: the end of each of these lanes, then its own."""
-    entries = [Entry(lane, LaneChanged(state, reason=lane_reason)) for lane in lanes]
+    entries = [Entry(lane, LaneChanged(LaneState(state), reason=lane_reason)) for lane in lanes]
     return [*entries, Entry("", RunChanged(state, reason))]

@@ -9,7 +9,7 @@ from core.launcher import ending
 from core.launcher.job_context import JobContext, JobRequests
 from core.launcher.measuring import MeasurementInProgress
 from core.launcher.run import RunInProgress
-from core.storage.database import ENDED_STATES, State
+from core.storage.database import State
 from core.storage.measurements import Measurement, Measurements
 from core.storage.records import Run
 from core.storage.rows import Entry
@@ -110,7 +110,7 @@ class RunJob(_RequestableJob):
     def fail(self, reason: str) -> None:
         run = self.stored()
         if run.live:
-            lanes = [lane.engine for lane in run.lanes if lane.state not in ENDED_STATES]
+            lanes = [lane.engine for lane in run.lanes if not lane.state.ended]
             self._store.append(self.id, ending.last_rows(lanes, State.FAILED, reason, reason))
 
     def stored(self) -> Run:

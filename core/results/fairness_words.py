@@ -4,6 +4,7 @@ from core.experiment.fairness import FairnessVerdict, Parting
 from core.experiment.metrics import digits
 from core.experiment.names import joined
 from core.experiment.settings import Alignment
+from core.storage.database import State
 from core.storage.records import Run
 
 NOT_COMPARED = "fairness not compared"
@@ -37,7 +38,7 @@ def words_of(run: Run) -> str:
     if badge_of(run) is None:
         return ""
     if run.fairness is None:
-        return NOT_RECORDED if run.state == "finished" else ENDED_BEFORE
+        return NOT_RECORDED if run.state == State.FINISHED else ENDED_BEFORE
     return sentences(run.fairness, run.settings.alignment)
 
 

@@ -13,7 +13,7 @@ from core.experiment.kinds import shown
 from core.experiment.settings import InvalidSettings, TrainSettings
 from core.results.carried import Carried, unpack
 from core.results.export import FORMAT
-from core.storage.database import ENDED_STATES, State
+from core.storage.database import LaneState, State
 from core.storage.records import NAME_LETTERS, NOTE_LETTERS, Lane, Run
 from core.storage.rows import KINDS, Damage, Row, in_words, read
 from core.storage.soundness import check_listed, check_rows, check_times
@@ -34,13 +34,14 @@ class _Strict(BaseModel):
 
 Text = Annotated[str, Field(max_length=2000)]
 Time = Annotated[str, Field(max_length=40)]
-AnyState = Annotated[State, Field(strict=False)]
-"""By its text: JSON has no enums."""
+_RunState = Annotated[State, Field(strict=False)]
+_LaneState = Annotated[LaneState, Field(strict=False)]
+"""By their texts: JSON has no enums."""
 
 
 class _Lane(_Strict):
     engine: Annotated[str, Field(max_length=40)]
-    state: AnyState
+    state: _LaneState
     reason: Text = ""
     test_loss: Annotated[float, Field(ge=0, le=1e30)] | None = None
     test_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -60,7 +61,7 @@ class _Run(_Strict):
     created_at: Time
     started_at: Time | None
     ended_at: Time | None
-    state: AnyState
+    state: _RunState
     reason: Text = ""
     settings: dict[str, Any]
     machine: _Machine
@@ -124,7 +125,16 @@ def _words(error: ValidationError) -> str:
 def _sound(found: _Content) -> ImportedRun:
     """The run with its rows and files. Raises `Damage`, `InvalidSettings`."""
     settings = TrainSettings.parse(found.run.settings)
-    lanes = tuple(Lane(**lane.model_dump()) for lane in found.lanes)
+    lanes = tuple(
+        Lane(
+            engine=lane.engine,
+            state=lane.state,
+            reason=lane.reason,
+            test_loss=lane.test_loss,
+            test_accuracy=lane.test_accuracy,
+        )
+        for lane in found.lanes
+    )
     run = Run(
         id=found.run.id,
         created_at=found.run.created_at,
@@ -141,9 +151,12 @@ def _sound(found: _Content) -> ImportedRun:
     )
     kinds = [str(raw.get("kind")) for raw in found.rows]  # a kind that no page reads is left out
     rows = [_row(n, kinds[n - 1], raw) for n, raw in enumerate(found.rows, start=1) if kinds[n - 1] in KINDS]
-    for what, state in [("the run", run.state), *((f"the lane {lane.engine}", lane.state) for lane in lanes)]:
-        if state not in ENDED_STATES:
-            raise Damage(f"{what} is {state}, and only one that has ended can be taken in")
+    going_on = [("the run", run.state)] if run.live else []
+    for what, state in [
+        *going_on,
+        *((f"the lane {lane.engine}", lane.state) for lane in lanes if not lane.state.ended),
+    ]:
+        raise Damage(f"{what} is {state}, and only one that has ended can be taken in")
     check_listed(run)
     check_times(run)
     check_rows(run, rows)

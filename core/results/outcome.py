@@ -14,7 +14,7 @@ from core.experiment.names import engine_title, joined
 from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment, Schedule, TrainSettings
 from core.protocol.messages import Built, Epoch, Preparing, Ready, Result
-from core.storage.database import ENDED_STATES
+from core.storage.database import LaneState, State
 from core.storage.records import Run
 from core.storage.rows import DrawnMeanwhile, LaneChanged, Provenance, Row, RowEvent
 
@@ -31,7 +31,7 @@ class LaneOutcome:
     """One lane's rows, gathered: `epochs` in order, `built`, `ready` and `result` as they were reported."""
 
     engine: str
-    state: str = "waiting"
+    state: LaneState = LaneState.WAITING
     reason: str = ""
     diverged: bool = False
     """Its own loss ended it; False, too, in a run from before this was written."""
@@ -213,11 +213,11 @@ class RunProgress:
 
 
 LANE_STATE_VERBS = {
-    "starting": "starts",
-    "certifying": "is checked before epoch 1",
-    "building": "builds the network",
-    "training": "trains",
-    "testing": "reads the test images",
+    LaneState.STARTING: "starts",
+    LaneState.CERTIFYING: "is checked before epoch 1",
+    LaneState.BUILDING: "builds the network",
+    LaneState.TRAINING: "trains",
+    LaneState.TESTING: "reads the test images",
 }
 PREPARATION_VERBS = {"download": "Downloads", "verify": "Checks", "convert": "Prepares", "wait": "Waits for"}
 
@@ -225,13 +225,13 @@ PREPARATION_VERBS = {"download": "Downloads", "verify": "Checks", "convert": "Pr
 def progress(outcome: Outcome, estimate: str = "") -> RunProgress:
     """How far a live run is. `estimate`: how long it will take, as a sentence, until its own epochs say it."""
     run, epochs = outcome.run, outcome.run.settings.epochs
-    if run.state == "queued":
+    if run.state == State.QUEUED:
         return RunProgress(0, "Waits for its turn.")
     busy = [lane for lane in outcome.lanes if lane.state in LANE_STATE_VERBS]
     if not busy and outcome.data is not None and not any(lane.ready for lane in outcome.lanes):
         return RunProgress(0, _data_sentence(outcome.data, outcome.dataset))
     total = epochs * len(outcome.lanes)
-    done = sum(epochs if lane.state in ENDED_STATES else len(lane.epochs) for lane in outcome.lanes)
+    done = sum(epochs if lane.state.ended else len(lane.epochs) for lane in outcome.lanes)
     left_s = time_left_s(outcome)
     words = [_whose_turn(outcome, busy)]
     if left_s is not None:
@@ -254,13 +254,13 @@ def _whose_turn(outcome: Outcome, busy: list[LaneOutcome]) -> str:
     if not busy:
         return "Getting ready."
     epoch = min(max(len(lane.epochs) for lane in busy) + 1, outcome.run.settings.epochs)
-    waiting = [lane.title for lane in outcome.lanes if lane.state == "waiting"]
+    waiting = [lane.title for lane in outcome.lanes if lane.state == LaneState.WAITING]
     doing = joined([f"{lane.title} {LANE_STATE_VERBS[lane.state]}" for lane in busy])
     rest = ""
     if waiting:
         verb = "waits for its turn" if len(waiting) == 1 else "wait for their turns"
         rest = f", {joined(waiting)} {verb}"
-    training = any(lane.state in ("training", "building") for lane in busy)
+    training = any(lane.state in (LaneState.TRAINING, LaneState.BUILDING) for lane in busy)
     return (f"Epoch {epoch} of {outcome.run.settings.epochs}. " if training else "") + f"{doing}{rest}."
 
 
@@ -269,7 +269,7 @@ def time_left_s(outcome: Outcome) -> float | None:
     epochs = outcome.run.settings.epochs
     left = []
     for lane in outcome.lanes:
-        if lane.state in ENDED_STATES:
+        if lane.state.ended:
             continue
         if not lane.epochs:
             return None

@@ -7,6 +7,7 @@ from typing import Any
 from core.experiment.metrics import loss
 from core.experiment.settings import ALIGNED_PAIR, Alignment, Schedule, TrainSettings
 from core.results.outcome import Outcome
+from core.storage.database import State
 
 CHANCE = 2 / 10
 """A test accuracy below this is no better than guessing one of ten classes."""
@@ -120,9 +121,9 @@ RULES: tuple[Rule, ...] = (
 def suggestion(outcome: Outcome) -> Suggestion | None:
     """The first rule that has something to say; None after a run that somebody ended or that compares nothing."""
     run, verdict = outcome.run, outcome.run.fairness
-    if run.state not in ("finished", "failed") or (verdict and verdict.state in ("parted", "failed")):
+    if run.state not in (State.FINISHED, State.FAILED) or (verdict and verdict.state in ("parted", "failed")):
         return None
-    for rule in RULES if run.state == "finished" else (_smaller_rate,):
+    for rule in RULES if run.state == State.FINISHED else (_smaller_rate,):
         if found := rule(outcome, run.settings):
             changes, what, why = found
             return Suggestion(run.settings.model_copy(update=changes), what, why)

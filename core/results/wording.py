@@ -7,10 +7,15 @@ from core.experiment.parity import Certificate
 from core.experiment.settings import Schedule, TrainSettings
 from core.experiment.titles import sentence_case
 from core.results.outcome import LANE_STATE_VERBS, LaneOutcome, Outcome
-from core.storage.database import ENDED_STATES
+from core.storage.database import LaneState, State
 from core.storage.records import Run
 
-STATE_COLOURS = {"finished": "green", "stopped": "gray", "interrupted": "yellow", "failed": "red"}
+STATE_COLOURS = {
+    State.FINISHED: "green",
+    State.STOPPED: "gray",
+    State.INTERRUPTED: "yellow",
+    State.FAILED: "red",
+}
 """A badge's colour; gray for every other state."""
 
 
@@ -28,10 +33,10 @@ def card(outcome: Outcome, lane: LaneOutcome) -> tuple[str, str, str]:
         if lane.throughput is not None and not outcome.busy:
             caption += f" · {metrics.throughput(lane.throughput)}"
         return "Test accuracy", value, caption
-    label = "Test accuracy" if lane.state in ENDED_STATES else "Accuracy"
-    if lane.state == "failed":
+    label = "Test accuracy" if lane.state.ended else "Accuracy"
+    if lane.state == LaneState.FAILED:
         return label, metrics.NOT_KNOWN, f"failed in epoch {len(lane.epochs) + 1}" if lane.built else "failed"
-    doing = "waits" if lane.state == "waiting" else LANE_STATE_VERBS.get(lane.state, lane.state)
+    doing = "waits" if lane.state == LaneState.WAITING else LANE_STATE_VERBS.get(lane.state, lane.state)
     if not lane.epochs:
         return label, metrics.NOT_KNOWN, doing
     last = lane.epochs[-1]

@@ -42,10 +42,15 @@ class LaneState(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes of such a lane."""
+        return self in (LaneState.FINISHED, LaneState.STOPPED, LaneState.FAILED, LaneState.INTERRUPTED)
+
 
 OPEN_STATES = (State.QUEUED, State.RUNNING)
 ENDED_STATES = (State.FINISHED, State.STOPPED, State.FAILED, State.INTERRUPTED)
-"""Also of a lane: nothing more comes."""
+"""Nothing more comes."""
 
 COSTS_ALIKE = (
     "CASE WHEN json_valid(settings) THEN json_array("

@@ -14,7 +14,7 @@ from core.deployment.logs import last_troubles, path_of
 from core.deployment.settings import DeploymentSettings
 from core.experiment.metrics import NO_BREAK
 from core.experiment.titles import sentence_case
-from core.storage.database import StoreError
+from core.storage.database import State, StoreError
 from core.storage.holder import HolderInfo, left_by, who_holds
 from core.storage.measurements import Measurements
 from core.storage.records import DamagedRun
@@ -69,7 +69,7 @@ def read_health(deployment: DeploymentSettings) -> Health:
     store, measurements = Store(deployment.data_dir), Measurements(deployment.data_dir)
     fault = ""
     damaged: list[DamagedRun] = []
-    jobs: list[tuple[str, str]] = []
+    jobs: list[tuple[State, str]] = []
     try:
         fault = store.missing
         store.runs(damaged=damaged)
@@ -84,8 +84,8 @@ def read_health(deployment: DeploymentSettings) -> Health:
         profile=deployment.profile,
         data_dir=str(store.data_dir),
         holder=holder,
-        running=tuple(job for state, job in jobs if state == "running"),
-        waiting=tuple(sorted(job for state, job in jobs if state == "queued")),
+        running=tuple(job for state, job in jobs if state == State.RUNNING),
+        waiting=tuple(sorted(job for state, job in jobs if state == State.QUEUED)),
         processes=tuple(_processes(holder)),
         troubles=tuple(last_troubles(store.data_dir)),
         damaged=tuple(map(str, damaged)),

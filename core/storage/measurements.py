@@ -7,7 +7,7 @@ A measurement is about a subject: `claim-7`, `lesson-mse`. The recorded ones cam
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -19,8 +19,10 @@ from core.storage.records import UnknownRun, checked_id
 from core.storage.runs import RECORDED
 
 EVIDENCE = "evidence.json"
-STORED_NAMES = {"drawn_meanwhile": "beside"}
-"""Of fields that the table and the recorded file call otherwise."""
+COLUMNS = (
+    "id, subject, program, arguments, created_at, started_at, ended_at, state, reason, machine, versions, fraction, "
+    "sentence, beside, result, visitor, lesson"
+)
 KEPT = 20
 """Older ended measurements of the same subject are removed: the newest say more."""
 
@@ -91,7 +93,13 @@ class Measurements(Database):
         """A new queued measurement; returns its id. Old ones of the same subject make room."""
         found = new_id()
         columns = {
-            **{"id": found, "created_at": now(), "state": "queued", "visitor": visitor, "machine": json.dumps(machine)},
+            **{
+                "id": found,
+                "created_at": now(),
+                "state": State.QUEUED,
+                "visitor": visitor,
+                "machine": json.dumps(machine),
+            },
             **{"subject": order.subject, "program": order.program, "arguments": json.dumps(order.arguments)},
             "lesson": order.lesson,
         }
@@ -107,7 +115,7 @@ class Measurements(Database):
 
     def begin(self, measurement: str) -> None:
         """It runs."""
-        self._set(measurement, state="running", started_at=now())
+        self._set(measurement, state=State.RUNNING, started_at=now())
 
     def progress(self, measurement: str, fraction: float, sentence: str) -> None:
         """How far it is, from 0 to 1, and what it does."""
@@ -127,9 +135,9 @@ class Measurements(Database):
         self, measurement: str, result: Mapping[str, Any], versions: Mapping[str, str], drawn_meanwhile: bool
     ) -> None:
         """It is finished, with its result."""
-        fields: dict[str, object] = {"result": json.dumps(result, allow_nan=False), "versions": json.dumps(versions)}
-        fields[STORED_NAMES["drawn_meanwhile"]] = drawn_meanwhile
-        self._set(measurement, state="finished", ended_at=now(), fraction=1.0, sentence="", **fields)
+        fields = {"result": json.dumps(result, allow_nan=False), "versions": json.dumps(versions)}
+        ended = {"state": State.FINISHED, "ended_at": now(), "fraction": 1.0, "sentence": ""}
+        self._set(measurement, **fields, **ended, beside=drawn_meanwhile)
 
     def end(self, measurement: str, state: State, reason: str) -> None:
         """It ended without a result."""
@@ -151,7 +159,7 @@ class Measurements(Database):
 
     def open_ones(self) -> list[Measurement]:
         """Queued and running ones, oldest first."""
-        return self._select("WHERE state IN ('queued', 'running') ORDER BY id")
+        return self._select("WHERE state IN (?, ?) ORDER BY id", *OPEN_STATES)
 
     def newest(self, subject: str) -> Measurement | None:
         """The newest of this folder about a subject, in whatever state."""
@@ -165,8 +173,8 @@ class Measurements(Database):
 
     def results(self) -> dict[str, Measurement]:
         """The newest finished one of this folder by subject."""
-        newest = "WHERE id IN (SELECT MAX(id) FROM measurements WHERE state = 'finished' GROUP BY subject)"
-        return {found.subject: found for found in self._select(newest)}
+        newest = "WHERE id IN (SELECT MAX(id) FROM measurements WHERE state = ? GROUP BY subject)"
+        return {found.subject: found for found in self._select(newest, State.FINISHED)}
 
     def recorded(self) -> dict[str, Measurement]:
         """What came with the project, by subject."""
@@ -181,21 +189,76 @@ class Measurements(Database):
 
     def _select(self, where: str, *values: object) -> list[Measurement]:
         with self.read_transaction() as connection:
-            found = connection.execute(f"SELECT * FROM measurements {where}", values) if connection else ()
-            return [self._measurement(row) for row in found]
-
-    @staticmethod
-    def _measurement(row: sqlite3.Row) -> Measurement:
-        """A line of the table, whose columns are called like the fields but for `STORED_NAMES`."""
-        parsed = {name: json.loads(row[name]) for name in ("arguments", "machine", "versions", "result")}
-        parsed |= {name: bool(row[name]) for name in ("beside", "lesson")}
-        return _from_stored({**dict(row), **parsed})
+            found = connection.execute(f"SELECT {COLUMNS} FROM measurements {where}", values) if connection else ()
+            return [_measurement_of(line) for line in found]
 
 
-def _from_stored(values: dict[str, Any]) -> Measurement:
-    for field, stored in STORED_NAMES.items():
-        values[field] = values.pop(stored)
-    return Measurement(**values)
+def _measurement_of(line: sqlite3.Row) -> Measurement:
+    """A measurement from its line of the table. Raises `ValueError`."""
+    return Measurement(
+        id=line["id"],
+        subject=line["subject"],
+        program=line["program"],
+        arguments=json.loads(line["arguments"]),
+        created_at=line["created_at"],
+        started_at=line["started_at"],
+        ended_at=line["ended_at"],
+        state=State(line["state"]),
+        reason=line["reason"],
+        machine=json.loads(line["machine"]),
+        versions=json.loads(line["versions"]),
+        fraction=line["fraction"],
+        sentence=line["sentence"],
+        drawn_meanwhile=bool(line["beside"]),
+        result=json.loads(line["result"]),
+        visitor=line["visitor"],
+        lesson=bool(line["lesson"]),
+    )
+
+
+def _recorded(values: Mapping[str, Any]) -> Measurement:
+    """A measurement that came with the project, from its JSON."""
+    return Measurement(
+        id=values["id"],
+        subject=values["subject"],
+        program=values["program"],
+        arguments=values["arguments"],
+        created_at=values["created_at"],
+        started_at=values["started_at"],
+        ended_at=values["ended_at"],
+        state=State(values["state"]),
+        reason=values["reason"],
+        machine=values["machine"],
+        versions=values["versions"],
+        fraction=values["fraction"],
+        sentence=values["sentence"],
+        drawn_meanwhile=values["beside"],
+        result=values["result"],
+        source="recorded",
+        lesson=values["lesson"],
+    )
+
+
+def _as_json(one: Measurement) -> dict[str, Any]:
+    """A measurement as it comes with the project; what only this folder knows (source, visitor) stays here."""
+    return {
+        "id": one.id,
+        "subject": one.subject,
+        "program": one.program,
+        "arguments": one.arguments,
+        "created_at": one.created_at,
+        "started_at": one.started_at,
+        "ended_at": one.ended_at,
+        "state": one.state,
+        "reason": one.reason,
+        "machine": one.machine,
+        "versions": one.versions,
+        "fraction": one.fraction,
+        "sentence": one.sentence,
+        "beside": one.drawn_meanwhile,
+        "result": one.result,
+        "lesson": one.lesson,
+    }
 
 
 @cache
@@ -203,16 +266,13 @@ def read_evidence(path: Path) -> dict[str, Measurement]:
     """The recorded measurements by subject, read once a process: they never change while it lives."""
     if not path.exists():
         return {}
-    found = [_from_stored({**one, "source": "recorded"}) for one in json.loads(path.read_text())]
+    found = [_recorded(one) for one in json.loads(path.read_text())]
     return {one.subject: one for one in found}
 
 
 def write_evidence(path: Path, measurements: Sequence[Measurement]) -> None:
     """Keeps finished measurements as the recorded ones; replaces those kept before."""
-    values = [
-        {STORED_NAMES.get(name, name): value for name, value in asdict(one).items() if name != "source"}
-        for one in measurements
-    ]
+    values = [_as_json(one) for one in measurements]
     temporary = path.with_suffix(".part")
     temporary.write_text(json.dumps(values, indent=1) + "\n")
     temporary.replace(path)

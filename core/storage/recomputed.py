@@ -15,6 +15,7 @@ from core.experiment.network import weight_specs
 from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment
 from core.protocol.messages import Epoch, Result, Step
+from core.storage.database import LaneState
 from core.storage.records import Run
 from core.storage.rows import Row
 
@@ -72,7 +73,7 @@ def _recompute(run: Run, rows: Sequence[Row]) -> FairnessVerdict:
     for row in rows:
         if isinstance(row.event, Step | Epoch | Result):
             comparison.take(row.engine, row.event)
-    complete = all(lane.state == "finished" for lane in run.lanes)
+    complete = all(lane.state == LaneState.FINISHED for lane in run.lanes)
     certified = next((row.event.passed for row in rows if isinstance(row.event, Certificate)), None)
     return comparison.verdict((), complete, certified)
 

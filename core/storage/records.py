@@ -13,7 +13,7 @@ from core.experiment.dates import day_and_time
 from core.experiment.fairness import FairnessVerdict
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.titles import searchable_settings
-from core.storage.database import OPEN_STATES, State, StoreError
+from core.storage.database import OPEN_STATES, LaneState, State, StoreError
 from core.storage.rows import Row, RowEvent, RunChanged, read
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
@@ -31,7 +31,7 @@ class Lane:
     """One engine's training in a run: its state, and its test result once there is one."""
 
     engine: str
-    state: str
+    state: LaneState
     reason: str = ""
     test_loss: float | None = None
     test_accuracy: float | None = None
@@ -115,7 +115,7 @@ class RunFilter:
     text: str = ""
     dataset: str = ""
     engine: str = ""
-    state: str = ""
+    state: State | None = None
 
     def matches(self, run: Run) -> bool:
         """Whether a run passes the filter."""
@@ -124,7 +124,7 @@ class RunFilter:
             self.matches_text(json.dumps(run.settings.as_json()), *words)
             and self.dataset in ("", run.settings.dataset)
             and (not self.engine or any(lane.engine == self.engine for lane in run.lanes))
-            and self.state in ("", run.state)
+            and self.state in (None, run.state)
         )
 
     def matches_text(self, settings: str, *words: str) -> bool:
@@ -178,12 +178,21 @@ class Recording:
             created_at=run["created_at"],
             started_at=run["started_at"],
             ended_at=run["ended_at"],
-            state=run["state"],
+            state=State(run["state"]),
             reason=run["reason"],
             settings=TrainSettings.of_store(run["settings"]),
             machine=run["machine"],
             source="recorded",
-            lanes=tuple(Lane(**lane) for lane in content["lanes"]),
+            lanes=tuple(
+                Lane(
+                    engine=lane["engine"],
+                    state=LaneState(lane["state"]),
+                    reason=lane["reason"],
+                    test_loss=lane["test_loss"],
+                    test_accuracy=lane["test_accuracy"],
+                )
+                for lane in content["lanes"]
+            ),
             name=run.get("name", ""),
             note=run.get("note", ""),
             fairness=verdict,

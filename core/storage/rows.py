@@ -11,7 +11,7 @@ from core.experiment.fairness import FairnessVerdict
 from core.experiment.kinds import shown
 from core.experiment.parity import Certificate
 from core.protocol.messages import Built, Epoch, Preparing, Ready, Result, Step
-from core.storage.database import State
+from core.storage.database import LaneState, State
 
 
 class Damage(ValueError):
@@ -39,7 +39,7 @@ class RunChanged(_Own):
 class LaneChanged(_Own):
     """A lane began something else, or ended."""
 
-    state: str
+    state: LaneState
     epoch: int = 0
     """The last that it has trained."""
     reason: str = ""

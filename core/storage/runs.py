@@ -20,6 +20,8 @@ from core.storage.database import (
     COSTS_ALIKE,
     OPEN_STATES,
     Database,
+    LaneState,
+    State,
     StoreError,
     new_id,
     now,
@@ -27,7 +29,6 @@ from core.storage.database import (
 from core.storage.records import (
     DamagedRun,
     DamagedRunError,
-    Lane,
     Recording,
     Run,
     RunFilter,
@@ -72,12 +73,12 @@ class Store(Database):
         run_id = new_id()
         with self.write_transaction() as connection:
             connection.execute(
-                "INSERT INTO runs (id, created_at, state, settings, machine, visitor) VALUES (?, ?, 'queued', ?, ?, ?)",
-                (run_id, now(), json.dumps(settings.as_json()), json.dumps(machine), visitor),
+                "INSERT INTO runs (id, created_at, state, settings, machine, visitor) VALUES (?, ?, ?, ?, ?, ?)",
+                (run_id, now(), State.QUEUED, json.dumps(settings.as_json()), json.dumps(machine), visitor),
             )
             connection.executemany(
-                "INSERT INTO lanes (run, engine, position, state) VALUES (?, ?, ?, 'waiting')",
-                [(run_id, engine, i) for i, engine in enumerate(settings.engines)],
+                "INSERT INTO lanes (run, engine, position, state) VALUES (?, ?, ?, ?)",
+                [(run_id, engine, i, LaneState.WAITING) for i, engine in enumerate(settings.engines)],
             )
         return run_id
 
@@ -99,7 +100,7 @@ class Store(Database):
         """Keeps the listing's columns in step with the row."""
         match entry.event:
             case RunChanged(state, reason, busy):
-                column = "started_at" if state == "running" else "ended_at"
+                column = "started_at" if state == State.RUNNING else "ended_at"
                 connection.execute(
                     f"UPDATE runs SET state = ?, reason = ?, busy = ?, {column} = ? WHERE id = ?",
                     (state, reason, busy, now(), run_id),
@@ -214,7 +215,7 @@ class Store(Database):
 
     def open_runs(self) -> list[Run]:
         """Runs that an owner left queued or running, oldest first."""
-        return self._select("WHERE state IN ('queued', 'running') ORDER BY id")
+        return self._select(f"WHERE state IN ({_marks(OPEN_STATES)}) ORDER BY id", *OPEN_STATES)
 
     # --- reading ---------------------------------------------------------------------------------------
 
@@ -278,18 +279,18 @@ class Store(Database):
             if connection is None:
                 return []
             found = connection.execute(f"SELECT {COLUMNS} FROM runs {where}", values).fetchall()
-            lanes: dict[str, list[Lane]] = {run["id"]: [] for run in found}
+            lanes: dict[str, list[sqlite3.Row]] = {run["id"]: [] for run in found}
             for some in (found[i : i + 500] for i in range(0, len(found), 500)):
                 query = (
                     "SELECT run, engine, state, reason, test_loss, test_accuracy FROM lanes "
                     f"WHERE run IN ({_marks(some)}) ORDER BY run, position"
                 )
-                for run_id, *lane in connection.execute(query, [run["id"] for run in some]):
-                    lanes[run_id].append(Lane(*lane))
+                for lane in connection.execute(query, [run["id"] for run in some]):
+                    lanes[lane["run"]].append(lane)
         sound = []
         for line in found:
             try:
-                sound.append(run_of(line, tuple(lanes[line["id"]])))
+                sound.append(run_of(line, lanes[line["id"]]))
             except Damage as damage:
                 if damaged is not None:
                     damaged.append(DamagedRun(str(line["id"]), str(damage)))
@@ -337,7 +338,8 @@ class Store(Database):
         That is: same data, batch and engines.
         """
         given = f"(SELECT {COSTS_ALIKE} FROM (SELECT ? AS settings))"
-        where = f"WHERE state = 'finished' AND source = 'here' AND NOT busy AND {COSTS_ALIKE} = {given}"
+        # No parameter: the index is of those alone whose state is this very text.
+        where = f"WHERE state = '{State.FINISHED}' AND source = 'here' AND NOT busy AND {COSTS_ALIKE} = {given}"
         found = self._select(f"{where} ORDER BY id DESC LIMIT 1", json.dumps(settings.as_json()))
         return found[0] if found else None
 

@@ -21,7 +21,7 @@ from core.experiment.kinds import shown
 from core.experiment.parity import Certificate
 from core.experiment.settings import InvalidSettings, TrainSettings
 from core.protocol.messages import Built, Epoch, Ready, Result, Step
-from core.storage.database import ENDED_STATES, OPEN_STATES, StoreError
+from core.storage.database import LaneState, State, StoreError
 from core.storage.recomputed import certificate_damage, verdict_damage
 from core.storage.records import DamagedRun, DamagedRunError, Lane, Run
 from core.storage.rows import (
@@ -64,8 +64,8 @@ def parse_time(name: str, text: object) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def run_of(line: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
-    """A run from its line of the table of runs, checked. Raises `Damage`."""
+def run_of(line: sqlite3.Row, lanes: Sequence[sqlite3.Row]) -> Run:
+    """A run from its line of the table of runs and those of its lanes, checked. Raises `Damage`."""
     try:
         settings, machine = json.loads(line["settings"]), json.loads(line["machine"])
         fairness = from_fields(json.loads(line["fairness"]))
@@ -76,12 +76,12 @@ def run_of(line: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
         created_at=line["created_at"],
         started_at=line["started_at"],
         ended_at=line["ended_at"],
-        state=line["state"],
+        state=_state_of(line),
         reason=line["reason"],
         settings=settings_of(settings),
         machine=machine,
         source=line["source"],
-        lanes=lanes,
+        lanes=tuple(map(_lane_of, lanes)),
         name=line["name"],
         note=line["note"],
         pinned=bool(line["pinned"]),
@@ -93,13 +93,32 @@ def run_of(line: sqlite3.Row, lanes: tuple[Lane, ...]) -> Run:
     return found
 
 
+def _state_of(line: sqlite3.Row) -> State:
+    try:
+        return State(line["state"])
+    except ValueError:
+        raise Damage(f"its state is {shown(line['state'])}, which is none") from None
+
+
+def _lane_of(line: sqlite3.Row) -> Lane:
+    try:
+        state = LaneState(line["state"])
+    except ValueError:
+        raise Damage(f"the lane {shown(line['engine'])} is {shown(line['state'])}, which is no state") from None
+    return Lane(
+        engine=line["engine"],
+        state=state,
+        reason=line["reason"],
+        test_loss=line["test_loss"],
+        test_accuracy=line["test_accuracy"],
+    )
+
+
 def check_listed(run: Run) -> None:
     """What every list reads of a run. Raises `Damage`."""
     for name in ("created_at", "started_at", "ended_at"):
         if name == "created_at" or getattr(run, name) is not None:
             parse_time(name, getattr(run, name))
-    if run.state not in OPEN_STATES + ENDED_STATES:
-        raise Damage(f"its state is {shown(run.state)}, which is none")
     if run.source not in ("here", "recorded", "imported"):
         raise Damage(f"its source is {shown(run.source)}, which is none")
     if not all(isinstance(text, str) for text in (run.reason, run.name, run.note, run.visitor)):
@@ -138,7 +157,7 @@ def check_times(run: Run) -> None:
     last, latest = times[-1]
     if latest > datetime.now(UTC) + CLOCKS_DIFFER:
         raise Damage(f"{last} is {shown(told[len(times) - 1][1])}, which is still to come")
-    if run.ended_at is None or (run.state == "finished" and run.started_at is None):
+    if run.ended_at is None or (run.state == State.FINISHED and run.started_at is None):
         raise Damage(f"it is {run.state}, but not said to have {'ended' if run.ended_at is None else 'started'}")
 
 
@@ -271,7 +290,8 @@ class _Seen:
     epochs: dict[str, int] = field(default_factory=dict)
     steps: dict[str, float] = field(default_factory=dict)
     """The last step of the epoch under way."""
-    states: dict[str, str] = field(default_factory=dict)
+    states: dict[str, State | LaneState] = field(default_factory=dict)
+    """What the last row of each lane, and of the run itself under an empty name, says that it is."""
     results: dict[str, Result] = field(default_factory=dict)
     seq: int = 0
 
@@ -306,7 +326,7 @@ class _Seen:
             raise Damage(f"the run is {self.run.state}, and its last row says {shown(state)}")
         for lane in self.run.lanes:
             self._check_lane(lane)
-            if self.run.state == "finished" and lane.state != "finished":
+            if self.run.state == State.FINISHED and lane.state != LaneState.FINISHED:
                 raise Damage(f"the run is finished, and its lane {shown(lane.engine)} is {shown(lane.state)}")
 
     def _check_lane(self, lane: Lane) -> None:
@@ -314,7 +334,7 @@ class _Seen:
         if (state := self.states.get(lane.engine, lane.state)) != lane.state:
             raise Damage(f"{name} is {shown(lane.state)}, and its last row says {shown(state)}")
         result = self.results.get(lane.engine)
-        if lane.state == "finished" and (result is None or not self.epochs.get(lane.engine)):
+        if lane.state == LaneState.FINISHED and (result is None or not self.epochs.get(lane.engine)):
             raise Damage(f"{name} is finished, and has no {'result' if result is None else 'epoch'}")
         for figure in ("test_loss", "test_accuracy"):
             said = getattr(result, figure) if result else None

@@ -7,6 +7,7 @@ import pytest
 
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
+from core.storage.database import State
 from core.storage.rows import Entry, RunChanged
 from core.storage.runs import Store
 from tests.events import epoch, result
@@ -21,7 +22,7 @@ def made(folder: Path, state: str = "finished") -> str:
     store = Store(folder)
     store.open_for_writing()
     run_id = store.create(TrainSettings(), dict(this_machine()))
-    store.append(run_id, [Entry("", RunChanged("running")), Entry("", RunChanged(state))])
+    store.append(run_id, [Entry("", RunChanged(State.RUNNING)), Entry("", RunChanged(State(state)))])
     store.artifacts(run_id).mkdir(parents=True)
     (store.artifacts(run_id) / "keras.log").write_text("x")
     return run_id

@@ -11,6 +11,7 @@ from core.compare.evidence import Shown, Table
 from core.compare.evidence.speed import RULE
 from core.experiment import metrics
 from core.launcher.launcher import Launcher
+from core.storage.database import State
 from core.storage.measurements import Measurement, Measurements
 from core.web.elements import measuring
 from core.web.elements.lanes import mark, plot
@@ -48,7 +49,7 @@ def row(judged: Judged, newest: Measurement | None, launcher: Launcher | None, g
         if newest is not None and newest.live:
             _going_on(judged, newest, launcher, going, only)
         elif failure := measuring.ended_words(newest):
-            st.markdown(f":red[{literal(failure)}]" if newest and newest.state == "failed" else literal(failure))
+            st.markdown(f":red[{literal(failure)}]" if newest and newest.state == State.FAILED else literal(failure))
         folded = st.expander(
             "Evidence and sources", expanded=only, type="compact", key=f"open_{claim.number}", on_change="rerun"
         )

@@ -8,6 +8,7 @@ from core.experiment import metrics
 from core.experiment.dates import day
 from core.experiment.machine import machine_words
 from core.launcher.launcher import Launcher
+from core.storage.database import State
 from core.storage.measurements import Measurement
 from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
@@ -38,7 +39,7 @@ def progress(
     launcher: Launcher, measurement: Measurement, before_s: float | None, key: str, names: bool = True
 ) -> None:
     """Bar, sentence and Stop of one measurement; while it waits, what goes on before it, unless not `names`."""
-    waits = measurement.state == "queued"
+    waits = measurement.state == State.QUEUED
     if waits:
         sentence = queue_view.waiting(launcher, measurement.id)
     else:
@@ -55,7 +56,7 @@ def progress(
 
 def ended_words(measurement: Measurement | None) -> str:
     """Why the newest one has no result, as a sentence; empty where it has one or goes on."""
-    if measurement is None or measurement.live or measurement.state == "finished":
+    if measurement is None or measurement.live or measurement.state == State.FINISHED:
         return ""
     return measurement.reason
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.launcher.launcher import Launcher
 from core.learn.lessons import SIDES, Lesson, order, script
+from core.storage.database import State
 from core.storage.measurements import Measurement, Measurements
 from core.web.elements import measuring
 from core.web.elements.lanes import marked, printout
@@ -79,7 +80,7 @@ def ended(lesson: Lesson, measurements: Measurements) -> None:
     name = lesson.subject
     newest = measurements.newest(name)
     if failure := measuring.ended_words(newest):
-        st.markdown(f":red[{literal(failure)}]" if newest and newest.state == "failed" else literal(failure))
+        st.markdown(f":red[{literal(failure)}]" if newest and newest.state == State.FAILED else literal(failure))
     shown = measurements.results().get(name) or measurements.recorded().get(name)
     if shown is None or shown.result is None:
         return

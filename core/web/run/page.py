@@ -5,6 +5,7 @@ import streamlit as st
 from core.launcher.launcher import Launcher
 from core.results.estimate import estimate
 from core.results.outcome import Outcome, gather
+from core.storage.database import State
 from core.storage.records import Run
 from core.storage.runs import Store
 from core.web.elements import queue as queue_view
@@ -47,7 +48,7 @@ def while_it_runs(run_id: str, store: Store, launcher: Launcher | None, expected
 def ended(run: Run, store: Store, launcher: Launcher | None) -> None:
     """A run with its end: cards, one paragraph, charts, figures, code."""
     outcome = gather(run, store.rows(run.id, steps=False))
-    if run.state == "failed":
+    if run.state == State.FAILED:
         st.error(literal(run.reason), icon=":material/error:")
     elif run.reason:
         st.markdown(literal(run.reason))

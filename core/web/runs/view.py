@@ -15,7 +15,7 @@ from core.launcher.launcher import Launcher
 from core.results import wording
 from core.results.outcome import Outcome, gather
 from core.results.overlay import MOST, legend, overlay, results
-from core.storage.database import ENDED_STATES, StoreError
+from core.storage.database import State, StoreError
 from core.storage.records import Run, RunFilter
 from core.storage.runs import Store
 from core.web.elements.lanes import mark, plot
@@ -47,10 +47,10 @@ def search(launcher: Launcher | None) -> RunFilter:
         with st.popover("Filter", icon=":material/filter_list:"):
             dataset = _filter("Data set", {name: found.title for name, found in DATASETS.items()}, "dataset")
             engine = _filter("Engine", {name: engine_title(name) for name in ENGINE_NAMES}, "engine")
-            state = _filter("State", {name: name for name in ("queued", "running", *ENDED_STATES)}, "state")
+            state = _filter("State", {found.value: found.value for found in State}, "state")
         if launcher is not None:
             import_run(launcher)
-    return RunFilter(text.strip(), dataset, engine, state)
+    return RunFilter(text.strip(), dataset, engine, State(state) if state else None)
 
 
 def _filter(label: str, titles: dict[str, str], name: str) -> str:

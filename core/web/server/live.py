@@ -18,7 +18,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.results.twin import CurveDifference, is_twin
-from core.storage.database import StoreError
+from core.storage.database import State, StoreError
 from core.storage.runs import ALL_ROWS, Store
 
 FRESH_S = 0.1
@@ -38,7 +38,8 @@ ROWS_EACH_S = 120
 class Tail:
     """A run's rows as JSON, from its first to the newest that was read."""
 
-    state: str = ""
+    state: State | None = None
+    """None before it was read."""
     seqs: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     difference: CurveDifference = field(default_factory=CurveDifference)
@@ -62,7 +63,9 @@ class Tail:
         self.read_at = began
 
 
-def _rows_after(store: Store, run_id: str, last: int, difference: CurveDifference) -> tuple[str, list[int], list[str]]:
+def _rows_after(
+    store: Store, run_id: str, last: int, difference: CurveDifference
+) -> tuple[State, list[int], list[str]]:
     """The run's state, and the rows after `last`: their numbers, and each as JSON; a twin's are compared."""
     # The state first: what is written in between is then fetched by the next call, never missed.
     run = store.run(run_id)

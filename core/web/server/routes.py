@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from streamlit import config
 
 from core.launcher.launcher import LauncherUnavailable
-from core.storage.database import StoreError
+from core.storage.database import State, StoreError
 from core.storage.records import UnknownRun, checked_id
 from core.web.server.installation import installation
 
@@ -50,7 +50,7 @@ async def run_rows(request: Request) -> Response:
     except (StoreError, LauncherUnavailable) as error:
         return JSONResponse({"error": str(error)}, status_code=503)
     texts, following, more = tail.after(after, MOST_ROWS)
-    state = "running" if more else tail.state
+    state = State.RUNNING if more else tail.state
     rows = f'"rows":[{",".join(texts)}],"next":{following},"twin":{json.dumps(tail.difference.words)}'
     body = f'{{"run":"{run_id}","state":"{state}",{rows},"again_ms":{served.audience.again_ms(run_id)}}}'
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -6,6 +6,7 @@ from core.experiment.settings import TrainSettings
 from core.launcher.ending import cut_off, how_ended, kept_epochs, reason_of
 from core.launcher.lanes import Failed, Finished, Interrupted, LaneEnd, RunLane, Stopped
 from core.protocol.messages import Epoch
+from core.storage.database import LaneState, State
 from core.storage.records import Lane, Run
 from core.storage.rows import LaneChanged, Row, RowEvent, RunChanged
 from tests.events import epoch
@@ -98,14 +99,14 @@ def cut(*lanes: Lane, epochs: tuple[str, ...]) -> list[tuple[str, RowEvent]]:
 
 def test_a_run_left_open_counts_every_lane() -> None:
     reason = "The command line was closed while this ran. Epoch 1 of Keras is kept."
-    assert cut(Lane("keras", "waiting"), Lane("torch", "training"), epochs=("keras",)) == [
-        ("keras", LaneChanged("interrupted")),
-        ("torch", LaneChanged("interrupted")),
-        ("", RunChanged("interrupted", reason)),
+    assert cut(Lane("keras", LaneState.WAITING), Lane("torch", LaneState.TRAINING), epochs=("keras",)) == [
+        ("keras", LaneChanged(LaneState.INTERRUPTED)),
+        ("torch", LaneChanged(LaneState.INTERRUPTED)),
+        ("", RunChanged(State.INTERRUPTED, reason)),
     ]
 
 
 def test_a_run_left_open_between_its_lanes_end_and_its_own_keeps_all() -> None:
     reason = "The command line was closed while this ran. Epochs 1 and 2 are kept."
-    lane = Lane("keras", "finished")
-    assert cut(lane, epochs=("keras", "keras")) == [("", RunChanged("interrupted", reason))]
+    lane = Lane("keras", LaneState.FINISHED)
+    assert cut(lane, epochs=("keras", "keras")) == [("", RunChanged(State.INTERRUPTED, reason))]

@@ -12,6 +12,7 @@ from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import TrainSettings
 from core.launcher.ending import cut_off
 from core.launcher.outside import read_run, with_current_states
+from core.storage.database import State
 from core.storage.health import read_health as health
 from core.storage.holder import FILE, LOCK, Holder, left_by
 from core.storage.records import Run
@@ -20,7 +21,7 @@ from core.storage.runs import Store
 from tests.events import epoch
 
 EPOCH = Entry("keras", epoch())
-BEGUN = Entry("", RunChanged("running"))
+BEGUN = Entry("", RunChanged(State.RUNNING))
 
 
 @pytest.fixture

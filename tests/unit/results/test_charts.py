@@ -11,6 +11,7 @@ from core.data.datasets import DATASETS
 from core.experiment.metrics import NO_BREAK
 from core.results import charts
 from core.results.outcome import LaneOutcome
+from core.storage.database import LaneState
 from tests import events
 
 DIGITS = DATASETS["mnist5k"].class_names
@@ -26,7 +27,7 @@ def matrix(**wrong: int) -> list[list[int]]:
 
 
 def lane(engine: str, epochs: int = 2, **result: Any) -> LaneOutcome:
-    made = LaneOutcome(engine, "finished", ready=events.ready(), built=events.built())
+    made = LaneOutcome(engine, LaneState.FINISHED, ready=events.ready(), built=events.built())
     made.result = events.result(**result) if result else None
     for number in range(1, epochs + 1):
         figures = {"val_accuracy": 0.9 + number / 100, "val_loss": 0.5 / number, "train_s": 1.5, "val_s": 0.25}

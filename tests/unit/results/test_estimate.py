@@ -9,6 +9,7 @@ import pytest
 from core.experiment.metrics import NO_BREAK
 from core.experiment.settings import TrainSettings
 from core.results.estimate import estimate
+from core.storage.database import State
 from core.storage.rows import Entry, RunChanged
 from core.storage.runs import Store
 from tests.events import epoch
@@ -44,8 +45,8 @@ def finished(store: Store) -> Finished:
         asked = wanted(**{"epochs": done, **settings})
         run_id = store.create(asked, {})
         lanes = [epochs("keras", 2.0, done), epochs("torch", 1.0, done)]
-        store.append(run_id, [Entry("", RunChanged("running")), *lanes[0], *lanes[1]])
-        store.append(run_id, [Entry("", RunChanged("finished"))])
+        store.append(run_id, [Entry("", RunChanged(State.RUNNING)), *lanes[0], *lanes[1]])
+        store.append(run_id, [Entry("", RunChanged(State.FINISHED))])
         took = [FIRST_S + done * (train_s + 0.5) for train_s in (2.0, 1.0)]
         elapsed = START_S + (sum(took) if asked.schedule == "turns" else max(took))
         with sqlite3.connect(store.path) as connection:

@@ -2,13 +2,18 @@
 
 import csv
 import io
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from core.experiment.settings import Order
 from core.results.export import as_csv, as_json, harmless
 from core.results.importing import read_json
+from core.storage.database import LaneState, State
+from core.storage.measurements import EVIDENCE, Measurements, write_evidence
 from core.storage.records import Run
 from core.storage.rows import Row
 from core.storage.runs import RECORDED, Store
@@ -38,6 +43,35 @@ def test_json_comes_back_whole(recorded: tuple[Run, list[Row]], tmp_path: Path) 
     store.open_for_writing()
     again = store.import_run(back, taken)
     assert store.run(again).lanes == run.lanes
+
+
+def test_the_states_of_a_run_and_its_lanes_are_no_texts_wherever_it_is_read(
+    recorded: tuple[Run, list[Row]], tmp_path: Path
+) -> None:
+    run, rows = recorded
+    imported, taken, _ = read_json(as_json(run, rows).encode())
+    store = Store(tmp_path)
+    store.open_for_writing()
+    for one in (run, imported, store.run(store.import_run(imported, taken))):
+        assert type(one.state) is State
+        assert {type(lane.state) for lane in one.lanes} == {LaneState}
+
+
+def test_a_column_more_in_the_store_changes_no_export(recorded: tuple[Run, list[Row]], tmp_path: Path) -> None:
+    store, measurements = Store(tmp_path), Measurements(tmp_path, tmp_path)
+    store.open_for_writing()
+    run_id = store.import_run(*recorded)
+    measured = measurements.create(Order("claim-7", "fake", {}, 60.0), {})
+
+    def exports() -> tuple[str, str]:
+        write_evidence(tmp_path / EVIDENCE, [measurements.get(measured)])
+        return as_json(store.run(run_id), store.rows(run_id, limit=LONG)), (tmp_path / EVIDENCE).read_text()
+
+    before = exports()
+    with closing(sqlite3.connect(store.path)) as connection:
+        for table in ("runs", "lanes", "rows", "measurements"):
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'")
+    assert exports() == before
 
 
 def test_csv_holds_every_row(recorded: tuple[Run, list[Row]]) -> None:

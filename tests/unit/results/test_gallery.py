@@ -8,6 +8,7 @@ import pytest
 from core.experiment.settings import TrainSettings
 from core.results.gallery import Gallery, GalleryError, Predictions, open_gallery
 from core.results.outcome import LaneOutcome, Outcome
+from core.storage.database import LaneState
 from core.storage.records import Lane, Run
 from core.storage.runs import Store
 from tests import events
@@ -67,11 +68,11 @@ def run(tmp_path: Path, source: str = "here", finished: bool = True) -> tuple[St
     store = Store(tmp_path)
     found = Run(
         "20261104-081500-1a2b3c4d", "2026-11-04T08:15:00+00:00", None, None, "finished", "",
-        TrainSettings(), {}, source, (Lane("keras", "finished"),),
+        TrainSettings(), {}, source, (Lane("keras", LaneState.FINISHED),),
     )  # fmt: skip
     store.artifacts(found.id).mkdir(parents=True)
     result = events.result(predictions_file="keras.npz") if finished else None
-    return store, Outcome(found, [LaneOutcome("keras", "finished", result=result)])
+    return store, Outcome(found, [LaneOutcome("keras", LaneState.FINISHED, result=result)])
 
 
 def test_a_run_without_predictions_says_that_it_did_not_finish(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from core.experiment.settings import TrainSettings
 from core.results.models import can_predict, has_weights, models_of
 from core.results.outcome import LaneOutcome, Outcome
+from core.storage.database import LaneState
 from core.storage.records import Lane, Run
 from core.storage.runs import Store
 from core.web.draw.view import left_out
@@ -26,9 +27,11 @@ def finished(*engines: str) -> Outcome:
         reason="",
         settings=settings,
         machine={},
-        lanes=tuple(Lane(engine, "finished") for engine in engines),
+        lanes=tuple(Lane(engine, LaneState.FINISHED) for engine in engines),
     )
-    return Outcome(run, [LaneOutcome(engine, "finished", result=result(weights_file="w")) for engine in engines])
+    return Outcome(
+        run, [LaneOutcome(engine, LaneState.FINISHED, result=result(weights_file="w")) for engine in engines]
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,6 +73,6 @@ def test_an_engine_that_is_not_installed_reads_nothing_and_is_named(
     assert [model.engine for model in models_of(outcome, store)] == ["torch"]
     assert left_out(outcome, ["torch"]) == "Keras on JAX is not installed here and reads nothing."
     (folder / "w").rename(folder / "keras-on-jax.safetensors")
-    alone = replace(outcome.run, lanes=(Lane("keras-on-jax", "finished", test_accuracy=0.9),))
+    alone = replace(outcome.run, lanes=(Lane("keras-on-jax", LaneState.FINISHED, test_accuracy=0.9),))
     assert has_weights(alone, store)
     assert not can_predict(alone, store)

@@ -14,7 +14,7 @@ from core.experiment.settings import TrainSettings
 from core.protocol.messages import Phase, Preparing
 from core.results.outcome import LaneOutcome, Outcome, conclusion, gather, progress, time_left_s
 from core.results.result_table import result_table
-from core.storage.database import ENDED_STATES
+from core.storage.database import ENDED_STATES, LaneState, State
 from core.storage.records import Lane, Run
 from core.storage.rows import LaneChanged, Provenance, Row, RunChanged
 from tests.events import built, certificate, epoch, ready, result
@@ -30,16 +30,16 @@ def run(state: str = "running", lanes: Sequence[tuple[str, str]] = (), **setting
         created_at="2026-11-04T08:15:00.000+00:00",
         started_at=None,
         ended_at=None,
-        state=state,  # type: ignore[arg-type]
+        state=State(state),
         reason="",
         settings=asked,
         machine={},
-        lanes=tuple(Lane(engine, state) for engine, state in named),
+        lanes=tuple(Lane(engine, LaneState(state)) for engine, state in named),
     )
 
 
 def lane(engine: str, state: str = "waiting", epochs: int = 0, **figures: float) -> LaneOutcome:
-    return LaneOutcome(engine, state, epochs=[epoch(n, **figures) for n in range(1, epochs + 1)])
+    return LaneOutcome(engine, LaneState(state), epochs=[epoch(n, **figures) for n in range(1, epochs + 1)])
 
 
 def running(*lanes: LaneOutcome, state: str = "running", **settings: object) -> Outcome:
@@ -88,9 +88,9 @@ def test_gather_sorts_every_kind_of_row_to_its_place() -> None:
         Row(8, "torch", epoch(1, train_s=3.0)),
         Row(9, "keras", epoch(2)),
         Row(10, "keras", result(test_s=0.25)),
-        Row(11, "keras", LaneChanged("finished")),
+        Row(11, "keras", LaneChanged(LaneState.FINISHED)),
         Row(12, "unheard-of", epoch(1)),
-        Row(13, "", RunChanged("finished")),
+        Row(13, "", RunChanged(State.FINISHED)),
     ]
     outcome = gather(run(lanes=[("keras", "finished"), ("torch", "training")]), rows)
     keras, torch = outcome.lanes
@@ -229,9 +229,9 @@ def test_lanes_in_turns_add_up_and_lanes_together_do_not() -> None:
 
 
 def test_the_first_epoch_says_less_than_the_others() -> None:
-    traced = LaneOutcome("keras", "training", epochs=[epoch(1, train_s=9.5), epoch(2, train_s=1.5)])
+    traced = LaneOutcome("keras", LaneState.TRAINING, epochs=[epoch(1, train_s=9.5), epoch(2, train_s=1.5)])
     assert time_left_s(running(traced, epochs=4)) == pytest.approx(2 * 2.0)
-    first = LaneOutcome("keras", "training", epochs=[epoch(1, train_s=9.5)])
+    first = LaneOutcome("keras", LaneState.TRAINING, epochs=[epoch(1, train_s=9.5)])
     assert time_left_s(running(first, epochs=4)) == pytest.approx(3 * 10.0)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from core.experiment.settings import TrainSettings
 from core.results.outcome import LaneOutcome, Outcome
 from core.results.overlay import BOTTOM, GLYPHS, NAME, TOP, legend, overlay, spread
+from core.storage.database import LaneState
 from core.storage.records import Run
 from tests.events import epoch
 
@@ -21,7 +22,7 @@ def outcome(epochs: int = 2, engines: str = "keras,torch", accuracy: float = 0.9
     chosen = TrainSettings.parse({"engines": engines, **settings})
     when = "2026-01-01T00:00:00+00:00"
     run = Run("20260101-000000-00000000", when, None, None, "finished", "", chosen, {})
-    lanes = [LaneOutcome(engine, "finished") for engine in chosen.engines]
+    lanes = [LaneOutcome(engine, LaneState.FINISHED) for engine in chosen.engines]
     for lane in lanes:
         lane.epochs += [epoch(n, val_accuracy=accuracy + n / 1000) for n in range(1, epochs + 1)]
     return Outcome(run, lanes)

@@ -9,6 +9,7 @@ from core.experiment.fairness import TWIN_BOUNDS, FairnessVerdict
 from core.experiment.settings import TrainSettings
 from core.results.outcome import Outcome, gather
 from core.results.suggestion import suggestion
+from core.storage.database import LaneState
 from core.storage.rows import LaneChanged, Row
 from tests.unit.results.test_outcome import finished as ended
 from tests.unit.results.test_outcome import run
@@ -34,7 +35,7 @@ def held(state: str = "held", complete: bool = True, **settings: Any) -> Outcome
 
 
 def failed(rate: float, reason: str, **ending: bool) -> Outcome:
-    rows = [Row(1, "torch", LaneChanged("failed", 1, reason, **ending))]
+    rows = [Row(1, "torch", LaneChanged(LaneState.FAILED, 1, reason, **ending))]
     return gather(run("failed", lanes=[("keras", "finished"), ("torch", "failed")], learning_rate=rate), rows)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
-from core.storage.database import StoreError
+from core.storage.database import State, StoreError
 from core.storage.records import DamagedRun, DamagedRunError, RunFilter
 from core.storage.rows import Entry, Row, RunChanged
 from core.storage.runs import Store
@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Store:
 
 def made(store: Store, state: str = "finished") -> str:
     run_id = store.create(TrainSettings(), dict(this_machine()))
-    store.append(run_id, [Entry("", RunChanged("running")), Entry("", RunChanged(state))])
+    store.append(run_id, [Entry("", RunChanged(State.RUNNING)), Entry("", RunChanged(State(state)))])
     return run_id
 
 
@@ -96,9 +96,17 @@ def test_a_result_that_is_no_number(store: Store, value: object) -> None:
         store.run(run_id)
 
 
+@pytest.mark.parametrize("state", ["bananas", "queued", 7])
+def test_a_lane_in_a_state_that_is_none(store: Store, state: object) -> None:
+    run_id = made(store)
+    write(store, "UPDATE lanes SET state = ? WHERE run = ? AND engine = 'torch'", state, run_id)
+    with pytest.raises(DamagedRunError, match=f"the lane torch is {state}, which is no state"):
+        store.run(run_id)
+
+
 def test_only_what_the_store_holds_is_called_damage(store: Store) -> None:
     sound, other = store.run(made(store, "stopped")), store.run(made(store, "stopped"))
-    spoilt = [Row(1, "", RunChanged("stopped")), Row(2, "keras", epoch(99))]
+    spoilt = [Row(1, "", RunChanged(State.STOPPED)), Row(2, "keras", epoch(99))]
     with pytest.raises(ZeroDivisionError), naming_damaged(lambda run: store.rows(run.id), sound, other):
         _ = 1 / 0
     with (

@@ -6,6 +6,7 @@ import pytest
 
 from core.experiment.fairness import FairnessVerdict
 from core.protocol.messages import Preparing
+from core.storage.database import LaneState, State
 from core.storage.rows import (
     KINDS,
     Damage,
@@ -22,13 +23,9 @@ from core.storage.rows import (
 from tests.events import built, certificate, epoch, ready, result, step
 
 EVENTS: list[RowEvent] = [
-    *(ready(), built(), step(points=[[1, 2.5]]), epoch(), result(), LaneChanged("failed", 3, "why", diverged=True)),
-    *(
-        RunChanged("finished", busy=True),
-        Provenance(source="here", note="n"),
-        certificate(),
-        FairnessVerdict("held", steps=3),
-    ),
+    *(ready(), built(), step(points=[[1, 2.5]]), epoch(), result()),
+    *(LaneChanged(LaneState.FAILED, 3, "why", diverged=True), RunChanged(State.FINISHED, busy=True)),
+    *(Provenance(source="here", note="n"), certificate(), FairnessVerdict("held", steps=3)),
     *(DrawnMeanwhile(), Preparing("download", 1, 2)),
 ]
 
@@ -38,6 +35,13 @@ def test_every_kind_is_read_as_it_was_written() -> None:
         kind = Entry("keras", event).kind
         assert read(7, "keras", kind, to_text(event)) == Row(7, "keras", event)
     assert {Entry("", event).kind for event in EVENTS} == set(KINDS)
+
+
+@pytest.mark.parametrize(("engine", "kind"), [("keras", "lane"), ("", "run")])
+def test_a_state_that_is_none_is_damage(engine: str, kind: str) -> None:
+    assert type(read(1, engine, kind, '{"state": "finished"}').event.state) in (State, LaneState)
+    with pytest.raises(Damage, match=rf"^row 1 \({kind}\): state is bananas: "):
+        read(1, engine, kind, '{"state": "bananas"}')
 
 
 def test_what_an_older_run_lacks_has_its_default_and_its_export_stays_as_it_was_written() -> None:
@@ -50,7 +54,7 @@ def test_what_an_older_run_lacks_has_its_default_and_its_export_stays_as_it_was_
 def test_what_a_newer_version_wrote_is_passed_on_and_not_read() -> None:
     written = {"state": "running", "colour": "blue"}
     row = read(1, "", "run", json.dumps(written))
-    assert row.event == RunChanged("running")
+    assert row.event == RunChanged(State.RUNNING)
     assert row.as_json()["colour"] == "blue"
     with pytest.raises(Damage, match="colour is no field that can be"):
         read(1, "", "run", json.dumps(written), extra=None)

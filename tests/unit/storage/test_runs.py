@@ -13,7 +13,7 @@ import pytest
 
 from core.experiment.settings import TrainSettings
 from core.storage import database
-from core.storage.database import FILE, MIGRATIONS, StoreError, new_id
+from core.storage.database import FILE, MIGRATIONS, LaneState, State, StoreError, new_id
 from core.storage.records import Run, UnknownRun, checked_id
 from core.storage.rows import Entry, LaneChanged, Row, RunChanged
 from core.storage.runs import Store
@@ -35,8 +35,8 @@ def created(store: Store, **changed: Any) -> str:
 
 
 def finish(store: Store, run_id: str, state: str = "finished", reason: str = "") -> None:
-    store.append(run_id, [Entry("", RunChanged("running"))])
-    store.append(run_id, [Entry("", RunChanged(state, reason))])
+    store.append(run_id, [Entry("", RunChanged(State.RUNNING))])
+    store.append(run_id, [Entry("", RunChanged(State(state), reason))])
 
 
 def record(folder: Path, run_id: str = RECORDED_ID) -> None:
@@ -45,7 +45,7 @@ def record(folder: Path, run_id: str = RECORDED_ID) -> None:
     content = {
         "run": {name: value for name, value in asdict(run).items() if name not in ("source", "lanes")},
         "lanes": [{"engine": "keras", "state": "finished", "reason": "", "test_loss": 0.1, "test_accuracy": 0.98}],
-        "rows": [Row(1, "keras", epoch()).as_json(), Row(2, "", RunChanged("finished")).as_json()],
+        "rows": [Row(1, "keras", epoch()).as_json(), Row(2, "", RunChanged(State.FINISHED)).as_json()],
     }
     (folder / run_id).mkdir(parents=True)
     (folder / run_id / "run.json").write_text(json.dumps(content))
@@ -76,16 +76,16 @@ def test_a_run_goes_from_queued_to_its_end(store: Store) -> None:
     assert (run.state, run.live, run.started_at, run.elapsed_s, run.source) == ("queued", True, None, None, "here")
     assert run.settings == TrainSettings(epochs=2)
     assert [(lane.engine, lane.state) for lane in run.lanes] == [("keras", "waiting"), ("torch", "waiting")]
-    store.append(run_id, [Entry("", RunChanged("running")), Entry("torch", LaneChanged("training"))])
+    store.append(run_id, [Entry("", RunChanged(State.RUNNING)), Entry("torch", LaneChanged(LaneState.TRAINING))])
     assert store.run(run_id).lane("torch").state == "training"
     assert [run.id for run in store.open_runs()] == [run_id]
     store.append(
         run_id,
         [
             Entry("torch", result(test_loss=0.25, test_accuracy=0.9)),
-            Entry("torch", LaneChanged("finished")),
-            Entry("keras", LaneChanged("failed", reason="it broke.")),
-            Entry("", RunChanged("failed", "Keras failed.")),
+            Entry("torch", LaneChanged(LaneState.FINISHED)),
+            Entry("keras", LaneChanged(LaneState.FAILED, reason="it broke.")),
+            Entry("", RunChanged(State.FAILED, "Keras failed.")),
         ],
     )
     run = store.run(run_id)
@@ -293,7 +293,7 @@ def test_a_file_that_vanishes_is_nothing_written(store: Store) -> None:
     assert store.rows(run_id) == []
     assert not store.path.exists()
     with pytest.raises(StoreError):
-        store.append(run_id, [Entry("", RunChanged("running"))])
+        store.append(run_id, [Entry("", RunChanged(State.RUNNING))])
 
 
 def test_an_empty_file_is_a_history_not_yet_made(tmp_path: Path) -> None:

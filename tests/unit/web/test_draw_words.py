@@ -8,6 +8,7 @@ import numpy as np
 from core.experiment.names import engine_title
 from core.launcher.predictors import Prediction
 from core.results.models import Model
+from core.storage.database import LaneState
 from core.storage.records import Lane, Run
 from core.storage.runs import RECORDED, Store
 from core.web.draw.view import (
@@ -92,7 +93,7 @@ def test_the_models_of_a_run_are_called_as_the_run_is_and_no_two_alike(tmp_path:
 
 def a_run(number: int, dataset: str = "mnist", /, **accuracies: float | None) -> Run:
     first = Store(Path("nowhere"), RECORDED).recorded()[0]
-    lanes = tuple(Lane(engine, "finished", test_accuracy=share) for engine, share in accuracies.items())
+    lanes = tuple(Lane(engine, LaneState.FINISHED, test_accuracy=share) for engine, share in accuracies.items())
     settings = first.settings.model_copy(update={"dataset": dataset})
     return replace(first, id=f"{first.id[:-4]}{number:04}", settings=settings, lanes=lanes)
 

@@ -8,6 +8,7 @@ import pytest
 
 from core.experiment.settings import Alignment, TrainSettings
 from core.protocol.messages import Step
+from core.storage.database import State
 from core.storage.records import UnknownRun
 from core.storage.rows import Entry, RunChanged
 from core.storage.runs import Store
@@ -73,7 +74,7 @@ def test_a_deleted_run_is_gone_and_unknown_ones_keep_nothing(store: Counting) ->
     async def look() -> None:
         tails = Tails()
         await tails.of(store, run_id)
-        store.append(run_id, [Entry("", RunChanged("stopped"))])
+        store.append(run_id, [Entry("", RunChanged(State.STOPPED))])
         store.delete(run_id)
         await asyncio.sleep(0.15)
         for missing in (run_id, "20261104-081500-1a2b3c4d"):
