@@ -9,6 +9,7 @@ from core.experiment.settings import TrainSettings
 from core.experiment.titles import sentence_case
 from core.launcher.lanes import Failed, LaneEnd, RunLane, Stopped
 from core.storage.database import LaneState, State
+from core.storage.recomputed import was_busy
 from core.storage.records import Run
 from core.storage.rows import Entry, LaneChanged, Row, RunChanged
 
@@ -121,7 +122,7 @@ def stopped_before_start(visitor: str) -> str:
     return f"{stopper(visitor)} stopped this run before it began."
 
 
-def cut_off(run: Run, rows: Iterable[Row], owner: str) -> list[Entry]:
+def cut_off(run: Run, rows: Sequence[Row], owner: str) -> list[Entry]:
     """The rows that end an open run whose owner went away: what it had shown is there, and nothing more will come."""
     done = Counter(row.engine for row in rows if row.kind == "epoch")
     there = kept_epochs({engine_title(lane.engine): done[lane.engine] for lane in run.lanes})
@@ -129,10 +130,12 @@ def cut_off(run: Run, rows: Iterable[Row], owner: str) -> list[Entry]:
     if run.state == State.QUEUED:
         reason = f"{sentence_case(owner)} was closed before this began."
     cut = [lane.engine for lane in run.lanes if not lane.state.ended]
-    return last_rows(cut, State.INTERRUPTED, reason)
+    return last_rows(cut, State.INTERRUPTED, reason, busy=was_busy(run, rows))
 
 
-def last_rows(lanes: Iterable[str], state: State, reason: str, lane_reason: str = "") -> list[Entry]:
+def last_rows(
+    lanes: Iterable[str], state: State, reason: str, lane_reason: str = "", busy: bool = False
+) -> list[Entry]:
     """The last rows of a run that nothing executes: the end of each of these lanes, then its own."""
     entries = [Entry(lane, LaneChanged(LaneState(state), reason=lane_reason)) for lane in lanes]
-    return [*entries, Entry("", RunChanged(state, reason))]
+    return [*entries, Entry("", RunChanged(state, reason, busy))]

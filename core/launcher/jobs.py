@@ -8,9 +8,11 @@ from core.experiment.settings import Order, TrainSettings
 from core.launcher import ending
 from core.launcher.job_context import JobContext, JobRequests
 from core.launcher.measuring import MeasurementInProgress
+from core.launcher.outside import rows_to_end
 from core.launcher.run import RunInProgress
 from core.storage.database import State
 from core.storage.measurements import Measurement, Measurements
+from core.storage.recomputed import was_busy
 from core.storage.records import Run
 from core.storage.rows import Entry
 from core.storage.runs import Store
@@ -111,7 +113,8 @@ class RunJob(_RequestableJob):
         run = self.stored()
         if run.live:
             lanes = [lane.engine for lane in run.lanes if not lane.state.ended]
-            self._store.append(self.id, ending.last_rows(lanes, State.FAILED, reason, reason))
+            busy = was_busy(run, rows_to_end(self._store, self.id))
+            self._store.append(self.id, ending.last_rows(lanes, State.FAILED, reason, reason, busy))
 
     def stored(self) -> Run:
         return self._store.run(self.id)

@@ -45,8 +45,8 @@ def _with_current_state(run: Run, rows: list[Row], owner: str) -> tuple[Run, lis
         match row.event:
             case LaneChanged(state, _, reason):
                 lanes[row.engine] = replace(lanes[row.engine], state=state, reason=reason)
-            case RunChanged(state, reason):
-                run = replace(run, state=state, reason=reason)
+            case RunChanged(state, reason, busy):
+                run = replace(run, state=state, reason=reason, busy=busy)
     return replace(run, lanes=tuple(lanes.values())), [*rows, *added]
 
 

@@ -15,6 +15,7 @@ from typing import Protocol, assert_never
 
 from core.data import datasets
 from core.experiment import parity
+from core.experiment.busy_machine import others_took
 from core.experiment.fairness import Comparison, FairnessVerdict
 from core.experiment.settings import Alignment, Device, Schedule, TrainSettings
 from core.experiment.weights import WeightsError, load_weights
@@ -26,7 +27,6 @@ from core.protocol import messages
 from core.protocol.listener import Listener, Lost
 from core.protocol.messages import LaneCommand, LaneEvent
 from core.protocol.process import ChildProcess
-from core.results.outcome import LaneOutcome, others_took
 from core.storage.database import LaneState, State
 from core.storage.rows import DrawnMeanwhile, Entry, LaneChanged, Provenance, RowEvent, RunChanged
 
@@ -293,7 +293,7 @@ class RunInProgress:
         last: list[RowEvent] = [DrawnMeanwhile()] if self.requests.drawn_meanwhile.is_set() else []
         if self._comparison is not None:
             last.append(verdict_of(self._comparison, self.lanes, self.sink.artifacts, self._certified))
-        busy = others_took([LaneOutcome(lane.engine, epochs=lane.epochs) for lane in self.lanes], self.settings)
+        busy = others_took([lane.epochs for lane in self.lanes], self.settings.schedule)
         self._write("", *last, RunChanged(state, reason, busy))
 
 

@@ -14,7 +14,7 @@ from core.experiment.settings import InvalidSettings, TrainSettings
 from core.results.carried import Carried, unpack
 from core.results.export import FORMAT
 from core.storage.database import LaneState, State
-from core.storage.records import NAME_LETTERS, NOTE_LETTERS, Lane, Run
+from core.storage.records import NAME_LETTERS, NOTE_LETTERS, Lane, Run, fairness_and_busy
 from core.storage.rows import KINDS, Damage, Row, in_words, read
 from core.storage.soundness import check_listed, check_rows, check_times
 
@@ -125,16 +125,10 @@ def _words(error: ValidationError) -> str:
 def _sound(found: _Content) -> ImportedRun:
     """The run with its rows and files. Raises `Damage`, `InvalidSettings`."""
     settings = TrainSettings.parse(found.run.settings)
-    lanes = tuple(
-        Lane(
-            engine=lane.engine,
-            state=lane.state,
-            reason=lane.reason,
-            test_loss=lane.test_loss,
-            test_accuracy=lane.test_accuracy,
-        )
-        for lane in found.lanes
-    )
+    lanes = tuple(map(_lane, found.lanes))
+    kinds = [str(raw.get("kind")) for raw in found.rows]  # a kind that no page reads is left out
+    rows = [_row(n, kinds[n - 1], raw) for n, raw in enumerate(found.rows, start=1) if kinds[n - 1] in KINDS]
+    verdict, busy = fairness_and_busy(row.event for row in rows)
     run = Run(
         id=found.run.id,
         created_at=found.run.created_at,
@@ -148,9 +142,9 @@ def _sound(found: _Content) -> ImportedRun:
         lanes=lanes,
         name=found.run.name,
         note=found.run.note,
+        fairness=verdict,
+        busy=busy,
     )
-    kinds = [str(raw.get("kind")) for raw in found.rows]  # a kind that no page reads is left out
-    rows = [_row(n, kinds[n - 1], raw) for n, raw in enumerate(found.rows, start=1) if kinds[n - 1] in KINDS]
     going_on = [("the run", run.state)] if run.live else []
     for what, state in [
         *going_on,
@@ -161,6 +155,16 @@ def _sound(found: _Content) -> ImportedRun:
     check_times(run)
     check_rows(run, rows)
     return ImportedRun(run, rows, unpack(found.files, rows))
+
+
+def _lane(found: _Lane) -> Lane:
+    return Lane(
+        engine=found.engine,
+        state=found.state,
+        reason=found.reason,
+        test_loss=found.test_loss,
+        test_accuracy=found.test_accuracy,
+    )
 
 
 def _row(number: int, kind: str, raw: dict[str, Any]) -> Row:

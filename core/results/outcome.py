@@ -10,20 +10,14 @@ from typing import NamedTuple
 
 from core.data.datasets import DATASETS, Dataset
 from core.experiment import metrics
+from core.experiment.busy_machine import others_took, taken_share
 from core.experiment.names import engine_title, joined
 from core.experiment.parity import Certificate
-from core.experiment.settings import Alignment, Schedule, TrainSettings
+from core.experiment.settings import Alignment, Schedule
 from core.protocol.messages import Built, Epoch, Preparing, Ready, Result
 from core.storage.database import LaneState, State
 from core.storage.records import Run
 from core.storage.rows import DrawnMeanwhile, LaneChanged, Provenance, Row, RowEvent
-
-STARVED_SHARE = 0.2
-"""A lane beside which others took this fraction of all processors got too little to be compared."""
-UNEQUAL_SHARE = 0.1
-"""So did one that lost this much more than another lane; see docs/fairness.md for both."""
-FREE_SHARE = 0.25
-"""Where this fraction of the processors stood idle on average, others took nothing that a lane wanted."""
 
 
 @dataclass
@@ -90,34 +84,10 @@ class LaneOutcome:
         """How many processors it could run on; None where no epoch tells."""
         return next((epoch.processors for epoch in self.epochs if epoch.processors), None)
 
-    def mean_share(self, *names: str, first: int = 0) -> float | None:
-        """The mean sum of these shares of its processors over the training time; None where no epoch tells.
-
-        `first` leaves out so many epochs at the begin, as the throughput does.
-        """
-        shares = [(epoch.train_s, [getattr(epoch, name) for name in names]) for epoch in self.epochs[first:]]
-        told = [(train_s, found) for train_s, found in shares if None not in found]
-        trained_s = sum(train_s for train_s, _ in told)
-        if not trained_s:
-            return None
-        return float(sum(share * train_s for train_s, found in told for share in found) / trained_s)
-
     @property
     def taken_share(self) -> float | None:
         """Fraction of all processors' time that other programs and other machines took while it trained."""
-        return self.mean_share("others_share", "stolen_share")
-
-    def lacked(self, share: float) -> bool:
-        """Whether others took at least this share and left hardly anything unused: of all epochs, or of the later ones.
-
-        A first epoch that compiles for a minute hides what came after it, which alone makes the throughput.
-        """
-        for first in (0, 1):
-            taken = self.mean_share("others_share", "stolen_share", first=first)
-            idle = self.mean_share("idle_share", first=first)
-            if taken is not None and idle is not None and taken >= share and idle < FREE_SHARE:
-                return True
-        return False
+        return taken_share(self.epochs)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -156,19 +126,13 @@ class Outcome:
 
     @property
     def busy(self) -> bool:
-        """Whether others took so much of the processors, or so unequally, that the lanes' times say little."""
-        return others_took(self.lanes, self.run.settings)
+        """Whether others took so much of the processors, or so unequally, that the lanes' times say little.
 
-
-def others_took(lanes: Sequence[LaneOutcome], settings: TrainSettings) -> bool:
-    """Whether others took so much of the processors, or so unequally, that the times of a run's lanes say little.
-
-    Lanes that ran at once took the processors from each other: their times do not compare anyway.
-    """
-    if settings.schedule == Schedule.TOGETHER:
-        return False
-    least = min((lane.taken_share or 0.0 for lane in lanes), default=0.0)
-    return any(lane.lacked(min(STARVED_SHARE, least + UNEQUAL_SHARE)) for lane in lanes)
+        Its own end says it of a run; before that its rows so far do.
+        """
+        if not self.run.live:
+            return self.run.busy
+        return others_took([lane.epochs for lane in self.lanes], self.run.settings.schedule)
 
 
 def gather(run: Run, rows: Sequence[Row]) -> Outcome:

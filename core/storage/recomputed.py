@@ -1,4 +1,6 @@
-"""What a file says of its lanes' fairness, recomputed from its own settings and rows: nothing of it is believed.
+"""What a file says of its lanes' fairness and of a busy machine, recomputed from its own settings and rows.
+
+Nothing of it is believed.
 
 What no row holds can only be limited: the losses of steps between those that are kept, and the weights.
 """
@@ -8,6 +10,7 @@ from typing import get_args
 
 from core.data.datasets import DATASETS
 from core.experiment import parity
+from core.experiment.busy_machine import others_took
 from core.experiment.fairness import Comparison, FairnessVerdict, Parting, Where, state_of
 from core.experiment.kinds import shown
 from core.experiment.metrics import POINTS_PER_EPOCH
@@ -15,9 +18,9 @@ from core.experiment.network import weight_specs
 from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment
 from core.protocol.messages import Epoch, Result, Step
-from core.storage.database import LaneState
+from core.storage.database import LaneState, State
 from core.storage.records import Run
-from core.storage.rows import Row
+from core.storage.rows import Row, RunChanged
 
 PLACES: tuple[Where, ...] = get_args(Where)
 """Where lanes part, in the order in which it is looked at."""
@@ -64,6 +67,29 @@ def verdict_damage(run: Run, rows: Sequence[Row]) -> str:
         if name in written and not getattr(said, name) >= (least := getattr(found, name)):
             return _other(name, getattr(said, name), f"{least} or more")
     return _steps_damage(run, rows, said, found) or _weights_damage(said) or _state_damage(said)
+
+
+def busy_damage(run: Run, rows: Sequence[Row]) -> str:
+    """What its epochs do not make so of whether its machine was busy, as the rest of a sentence; empty where all is so.
+
+    A run that was cut off says nothing of it where an older version wrote its end.
+    """
+    said = next((row.event.busy for row in reversed(rows) if isinstance(row.event, RunChanged)), False)
+    made = was_busy(run, rows)
+    if said and not made:
+        return "its machine is said to have been busy, and its epochs do not make it so"
+    if made and not said and run.state == State.FINISHED:
+        return "its machine is not said to have been busy, and its epochs make it so"
+    return ""
+
+
+def was_busy(run: Run, rows: Sequence[Row]) -> bool:
+    """Whether others took so much of the processors while a run's lanes trained that its times say little."""
+    epochs: dict[str, list[Epoch]] = {lane.engine: [] for lane in run.lanes}
+    for row in rows:
+        if isinstance(row.event, Epoch) and row.engine in epochs:
+            epochs[row.engine].append(row.event)
+    return others_took(list(epochs.values()), run.settings.schedule)
 
 
 def _recompute(run: Run, rows: Sequence[Row]) -> FairnessVerdict:

@@ -60,7 +60,7 @@ class Run:
     fairness: FairnessVerdict | None = None
     """What an aligned run itself said at its end."""
     busy: bool = False
-    """Whether others took so much of the processors that its times say little."""
+    """Whether others took so much of the processors that its times say little: its end says it, for good."""
 
     @property
     def live(self) -> bool:

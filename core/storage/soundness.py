@@ -22,7 +22,7 @@ from core.experiment.parity import Certificate
 from core.experiment.settings import InvalidSettings, TrainSettings
 from core.protocol.messages import Built, Epoch, Ready, Result, Step
 from core.storage.database import LaneState, State, StoreError
-from core.storage.recomputed import certificate_damage, verdict_damage
+from core.storage.recomputed import busy_damage, certificate_damage, verdict_damage
 from core.storage.records import DamagedRun, DamagedRunError, Lane, Run
 from core.storage.rows import (
     LANES_KINDS,
@@ -202,6 +202,8 @@ def check_rows(run: Run, rows: Sequence[Row]) -> None:
             raise Damage(f"row {row.seq} ({shown(row.kind)}): {damage}") from None
     if not run.live:
         seen.close()
+        if why := busy_damage(run, rows):
+            raise Damage(why)
     if why := verdict_damage(run, rows):
         raise Damage(why)
 

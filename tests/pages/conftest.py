@@ -14,10 +14,10 @@ from streamlit.testing.v1 import AppTest
 
 from core.deployment.limits import NO_LIMITS, Limits
 from core.deployment.settings import DeploymentSettings
+from core.experiment import busy_machine
 from core.experiment.settings import NUMBERS, TrainSettings
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.protocol.process import ChildProcess
-from core.results import outcome
 from core.storage.database import FILE
 from core.storage.measurements import Measurements
 from core.storage.records import Run
@@ -105,7 +105,7 @@ def epochs_of(store: Store, run_id: str) -> int:
 @pytest.fixture(autouse=True)
 def nothing_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No recorded runs but the test's own, no Launcher of an earlier test, and no worker left at the end."""
-    monkeypatch.setattr(outcome, "FREE_SHARE", 0.0)  # whatever else this machine does, no run of these tests is busy
+    monkeypatch.setattr(busy_machine, "FREE_SHARE", 0.0)  # whatever else this machine does, no run is busy
     for reader in (Store, Measurements):
         monkeypatch.setattr(reader.__init__, "__defaults__", (tmp_path / "recorded",))
     yield

@@ -15,11 +15,11 @@ import pytest
 from core.cli import record
 from core.deployment.limits import NO_LIMITS, Limits
 from core.deployment.settings import DeploymentSettings
+from core.experiment import busy_machine
 from core.experiment.kinds import Choice
 from core.experiment.names import engine_title
 from core.experiment.settings import ENGINE_NAMES, NUMBERS, SETTINGS, TrainSettings, installed_engines
 from core.launcher.launcher import LauncherUnavailable
-from core.results import outcome
 from core.storage.database import FILE, MIGRATIONS
 from core.storage.records import read_recordings
 from core.storage.runs import Store
@@ -634,11 +634,12 @@ def test_an_aligned_run_of_before_is_not_called_held(
 def test_a_busy_machine_is_said_beside_the_state_and_no_speed_is_compared(
     make_run: MakeRun, shows: Shows, launcher: StandInLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outcome, "FREE_SHARE", 0.25)
+    monkeypatch.setattr(busy_machine, "FREE_SHARE", 0.25)
     shows(make_run())
     with sqlite3.connect(launcher.store.path) as connection:
         taken = "'$.others_share', 0.7, '$.stolen_share', 0.0, '$.idle_share', 0.0"
         connection.execute(f"UPDATE rows SET fields = json_set(fields, {taken}) WHERE kind = 'epoch'")
+        connection.execute("UPDATE runs SET busy = 1")
     page = TrainPage()
     assert page.says("machine was busy")
     assert page.says("their times cannot be compared")

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from core.deployment.settings import DeploymentSettings
+from core.experiment import busy_machine
 from core.experiment.settings import TrainSettings
 from core.launcher.launcher import Launcher
-from core.results import outcome
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 MARK, MARKED = "DUEL_TEST_SESSION", uuid.uuid4().hex
@@ -60,7 +60,7 @@ def settings(engines: str = "fake-a,fake-b", **changed: object) -> TrainSettings
 @pytest.fixture(autouse=True)
 def no_process_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv(MARK, MARKED)
-    monkeypatch.setattr(outcome, "FREE_SHARE", 0.0)  # whatever else this machine does, no run of these tests is busy
+    monkeypatch.setattr(busy_machine, "FREE_SHARE", 0.0)  # whatever else this machine does, no run is busy
     yield
     try:
         wait_for("no worker is left", lambda: not workers(), within_s=10)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from core.experiment import busy_machine
+from core.experiment.busy_machine import FREE_SHARE
 from core.launcher import spares
-from core.results import outcome
 from core.results.export import as_json
 from core.results.importing import read_json
-from core.results.outcome import FREE_SHARE, conclusion, gather
+from core.results.outcome import conclusion, gather
 from core.storage.runs import ALL_ROWS, Store
 from tests.processes.conftest import OpenLauncher, settings, wait_for
 from tests.processes.test_cli import core, only_run
@@ -144,7 +145,7 @@ def load() -> Iterator[None]:
 def test_a_load_beside_a_run_is_measured_and_no_speed_is_compared(
     open_launcher: OpenLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outcome, "FREE_SHARE", FREE_SHARE)
+    monkeypatch.setattr(busy_machine, "FREE_SHARE", FREE_SHARE)
     launcher = open_launcher()
     asked = settings("fake-slow,fake-a", epochs=2)
     run_id = launcher.submit(asked)

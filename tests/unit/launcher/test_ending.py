@@ -1,5 +1,7 @@
 """How a run ended, in words: which epochs are there, of which lane."""
 
+from dataclasses import replace
+
 import pytest
 
 from core.experiment.settings import TrainSettings
@@ -92,7 +94,7 @@ def test_whoever_else_could_finish_is_said_to_have_gone_on() -> None:
 
 def cut(*lanes: Lane, epochs: tuple[str, ...]) -> list[tuple[str, RowEvent]]:
     """What is added to a run with these lanes whose rows hold an epoch of each of `epochs`."""
-    run = Run("20260101-000000-00000000", "", "", None, "running", "", {}, {}, lanes=lanes)
+    run = Run("20260101-000000-00000000", "", "", None, State.RUNNING, "", SETTINGS, {}, lanes=lanes)
     rows = [Row(seq, engine, epoch()) for seq, engine in enumerate(epochs, start=1)]
     return [(entry.engine, entry.event) for entry in cut_off(run, rows, "the command line")]
 
@@ -110,3 +112,11 @@ def test_a_run_left_open_between_its_lanes_end_and_its_own_keeps_all() -> None:
     reason = "The command line was closed while this ran. Epochs 1 and 2 are kept."
     lane = Lane("keras", LaneState.FINISHED)
     assert cut(lane, epochs=("keras", "keras")) == [("", RunChanged(State.INTERRUPTED, reason))]
+
+
+def test_a_run_left_open_says_whether_its_machine_was_busy() -> None:
+    lanes = (Lane("keras", LaneState.TRAINING), Lane("torch", LaneState.WAITING))
+    run = Run("20260101-000000-00000000", "", "", None, State.RUNNING, "", SETTINGS, {}, lanes=lanes)
+    for others, busy in ((0.9, True), (0.0, False)):
+        trained = replace(epoch(), others_share=others, stolen_share=0.0, idle_share=0.0)
+        assert cut_off(run, [Row(1, "keras", trained)], "the dashboard")[-1].event.busy == busy

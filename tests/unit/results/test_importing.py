@@ -17,6 +17,7 @@ from core.experiment.settings import Alignment
 from core.results import importing
 from core.results.export import as_json
 from core.results.importing import ImportRefused, read_json
+from core.results.outcome import gather
 from core.results.report import as_html
 from core.storage.records import Run
 from core.storage.rows import Row
@@ -199,6 +200,43 @@ def test_no_json_makes_it_fail_in_another_way(values: dict[str, Any]) -> None:
 def test_no_bytes_make_it_fail_in_another_way(data: bytes) -> None:
     with pytest.raises(ImportRefused):
         read_json(data)
+
+
+# --- a busy machine --------------------------------------------------------------------------------------
+
+
+def beside_others(values: dict[str, Any], others: float, **said: bool) -> None:
+    """Others took so much of the processors in every epoch, and the run's end says so of it."""
+    for row in rows_of(values, "epoch"):
+        row.update(others_share=others, stolen_share=0.0, idle_share=0.0)
+    list(rows_of(values, "run"))[-1].update(said)
+
+
+@pytest.mark.parametrize(
+    ("others", "said", "words"),
+    [
+        (0.9, {}, "its machine is not said to have been busy, and its epochs make it so"),
+        (0.9, {"busy": False}, "its machine is not said to have been busy, and its epochs make it so"),
+        (0.0, {"busy": True}, "its machine is said to have been busy, and its epochs do not make it so"),
+    ],
+)
+def test_a_busy_machine_that_its_epochs_do_not_make_is_refused(
+    recorded: tuple[Run, list[Row]], others: float, said: dict[str, bool], words: str
+) -> None:
+    assert words in refused(changed(lambda values: beside_others(values, others, **said), recorded))
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_run_on_a_busy_machine_is_one_wherever_it_is_read(
+    recorded: tuple[Run, list[Row]], tmp_path: Path, busy: bool
+) -> None:
+    data = changed(lambda values: beside_others(values, 0.9 if busy else 0.0, busy=busy), recorded)
+    store = Store(tmp_path)
+    store.open_for_writing()
+    imported, rows, _ = read_json(data)
+    run = store.run(store.import_run(imported, rows))
+    assert (run.busy, gather(run, rows).busy) == (busy, busy)
+    assert gather(imported, rows).busy == busy
 
 
 # --- a verdict of fairness -------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.experiment.busy_machine import others_took
 from core.experiment.fairness import TWIN_BOUNDS, FairnessVerdict, Parting
 from core.experiment.metrics import NO_BREAK
 from core.experiment.settings import TrainSettings
@@ -391,7 +392,13 @@ def beside(others: tuple[float | None, float | None], idle: float = 0.05, **sett
     for one, share in zip(outcome.lanes, others, strict=True):
         used = {"cpu_s": 3.0, "processors": 2, "others_share": share, "stolen_share": 0.0, "idle_share": idle}
         one.epochs = [replace(trained, **used) for trained in one.epochs]
-    return outcome
+    return at_its_end(outcome)
+
+
+def at_its_end(outcome: Outcome) -> Outcome:
+    """The run says of its machine what its epochs make of it, as a run does when it ends."""
+    busy = others_took([one.epochs for one in outcome.lanes], outcome.run.settings.schedule)
+    return replace(outcome, run=replace(outcome.run, busy=busy))
 
 
 @pytest.mark.parametrize(
@@ -428,7 +435,14 @@ def test_a_load_that_comes_after_a_long_first_epoch_is_seen_where_the_throughput
     outcome = beside((0.0, 0.5))
     outcome.lanes[1].epochs[0] = replace(outcome.lanes[1].epochs[0], others_share=0.0, train_s=600.0)
     assert (outcome.lanes[1].taken_share or 0) < 0.01
-    assert outcome.busy
+    assert at_its_end(outcome).busy
+
+
+def test_while_a_run_goes_on_its_epochs_say_whether_its_machine_is_busy_and_then_its_end_does() -> None:
+    outcome = beside((0.5, 0.0))
+    for said in (True, False):
+        assert replace(outcome, run=replace(outcome.run, state=State.RUNNING, busy=said)).busy
+        assert replace(outcome, run=replace(outcome.run, busy=said)).busy == said
 
 
 @pytest.mark.parametrize("state", ["parted", "failed"])

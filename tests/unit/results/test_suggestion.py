@@ -11,8 +11,8 @@ from core.results.outcome import Outcome, gather
 from core.results.suggestion import suggestion
 from core.storage.database import LaneState
 from core.storage.rows import LaneChanged, Row
+from tests.unit.results.test_outcome import at_its_end, run
 from tests.unit.results.test_outcome import finished as ended
-from tests.unit.results.test_outcome import run
 
 
 def finished(*args: Any, losses: tuple[tuple[float, ...], tuple[float, ...]] | None = None, **kwargs: Any) -> Outcome:
@@ -53,8 +53,7 @@ def busy() -> Outcome:
     outcome = finished((953, 950))
     taken = {"others_share": 0.9, "stolen_share": 0.0, "idle_share": 0.0}
     outcome.lanes[0].epochs = [replace(epoch, **taken) for epoch in outcome.lanes[0].epochs]
-    assert outcome.busy
-    return outcome
+    return at_its_end(outcome)
 
 
 FALLS, RISES = (0.5, 0.3, 0.2, 0.18), (0.5, 0.2, 0.25, 0.31)
