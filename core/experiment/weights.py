@@ -61,13 +61,13 @@ def check(weights: Mapping[str, Floats]) -> None:
     expected = {spec.name: spec.shape for spec in weight_specs()}
     if weights.keys() != expected.keys():
         names = ", ".join(sorted(weights)[: len(expected)]) or "nothing"
-        raise WeightsError(f"These weights belong to another network: they hold {names}.")
+        raise WeightsError(f"These weights belong to another network: they hold {names}")
     for name, array in weights.items():
         if array.shape != expected[name]:
             wrong = f"{name} has the shape {array.shape}, not {expected[name]}"
-            raise WeightsError(f"These weights belong to another network: {wrong}.")
+            raise WeightsError(f"These weights belong to another network: {wrong}")
         if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
-            raise WeightsError(f"These weights hold values that are not numbers, in {name}.")
+            raise WeightsError(f"These weights hold values that are not numbers, in {name}")
 
 
 def save_weights(weights: Mapping[str, Floats], path: Path) -> str:
@@ -91,17 +91,17 @@ def load_weights(path: Path, sha256: str) -> dict[str, Floats]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise WeightsError(f"The weights file {path.name} cannot be read: {error.strerror}.") from None
+        raise WeightsError(f"The weights file {path.name} cannot be read: {error.strerror}") from None
     return parse_weights(content, sha256, path.name)
 
 
 def parse_weights(content: bytes, sha256: str, name: str) -> dict[str, Floats]:
     """Canonical weights of a file's bytes. Raises `WeightsError` where they are damaged or another file's."""
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise WeightsError(f"The weights file {name} is damaged: its SHA-256 is not the recorded one.")
+        raise WeightsError(f"The weights file {name} is damaged: its SHA-256 is not the recorded one")
     try:
         weights: dict[str, Floats] = load(content)
     except (SafetensorError, ValueError, KeyError, TypeError):
-        raise WeightsError(f"The weights file {name} is not a safetensors file.") from None
+        raise WeightsError(f"The weights file {name} is not a safetensors file") from None
     check(weights)
     return weights

@@ -1,43 +1,50 @@
-"""How a run, its lanes and a measurement ended, in words: nothing else says it."""
+"""How a run, its lanes and a measurement ended, in words: nothing else in this room says it.
+
+What only they know comes from processes, data and the engines as the rest of a sentence, without its stop.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from core.experiment.metrics import duration
 from core.experiment.names import engine_title, joined
 from core.experiment.settings import TrainSettings
 from core.experiment.titles import sentence_case
-from core.launcher.lanes import Failed, LaneEnd, RunLane, Stopped
+from core.launcher.lanes import Failed, LaneEnd, RunFailed, RunLane, Stopped
+from core.protocol.messages import Epoch
+from core.protocol.stdio import one_line
 from core.storage.database import LaneState, State
 from core.storage.recomputed import was_busy
 from core.storage.records import Run
 from core.storage.rows import Entry, LaneChanged, Row, RunChanged
 
 PLACES = {
-    "import": "while importing",
-    "certify": "while certifying",
-    "build": "while building",
-    "finish": "in the test",
+    LaneState.STARTING: "while importing",
+    LaneState.CERTIFYING: "while certifying",
+    LaneState.BUILDING: "while building",
+    LaneState.TESTING: "in the test",
 }
-
 
 UNATTENDED = "Nobody had looked at this lesson for a minute, so it was stopped."
 
 
 def reason_of(end: LaneEnd) -> str:
     """Why a lane ended that says so for itself, as sentences; empty where its run says it."""
+    if isinstance(end, RunFailed):
+        return end.reason
     if not isinstance(end, Failed):
         return ""
     place = _place(end)
     likely = f" Likely cause: {end.cause}." if end.cause else ""
-    return f"{place}{': ' if place else ''}{end.why.rstrip('.')}.{likely}"
+    return f"{place}{': ' if place else ''}{end.why}.{likely}"
 
 
 def _place(end: Failed) -> str:
     """Where a lane failed, as part of a sentence."""
     if end.step:
         return f"in epoch {end.epoch}, step {end.step}"
-    return f"in epoch {end.epoch}" if end.asked == "go" else PLACES.get(end.asked, "")
+    return f"in epoch {end.epoch}" if end.at == LaneState.TRAINING else PLACES.get(end.at, "")
 
 
 def _failure(lane: RunLane, end: Failed) -> str:
@@ -60,9 +67,31 @@ def how_ended(lanes: Sequence[RunLane], settings: TrainSettings, owner: str, vis
         finished = [lane.title for lane in lanes if lane.state == LaneState.FINISHED]
         went_on = [f"{joined(finished)} went on and finished."] if finished else []
         return State.FAILED, " ".join([*failures, *went_on])
-    why = f"no better validation loss in {settings.patience} epoch{'s' * (settings.patience != 1)}"
+    why = _no_better_loss(settings)
     early = [lane for lane in lanes if lane.epoch < settings.epochs]
     return State.FINISHED, " ".join(f"{lane.title} stopped early after epoch {lane.epoch}: {why}." for lane in early)
+
+
+def with_reason(epoch: Epoch, settings: TrainSettings) -> Epoch:
+    """A lane's epoch with the reason why none follows, where that is not the run's plan."""
+    if not epoch.last or epoch.epoch == settings.epochs:
+        return epoch
+    return replace(epoch, reason=_no_better_loss(settings))
+
+
+def _no_better_loss(settings: TrainSettings) -> str:
+    """Why a lane stopped early, as the rest of a sentence."""
+    return f"no better validation loss in {settings.patience} epoch{'s' * (settings.patience != 1)}"
+
+
+def no_lane_started(error: OSError) -> str:
+    """Why a run failed before its first epoch, as a sentence."""
+    return f"No lane could be started ({error.strerror or error}): look at this machine's disk and memory."
+
+
+def launcher_failed(error: Exception) -> str:
+    """Why a job failed for a fault of ours, as a sentence."""
+    return f"The launcher failed: {one_line(error)}."
 
 
 def _stopped(end: Stopped, visitor: str) -> str:
@@ -115,6 +144,21 @@ def measurement_interrupted(owner: str, lesson: bool) -> str:
 def measurement_stopped(visitor: str, lesson: bool) -> str:
     """Why a measurement or lesson has no result that its visitor stopped, as a sentence."""
     return f"{stopper(visitor)} stopped this {'lesson' if lesson else 'measurement'}."
+
+
+def measurement_not_started(error: OSError) -> str:
+    """Why a measurement or lesson failed that has no process, as a sentence."""
+    return f"Nothing could be started ({error.strerror or error})."
+
+
+def measurement_failed(why: str) -> str:
+    """Why a measurement or lesson failed, as a sentence; `why` is the rest of one, without its stop."""
+    return f"It failed: {why}."
+
+
+def measurement_overran(limit_s: float) -> str:
+    """Why a measurement or lesson failed that took too long, as a sentence."""
+    return measurement_failed(f"it took longer than its limit of {limit_s:.0f} s")
 
 
 def stopped_before_start(visitor: str) -> str:

@@ -1,4 +1,4 @@
-"""One lane of a run while it goes on: what it was asked for, what it has done, and how it ended."""
+"""One lane of a run while it goes on: what it is at, what it has done, and how it ended."""
 
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -40,9 +40,9 @@ class Failed:
 
     state: ClassVar = LaneState.FAILED
     why: str
-    """The rest of a sentence, or a whole one where it was at nothing."""
-    asked: str = ""
-    """What it was at, as `RunLane.asked`."""
+    """The rest of a sentence, without its stop."""
+    at: LaneState = LaneState.WAITING
+    """The state in which it was."""
     epoch: int = 0
     """The epoch that it was in."""
     step: int = 0
@@ -52,12 +52,21 @@ class Failed:
     diverged: bool = False
 
 
-LaneEnd = Finished | Stopped | Interrupted | Failed
+@dataclass(frozen=True)
+class RunFailed:
+    """Its whole run could not go on."""
+
+    state: ClassVar = LaneState.FAILED
+    reason: str
+    """The run's reason, as sentences."""
+
+
+LaneEnd = Finished | Stopped | Interrupted | Failed | RunFailed
 
 
 @dataclass
 class RunLane:
-    """One lane while it runs: what it has done, and what it was asked for last."""
+    """One lane while it runs: what it is at, and what it has done."""
 
     engine: str
     process: ChildProcess | None = None
@@ -69,8 +78,8 @@ class RunLane:
     result: messages.Result | None = None
     goal: int = 0
     """How many epochs it shall have trained when it waits again; one more than all: it shall be tested, too."""
-    asked: str = ""
-    """The kind of the command that waits for its answer, or `import`; empty where it is not this lane's turn."""
+    awaited: bool = False
+    """Whether it owes an answer: to be ready, or to the command that its `state` stands for."""
     end: LaneEnd | None = None
     """How it ended; None while more may come."""
     steps: list[Entry] = field(default_factory=list)
@@ -98,5 +107,5 @@ class RunLane:
         return bool(self.epochs) and self.epochs[-1].last
 
     def failed(self, why: str) -> Failed:
-        """That it failed at what it was asked for last."""
-        return Failed(why, self.asked, self.epoch + 1)
+        """That it failed at what it is at."""
+        return Failed(why, self.state if self.awaited else LaneState.WAITING, self.epoch + 1)

@@ -241,7 +241,7 @@ class Launcher:
             self._unsaid[job] = self.store_failure
         except Exception as error:
             log.exception("run %s", job.id)
-            self._unsaid[job] = f"The launcher failed: {type(error).__name__}: {error}."
+            self._unsaid[job] = ending.launcher_failed(error)
         finally:
             self._say_failures()
             self.queue.end()

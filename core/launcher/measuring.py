@@ -51,7 +51,7 @@ class MeasurementInProgress:
         except datasets.DatasetError as error:
             self.store.end(self.id, State.FAILED, str(error))
         except OSError as error:
-            self.store.end(self.id, State.FAILED, f"Nothing could be started ({error.strerror or error}).")
+            self.store.end(self.id, State.FAILED, ending.measurement_not_started(error))
         else:
             try:
                 self._measure(worker)
@@ -72,7 +72,7 @@ class MeasurementInProgress:
                 self._end_as_requested()
                 return
             if time.monotonic() > until:
-                self._end(State.FAILED, f"It failed: it took longer than its limit of {self.order.limit_s:.0f} s.")
+                self._end(State.FAILED, ending.measurement_overran(self.order.limit_s))
                 return
 
     def _take(self, message: ProbeEvent | Lost) -> bool:
@@ -89,7 +89,7 @@ class MeasurementInProgress:
                 self.store.finish(self.id, result, versions, self.requests.drawn_meanwhile.is_set())
                 return True
             case messages.Failed(reason) | Lost(reason):
-                self._end(State.FAILED, f"It failed: {reason.rstrip('.')}.")
+                self._end(State.FAILED, ending.measurement_failed(reason))
                 return True
             case _:
                 assert_never(message)

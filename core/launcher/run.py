@@ -21,7 +21,7 @@ from core.experiment.settings import Alignment, Device, Schedule, TrainSettings
 from core.experiment.weights import WeightsError, load_weights
 from core.launcher import ending
 from core.launcher.job_context import JobContext, JobRequests
-from core.launcher.lanes import Failed, Finished, Interrupted, LaneEnd, RunLane, Stopped
+from core.launcher.lanes import Failed, Finished, Interrupted, LaneEnd, RunFailed, RunLane, Stopped
 from core.launcher.supervisor import Supervisor
 from core.protocol import messages
 from core.protocol.listener import Listener, Lost
@@ -78,9 +78,7 @@ class RunInProgress:
         except datasets.DatasetError as error:
             self._fault = str(error)
         except OSError as error:
-            self._fault = (
-                f"No lane could be started ({error.strerror or error}): look at this machine's disk and memory."
-            )
+            self._fault = ending.no_lane_started(error)
         finally:
             self.supervisor.close()
         self._close()
@@ -106,7 +104,7 @@ class RunInProgress:
                 break
             self.sink.artifacts.mkdir(parents=True, exist_ok=True)
             self._set(lane, LaneState.STARTING)
-            lane.asked = "import"
+            lane.awaited = True
             lane.process = self.context.take_worker(lane.engine, self.sink.artifacts)
             self._listener.add(lane.process)
             if self.settings.schedule == Schedule.TURNS:
@@ -177,7 +175,7 @@ class RunInProgress:
 
     def _advance(self, lane: RunLane) -> None:
         """Asks a lane for its next piece of work, if it is due."""
-        lane.asked = ""
+        lane.awaited = False
         if lane.end is not None or self._ending():
             return
         if not lane.built:
@@ -192,7 +190,7 @@ class RunInProgress:
 
     def _ask(self, lane: RunLane, command: LaneCommand) -> None:
         if lane.process is not None and not self._ending():
-            lane.asked = command.kind
+            lane.awaited = True
             lane.process.send(command)
 
     def _alive(self) -> list[RunLane]:
@@ -200,7 +198,7 @@ class RunInProgress:
 
     def _process_events(self, lanes: list[RunLane]) -> None:
         """Takes events until every one of `lanes` has answered or ended."""
-        while any(lane.end is None and lane.asked for lane in lanes):
+        while any(lane.end is None and lane.awaited for lane in lanes):
             if self._ending():
                 self.supervisor.stop()
             if heard := self._listener.next(0.1):
@@ -217,12 +215,12 @@ class RunInProgress:
             self._comparison.take(lane.engine, message)
         match message:
             case messages.Ready():
-                if lane.asked == "import":
-                    lane.asked = ""
+                if lane.state == LaneState.STARTING:
+                    lane.awaited = False
                     self._write(lane.engine, message)
                     self._set(lane, LaneState.WAITING)
             case messages.Certified():
-                lane.certified, lane.asked = message, ""
+                lane.certified, lane.awaited = message, False
                 self._set(lane, LaneState.WAITING)
             case messages.Built():
                 lane.built = True
@@ -232,7 +230,7 @@ class RunInProgress:
                 lane.keep_steps(message)
             case messages.Epoch():
                 lane.epochs.append(message)
-                self._write(lane.engine, message)
+                self._write(lane.engine, ending.with_reason(message, self.settings))
                 self._advance(lane)
             case messages.Result():
                 lane.result = message
@@ -251,7 +249,7 @@ class RunInProgress:
                 assert_never(message)
 
     def _waits_for(self, process: ChildProcess) -> bool:
-        return any(lane.process is process and lane.asked for lane in self.lanes)
+        return any(lane.process is process and lane.awaited for lane in self.lanes)
 
     def _ending(self) -> bool:
         limit_s = self.context.limit_s
@@ -275,7 +273,7 @@ class RunInProgress:
             self._write(lane.engine, LaneChanged(state, lane.epoch))
 
     def _end(self, lane: RunLane, end: LaneEnd) -> None:
-        lane.asked, lane.end, lane.state = "", end, end.state
+        lane.awaited, lane.end, lane.state = False, end, end.state
         diverged = isinstance(end, Failed) and end.diverged
         self._write(lane.engine, LaneChanged(end.state, lane.epoch, ending.reason_of(end), diverged))
 
@@ -284,7 +282,7 @@ class RunInProgress:
     def _close(self) -> None:
         """The run's own end: what it says of itself, its state, and one reason in words."""
         for lane in self._alive():
-            self._end(lane, Failed(self._fault) if self._fault else end_of_cut(self.requests, self.context.limit_s))
+            self._end(lane, RunFailed(self._fault) if self._fault else end_of_cut(self.requests, self.context.limit_s))
         with contextlib.suppress(OSError):
             self.sink.artifacts.rmdir()  # where nothing was put into it
         state, reason = ending.how_ended(self.lanes, self.settings, self.context.owner, self.context.visitor)

@@ -207,6 +207,7 @@ class Epoch(Message):
     last: bool = False
     """No epoch follows: all are done, or early stopping ended the lane."""
     reason: str = ""
+    """Why none follows, where not all are done; the Launcher says it."""
 
 
 @dataclass(frozen=True)
@@ -326,7 +327,10 @@ class Done(Message):
 
 @dataclass(frozen=True)
 class Failed(Message):
-    """The lane, probe, call or preparation cannot go on; `reason` is one plain sentence without the lane's name."""
+    """The lane, probe, call or preparation cannot go on.
+
+    `reason` is the rest of a sentence, without its stop; of a preparation a whole one, for the reader.
+    """
 
     kind = "failed"
     reason: str

@@ -93,6 +93,6 @@ def leave(status: int = 0) -> NoReturn:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception as the rest of a sentence: its type and first line."""
-    text = (str(error).strip().splitlines() or [""])[0][:MOST_LETTERS]
+    """An exception as the rest of a sentence: its type and first line, without the stop that a library may have put."""
+    text = (str(error).strip().splitlines() or [""])[0][:MOST_LETTERS].rstrip(".")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

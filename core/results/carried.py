@@ -72,7 +72,7 @@ def unpack(carried: dict[str, Carried], rows: Sequence[Row]) -> dict[str, bytes]
         try:
             parse_weights(weights, result.weights_sha256, name)
         except WeightsError as error:
-            raise Damage(str(error).rstrip(".")) from None
+            raise Damage(str(error)) from None
         files |= {name: weights, predictions: _predictions(engine, texts, np.array(result.confusion))}
     return files
 

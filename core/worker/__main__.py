@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 STEP_S = 0.1
 
 
+class LaneError(Exception):
+    """The lane cannot go on: the rest of a sentence, without its stop."""
+
+
 class Stopping(Exception):
     """Raised between commands, never inside a framework, when the lane was told to stop."""
 
@@ -137,8 +141,12 @@ class Worker:
         began = time.perf_counter()
         found = prepared(self.settings.dataset, Path(self.order.data_dir))
         if found is None:
-            raise DatasetError(f"the prepared files of {self.settings.dataset} are gone")
-        self.arrays = found.load()
+            raise LaneError(f"the prepared files of {self.settings.dataset} are gone")
+        try:
+            self.arrays = found.load()
+        except DatasetError as error:
+            what = f"the files of {found.dataset.title} in {found.folder} are damaged"
+            raise LaneError(f"{what}: delete that folder and try again") from error
         self.data_s = time.perf_counter() - began
 
     def _certify(self) -> None:
@@ -207,13 +215,8 @@ class Worker:
 
     def _maybe_last(self, row: messages.Epoch) -> messages.Epoch:
         """The row, marked where no epoch follows it."""
-        patience = self.settings.patience
-        if row.epoch == self.settings.epochs:
-            return replace(row, last=True)
-        if metrics.stops_early(self.val_losses, patience):
-            why = f"no better validation loss in {patience} epoch{'s' * (patience != 1)}"
-            return replace(row, last=True, reason=why)
-        return row
+        early = metrics.stops_early(self.val_losses, self.settings.patience)
+        return replace(row, last=early or row.epoch == self.settings.epochs)
 
     def _exploded(self, name: str, loss: float, epoch: int, step: int = 0) -> messages.Failed:
         grown = "became NaN" if math.isnan(loss) else "became infinite" if math.isinf(loss) else f"grew to {loss:.0e}"
@@ -276,7 +279,7 @@ def work(name: str, outbox: Outbox, inbox: "queue.SimpleQueue[Command]", stop: t
     except Exception as error:
         traceback.print_exc()
         place = worker.place if worker else (0, 0)
-        said = str(error) if isinstance(error, DatasetError | EngineError) else one_line(error)
+        said = str(error) if isinstance(error, LaneError | EngineError) else one_line(error)
         outbox.send(messages.Failed(said, *place))
 
 

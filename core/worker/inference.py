@@ -15,6 +15,7 @@ from core.experiment.settings import TrainSettings
 from core.experiment.weights import WeightsError, load_weights
 from core.protocol import lines, messages
 from core.protocol.messages import PredictorCommand, PredictorEvent
+from core.protocol.stdio import one_line
 
 if TYPE_CHECKING:
     from core.worker.engines.base import Engine
@@ -46,10 +47,10 @@ class LoadedModels:
         except KeyError:
             return messages.Refused("this model is not loaded")
         except WeightsError as error:
-            return messages.Refused(str(error).rstrip("."))
+            return messages.Refused(str(error))
         except Exception as error:
             traceback.print_exc()
-            return messages.Refused(f"{type(error).__name__}: {error}")
+            return messages.Refused(one_line(error))
 
     def _load(self, command: messages.Load) -> PredictorEvent:
         """Builds a model and gives it the weights of a file; a slot that is there is used again."""

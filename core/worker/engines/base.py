@@ -41,7 +41,7 @@ class Evaluated:
 
 
 class EngineError(Exception):
-    """An engine cannot compute on this machine: the rest of a sentence, for the lane that fails."""
+    """An engine cannot compute on this machine: the rest of a sentence, without its stop."""
 
 
 class Engine(ABC):

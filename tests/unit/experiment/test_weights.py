@@ -99,7 +99,7 @@ def test_a_view_is_written_in_its_own_order(tmp_path: Path, canonical: dict[str,
 
 
 def test_a_missing_file_gets_a_sentence(tmp_path: Path) -> None:
-    sentence = r"The weights file keras\.safetensors cannot be read: No such file or directory\."
+    sentence = r"The weights file keras\.safetensors cannot be read: No such file or directory"
     with pytest.raises(WeightsError, match=f"^{sentence}$"):
         weights.load_weights(tmp_path / "keras.safetensors", "0" * 64)
 
@@ -110,7 +110,7 @@ def test_a_damaged_file_gets_a_sentence(tmp_path: Path, canonical: dict[str, par
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    sentence = r"The weights file keras\.safetensors is damaged: its SHA-256 is not the recorded one\."
+    sentence = r"The weights file keras\.safetensors is damaged: its SHA-256 is not the recorded one"
     with pytest.raises(WeightsError, match=f"^{sentence}$"):
         weights.load_weights(path, sha256)
 
@@ -120,7 +120,7 @@ def test_a_damaged_file_gets_a_sentence(tmp_path: Path, canonical: dict[str, par
 )
 def test_what_is_no_safetensors_file_gets_a_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "w.safetensors"
-    with pytest.raises(WeightsError, match=r"^The weights file w\.safetensors is not a safetensors file\.$"):
+    with pytest.raises(WeightsError, match=r"^The weights file w\.safetensors is not a safetensors file$"):
         weights.load_weights(path, write(path, content))
 
 
@@ -129,11 +129,11 @@ def test_what_is_no_safetensors_file_gets_a_sentence(tmp_path: Path, content: by
     [
         ({"dense.bias": None}, "another network: they hold conv1.bias, conv1.weight, conv2.bias, "),
         ({"dense.extra": np.zeros(1)}, "another network: they hold conv1.bias, conv1.weight, conv2.bias, "),
-        ({"dense.bias": np.zeros(11)}, r"another network: dense.bias has the shape \(11,\), not \(10,\)\."),
-        ({"dense.weight": np.zeros((10, 1550))}, r"dense.weight has the shape \(10, 1550\), not \(1550, 10\)\."),
-        ({"conv1.bias": np.full(30, np.nan)}, r"values that are not numbers, in conv1\.bias\."),
-        ({"conv1.bias": np.full(30, np.inf)}, r"values that are not numbers, in conv1\.bias\."),
-        ({"conv1.bias": np.zeros(30, "int64")}, r"values that are not numbers, in conv1\.bias\."),
+        ({"dense.bias": np.zeros(11)}, r"another network: dense.bias has the shape \(11,\), not \(10,\)$"),
+        ({"dense.weight": np.zeros((10, 1550))}, r"dense.weight has the shape \(10, 1550\), not \(1550, 10\)$"),
+        ({"conv1.bias": np.full(30, np.nan)}, r"values that are not numbers, in conv1\.bias$"),
+        ({"conv1.bias": np.full(30, np.inf)}, r"values that are not numbers, in conv1\.bias$"),
+        ({"conv1.bias": np.zeros(30, "int64")}, r"values that are not numbers, in conv1\.bias$"),
     ],
 )
 def test_another_networks_file_gets_a_sentence(

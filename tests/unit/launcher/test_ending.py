@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from core.experiment.settings import TrainSettings
-from core.launcher.ending import cut_off, how_ended, kept_epochs, reason_of
-from core.launcher.lanes import Failed, Finished, Interrupted, LaneEnd, RunLane, Stopped
+from core.launcher.ending import cut_off, how_ended, kept_epochs, reason_of, with_reason
+from core.launcher.lanes import Failed, Finished, Interrupted, LaneEnd, RunFailed, RunLane, Stopped
 from core.protocol.messages import Epoch
 from core.storage.database import LaneState, State
 from core.storage.records import Lane, Run
@@ -56,7 +56,7 @@ def test_an_epoch_of_one_lane_is_not_denied_because_the_other_had_none(end: Lane
 def test_a_failed_lane_says_its_own_epochs_alone() -> None:
     lanes = [
         ended("keras", Stopped(), epochs=3),
-        ended("torch", Failed("it broke", "go", epoch=2), epochs=1),
+        ended("torch", Failed("it broke", LaneState.TRAINING, epoch=2), epochs=1),
     ]
     assert how_ended(lanes, SETTINGS, "the dashboard")[1] == (
         "You stopped this run in epoch 4. Epochs 1 to 3 are kept. PyTorch failed in epoch 2: it broke. Epoch 1 is kept."
@@ -69,23 +69,33 @@ def test_a_failed_lane_says_its_own_epochs_alone() -> None:
         (Finished(), ""),
         (Stopped(180.0), ""),
         (
-            Failed("its process ended by itself with code 1", "import", epoch=1),
+            Failed("its process ended by itself with code 1", LaneState.STARTING, epoch=1),
             "while importing: its process ended by itself with code 1.",
         ),
-        (Failed("it made no step for 120 s", "finish", epoch=9), "in the test: it made no step for 120 s."),
+        (Failed("it made no step for 120 s", LaneState.TESTING, epoch=9), "in the test: it made no step for 120 s."),
         (
-            Failed("The loss is not finite.", "go", 3, 5, "the learning rate", True),
-            "in epoch 3, step 5: The loss is not finite. Likely cause: the learning rate.",
+            Failed("the loss is not finite", LaneState.TRAINING, 3, 5, "the learning rate", True),
+            "in epoch 3, step 5: the loss is not finite. Likely cause: the learning rate.",
         ),
-        (Failed("The disk is full."), "The disk is full."),
+        (Failed("its process sent a riddle"), "its process sent a riddle."),
+        (RunFailed("The disk is full."), "The disk is full."),
     ],
 )
 def test_a_lane_says_where_and_why_it_failed_and_its_run_says_the_rest(end: LaneEnd, words: str) -> None:
     assert reason_of(end) == words
 
 
+def test_an_epoch_says_why_none_follows_where_that_was_not_the_plan() -> None:
+    settings = TrainSettings(epochs=8, patience=2)
+    told = [with_reason(replace(epoch(n), last=last), settings) for n, last in ((3, False), (4, True), (8, True))]
+    assert [one.reason for one in told] == ["", "no better validation loss in 2 epochs", ""]
+
+
 def test_whoever_else_could_finish_is_said_to_have_gone_on() -> None:
-    lanes = [ended("keras", Finished(), epochs=8), ended("torch", Failed("it broke", "finish", epoch=9), epochs=8)]
+    lanes = [
+        ended("keras", Finished(), epochs=8),
+        ended("torch", Failed("it broke", LaneState.TESTING, epoch=9), epochs=8),
+    ]
     assert how_ended(lanes, SETTINGS, "the dashboard") == (
         "failed",
         "PyTorch failed in the test: it broke. Epochs 1 to 8 are kept. Keras went on and finished.",
