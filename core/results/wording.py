@@ -95,11 +95,11 @@ def certificate_meaning(certificate: Certificate, settings: TrainSettings) -> st
 
 
 def machine_line(run: Run) -> str:
-    """Where, when and with which Python a run was measured."""
+    """Where and with which Python a run was measured."""
     m = run.machine
     return (
         f"{m['name']}: {m['processor']}, {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}, "
-        f"Python {m['python']}. {day(run.created_at)}, run "
+        f"Python {m['python']}."
     )
 
 
@@ -111,5 +111,6 @@ def versions_line(lane: LaneOutcome) -> str:
 
 def data_line(outcome: Outcome) -> str:
     """Which data were used, and where they came from."""
-    source = (outcome.prepared.source or outcome.dataset.description).rstrip(".")
-    return f"Data: {outcome.dataset.title}. {sentence_case(source)}. {outcome.prepared.note}".rstrip()
+    prepared, dataset = outcome.prepared, outcome.dataset
+    source = f"{sentence_case(prepared.source)}." if prepared.source else dataset.description
+    return " ".join(filter(None, (f"Data: {dataset.title}.", source, prepared.note)))

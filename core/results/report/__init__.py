@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 
 from core.experiment import metrics
+from core.experiment.dates import day
 from core.experiment.names import framework, is_variant
 from core.experiment.titles import brief, run_title, table
 from core.results import axes, wording
@@ -54,6 +55,7 @@ def as_html(run: Run, rows: Sequence[Row]) -> str:
         certificate=_certificate(outcome),
         settings=table(run.settings),
         machine=wording.machine_line(run),
+        day=day(run.created_at),
         versions=[(lane, wording.versions_line(lane)) for lane in outcome.lanes],
         data=wording.data_line(outcome),
         sums=outcome.prepared.source_sha256,

@@ -212,7 +212,8 @@ def certificate(found: Certificate, settings: TrainSettings) -> None:
 
 def machine(outcome: Outcome) -> None:
     """Where and when the figures were measured, and with which versions."""
-    st.markdown(f"{literal(wording.machine_line(outcome.run))}`{outcome.run.id}`.")
+    run = outcome.run
+    st.markdown(f"{literal(wording.machine_line(run))} {day(run.created_at)}, run `{run.id}`.")
     for lane in outcome.lanes:
         st.markdown(f"{marked(lane.engine)}: {literal(wording.versions_line(lane))}")
     st.markdown(literal(wording.data_line(outcome)))
