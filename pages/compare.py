@@ -34,7 +34,7 @@ def controls(rows: list[claims.Judged], launcher: Launcher | None, going: list[s
     probed = [judged for judged in rows if judged.claim.probe]
     with st.container(horizontal=True, vertical_alignment="center"):
         # Where each visitor has a few at a time, all of them at once are out of reach.
-        few = launcher is not None and (launcher.limits.visitor_at_once or len(probed)) < len(probed)
+        few = launcher is not None and (installation().limits.visitor_at_once or len(probed)) < len(probed)
         cannot = launcher is None or bool(going)
         if few:
             st.caption("Open a row to measure it here.", width="content")

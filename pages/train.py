@@ -31,7 +31,7 @@ def shown_run(launcher: Launcher | None) -> Run | None:
     live = [store.run(run_id) for run_id in launcher.active()] if launcher else []
     mine = st.session_state.get("run")
     own = [run for run in live if launcher and launcher.may_change(run.visitor, visitor())]
-    if mine and launcher and launcher.limits.only_own and mine not in launcher.active():
+    if mine and launcher and installation().limits.only_own and mine not in launcher.active():
         with contextlib.suppress(UnknownRun, DamagedRunError):
             own.append(store.run(mine))
     for run in own:

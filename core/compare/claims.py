@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.compare.evidence import Shown, shown
-from core.experiment.settings import Order
+from core.experiment.settings import Order, Place
 from core.storage.measurements import Measurement
 
 AS_OF = "November 2026"
@@ -55,7 +55,8 @@ class Claim:
     @property
     def order(self) -> Order:
         """What the Launcher takes to measure it."""
-        return Order(self.subject, self.probe, {}, self.limit_s)
+        place = Place("Compare", {"claim": str(self.number)}, f"Claim {self.number}: {self.topic}")
+        return Order(self.subject, self.probe, {}, self.limit_s, place=place)
 
 
 def _sides(keras: str, pytorch: str) -> dict[str, str]:

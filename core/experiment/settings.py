@@ -302,6 +302,16 @@ def no_setting(name: object) -> str:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where something is to be looked at: a page by its title, and which part of it by the link's query."""
+
+    page: str
+    query: Mapping[str, str]
+    title: str
+    """What stands there, by its name."""
+
+
+@dataclass(frozen=True)
 class Order:
     """What shall be measured: `program` is a module of `core.compare.probes`, `arguments` are its own."""
 
@@ -312,3 +322,5 @@ class Order:
     """After this long it counts as failed."""
     lesson: bool = False
     """Whether it is a lesson that somebody reads, else a measurement for the comparison."""
+    place: Place | None = None
+    """Where it is shown, if anywhere."""

@@ -1,10 +1,11 @@
-"""Jobs of the queue: one protocol for runs and measurements, so that nothing asks a job for its type."""
+"""Jobs of the queue: one protocol for runs and measurements, so that who handles a job need not know which it is."""
 
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from core.experiment.settings import Order, TrainSettings
+from core.experiment.settings import Order, Place, TrainSettings
+from core.experiment.titles import run_title
 from core.launcher import ending
 from core.launcher.job_context import JobContext, JobRequests
 from core.launcher.measuring import MeasurementInProgress
@@ -26,6 +27,11 @@ class Kind(StrEnum):
     LESSON = "lesson"
 
     @property
+    def verb(self) -> str:
+        """What it does while it has its turn: a run is training."""
+        return "training" if self is Kind.RUN else "running"
+
+    @property
     def needs_a_viewer(self) -> bool:
         """Whether it is there to be looked at; the others may be left alone for hours."""
         return self is Kind.LESSON
@@ -36,8 +42,6 @@ class Job(Protocol):
 
     id: str
     kind: Kind
-    subject: str
-    """What it is about, where its kind has subjects."""
     visitor: str
     """Whose it is; empty on one's own machine."""
 
@@ -61,6 +65,9 @@ class Job(Protocol):
 
     def stored(self) -> Run | Measurement:
         """How it stands. Raises `StoreError`."""
+
+    def place(self) -> Place | None:
+        """Where it is shown; None where nowhere. Raises `StoreError`."""
 
 
 class _RequestableJob:
@@ -93,9 +100,9 @@ class StoredRun:
 
 
 class RunJob(_RequestableJob):
-    """A run."""
+    """Trains the lanes of a run that the store holds as `queued`."""
 
-    kind, subject = Kind.RUN, ""
+    kind = Kind.RUN
 
     def __init__(self, run_id: str, settings: TrainSettings, store: Store, context: JobContext) -> None:
         super().__init__(run_id, context)
@@ -119,13 +126,17 @@ class RunJob(_RequestableJob):
     def stored(self) -> Run:
         return self._store.run(self.id)
 
+    def place(self) -> Place:
+        run = self.stored()
+        return Place("Runs", {"run": run.id}, f"Run: {run_title(run.name, run.settings)}")
+
 
 class MeasurementJob(_RequestableJob):
-    """A measurement, or a lesson."""
+    """Runs a probe, or a lesson's scripts: to the Launcher they differ by their kind alone."""
 
     def __init__(self, measurement: str, order: Order, store: Measurements, context: JobContext) -> None:
         super().__init__(measurement, context)
-        self.kind, self.subject = Kind.LESSON if order.lesson else Kind.MEASUREMENT, order.subject
+        self.kind = Kind.LESSON if order.lesson else Kind.MEASUREMENT
         self._order, self._store = order, store
 
     def execute(self) -> None:
@@ -140,3 +151,6 @@ class MeasurementJob(_RequestableJob):
 
     def stored(self) -> Measurement:
         return self._store.get(self.id)
+
+    def place(self) -> Place | None:
+        return self._order.place

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import streamlit as st
 from core.compare.claims import CLAIMS
 from core.deployment.limits import HostedLimits
 from core.experiment.settings import Order, TrainSettings
+from core.learn.lessons import lesson, order
 from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, read, serve, wait_for
 from tests.pages.test_compare_page import ComparePage
 from tests.pages.test_draw_page import DrawPage
@@ -47,7 +49,12 @@ def begun(launcher: StandInLauncher, order: Order, visitor: str = "") -> str:
 
 
 def lesson_runs(launcher: StandInLauncher, visitor: str = "") -> str:
-    return begun(launcher, Order("lesson-mse", "fake", {"seconds": 60}, 90.0, True), visitor)
+    return begun(launcher, held(order(lesson("mse"), None)), visitor)
+
+
+def held(ordered: Order) -> Order:
+    """The same order, carried out by a program that goes on for a minute."""
+    return replace(ordered, program="fake", arguments={"seconds": 60}, limit_s=90.0)
 
 
 def test_a_waiting_run_names_and_links_a_lesson_and_can_stop_it(launcher: StandInLauncher, clock: Clock) -> None:
@@ -76,7 +83,7 @@ def test_a_waiting_lesson_names_and_links_a_run_by_the_name_that_somebody_gave_i
 
 
 def test_a_waiting_measurement_names_and_links_a_claim_once(launcher: StandInLauncher) -> None:
-    begun(launcher, Order("claim-1", "fake", {"seconds": 60}, 90.0))
+    begun(launcher, held(CLAIMS[0].order))
     waits = launcher.measure(Order("claim-9", "fake", {}, 60.0))
     assert (f"Claim 1: {CLAIMS[0].topic}", "compare?claim=1") in links(ComparePage(claim="9"))
     others = [link for link in links(ComparePage()) if link[0].startswith("Claim 1:")]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from core.experiment.settings import Order
+from core.experiment.settings import Order, Place
 
 Side = Literal["keras", "torch"]
 Value = bool | int | str
@@ -219,9 +219,9 @@ def lesson(slug: str) -> Lesson:
 def order(lesson: Lesson, value: Value | None) -> Order:
     """What the Launcher takes to run the lesson with its control set to `value`."""
     limit_s = SIDE_LIMIT_S * len(lesson.sides)
-    return Order(
-        lesson.subject, "lesson", {"slug": lesson.slug, "value": value}, limit_s, True
-    )
+    arguments = {"slug": lesson.slug, "value": value}
+    place = Place("Learn", {"lesson": lesson.slug}, f"Lesson: {lesson.title}")
+    return Order(lesson.subject, "lesson", arguments, limit_s, True, place)
 
 
 def script(lesson: Lesson, side: str, value: Value | None) -> str:

@@ -17,6 +17,7 @@ from core.web.elements import measuring
 from core.web.elements.lanes import mark, plot
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt, refused
+from core.web.server.installation import installation
 from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
 
@@ -71,7 +72,7 @@ def _going_on(judged: Judged, newest: Measurement, launcher: Launcher | None, go
 @st.fragment(run_every=1)
 def _while_it_runs(launcher: Launcher, subject: str, before_s: float | None, going: list[str]) -> None:
     """One running measurement, once a second; the whole page again when another one's turn begins."""
-    measurement = launcher.measurements.newest(subject)
+    measurement = installation().measurements.newest(subject)
     if measurement is None or not measurement.live or launcher.measuring(lessons=False) != going:
         st.rerun()
     measuring.progress(launcher, measurement, before_s, key=f"stop_{subject}")

@@ -21,16 +21,15 @@ def health(data_dir: Path) -> Health:
 def footer() -> None:
     """One caption; nothing where there is no Launcher, for then the page has said why."""
     try:
-        launcher = installation().launcher
+        served = installation()
+        queue = served.launcher.queue
     except LauncherUnavailable:
         return
-    found = health(launcher.store.data_dir)
-    waiting = launcher.queue.waiting()
-    running = len(launcher.active()) + len(launcher.measuring()) - waiting
+    found = health(served.deployment.data_dir)
     memory = sum(process.rss_mib for process in found.processes)
     processes = f"{len(found.processes)} process{'es' if len(found.processes) != 1 else ''}"
     facts = [
-        queue_words(running, waiting),
+        queue_words(int(queue.running is not None), queue.waiting()),
         f"{processes}, {memory:,}{NO_BREAK}MiB.",
         f"Data folder {found.data_mb:,.1f}{NO_BREAK}MB.",
         f"Last problem {day_and_time(found.troubles[0]['at'])}." if found.troubles else "No problems.",

@@ -5,18 +5,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.compare.claims import CLAIMS
 from core.experiment.metrics import roughly
-from core.experiment.titles import run_title
-from core.launcher.jobs import Job, Kind
+from core.launcher.jobs import Job
 from core.launcher.launcher import Launcher, LauncherUnavailable
-from core.learn.lessons import LESSONS
 from core.storage.database import StoreError
 from core.web.elements.markdown import literal
+from core.web.server.installation import installation
 from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
-
-KIND_VERBS = {Kind.RUN: "training", Kind.MEASUREMENT: "running", Kind.LESSON: "running"}
 
 
 def waiting(launcher: Launcher, job_id: str) -> str:
@@ -28,7 +24,7 @@ def waiting(launcher: Launcher, job_id: str) -> str:
     more = f", {ahead} more before it" if ahead else ""
     wait_s = launcher.queue.wait_s(job_id)
     when = "" if wait_s is None else f" It begins in about {roughly(wait_s)}."
-    return f"Waits for its turn: a {kind} is {KIND_VERBS[kind]}{more}.{when}"
+    return f"Waits for its turn: a {kind} is {kind.verb}{more}.{when}"
 
 
 def queue_words(launcher: Launcher) -> str:
@@ -40,7 +36,7 @@ def queue_words(launcher: Launcher) -> str:
     ahead, wait_s = launcher.queue.waiting(), launcher.queue.wait_s()
     wait = f", {ahead} waiting" if ahead else ""
     when = "" if wait_s is None else f": yours would begin in about {roughly(wait_s)}"
-    return f" A {kind} is {KIND_VERBS[kind]} now{wait}{when}."
+    return f" A {kind} is {kind.verb} now{wait}{when}."
 
 
 def running_job(launcher: Launcher, place: str) -> None:
@@ -54,14 +50,14 @@ def running_job(launcher: Launcher, place: str) -> None:
     job = turn.job
     mine = launcher.may_change(job.visitor, visitor())
     # Where strangers visit it ends by itself: nobody is there to be asked.
-    asks = mine and turn.unattended and not launcher.limits.hosted
+    asks = mine and turn.unattended and not installation().limits.hosted
     if turn.late and turn.expected_s is not None:
         so_far = f"{roughly(turn.elapsed_s)} so far, not about {roughly(turn.expected_s)}"
         st.markdown(f"This {job.kind} takes longer than expected: {so_far}.")
     if asks:
         st.markdown("Nobody has looked at this lesson for a minute. Shall it go on?")
     with st.container(horizontal=True, vertical_alignment="center"):
-        link(launcher, job)
+        link(job)
         # As callbacks: a rerun that comes first would else swallow the press.
         if asks:
             st.button("Let it go on", key=f"go_on_{place}_{job.id}", on_click=launcher.queue.mark_seen, args=(job.id,))
@@ -70,23 +66,12 @@ def running_job(launcher: Launcher, place: str) -> None:
             st.button(f"Stop that {job.kind}", icon=":material/stop:", key=key, on_click=stop, args=its)
 
 
-def link(launcher: Launcher, job: Job) -> None:
-    """A link to a run, a claim's measurement or a lesson, called by its name."""
-    page, name, query = "", "", {}
-    if job.kind == Kind.RUN:
-        with contextlib.suppress(StoreError):
-            run = launcher.store.run(job.id)
-            page, name, query = "Runs", f"Run: {run_title(run.name, run.settings)}", {"run": run.id}
-    else:
-        for claim in CLAIMS:
-            if claim.subject == job.subject:
-                page, name, query = "Compare", f"Claim {claim.number}: {claim.topic}", {"claim": str(claim.number)}
-        for lesson in LESSONS:
-            if lesson.subject == job.subject:
-                page, name, query = "Learn", f"Lesson: {lesson.title}", {"lesson": lesson.slug}
-    if page:
-        icon = ":material/arrow_forward:"
-        st.page_link(PAGE_FILES[page], label=literal(name), icon=icon, query_params=query)
+def link(job: Job) -> None:
+    """A link to a job's place, called by its name; nothing where it has none, or where the store cannot be read."""
+    with contextlib.suppress(StoreError):
+        if place := job.place():
+            icon = ":material/arrow_forward:"
+            st.page_link(PAGE_FILES[place.page], label=literal(place.title), icon=icon, query_params=place.query)
 
 
 @st.fragment(run_every=2)

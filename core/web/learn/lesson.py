@@ -13,6 +13,7 @@ from core.web.elements import measuring
 from core.web.elements.lanes import marked, printout
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt
+from core.web.server.installation import installation
 from core.web.server.visitor import visitor
 
 CODE_PX = 340
@@ -62,15 +63,16 @@ def run(launcher: Launcher, lesson: Lesson) -> None:
 @st.fragment(run_every=1)
 def while_it_runs(launcher: Launcher, measurement: Measurement, going: list[str]) -> None:
     """Progress, Stop and what has been printed so far, once a second; the whole page again at the end."""
-    now = launcher.measurements.get(measurement.id)
+    measurements = installation().measurements
+    now = measurements.get(measurement.id)
     if not now.live or launcher.measuring() != going:
         st.rerun()
     # Who looks is known from here alone: a page that is closed or left draws this no more.
     launcher.queue.mark_seen(now.id)
-    results = launcher.measurements.results().get(now.subject) or launcher.measurements.recorded().get(now.subject)
+    results = measurements.results().get(now.subject) or measurements.recorded().get(now.subject)
     measuring.progress(launcher, now, results.elapsed_s if results else None, key=f"stop_{now.subject}")
     printed: dict[str, list[str]] = {}
-    for line in launcher.measurements.lines(now.id):
+    for line in measurements.lines(now.id):
         printed.setdefault(line.part, []).append(line.text)
     output(printed)
 

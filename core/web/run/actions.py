@@ -23,6 +23,7 @@ from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt, refused
 from core.web.elements.settings_link import link_to
+from core.web.server.installation import installation
 from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
 
@@ -50,7 +51,7 @@ def bar(run: Run, store: Store, launcher: Launcher | None) -> None:
         with st.popover("Name and note", icon=":material/edit:"):
             annotate(run, launcher)
         # A list that is everybody's has no pins.
-        if not launcher.limits.only_own:
+        if not installation().limits.only_own:
             label = "Unpin" if run.pinned else "Pin"
             st.button(label, icon=":material/push_pin:", key="pin", on_click=_pin, args=(run, launcher))
         if st.button("Delete", icon=":material/delete:", key="delete"):
@@ -136,7 +137,7 @@ def _tensorboard(run: Run, rows: Callable[[], list[Row]]) -> bytes:
 
 def import_run(launcher: Launcher) -> None:
     """A run that was exported elsewhere as JSON becomes one of this history, marked as imported."""
-    if not launcher.limits.imports:
+    if not installation().limits.imports:
         return
     with st.popover("Import", icon=":material/upload:"):
         given = st.file_uploader("A run exported as JSON", type="json", key="import_run")

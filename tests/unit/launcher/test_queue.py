@@ -22,7 +22,7 @@ class Named:
     """A job that only has a name; nothing here executes it."""
 
     def __init__(self, name: str, kind: Kind = Kind.RUN) -> None:
-        self.id, self.kind, self.subject, self.visitor = name, kind, "", ""
+        self.id, self.kind, self.visitor = name, kind, ""
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the queue asks a job for {name}")
