@@ -77,6 +77,8 @@ class Setting(ABC):
     """What stands under its field, after what is allowed."""
     help: str = ""
     """Of its option on the command line, where that is not what is allowed."""
+    costs: bool = False
+    """Whether it decides how long an epoch takes: only runs that agree in these tell each other's length."""
     as_said: Callable[[Any], str] | None = None
     """Its value in a sentence, where its kind does not know."""
     as_phrase: Callable[[Any], str] | None = None

@@ -123,7 +123,7 @@ class InvalidSettings(ValueError):
         self.problems = dict(problems)
 
 
-BATCH_SIZE = Number("Batch size", low=1, high=4096, as_cell=lambda size: f"{size:,}")
+BATCH_SIZE = Number("Batch size", costs=True, low=1, high=4096, as_cell=lambda size: f"{size:,}")
 
 
 class TrainSettings(BaseModel):
@@ -146,13 +146,15 @@ class TrainSettings(BaseModel):
     ] = 1e-3
     seed: Annotated[int, Number("Seed", low=0, high=2**31 - 1, help="For weights and shuffling.")] = 0
     dataset: Annotated[
-        str, Choice("Data set", titles={name: dataset.title for name, dataset in DATASETS.items()}, proper=True)
+        str,
+        Choice("Data set", costs=True, titles={name: dataset.title for name, dataset in DATASETS.items()}, proper=True),
     ] = "mnist5k"
-    engines: Annotated[tuple[str, ...], Engines("Engines", help="Engines, one lane each.")] = ALIGNED_PAIR
+    engines: Annotated[tuple[str, ...], Engines("Engines", costs=True, help="Engines, one lane each.")] = ALIGNED_PAIR
     alignment: Annotated[
         Alignment,
         Choice(
             "Alignment",
+            costs=True,
             titles={
                 Alignment.AS_SHIPPED: "As shipped",
                 Alignment.SAME_START: "Same start",
@@ -171,6 +173,7 @@ class TrainSettings(BaseModel):
         Schedule,
         Choice(
             "Schedule",
+            costs=True,
             field="Lanes train",
             row="Lanes",
             titles={Schedule.TURNS: "In turns", Schedule.TOGETHER: "Together"},
@@ -194,6 +197,7 @@ class TrainSettings(BaseModel):
         Device,
         Choice(
             "Device",
+            costs=True,
             titles={Device.AUTO: "GPU where both see one, else CPU", Device.CPU: "CPU", Device.BEST: "Each its best"},
             phrases={Device.CPU: "on the CPU", Device.BEST: "each on its best device"},
         ),

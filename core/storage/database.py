@@ -7,12 +7,14 @@ One writer (the Launcher), many readers. What is written is committed before it 
 
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
+
+from core.experiment.settings import SETTINGS
 
 FILE = "duel.sqlite3"
 
@@ -52,15 +54,23 @@ OPEN_STATES = (State.QUEUED, State.RUNNING)
 ENDED_STATES = (State.FINISHED, State.STOPPED, State.FAILED, State.INTERRUPTED)
 """Nothing more comes."""
 
-COSTS_ALIKE = (
-    "CASE WHEN json_valid(settings) THEN json_array("
-    + ", ".join(
-        f"json_extract(settings, '$.{name}')"
-        for name in ("dataset", "batch_size", "engines", "alignment", "schedule", "device")
+INDEXED = ("dataset", "batch_size", "engines", "alignment", "schedule", "device")
+"""The settings in the index of runs whose epochs cost the same, in its order; only a migration changes it."""
+
+
+def _values(names: Iterable[str]) -> str:
+    """The values of a run's settings as SQL; NULL where the run is damaged."""
+    extracted = ", ".join(f"json_extract(settings, '$.{name}')" for name in names)
+    return f"CASE WHEN json_valid(settings) THEN json_array({extracted}) END"
+
+
+COSTS_ALIKE = _values(
+    sorted(
+        (name for name, setting in SETTINGS.items() if setting.costs),
+        key=lambda name: INDEXED.index(name) if name in INDEXED else len(INDEXED),
     )
-    + ") END"
 )
-"""What makes an epoch of two runs cost the same, as SQL: an index holds it, so it changes only with a migration."""
+"""What makes an epoch of two runs cost the same, as SQL: SQLite takes the index where both are the same text."""
 
 MIGRATIONS = (
     """
@@ -132,7 +142,7 @@ MIGRATIONS = (
     ALTER TABLE runs ADD COLUMN visitor TEXT NOT NULL DEFAULT '';
     ALTER TABLE measurements ADD COLUMN visitor TEXT NOT NULL DEFAULT '';
     """,
-    f"CREATE INDEX runs_alike ON runs ({COSTS_ALIKE}, id) WHERE state = 'finished' AND source = 'here';",
+    f"CREATE INDEX runs_alike ON runs ({_values(INDEXED)}, id) WHERE state = 'finished' AND source = 'here';",
     """
     ALTER TABLE runs ADD COLUMN fairness TEXT NOT NULL DEFAULT 'null';
     ALTER TABLE runs ADD COLUMN busy INTEGER NOT NULL DEFAULT 0;

@@ -35,6 +35,7 @@ from core.experiment.settings import (
 from core.launcher.launcher import Launcher
 from core.results.estimate import Estimate
 from core.web.elements.settings_link import MOST_LETTERS, link_of
+from core.web.server.installation import installation
 
 FIELD_PX = 108
 SPAN_PX = 23
@@ -52,7 +53,7 @@ FOLDED = in_order(*IN_SIGHT, "alignment", "schedule", "dataset", "engines")[len(
 def settings_form(disabled: bool, launcher: Launcher | None = None) -> TrainSettings | None:
     """Draws the fields in a row; None, after the sentences, where they do not make a run or one not allowed here."""
     read_link()
-    spans = allowed(launcher.limits if launcher else NO_LIMITS)
+    spans = allowed(installation().limits if launcher else NO_LIMITS)
     for name in IN_SIGHT:
         _field(name, spans, disabled, width=FIELD_PX)
     with button_in_field_row(), st.popover("More settings", disabled=disabled):
@@ -103,6 +104,8 @@ def _field(name: str, spans: Mapping[str, str], disabled: bool, width: int | str
         st.multiselect(setting.field_label, installed_engines(), format_func=engine_title, **shared)
     elif isinstance(setting, Choice):
         _choice(setting, shared)
+    else:
+        raise TypeError(f"no field is known for the setting {name}, a {type(setting).__name__}")
     if name == "dataset":
         st.caption(dataset_words(st.session_state["dataset"]))
 

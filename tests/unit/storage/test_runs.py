@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.experiment.settings import TrainSettings
+from core.experiment.settings import SETTINGS, TrainSettings
 from core.storage import database
 from core.storage.database import FILE, MIGRATIONS, LaneState, State, StoreError, new_id
 from core.storage.records import Run, UnknownRun, checked_id
@@ -225,6 +225,28 @@ def test_last_like_finds_the_newest_finished_run_of_any_length_whose_epochs_cost
     found = store.newest_similar(wanted)
     assert found is not None
     assert found.id == max(first, second)
+
+
+ANOTHER = {
+    "batch_size": 64, "epochs": 9, "dropout": 0.5, "learning_rate": 0.1, "seed": 1, "dataset": "mnist",
+    "engines": "torch,keras", "alignment": "same-start", "schedule": "together", "patience": 3, "device": "cpu",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_last_like_agrees_in_each_setting_that_is_declared_to_cost_and_in_no_other(store: Store, name: str) -> None:
+    finish(store, created(store, **{name: ANOTHER[name]}))
+    assert (store.newest_similar(TrainSettings()) is None) == SETTINGS[name].costs
+
+
+def test_the_index_stays_the_one_of_the_folders_that_are_there() -> None:
+    assert MIGRATIONS[4] == (
+        "CREATE INDEX runs_alike ON runs (CASE WHEN json_valid(settings) THEN json_array("
+        "json_extract(settings, '$.dataset'), json_extract(settings, '$.batch_size'), "
+        "json_extract(settings, '$.engines'), json_extract(settings, '$.alignment'), "
+        "json_extract(settings, '$.schedule'), json_extract(settings, '$.device')) END, id) "
+        "WHERE state = 'finished' AND source = 'here';"
+    )
 
 
 def test_a_run_from_elsewhere_says_nothing_of_how_long_one_takes_here(store: Store) -> None:
