@@ -17,6 +17,7 @@ from core.compare.probes.base import Part, PartFailed, Report
 from core.data import datasets
 from core.experiment import network, parity
 from core.experiment.settings import Alignment, TrainSettings
+from core.worker.engines.base import module_of
 
 TRAINERS = {"tensorflow": "keras", "torch": "keras-on-torch", "jax": "keras-on-jax"}
 """Keras' backends that train, and the engine that runs the network on each: one code, another backend."""
@@ -76,7 +77,7 @@ def _arrays(data_dir: str) -> datasets.Arrays:
 def train(backend: str, engine: str, steps: int, data_dir: str) -> dict[str, Any]:
     """Trains `steps` steps on one backend; its loss after each, milliseconds of a step, accuracy over test images."""
     arrays, settings = _arrays(data_dir), TrainSettings(batch_size=BATCH, dropout=0.0, alignment=Alignment.SAME_START)
-    made = importlib.import_module(f"core.worker.engines.{engine.replace('-', '_')}").ENGINE(engine)
+    made = importlib.import_module(module_of(engine)).ENGINE(engine)
     made.use_device("cpu", 0)
     made.feed(arrays.train_images, arrays.train_labels)
     made.build(settings, parity.start_weights(settings.seed))

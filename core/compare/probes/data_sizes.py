@@ -26,6 +26,7 @@ from core.data import datasets
 from core.experiment.machine import peak_rss_mib
 from core.experiment.names import ENGINE_TITLES
 from core.experiment.settings import TrainSettings
+from core.worker.engines.base import module_of
 
 ENGINES = ("keras", "torch")
 SIZES = (1_000, 10_000, 100_000)
@@ -69,7 +70,7 @@ def trained(images: int, steps: int) -> dict[str, Any]:
 @cache
 def _engine_class(engine: str) -> Any:
     """The engine's class, its process set to the CPU: once, before anything is built."""
-    made = importlib.import_module(f"core.worker.engines.{engine}").ENGINE
+    made = importlib.import_module(module_of(engine)).ENGINE
     made(engine).use_device("cpu", 0)
     return made
 

@@ -25,6 +25,7 @@ from core.compare.probes.base import Part, PartFailed, Report
 from core.data import datasets
 from core.experiment.metrics import steady_throughput
 from core.experiment.settings import TrainSettings
+from core.worker.engines.base import module_of
 
 MODES: dict[str, dict[str, str]] = {
     "as shipped": {"keras": "keras", "torch": "torch"},
@@ -218,7 +219,7 @@ _state: dict[str, Any] = {}
 
 def open_engine(engine: str) -> list[str]:
     """Imports an engine; the devices that its framework sees."""
-    _state["engine"] = importlib.import_module(f"core.worker.engines.{engine.replace('-', '_')}").ENGINE(engine)
+    _state["engine"] = importlib.import_module(module_of(engine)).ENGINE(engine)
     devices: list[str] = _state["engine"].devices()
     return devices
 

@@ -1,6 +1,5 @@
 """What the Draw page shows: which models read, their answers in words and bars, and what can be taken along."""
 
-import base64
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from core.experiment.names import engine_title, framework, joined
 from core.experiment.settings import missing_module
 from core.experiment.titles import distinct_titles
 from core.launcher.predictors import Prediction, PredictorError, Predictors
+from core.protocol import lines
 from core.results.gallery import Gallery
 from core.results.models import Model, predicting_engines
 from core.results.outcome import Outcome
@@ -23,7 +23,6 @@ from core.storage.records import Run
 from core.web.components.digit_pad import PadLane, PadSample, PadView
 from core.web.draw.drawing import Drawing
 
-Images = npt.NDArray[np.uint8]
 Shares = npt.NDArray[np.float64]
 WHERE = {"here": "trained here", "imported": "imported"}
 
@@ -163,8 +162,8 @@ def pad_view(
         samples=pad_samples(gallery),
         headline=words.headline if words else "",
         detail=words.detail if words else "",
-        seen=None if drawing.seen is None else packed(drawing.seen),
-        picture=None if drawing.picture is None else packed(drawing.picture),
+        seen=None if drawing.seen is None else lines.packed(drawing.seen),
+        picture=None if drawing.picture is None else lines.packed(drawing.picture),
         hint="" if words else hint,
         fault=drawing.fault and hint == drawing.hint,
     )
@@ -176,14 +175,9 @@ def pad_samples(gallery: Gallery | None) -> tuple[PadSample, ...]:
         return ()
     index = gallery.samples()
     return tuple(
-        PadSample(int(i), int(gallery.labels[i]), packed(image))
+        PadSample(int(i), int(gallery.labels[i]), lines.packed(image))
         for i, image in zip(index, gallery.pixels(index), strict=True)
     )
-
-
-def packed(image: Images) -> str:
-    """A 28 x 28 picture as base64 of its bytes."""
-    return base64.b64encode(np.ascontiguousarray(image, np.uint8).tobytes()).decode("ascii")
 
 
 def largest_difference(first: Prediction, second: Prediction) -> tuple[float, float]:
