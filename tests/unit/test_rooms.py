@@ -4,8 +4,11 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,22 +48,20 @@ def project_files() -> list[Path]:
     return [path for path in found if path.is_file()]
 
 
+@cache
+def imports() -> grimp.ImportGraph:
+    """Who imports what, inside functions too; packages of others are one module each."""
+    return grimp.build_graph("core", "pages", include_external_packages=True, cache_dir=None)
+
+
 def web_modules() -> list[str]:
-    """What the web process imports: core.web whole, what every page imports from core, and what those stand on."""
-    wanted = {
-        "core.launcher.launcher",
-        "core.storage.runs",
-        "core.results.listings",
-        "core.experiment.names",
-        "core.results.charts",
-    }
-    wanted |= {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "core/web").rglob("*.py")}
-    for page in PAGES:
-        for node in ast.walk(ast.parse(page.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "core":
-                wanted.add(node.module)
+    """What the web process imports at once or later: core.web, the pages, and all of core that those stand on."""
+    graph = imports()
+    wanted = {"core.web"} | graph.find_descendants("core.web")
+    wanted |= graph.find_upstream_modules("core.web", as_package=True)
+    wanted |= graph.find_upstream_modules("pages", as_package=True)
     # navigation.py is a script that Streamlit runs; pages/ are run the same way.
-    return sorted(module.removesuffix(".__init__") for module in wanted - {"core.web.navigation"})
+    return sorted(module for module in wanted - {"core.web.navigation"} if module.partition(".")[0] == "core")
 
 
 def test_the_web_process_loads_no_framework() -> None:
@@ -74,7 +75,64 @@ def test_the_web_process_loads_no_framework() -> None:
 
 
 def test_the_web_process_is_looked_at_whole() -> None:
-    assert {"core.launcher.launcher", "core.storage.runs", "core.web"} <= set(web_modules())
+    """What serves, a page's own import, and one that is three imports behind it."""
+    assert {"core.web.server.routes", "core.compare.claims", "core.protocol.lines"} <= set(web_modules())
+
+
+def scopes(tree: ast.Module) -> Iterator[tuple[str, set[str]]]:
+    """Each function of a module, and the module outside of them, with the packages that it imports itself."""
+    waiting: list[tuple[str, ast.AST]] = [("the module", tree)]
+    while waiting:
+        called, scope = waiting.pop()
+        packages: set[str] = set()
+        inside = list(ast.iter_child_nodes(scope))
+        while inside:
+            node = inside.pop()
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                waiting.append((node.name, node))
+                continue
+            inside += ast.iter_child_nodes(node)
+            match node:
+                case ast.Import(names=names):
+                    packages |= {alias.name.partition(".")[0] for alias in names}
+                case ast.ImportFrom(module=str(module), level=0):
+                    packages.add(module.partition(".")[0])
+                case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(module)), *_]):
+                    packages.add(module.partition(".")[0])
+        yield called, packages
+
+
+def frameworks_together(source: str) -> list[str]:
+    """The functions that import TensorFlow, or Keras that may be on it, and torch."""
+    backends = {"tensorflow"} if "leave_tensorflow_out()" in source else {"tensorflow", "keras"}
+    return [called for called, packages in scopes(ast.parse(source)) if packages & backends and "torch" in packages]
+
+
+def test_no_module_reaches_tensorflow_and_torch() -> None:
+    """Together in one process they crash. What a process has loaded at its end is looked at in tests/engines."""
+    graph = imports()
+    reached = {module: graph.find_upstream_modules(module) for module in graph.modules if module.startswith("core")}
+    assert {"core.worker.engines.keras_eager"} <= {module for module, found in reached.items() if "tensorflow" in found}
+    assert [module for module, found in reached.items() if {"tensorflow", "torch"} <= found] == []
+
+
+@pytest.mark.parametrize("path", CORE, ids=name)
+def test_no_function_imports_two_frameworks(path: Path) -> None:
+    assert frameworks_together(path.read_text(encoding="utf-8")) == []
+
+
+def test_two_frameworks_in_one_function_are_found() -> None:
+    assert frameworks_together("import keras.ops\ndef one():\n    import torch\n") == []
+    together = "def one():\n    if 1:\n        import torch.nn\n    keras = importlib.import_module('keras')\n"
+    assert frameworks_together(together) == ["one"]
+    assert frameworks_together("import torch\nfrom tensorflow import data\n") == ["the module"]
+    assert frameworks_together("leave_tensorflow_out()\nimport keras\nimport torch\n") == []
+
+
+@pytest.mark.parametrize("path", [*PAGES, *(ROOT / "core/web").rglob("*.py")], ids=name)
+def test_what_the_installation_holds_is_asked_of_it_and_not_of_its_launcher(path: Path) -> None:
+    of_launcher = re.compile(r"\blauncher\.(store|measurements|limits|deployment)\b")
+    assert of_launcher.findall(path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -152,9 +210,15 @@ ROOMS = {path.parent.name for path in (ROOT / "core").glob("*/__init__.py")}
 
 
 def test_the_unit_tests_have_the_rooms_of_core() -> None:
-    folders = {path.parent.name for path in (ROOT / "tests/unit").glob("*/test_*.py")}
-    assert folders <= ROOMS
-    assert ROOMS - folders <= {"worker"}  # its engines need frameworks: tests/engines
+    unit = ROOT / "tests/unit"
+    assert {path.relative_to(unit).parts[0] for path in unit.glob("*/**/test_*.py")} == ROOMS
+
+
+def test_the_unit_tests_of_the_web_have_its_folders() -> None:
+    """Not each of them: what pages draw is looked at in tests/pages."""
+    assert [path.name for path in (ROOT / "tests/unit/web").glob("test_*.py")] == []
+    folders = {path.parent.name for path in (ROOT / "tests/unit/web").glob("*/test_*.py")}
+    assert folders <= {path.parent.name for path in (ROOT / "core/web").glob("*/__init__.py")}
 
 
 def test_the_architecture_shows_every_room() -> None:

@@ -12,7 +12,7 @@ from streamlit import config
 
 from core.web.server.shell import ADDRESSES, HEADERS, SafeHeaders, Shell
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 STREAMLIT = HTMLResponse("<title>Streamlit</title>", headers={"x-content-type-options": "other"})
 
 
