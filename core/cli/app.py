@@ -310,10 +310,10 @@ def predict(
     run: Annotated[str, typer.Option(help="A run's id, or `latest`.")] = "latest",
     as_json: AsJson = False,
 ) -> None:
-    """Reads pictures of digits with both models of a run."""
+    """Predicts the digits on pictures with both models of a run."""
     store = Store(deployment().data_dir)
     try:
-        found = find(store, run, to_read=True)
+        found = find(store, run, to_predict=True)
         rows = store.rows(found.id, steps=False, limit=ALL_ROWS)
     except UnknownRun as error:
         fail(str(error), 2)
@@ -331,12 +331,12 @@ def predict(
     with tempfile.TemporaryDirectory() as logs:
         predictors = Predictors(lambda engine: ChildProcess(WORKER, engine, log=Path(logs) / f"{engine}.log"))
         try:
-            read = [_predict(file, predictors, models, outcome.dataset.class_names, as_json) for file in files]
+            answered = [_predict(file, predictors, models, outcome.dataset.class_names, as_json) for file in files]
         except PredictorError as error:
             fail(str(error), 1)
         finally:
             predictors.close()
-    raise typer.Exit(0 if all(read) else 2)
+    raise typer.Exit(0 if all(answered) else 2)
 
 
 def _predict(file: str, predictors: Predictors, models: list[Model], classes: Sequence[str], as_json: bool) -> bool:

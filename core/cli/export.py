@@ -24,17 +24,20 @@ from core.storage.soundness import naming_damaged
 FORMATS = ("html", "csv", "json", "tensorboard")
 
 
-def find(store: Store, name: str, to_read: bool = False) -> Run:
-    """A run by its id, or the `latest` that was trained in this folder, `to_read` with weights. Raises `StoreError`."""
+def find(store: Store, name: str, to_predict: bool = False) -> Run:
+    """A run by its id, or the `latest` that was trained in this folder, `to_predict` with weights.
+
+    Raises `StoreError`.
+    """
     if name != "latest":
         try:
             return store.run(name)
         except UnknownRun as error:
             raise UnknownRun(store.missing or str(error)) from None
     # An import is the latest where nothing was trained.
-    found = [run for run in store.runs() if run.source != "recorded" and (not to_read or can_predict(run, store))]
+    found = [run for run in store.runs() if run.source != "recorded" and (not to_predict or can_predict(run, store))]
     if not found:
-        none = "No run here has weights to read with: train one first." if to_read else "There is no run yet."
+        none = "No run here has weights to read with: train one first." if to_predict else "There is no run yet."
         raise UnknownRun(store.missing or none)
     return next((run for run in found if run.source == "here"), found[0])
 

@@ -122,10 +122,10 @@ def kept_images(launcher: Launcher, run: Run, source: Path) -> dict[str, npt.NDA
         raise RecordingError("The prepared data set is gone: record again.")
     arrays = prepared.load()
     labels = np.array(arrays.test_labels)
-    read = [np.load(source / f"{lane.engine}.npz")["classes"] for lane in run.lanes]
+    predicted = [np.load(source / f"{lane.engine}.npz")["classes"] for lane in run.lanes]
     wanted = np.zeros(len(labels), bool)
-    for classes in read:
-        wanted |= (classes != labels) | (classes != read[0])
+    for classes in predicted:
+        wanted |= (classes != labels) | (classes != predicted[0])
     samples = np.concatenate([np.flatnonzero(labels == digit)[:SAMPLES_PER_CLASS] for digit in range(10)])
     wanted[samples] = True
     index = np.flatnonzero(wanted)

@@ -159,7 +159,7 @@ class Allowance:
         return ""
 
     def count(self, visitor: str) -> None:
-        """They started one."""
+        """Takes one of the starts that this visitor has in an hour."""
         if self._limits.visitor_per_hour is not None:
             self._started[visitor].append(self._clock())
 

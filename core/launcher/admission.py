@@ -49,7 +49,7 @@ class Admission:
             raise Refused(sentence)
 
     def count(self, visitor: str) -> None:
-        """They started one."""
+        """See `Allowance.count`."""
         self._allowance.count(visitor)
 
     def may_change(self, owner: str, visitor: str) -> bool:

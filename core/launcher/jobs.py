@@ -20,7 +20,7 @@ from core.storage.runs import Store
 
 
 class Kind(StrEnum):
-    """What a job is called."""
+    """What a job is called in sentences, and what the pages list apart."""
 
     RUN = "run"
     MEASUREMENT = "measurement"
@@ -78,7 +78,6 @@ class _RequestableJob:
         self._context, self._requests = context, JobRequests()
 
     def stop(self) -> None:
-        """See `Job`; so for the others."""
         self._requests.stop.set()
 
     def close(self) -> None:
@@ -95,7 +94,6 @@ class StoredRun:
         self._store, self._run_id, self.artifacts = store, run_id, store.artifacts(run_id)
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """See `Sink`."""
         self._store.append(self._run_id, entries)
 
 

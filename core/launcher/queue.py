@@ -83,7 +83,7 @@ class Queue:
             return self.running
 
     def end(self) -> None:
-        """What runs has ended."""
+        """Nothing has its turn any more, until the next one begins."""
         with self.guard:
             self.running = None
 

@@ -123,13 +123,13 @@ def _finding(lane: LaneOutcome, counts: Counts, classes: Sequence[str]) -> str:
     np.fill_diagonal(wrong, 0)
     finding = f"{lane.title}: {wrong.sum():,} mistakes"
     if wrong.any():
-        is_class, read_as = divmod(int(wrong.argmax()), wrong.shape[1])
-        finding += f", most often {classes[is_class]} read as {classes[read_as]} ({wrong.max():,} times)"
+        label, predicted = divmod(int(wrong.argmax()), wrong.shape[1])
+        finding += f", most often {classes[label]} read as {classes[predicted]} ({wrong.max():,} times)"
     return finding + "."
 
 
 def mistakes(lane: LaneOutcome) -> int:
-    """How many test images a lane misread."""
+    """How many test images a lane predicted wrongly."""
     counts = np.array(lane.tested.confusion)
     return int(counts.sum() - np.trace(counts))
 

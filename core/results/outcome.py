@@ -263,7 +263,7 @@ def conclusion(outcome: Outcome) -> Conclusion:
     """What one finished run shows, in plain words."""
     done = [lane for lane in outcome.lanes if lane.result]
     if outcome.run.fairness is not None and outcome.run.fairness.parted:
-        return Conclusion()  # what the lanes read and how fast says nothing of the frameworks then
+        return Conclusion()  # what the lanes predict and how fast says nothing of the frameworks then
     if len(done) < 2:
         return Conclusion("One lane alone is no comparison." if len(outcome.lanes) == 1 else "")
     if len(done) > 2:

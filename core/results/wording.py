@@ -48,7 +48,7 @@ def time_caption(outcome: Outcome) -> str:
     """What the parts of the time are, and why they may not be compared where they may not."""
     words = "Start: import, data, build. The rest: validation and test. Times never include the dashboard's own work."
     if outcome.drawn_meanwhile:
-        words = "Drawn beside: somebody drew while this trained, so its times are a little too long. " + words
+        words = "Drawn meanwhile: somebody drew while this trained, so its times are a little too long. " + words
     if outcome.run.settings.schedule == Schedule.TOGETHER:
         return (
             f"{'Both' if len(outcome.lanes) == 2 else 'All'} ran at once, so their times cannot be compared. " + words

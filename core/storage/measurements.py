@@ -114,7 +114,7 @@ class Measurements(Database):
         return found
 
     def begin(self, measurement: str) -> None:
-        """It runs."""
+        """Its turn has come: it counts as running from this moment."""
         self._set(measurement, state=State.RUNNING, started_at=now())
 
     def progress(self, measurement: str, fraction: float, sentence: str) -> None:

@@ -233,8 +233,8 @@ class Worker:
         tested = self.engine.evaluate(images, labels)
         logits = self.engine.predict(images).astype("float64")
         test_s = time.perf_counter() - began
-        read = logits.argmax(1)
-        confusion = np.bincount(labels.astype(int) * 10 + read, minlength=100).reshape(10, 10)
+        predicted = logits.argmax(1)
+        confusion = np.bincount(labels.astype(int) * 10 + predicted, minlength=100).reshape(10, 10)
         folder = Path(self.order.artifacts)
         name = self.engine.name
         sha256 = save_weights(self.engine.weights(), folder / f"{name}.safetensors")

@@ -36,11 +36,9 @@ class PipeReport:
         self._outbox, self.data_dir = outbox, data_dir
 
     def progress(self, fraction: float, sentence: str) -> None:
-        """Sends it."""
         self._outbox.send(messages.Progress(fraction, sentence))
 
     def printed(self, part: str, text: str) -> None:
-        """Sends it."""
         self._outbox.send(messages.Printed(part, text))
 
 

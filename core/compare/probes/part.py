@@ -20,7 +20,7 @@ class Printing(io.TextIOBase):
         self._module, self._outbox, self._begun = module, outbox, ""
 
     def writable(self) -> bool:
-        """It is, always."""
+        """What writes may ask first: a stream of this kind says no by itself."""
         return True
 
     def write(self, text: str) -> int:

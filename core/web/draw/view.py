@@ -101,7 +101,7 @@ def possessive(title: str) -> str:
 
 
 def model_names(models: Sequence[Model], swap: bool) -> list[str]:
-    """What the models are called, and with `swap` whose weights each reads with; `models` are those with their own."""
+    """What the models are called, and with `swap` whose weights each takes; `models` are those with their own."""
     titles = [engine_title(model.engine) for model in models]
     if not swap:
         return titles
@@ -112,17 +112,17 @@ def in_words(answers: Sequence[Prediction], classes: Sequence[str], titles: Sequ
     """What the models say, how sure they are, and whether they agree. `titles`: their names, where not the engines'."""
     shares = [answer.probabilities[0] for answer in answers]
     titles = titles or [engine_title(answer.engine) for answer in answers]
-    read = [a_class(classes[int(share.argmax())]) for share in shares]
+    predicted = [a_class(classes[int(share.argmax())]) for share in shares]
     sure = [per_cent(share.max()) for share in shares]
-    if len(answers) > 1 and len(set(read)) == 1:
-        headline = f"Both read {read[0]}."
+    if len(answers) > 1 and len(set(predicted)) == 1:
+        headline = f"Both read {predicted[0]}."
         detail = f"{titles[0]} is {sure[0]} sure, {titles[1]} {sure[1]}."
     elif len(answers) > 1:
         headline = "They disagree."
-        parts = [f"{title} reads {what} ({p})" for title, what, p in zip(titles, read, sure, strict=True)]
+        parts = [f"{title} reads {what} ({p})" for title, what, p in zip(titles, predicted, sure, strict=True)]
         detail = joined(parts) + "."
     else:
-        headline, detail = f"{titles[0]} reads {read[0]}.", f"It is {sure[0]} sure."
+        headline, detail = f"{titles[0]} reads {predicted[0]}.", f"It is {sure[0]} sure."
     return Words(headline, detail, tuple(top_three(share, classes) for share in shares))
 
 
