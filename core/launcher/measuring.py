@@ -45,7 +45,7 @@ class MeasurementInProgress:
         try:
             datasets.prepare("mnist5k", self.context.data_dir, self.context.datasets_dir, cancelled=self._ending)
             log = self.context.data_dir / "probes" / f"{self.order.subject}.log"
-            worker = ChildProcess(PROGRAM, self.order.program, log=log)
+            probe = ChildProcess(PROGRAM, self.order.program, log=log)
         except datasets.PreparationCancelled:
             self._end_as_requested()
         except datasets.DatasetError as error:
@@ -54,13 +54,13 @@ class MeasurementInProgress:
             self.store.end(self.id, State.FAILED, ending.measurement_not_started(error))
         else:
             try:
-                self._measure(worker)
+                self._measure(probe)
             finally:
-                worker.close()
+                probe.close()
 
-    def _measure(self, worker: ChildProcess) -> None:
-        listener: Listener[ProbeEvent] = Listener(ProbeEvent, worker)
-        worker.send(messages.Measure(dict(self.order.arguments), str(self.context.data_dir)))
+    def _measure(self, probe: ChildProcess) -> None:
+        listener: Listener[ProbeEvent] = Listener(ProbeEvent, probe)
+        probe.send(messages.Measure(dict(self.order.arguments), str(self.context.data_dir)))
         until = time.monotonic() + self.order.limit_s
         while True:
             heard = listener.next(0.1)

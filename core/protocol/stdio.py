@@ -61,11 +61,11 @@ def refuse(command: Command) -> NoReturn:
     raise ProtocolError(f"{command.kind!r} has no place here")
 
 
-def taking(kind: type[C], inbox: "queue.SimpleQueue[C]") -> Callable[[Command], None]:
-    """Takes commands of one kind alone, into `inbox`."""
+def taking(kind: type[C], commands: "queue.SimpleQueue[C]") -> Callable[[Command], None]:
+    """Takes commands of one kind alone, into `commands`."""
 
     def take(command: Command) -> None:
-        inbox.put(command) if isinstance(command, kind) else refuse(command)
+        commands.put(command) if isinstance(command, kind) else refuse(command)
 
     return take
 

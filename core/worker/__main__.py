@@ -262,7 +262,7 @@ class Worker:
         temporary.replace(path)
 
 
-def work(name: str, outbox: Outbox, inbox: "queue.SimpleQueue[Command]", stop: threading.Event) -> None:
+def work(name: str, outbox: Outbox, commands: "queue.SimpleQueue[Command]", stop: threading.Event) -> None:
     """Imports the engine, says so, then takes commands until the lane ends."""
     began = time.perf_counter()
     worker = None
@@ -272,7 +272,7 @@ def work(name: str, outbox: Outbox, inbox: "queue.SimpleQueue[Command]", stop: t
         import_s = time.perf_counter() - began
         outbox.send(messages.Ready(name, import_s, engine.versions(), engine.devices()))
         worker = Worker(engine, outbox, stop)
-        while worker.take(inbox.get()):
+        while worker.take(commands.get()):
             pass
     except Stopping:
         outbox.send(messages.Stopped(*worker.place) if worker else messages.Stopped(0, 0))
@@ -285,15 +285,15 @@ def work(name: str, outbox: Outbox, inbox: "queue.SimpleQueue[Command]", stop: t
 
 def main() -> None:
     """Sets up the pipes before anything else can print, then works."""
-    inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
+    commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
     stop = threading.Event()
 
     def take(command: Command) -> None:
         if isinstance(command, messages.Stop):
             stop.set()
-        inbox.put(command)
+        commands.put(command)
 
-    work(sys.argv[1], connect(take), inbox, stop)
+    work(sys.argv[1], connect(take), commands, stop)
     leave()
 
 

@@ -42,13 +42,13 @@ class PipeReport:
         self._outbox.send(messages.Printed(part, text))
 
 
-def work(name: str, outbox: Outbox, inbox: "queue.SimpleQueue[messages.Measure]") -> None:
+def work(name: str, outbox: Outbox, commands: "queue.SimpleQueue[messages.Measure]") -> None:
     """Imports the probe, says so, measures once."""
     began = time.perf_counter()
     try:
         measure = importlib.import_module(f"core.compare.probes.{name}").measure
         outbox.send(messages.Ready(name, time.perf_counter() - began, versions(), []))
-        command = inbox.get()
+        command = commands.get()
         result = measure(PipeReport(outbox, Path(command.data_dir)), **command.arguments)
         outbox.send(messages.Measured(result, versions()))
     except Exception as error:
@@ -58,8 +58,8 @@ def work(name: str, outbox: Outbox, inbox: "queue.SimpleQueue[messages.Measure]"
 
 def main() -> None:
     """Sets up the pipes before anything else can print, then works."""
-    inbox: queue.SimpleQueue[messages.Measure] = queue.SimpleQueue()
-    work(sys.argv[1], connect(taking(messages.Measure, inbox)), inbox)
+    commands: queue.SimpleQueue[messages.Measure] = queue.SimpleQueue()
+    work(sys.argv[1], connect(taking(messages.Measure, commands)), commands)
     leave()
 
 
