@@ -2,16 +2,17 @@
 
 import contextlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from core.protocol.listener import Listener
+from core.protocol.messages import Call, PartEvent, Returned
+from core.protocol.process import ChildProcess
+
+ANSWER_S = 600.0
 
 
 class Asked:
@@ -20,44 +21,29 @@ class Asked:
     def __init__(self, engine: str, data_dir: Path, out_dir: Path, environment: Mapping[str, str]) -> None:
         self.name = engine
         self.log = out_dir / f"{engine}.log"
-        command = [sys.executable, "-m", "tests.engines.contract_probe", engine, str(data_dir), str(out_dir)]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                # Whatever the user's shell says, an engine has its own backend.
-                env={**os.environ, "KERAS_BACKEND": "no-such-backend", **environment},
-            )
+        # Whatever the user's shell says, an engine has its own backend.
+        environment = {"KERAS_BACKEND": "no-such-backend", **environment}
+        program = "tests.engines.contract_probe"
+        self.process = ChildProcess(program, engine, str(data_dir), str(out_dir), log=self.log, environment=environment)
+        self._listener: Listener[PartEvent] = Listener(PartEvent, self.process)
         self.answers: dict[str, Any] = {}
 
     def ask(self, question: str, **arguments: Any) -> Any:
         """The answer; fails the test with the process' own words where it has none."""
         asked = json.dumps({"question": question, "arguments": arguments})
         if asked not in self.answers:
-            stdin, stdout = cast(IO[str], self.process.stdin), cast(IO[str], self.process.stdout)
-            line = ""
-            if self.process.poll() is None:
-                stdin.write(asked + "\n")
-                stdin.flush()
-                line = stdout.readline()
-            self.answers[asked] = json.loads(line) if line else {"fault": self.log.read_text(errors="replace")[-3000:]}
+            self.process.send(Call(question, arguments))
+            heard = self._listener.next(ANSWER_S) if self.process.alive else None
+            self.answers[asked] = heard.event if heard else self.process.ended_by()
         answered = self.answers[asked]
-        assert "fault" not in answered, f"{question} {arguments}:\n{answered['fault']}"
-        return answered["answer"]
+        assert isinstance(answered, Returned), (
+            f"{question} {arguments}:\n{answered}\n{self.log.read_text(errors='replace')[-3000:]}"
+        )
+        return answered.value
 
     def end(self) -> None:
         """Closes its stdin, at which it ends."""
-        cast(IO[str], self.process.stdin).close()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        cast(IO[str], self.process.stdout).close()
+        self.process.close()
 
 
 class Processes(dict[str, Asked]):

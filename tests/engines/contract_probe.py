@@ -1,14 +1,14 @@
 """An engine under questions, in a process of its own: `python -m tests.engines.contract_probe ENGINE DATA_DIR OUT_DIR`.
 
-Reads one question a line from stdin, `{"question": NAME, "arguments": {...}}`, and answers each with one line of
-JSON on stdout. A question is a method of `Probe`; it measures and judges nothing: the tests do.
+Each question is a `Call` on stdin of a method of `Probe`, answered by `Returned`, or by `Failed` with the traceback.
+It measures and judges nothing: the tests do.
 """
 
 import hashlib
 import importlib
-import json
 import math
 import os
+import queue
 import sys
 import tempfile
 import threading
@@ -27,7 +27,7 @@ from core.experiment import metrics, parity
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.weights import load_weights, save_weights
 from core.protocol import lines, messages
-from core.protocol.stdio import Outbox
+from core.protocol.stdio import Outbox, connect, taking
 from core.worker import tuning
 from core.worker.__main__ import Worker
 from core.worker.engines.base import Engine, EngineError, Floats, certificate_part, module_of
@@ -399,17 +399,15 @@ class Probe:
 
 def main(name: str, data_dir: str, out_dir: str) -> None:
     """Answers until stdin closes; what a library prints goes to stderr."""
-    out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(2, 1)
+    calls: queue.SimpleQueue[messages.Call] = queue.SimpleQueue()
+    outbox = connect(taking(messages.Call, calls))
     probe = Probe(name, Path(data_dir), Path(out_dir))
-    for line in sys.stdin:
-        asked = json.loads(line)
+    while True:
+        asked = calls.get()
         try:
-            answer = {"answer": getattr(probe, asked["question"])(**asked["arguments"])}
+            outbox.send(messages.Returned(getattr(probe, asked.function)(**asked.arguments)))
         except Exception:
-            answer = {"fault": traceback.format_exc()}
-        out.write(json.dumps(answer) + "\n")
-    os._exit(0)
+            outbox.send(messages.Failed(traceback.format_exc()))
 
 
 if __name__ == "__main__":
