@@ -1,6 +1,12 @@
-"""Days and times as people read them, where this program runs."""
+"""Days and times: as they are stored, and as people read them where this program runs."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+
+
+def as_time(text: str) -> datetime:
+    """The time in ISO 8601, in UTC where it names no other. Raises `ValueError`."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def day(at: str) -> str:

@@ -55,8 +55,9 @@ def _failure(lane: RunLane, end: Failed) -> str:
 def how_ended(lanes: Sequence[RunLane], settings: TrainSettings, owner: str, visitor: str = "") -> tuple[State, str]:
     """The state and the reason of a run all of whose lanes have ended; `owner` ran it for `visitor`."""
     failures = [_failure(lane, lane.end) for lane in lanes if isinstance(lane.end, Failed)]
-    # A failed lane's sentence says its own.
-    there = kept_epochs({lane.title: lane.epoch for lane in lanes if lane.state != LaneState.FAILED})
+    # A failed lane's sentence says its own, so that the others' says whose they are.
+    others = {lane.title: lane.epoch for lane in lanes if lane.state != LaneState.FAILED}
+    there = kept_epochs(others, by_lane=bool(failures))
     states = {lane.state for lane in lanes}
     if LaneState.INTERRUPTED in states:
         return State.INTERRUPTED, " ".join([owner_closed(owner), there, *failures])
@@ -114,12 +115,15 @@ def stopper(visitor: str) -> str:
     return "Its visitor" if visitor else "You"
 
 
-def kept_epochs(epochs: Mapping[str, int]) -> str:
-    """Which epochs of an ended run are there to look at, by lane title, as a sentence."""
+def kept_epochs(epochs: Mapping[str, int], by_lane: bool = False) -> str:
+    """Which epochs of an ended run are there to look at, by lane title, as a sentence.
+
+    `by_lane`: names the lanes even where all have as many.
+    """
     counts = set(epochs.values())
     if not any(counts):
         return "No epoch was complete."
-    if len(counts) == 1:
+    if len(counts) == 1 and not by_lane:
         parts = [_span(max(counts))]
     else:
         parts = [f"{_span(count)} of {title}" for title, count in epochs.items() if count]

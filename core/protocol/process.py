@@ -29,7 +29,7 @@ SLOWEST_STEP_S = 120.0
 SLOWEST_STEPS = 30
 CLOSE_S = 1.5
 AWAY_S = 5.0
-"""Where nobody looked for so long, this process was suspended itself, or the child was a spare: clocks restart."""
+"""Where nobody looked for so long, nobody waited for the child, or we were suspended ourselves: clocks restart."""
 
 Deliver = Callable[["ChildProcess", Event | None], None]
 
@@ -100,7 +100,11 @@ class ChildProcess:
                 self._unheard.append(event)
 
     def assign(self, deliver: Deliver) -> None:
-        """Every event but beats goes to `deliver`, and None at the end; first what was said before, as by a spare."""
+        """Every event but beats goes to `deliver`, and None at the end; first what was said before, as by a spare.
+
+        Progress is due from now on: a spare may have waited long, and owed none.
+        """
+        self._progress_at = time.monotonic()
         with self._delivering:
             self._deliver = deliver
             for event in self._unheard:

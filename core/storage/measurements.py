@@ -8,11 +8,11 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from core.experiment.dates import as_time
 from core.experiment.settings import Order
 from core.storage.database import ENDED_STATES, OPEN_STATES, Database, State, new_id, now
 from core.storage.records import UnknownRun, checked_id
@@ -63,7 +63,7 @@ class Measurement:
         """Wall time from start to end."""
         if not (self.started_at and self.ended_at):
             return None
-        return (datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)).total_seconds()
+        return (as_time(self.ended_at) - as_time(self.started_at)).total_seconds()
 
     @property
     def measured_at(self) -> str:

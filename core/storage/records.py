@@ -4,12 +4,11 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from core.experiment.dates import day_and_time
+from core.experiment.dates import as_time, day_and_time
 from core.experiment.fairness import FairnessVerdict
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.titles import searchable_settings
@@ -79,7 +78,7 @@ class Run:
         """Wall time from start to end."""
         if not (self.started_at and self.ended_at):
             return None
-        return (datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)).total_seconds()
+        return (as_time(self.ended_at) - as_time(self.started_at)).total_seconds()
 
     def lane(self, engine: str) -> Lane:
         """The lane of an engine; raises `KeyError`."""

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from core.data.datasets import CLASSES, DATASETS, Dataset
+from core.experiment.dates import as_time
 from core.experiment.fairness import FairnessVerdict, from_fields
 from core.experiment.kinds import shown
 from core.experiment.parity import Certificate
@@ -56,12 +57,12 @@ ONCE = (Ready, Built, Result, Provenance, Certificate, FairnessVerdict, DrawnMea
 def parse_time(name: str, text: object) -> datetime:
     """The time in a stored text. Raises `Damage` where there is no such day or hour, or none of this age."""
     try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+        found = as_time(text) if isinstance(text, str) else None
     except ValueError:
         found = None
     if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
         raise Damage(f"{name} is {shown(text)}, which is no date and time")
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found
 
 
 def run_of(line: sqlite3.Row, lanes: Sequence[sqlite3.Row]) -> Run:

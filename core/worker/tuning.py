@@ -19,7 +19,7 @@ from typing import Annotated
 
 import numpy as np
 from filelock import FileLock, Timeout
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, PastDatetime, TypeAdapter, ValidationError
 
 from core.experiment import network
 from core.experiment.machine import ProcessorClock, ProcessorTime, this_machine, usable_processors
@@ -34,6 +34,8 @@ BUDGET_S = 8.0
 """No further round begins after that."""
 HOPELESS = 1.5
 """A form that takes so many times the best one's time is not timed again."""
+LEAST_S, MOST_S = 1e-9, 1e6
+"""Of a step that a kept file may say."""
 BUSY_SHARE = 0.25
 """Of all processors' time, taken by other processes and other machines."""
 BUSY_WORDS = "This machine was too busy to tune on it. Taken as it stands"
@@ -67,8 +69,8 @@ class Tuning:
     form: str
     took: dict[str, Took]
     batch_size: Annotated[int, Field(gt=0)]
-    measured_at: datetime
-    seconds: float
+    measured_at: PastDatetime
+    seconds: Annotated[float, Field(ge=0)]
 
     def words(self, earlier: bool) -> str:
         """For the run's summary: every form that was timed beside the stock one, and when that was."""
@@ -95,7 +97,7 @@ def tune(engine: Engine, settings: TrainSettings, threads: int, folder: Path, st
     if not forms:
         return ""
     path, where = folder / f"{engine.name}.json", _where(engine, settings, threads, forms)
-    tuning = _kept(path, where, forms)
+    tuning = _kept(path, where, forms, engine.device, settings.batch_size)
     earlier = tuning is not None
     if tuning is None:
         with _turn(folder, stopped):
@@ -147,15 +149,18 @@ def _where(engine: Engine, settings: TrainSettings, threads: int, forms: tuple[s
     }
 
 
-def _kept(path: Path, where: Mapping[str, str], forms: tuple[str, ...]) -> Tuning | None:
+def _kept(path: Path, where: Mapping[str, str], forms: tuple[str, ...], device: str, batch_size: int) -> Tuning | None:
     """What was measured here before. A file that is torn, or not ours, counts as none."""
     try:
         tuning: Tuning = _KEPT.validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
-    sound = tuple(tuning.took) == forms and tuning.form in forms
-    positive = all(took.wall_s > 0 and took.cpu_s > 0 for took in tuning.took.values())
-    return tuning if sound and positive and tuning.where == where else None
+    if tuning.where != where or tuple(tuning.took) != forms:
+        return None
+    # What it says follows from what it measured, for this batch.
+    sound = tuning.form == _fastest(tuning.took, device) and tuning.batch_size == batch_size
+    possible = all(LEAST_S < value < MOST_S for took in tuning.took.values() for value in (took.wall_s, took.cpu_s))
+    return tuning if sound and possible else None
 
 
 def _keep(path: Path, tuning: Tuning) -> None:

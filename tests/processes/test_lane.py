@@ -37,6 +37,13 @@ def test_a_worker_that_beats_is_well_whatever_it_waits_for(ready: ChildProcess) 
     assert ready.hung(waits_for_it=False) == ready.hung(waits_for_it=True) == ""
 
 
+def test_a_spare_that_its_keeper_looked_at_for_long_owes_no_step_when_it_is_taken(ready: ChildProcess) -> None:
+    later(ready, 1000)
+    ready._heard_at = time.monotonic()
+    ready.assign(lambda _, __: None)
+    assert ready.hung(waits_for_it=True) == ""
+
+
 def test_a_silent_worker_hangs(ready: ChildProcess) -> None:
     ready.process.send_signal(signal.SIGSTOP)
     wait_for("it is suspended", ready._suspended)

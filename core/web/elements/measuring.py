@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.experiment import metrics
-from core.experiment.dates import day
+from core.experiment.dates import as_time, day
 from core.experiment.machine import machine_words
 from core.launcher.launcher import Launcher
 from core.storage.database import State
@@ -22,7 +22,7 @@ def left_s(measurement: Measurement, before_s: float | None) -> float | None:
     """Seconds until a running one is done; `before_s`: how long one like it took. None where nothing is known."""
     if measurement.started_at is None:
         return before_s
-    gone = (datetime.now(UTC) - datetime.fromisoformat(measurement.started_at)).total_seconds()
+    gone = (datetime.now(UTC) - as_time(measurement.started_at)).total_seconds()
     if measurement.fraction >= ABOUT_FROM:
         return gone * (1 - measurement.fraction) / measurement.fraction
     return None if before_s is None or gone > before_s else max(1.0, before_s - gone)

@@ -59,7 +59,19 @@ def test_a_failed_lane_says_its_own_epochs_alone() -> None:
         ended("torch", Failed("it broke", LaneState.TRAINING, epoch=2), epochs=1),
     ]
     assert how_ended(lanes, SETTINGS, "the dashboard")[1] == (
-        "You stopped this run in epoch 4. Epochs 1 to 3 are kept. PyTorch failed in epoch 2: it broke. Epoch 1 is kept."
+        "You stopped this run in epoch 4. Epochs 1 to 3 of Keras are kept. "
+        "PyTorch failed in epoch 2: it broke. Epoch 1 is kept."
+    )
+
+
+def test_epochs_of_the_others_are_not_said_of_a_lane_that_failed_before_its_first() -> None:
+    lanes = [
+        ended("keras", Failed("it was suspended", LaneState.TRAINING, epoch=1)),
+        ended("torch", Stopped(), epochs=1),
+    ]
+    assert how_ended(lanes, SETTINGS, "the dashboard")[1] == (
+        "You stopped this run in epoch 2. Epoch 1 of PyTorch is kept. "
+        "Keras failed in epoch 1: it was suspended. No epoch was complete."
     )
 
 

@@ -97,6 +97,14 @@ def test_a_run_goes_from_queued_to_its_end(store: Store) -> None:
     assert store.open_runs() == []
 
 
+def test_a_stored_time_without_its_offset_is_one_of_utc(store: Store) -> None:
+    run_id = created(store)
+    store.append(run_id, [Entry("", RunChanged(State.RUNNING)), Entry("", RunChanged(State.STOPPED))])
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("UPDATE runs SET started_at = '2026-11-25T08:00:00+00:00', ended_at = '2026-11-25T08:05:00'")
+    assert store.run(run_id).elapsed_s == 300
+
+
 def test_a_number_that_json_cannot_hold_is_refused_and_nothing_of_its_commit_stays(store: Store) -> None:
     run_id = created(store)
     with pytest.raises(ValueError, match="JSON"):

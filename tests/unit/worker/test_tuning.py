@@ -91,7 +91,10 @@ def test_a_choice_holds_for_its_own_batch_size_alone(tmp_path: Path) -> None:
     assert "before this run" in tune(fed(), tmp_path, SETTINGS.model_copy(update={"batch_size": 30}))
 
 
-@pytest.mark.parametrize("change", ["torn", "no object", "negative", "unknown form", "elsewhere"])
+@pytest.mark.parametrize(
+    "change",
+    ["torn", "no object", "negative", "tiny", "unknown form", "slower form", "elsewhere", "another batch", "to come"],
+)
 def test_a_file_that_is_torn_or_foreign_is_made_anew(tmp_path: Path, change: str) -> None:
     tune(fed(), tmp_path)
     path = tmp_path / "fake.json"
@@ -100,6 +103,14 @@ def test_a_file_that_is_torn_or_foreign_is_made_anew(tmp_path: Path, change: str
     match change:
         case "negative":
             kept["took"]["other"]["wall_s"] = -1
+        case "tiny":
+            kept["took"]["other"]["wall_s"] = 1e-320
+        case "slower form":
+            kept["form"] = "as shipped"
+        case "another batch":
+            kept["batch_size"] = int("9" * 400)
+        case "to come":
+            kept["measured_at"] = "9000-01-01T00:00:00+00:00"
         case "unknown form":
             kept["form"] = "none of ours"
         case "elsewhere":
