@@ -23,6 +23,7 @@ from core.web.server.installation import installation
 
 store = installation().store
 MISSING = "link_to_no_run"
+PRESELECTED = "preselected_run"
 LOADING = "Loading both models: this takes a few seconds the first time."
 
 
@@ -35,19 +36,26 @@ def chosen_run() -> Run | None:
     if not runs:
         st.markdown("No run has finished here yet. Train one first.")
         return None
+    # Each preselection is the default of a select of its own: a value written into one that is there can be lost on its
+    # way to the browser, where a rerun follows at once, and the select then names another run than the page shows.
+    number, preselected = st.session_state.get(PRESELECTED, (0, None))
+    chosen = st.session_state.get(f"draw_run_{number}", preselected)
+    best = draw_view.best_run(list(runs.values())).id
     if link := st.query_params.get("run"):
         del st.query_params["run"]
         st.session_state[MISSING] = link not in runs
-        if link in runs:
-            st.session_state["draw_run"] = link
-    if (chosen := st.session_state.get("draw_run")) not in runs:
-        st.session_state[MISSING] = st.session_state.get(MISSING) or chosen is not None
-        st.session_state["draw_run"] = draw_view.best_run(list(runs.values())).id
+    elif chosen is not None and chosen not in runs:
+        st.session_state[MISSING] = True
+    wanted = next(one for one in (link, chosen, best) if one in runs)
+    if wanted != chosen or preselected not in runs:
+        number, preselected = number + 1, wanted
+        st.session_state[PRESELECTED] = number, preselected
     run_id = st.selectbox(
         "Models of",
         list(runs),
+        list(runs).index(preselected),
         format_func=draw_view.run_labels(list(runs.values())).__getitem__,
-        key="draw_run",
+        key=f"draw_run_{number}",
         on_change=forget_link,
     )
     st.caption(draw_view.chosen_words(runs[run_id], len(runs)))

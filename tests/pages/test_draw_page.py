@@ -178,6 +178,23 @@ def test_a_good_upload_is_read_and_a_drawing_takes_its_place(page: DrawPage) -> 
     assert page.pad["picture"] is None
 
 
+def select_of(page: DrawPage) -> Any:
+    (select,) = [box for box in page.app.selectbox if box.label == "Models of"]
+    return select
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["the best", "a link's"])
+def test_the_preselected_run_is_the_selects_default_so_that_no_rerun_can_lose_it(
+    make_run: MakeRun, with_run: Ended, launcher: StandInLauncher, linked: bool
+) -> None:
+    newer = launcher.submit(TrainSettings.parse({**SHORT, "epochs": 1}))
+    wait_for("the newer one ends", lambda: not launcher.active())
+    runs = [run.id for run in launcher.store.runs()]
+    wanted = newer if linked else best_run(launcher.store.runs()).id
+    select = select_of(DrawPage(launcher, run=wanted) if linked else DrawPage(launcher))
+    assert (select.value, select.proto.default, select.proto.set_value) == (wanted, runs.index(wanted), False)
+
+
 def test_the_best_run_is_chosen_and_its_accuracy_stands_beside_its_name(
     make_run: MakeRun, with_run: Ended, data_dir: Any, launcher: StandInLauncher
 ) -> None:
@@ -186,7 +203,7 @@ def test_the_best_run_is_chosen_and_its_accuracy_stands_beside_its_name(
     page = DrawPage(launcher)
     older = with_run.run
     assert launcher.store.runs()[0].id == newer
-    (chosen,) = [box for box in page.app.selectbox if box.key == "draw_run"]
+    chosen = select_of(page)
     assert chosen.value == best_run(launcher.store.runs()).id == older.id
     shown = [read(label) for label in chosen.options]
     for label, run in zip(shown, launcher.store.runs(), strict=True):
@@ -329,7 +346,7 @@ def test_an_import_without_weights_is_not_offered_and_changes_nothing(
     imported = taken_in(launcher, with_run, with_files=False)
     page = DrawPage(launcher, run=imported)
     assert page.problems == ["That run has no weights here: it is gone, did not finish, or came without them."]
-    assert page.app.selectbox(key="draw_run").value == with_run.run.id
+    assert select_of(page).value == with_run.run.id
     assert not page.says("imported")
     assert TrainPage().says(with_run.run.id)
     assert not TrainPage().says(imported)
@@ -340,8 +357,8 @@ def test_an_import_that_brings_its_weights_reads_and_is_called_imported(
 ) -> None:
     imported = taken_in(launcher, with_run, with_files=True)
     page = DrawPage(launcher, run=imported)
-    assert page.app.selectbox(key="draw_run").value == imported
-    labels = page.app.selectbox(key="draw_run").options
+    assert select_of(page).value == imported
+    labels = select_of(page).options
     assert sum("imported" in label for label in labels) == 1
     page.draw(drawn(7, "middle"))
     assert page.pad["headline"]
