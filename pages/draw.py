@@ -7,14 +7,14 @@ import streamlit as st
 from core.launcher.launcher import LauncherUnavailable
 from core.launcher.predictors import PredictorError
 from core.results.gallery import Gallery, GalleryError, open_gallery
-from core.results.models import Model, can_predict, models_of, swapped
+from core.results.models import Model, models_of, swapped
 from core.results.outcome import Outcome, gather
 from core.storage.database import StoreError
-from core.storage.records import DamagedRun, Run
 from core.web.components.digit_pad import digit_pad
 from core.web.draw import gallery as gallery_view
 from core.web.draw import take_along
 from core.web.draw import view as draw_view
+from core.web.draw.choice import chosen_run
 from core.web.draw.drawing import PAD, Drawing, newest_drawing, upload_button
 from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
@@ -22,51 +22,7 @@ from core.web.run import damaged
 from core.web.server.installation import installation
 
 store = installation().store
-MISSING = "link_to_no_run"
-PRESELECTED = "preselected_run"
 LOADING = "Loading both models: this takes a few seconds the first time."
-
-
-def chosen_run() -> Run | None:
-    """The run whose models read: the link's, the one chosen before, else the best."""
-    left_out: list[DamagedRun] = []
-    runs = {run.id: run for run in store.runs(100, damaged=left_out) if can_predict(run, store)}
-    for one in left_out:
-        st.caption(literal(one))
-    if not runs:
-        st.markdown("No run has finished here yet. Train one first.")
-        return None
-    # Each preselection is the default of a select of its own: a value written into one that is there can be lost on its
-    # way to the browser, where a rerun follows at once, and the select then names another run than the page shows.
-    number, preselected = st.session_state.get(PRESELECTED, (0, None))
-    chosen = st.session_state.get(f"draw_run_{number}", preselected)
-    best = draw_view.best_run(list(runs.values())).id
-    if link := st.query_params.get("run"):
-        del st.query_params["run"]
-        st.session_state[MISSING] = link not in runs
-    elif chosen is not None and chosen not in runs:
-        st.session_state[MISSING] = True
-    wanted = next(one for one in (link, chosen, best) if one in runs)
-    if wanted != chosen or preselected not in runs:
-        number, preselected = number + 1, wanted
-        st.session_state[PRESELECTED] = number, preselected
-    run_id = st.selectbox(
-        "Models of",
-        list(runs),
-        list(runs).index(preselected),
-        format_func=draw_view.run_labels(list(runs.values())).__getitem__,
-        key=f"draw_run_{number}",
-        on_change=forget_link,
-    )
-    st.caption(draw_view.chosen_words(runs[run_id], len(runs)))
-    if st.session_state.get(MISSING):
-        st.markdown(":red[That run has no weights here: it is gone, did not finish, or came without them.]")
-    return runs[run_id]
-
-
-def forget_link() -> None:
-    """Somebody chose a run: what was wrong with the link no longer matters."""
-    st.session_state[MISSING] = False
 
 
 def gallery_of(outcome: Outcome) -> Gallery | None:
@@ -147,7 +103,7 @@ def show(outcome: Outcome) -> None:
 st.title("Draw", anchor=False)
 st.markdown("Draw a digit. Both models read it when you lift the pen.")
 try:
-    run = chosen_run()
+    run = chosen_run(store)
     if run is not None:
         with damaged.reporting_damage(store, None, run):
             show(gather(run, store.rows(run.id, steps=False)))

@@ -37,7 +37,9 @@ def find(store: Store, name: str, to_predict: bool = False) -> Run:
     # An import is the latest where nothing was trained.
     found = [run for run in store.runs() if run.source != "recorded" and (not to_predict or can_predict(run, store))]
     if not found:
-        none = "No run here has weights to read with: train one first." if to_predict else "There is no run yet."
+        none = (
+            "No run here has weights to read with: train one first." if to_predict else "No run was trained here yet."
+        )
         raise UnknownRun(store.missing or none)
     return next((run for run in found if run.source == "here"), found[0])
 

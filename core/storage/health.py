@@ -1,7 +1,7 @@
 """How an installation does, for its operator: `python -m core health` and the foot of each page read the same here."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -101,11 +101,15 @@ def _processes(holder: HolderInfo | None) -> list[ProcessSize]:
         family = [psutil.Process(holder.pid), *psutil.Process(holder.pid).children(recursive=True)] if holder else []
         for process in family:
             with contextlib.suppress(psutil.Error):
-                words = process.cmdline()
-                program = next((word for word in words if word in PROGRAMS), "")
-                what = " ".join(words[words.index(program) :][:2]) if program else holder.owner if holder else ""
+                what = program_of(process.cmdline()) or (holder.owner if holder else "")
                 found.append(ProcessSize(what, process.pid, round(process.memory_info().rss / 2**20)))
     return found
+
+
+def program_of(command: Sequence[str]) -> str:
+    """Which child of ours a command line starts, with its first argument; empty where none."""
+    place = next((place for place, word in enumerate(command) if word.startswith(PROGRAMS)), None)
+    return "" if place is None else " ".join(command[place : place + 2])
 
 
 @cache

@@ -156,7 +156,7 @@ def test_a_missing_folder_is_called_missing_and_not_made(tmp_path: Path) -> None
     status, said, _ = core("health", folder=folder)
     assert (status, said.splitlines()[1]) == (1, missing.strip())
     assert not folder.exists()
-    assert core("show", "latest", folder=tmp_path)[::2] == (2, "There is no run yet.\n")
+    assert core("show", "latest", folder=tmp_path)[::2] == (2, "No run was trained here yet.\n")
     (tmp_path / "file").touch()
     assert core("runs", folder=tmp_path / "file")[2] == f"{tmp_path / 'file'} is no folder: set DUEL_DATA_DIR to one.\n"
 
