@@ -14,7 +14,7 @@ from core.launcher.ending import UNATTENDED
 from core.launcher.jobs import Kind
 from core.launcher.launcher import Launcher, Refused
 from core.launcher.measuring import MeasurementInProgress
-from core.launcher.predictors import PredictorError
+from core.launcher.predictors import Predictor, PredictorError
 from core.launcher.run import RunInProgress
 from core.results.models import Model
 from core.storage.runs import Store, folder_bytes
@@ -175,10 +175,18 @@ def test_settings_beyond_the_limits_never_reach_the_queue(hosted: OpenHosted) ->
     assert not launcher.active()
 
 
+def opened_predictor(launcher: Launcher) -> Predictor:
+    """The predictor of fake-a, open as if it had just been used: one that is idle ends at any moment."""
+    predictor = launcher.predictors._of("fake-a")
+    with predictor.guard:
+        predictor.used_at = time.monotonic()
+        predictor.open()
+    return predictor
+
+
 def test_models_that_read_drawings_make_room_for_a_run(hosted: OpenHosted) -> None:
     launcher = hosted()
-    predictor = launcher.predictors._of("fake-a")
-    predictor.open()
+    predictor = opened_predictor(launcher)
     assert predictor.loaded
     run_id = slow(launcher, "a")
     wait_for("the run trains", lambda: launcher.store.run(run_id).lane("fake-slow").state == "training")
@@ -188,9 +196,7 @@ def test_models_that_read_drawings_make_room_for_a_run(hosted: OpenHosted) -> No
 
 def test_closing_does_not_wait_for_a_model_that_does_not_answer(hosted: OpenHosted) -> None:
     launcher = hosted()
-    predictor = launcher.predictors._of("fake-a")
-    with predictor.guard:
-        predictor.open()
+    opened_predictor(launcher)
     held = worker("fake-a")
     held.suspend()
 
