@@ -55,7 +55,7 @@ def search(launcher: Launcher | None) -> RunFilter:
 
 def _filter(label: str, titles: dict[str, str], name: str) -> str:
     choice = st.selectbox(label, ["", *titles], format_func=lambda value: titles.get(value, "All"), key=f"runs_{name}")
-    return choice or ""
+    return choice if choice in titles else ""  # a browser can say anything
 
 
 def offset(wanted: RunFilter) -> int:
