@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setattr(inbox, "POLL_S", 0.02)
-    monkeypatch.setattr(inbox, "ANSWER_S", 0.2)
+    monkeypatch.setattr(inbox, "ANSWER_S", 1.0)
     stands = Desk(tmp_path)
     answering = Inbox(stands)  # type: ignore[arg-type]
     yield stands
@@ -70,7 +70,7 @@ def is_empty(folder: Path) -> bool:
 
 
 def test_an_answer_to_what_was_taken_may_be_late(desk: Desk, tmp_path: Path, folder: Path) -> None:
-    threading.Timer(0.5, desk.may_answer.set).start()
+    threading.Timer(2.0, desk.may_answer.set).start()
     assert Guest(tmp_path, print).submit(TrainSettings()) == RUN
     assert is_empty(folder)
 
@@ -119,7 +119,10 @@ def test_a_stop_that_never_can_be_obeyed_is_not_tried_again(desk: Desk, folder: 
     assert desk.stopped == ["1"]
 
 
-def test_whatever_lies_there_the_next_one_is_answered(desk: Desk, tmp_path: Path, folder: Path) -> None:
+def test_whatever_lies_there_the_next_one_is_answered(
+    desk: Desk, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "ANSWER_S", 15.0)
     desk.may_answer.set()
     settings = json.dumps(TrainSettings().as_json())
     (tmp_path / "elsewhere").write_text(settings)
