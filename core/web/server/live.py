@@ -82,14 +82,14 @@ class Tails:
         self._tails: OrderedDict[tuple[Path, str], Tail] = OrderedDict()
 
     async def of(self, store: Store, run_id: str) -> Tail:
-        """A run's tail, at most `FRESH_S` old. Raises `StoreError`, `UnknownRun`."""
-        key = store.path, run_id
+        """A run's tail, at most `FRESH_S` older than this question. Raises `StoreError`, `UnknownRun`."""
+        key, asked = (store.path, run_id), time.monotonic()
         tail = self._tails.setdefault(key, Tail())
         try:
-            if time.monotonic() - tail.read_at > FRESH_S:
+            if asked - tail.read_at > FRESH_S:
                 async with tail.lock:
-                    # Whoever waited here for another's look has it now.
-                    if time.monotonic() - tail.read_at > FRESH_S:
+                    # Whoever waited here for another's look has it now, however long that took.
+                    if asked - tail.read_at > FRESH_S:
                         await tail.read(store, run_id)
         except StoreError:
             self._tails.pop(key, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,25 @@ def test_viewers_at_the_same_time_read_the_store_once(store: Counting) -> None:
     answers = asyncio.run(thirty())
     assert store.reads == 1
     assert all([json.loads(text)["seq"] for text in answer] == list(range(1, 8)) for answer in answers)
+
+
+def test_viewers_of_a_slow_disk_read_the_store_once_too(store: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.web.server.live.FRESH_S", 0.5)
+    run_id = new_run(store, 1)
+    read = store.rows_as_json
+
+    def slowly(*arguments: object) -> object:
+        time.sleep(1.0)
+        return read(*arguments)
+
+    monkeypatch.setattr(store, "rows_as_json", slowly)
+
+    async def three() -> None:
+        tails = Tails()
+        await asyncio.gather(*(tails.of(store, run_id) for _ in range(3)))
+
+    asyncio.run(three())
+    assert store.reads == 1
 
 
 def test_each_viewer_gets_what_is_after_its_own_cursor_and_new_rows_come(store: Counting) -> None:
