@@ -14,7 +14,7 @@ from core.experiment.settings import InvalidSettings, TrainSettings
 from core.results.carried import Carried, unpack
 from core.results.export import FORMAT
 from core.storage.database import LaneState, State
-from core.storage.records import NAME_LETTERS, NOTE_LETTERS, Lane, Run, fairness_and_busy
+from core.storage.records import NAME_LETTERS, NOTE_LETTERS, Run, fairness_and_busy, lane_of
 from core.storage.rows import KINDS, Damage, Row, in_words, read
 from core.storage.soundness import check_listed, check_rows, check_times
 
@@ -125,7 +125,7 @@ def _words(error: ValidationError) -> str:
 def _sound(found: _Content) -> ImportedRun:
     """The run with its rows and files. Raises `Damage`, `InvalidSettings`."""
     settings = TrainSettings.parse(found.run.settings)
-    lanes = tuple(map(_lane, found.lanes))
+    lanes = tuple(lane_of(lane.model_dump()) for lane in found.lanes)
     kinds = [str(raw.get("kind")) for raw in found.rows]  # a kind that no page reads is left out
     rows = [_row(n, kinds[n - 1], raw) for n, raw in enumerate(found.rows, start=1) if kinds[n - 1] in KINDS]
     verdict, busy = fairness_and_busy(row.event for row in rows)
@@ -145,26 +145,14 @@ def _sound(found: _Content) -> ImportedRun:
         fairness=verdict,
         busy=busy,
     )
-    going_on = [("the run", run.state)] if run.live else []
-    for what, state in [
-        *going_on,
-        *((f"the lane {lane.engine}", lane.state) for lane in lanes if not lane.state.ended),
-    ]:
-        raise Damage(f"{what} is {state}, and only one that has ended can be taken in")
+    going_on = [f"the run is {run.state}"] if run.live else []
+    going_on += [f"the lane {lane.engine} is {lane.state}" for lane in lanes if not lane.state.ended]
+    if going_on:
+        raise Damage(f"{going_on[0]}, and only one that has ended can be taken in")
     check_listed(run)
     check_times(run)
     check_rows(run, rows)
     return ImportedRun(run, rows, unpack(found.files, rows))
-
-
-def _lane(found: _Lane) -> Lane:
-    return Lane(
-        engine=found.engine,
-        state=found.state,
-        reason=found.reason,
-        test_loss=found.test_loss,
-        test_accuracy=found.test_accuracy,
-    )
 
 
 def _row(number: int, kind: str, raw: dict[str, Any]) -> Row:

@@ -7,7 +7,7 @@ A measurement is about a subject: `claim-7`, `lesson-mse`. The recorded ones cam
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -195,29 +195,17 @@ class Measurements(Database):
 
 def _measurement_of(line: sqlite3.Row) -> Measurement:
     """A measurement from its line of the table. Raises `ValueError`."""
-    return Measurement(
-        id=line["id"],
-        subject=line["subject"],
-        program=line["program"],
-        arguments=json.loads(line["arguments"]),
-        created_at=line["created_at"],
-        started_at=line["started_at"],
-        ended_at=line["ended_at"],
-        state=State(line["state"]),
-        reason=line["reason"],
-        machine=json.loads(line["machine"]),
-        versions=json.loads(line["versions"]),
-        fraction=line["fraction"],
-        sentence=line["sentence"],
-        drawn_meanwhile=bool(line["beside"]),
-        result=json.loads(line["result"]),
-        visitor=line["visitor"],
-        lesson=bool(line["lesson"]),
-    )
+    parsed = {name: json.loads(line[name]) for name in ("arguments", "machine", "versions", "result")}
+    return _read({**dict(line), **parsed})
 
 
 def _recorded(values: Mapping[str, Any]) -> Measurement:
     """A measurement that came with the project, from its JSON."""
+    return replace(_read({**values, "visitor": ""}), source="recorded")
+
+
+def _read(values: Mapping[str, Any]) -> Measurement:
+    """A measurement from what the table and the recorded file call its fields. Raises `ValueError`."""
     return Measurement(
         id=values["id"],
         subject=values["subject"],
@@ -232,10 +220,10 @@ def _recorded(values: Mapping[str, Any]) -> Measurement:
         versions=values["versions"],
         fraction=values["fraction"],
         sentence=values["sentence"],
-        drawn_meanwhile=values["beside"],
+        drawn_meanwhile=bool(values["beside"]),
         result=values["result"],
-        source="recorded",
-        lesson=values["lesson"],
+        visitor=values["visitor"],
+        lesson=bool(values["lesson"]),
     )
 
 

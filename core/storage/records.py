@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -34,6 +34,17 @@ class Lane:
     reason: str = ""
     test_loss: float | None = None
     test_accuracy: float | None = None
+
+
+def lane_of(values: Mapping[str, Any]) -> Lane:
+    """A lane from what a table, a recording or a file calls its fields. Raises `ValueError` where its state is none."""
+    return Lane(
+        engine=values["engine"],
+        state=LaneState(values["state"]),
+        reason=values["reason"],
+        test_loss=values["test_loss"],
+        test_accuracy=values["test_accuracy"],
+    )
 
 
 @dataclass(frozen=True)
@@ -182,16 +193,7 @@ class Recording:
             settings=TrainSettings.of_store(run["settings"]),
             machine=run["machine"],
             source="recorded",
-            lanes=tuple(
-                Lane(
-                    engine=lane["engine"],
-                    state=LaneState(lane["state"]),
-                    reason=lane["reason"],
-                    test_loss=lane["test_loss"],
-                    test_accuracy=lane["test_accuracy"],
-                )
-                for lane in content["lanes"]
-            ),
+            lanes=tuple(map(lane_of, content["lanes"])),
             name=run.get("name", ""),
             note=run.get("note", ""),
             fairness=verdict,

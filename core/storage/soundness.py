@@ -24,7 +24,7 @@ from core.experiment.settings import InvalidSettings, TrainSettings
 from core.protocol.messages import Built, Epoch, Ready, Result, Step
 from core.storage.database import LaneState, State, StoreError
 from core.storage.recomputed import busy_damage, certificate_damage, verdict_damage
-from core.storage.records import DamagedRun, DamagedRunError, Lane, Run
+from core.storage.records import DamagedRun, DamagedRunError, Lane, Run, lane_of
 from core.storage.rows import (
     LANES_KINDS,
     RUNS_KINDS,
@@ -103,16 +103,9 @@ def _state_of(line: sqlite3.Row) -> State:
 
 def _lane_of(line: sqlite3.Row) -> Lane:
     try:
-        state = LaneState(line["state"])
+        return lane_of(dict(line))
     except ValueError:
         raise Damage(f"the lane {shown(line['engine'])} is {shown(line['state'])}, which is no state") from None
-    return Lane(
-        engine=line["engine"],
-        state=state,
-        reason=line["reason"],
-        test_loss=line["test_loss"],
-        test_accuracy=line["test_accuracy"],
-    )
 
 
 def check_listed(run: Run) -> None:

@@ -68,9 +68,13 @@ class Tuning:
     """What a choice holds for: machine, versions, network, batch, threads, device, forms."""
     form: str
     took: dict[str, Took]
-    batch_size: Annotated[int, Field(gt=0)]
     measured_at: PastDatetime
     seconds: Annotated[float, Field(ge=0)]
+
+    @property
+    def batch_size(self) -> int:
+        """Images a step, as `where` says it."""
+        return int(self.where["batch"])
 
     def words(self, earlier: bool) -> str:
         """For the run's summary: every form that was timed beside the stock one, and when that was."""
@@ -97,7 +101,7 @@ def tune(engine: Engine, settings: TrainSettings, threads: int, folder: Path, st
     if not forms:
         return ""
     path, where = folder / f"{engine.name}.json", _where(engine, settings, threads, forms)
-    tuning = _kept(path, where, forms, engine.device, settings.batch_size)
+    tuning = _kept(path, where, forms, engine.device)
     earlier = tuning is not None
     if tuning is None:
         with _turn(folder, stopped):
@@ -109,7 +113,7 @@ def tune(engine: Engine, settings: TrainSettings, threads: int, folder: Path, st
         if _busy(got):
             return "\n".join([f"{BUSY_WORDS}: {engine.form}.", *engine.not_tried])
         seconds = time.perf_counter() - began
-        tuning = Tuning(where, _fastest(took, engine.device), took, settings.batch_size, datetime.now(UTC), seconds)
+        tuning = Tuning(where, _fastest(took, engine.device), took, datetime.now(UTC), seconds)
         _keep(path, tuning)
     engine.form = tuning.form
     return "\n".join([tuning.words(earlier), *engine.not_tried])
@@ -149,7 +153,7 @@ def _where(engine: Engine, settings: TrainSettings, threads: int, forms: tuple[s
     }
 
 
-def _kept(path: Path, where: Mapping[str, str], forms: tuple[str, ...], device: str, batch_size: int) -> Tuning | None:
+def _kept(path: Path, where: Mapping[str, str], forms: tuple[str, ...], device: str) -> Tuning | None:
     """What was measured here before. A file that is torn, or not ours, counts as none."""
     try:
         tuning: Tuning = _KEPT.validate_json(path.read_bytes())
@@ -157,8 +161,7 @@ def _kept(path: Path, where: Mapping[str, str], forms: tuple[str, ...], device: 
         return None
     if tuning.where != where or tuple(tuning.took) != forms:
         return None
-    # What it says follows from what it measured, for this batch.
-    sound = tuning.form == _fastest(tuning.took, device) and tuning.batch_size == batch_size
+    sound = tuning.form == _fastest(tuning.took, device)  # what it says follows from what it measured
     possible = all(LEAST_S < value < MOST_S for took in tuning.took.values() for value in (took.wall_s, took.cpu_s))
     return tuning if sound and possible else None
 

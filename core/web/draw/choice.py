@@ -25,13 +25,12 @@ def chosen_run(store: Store) -> Run | None:
     # way to the browser, where a rerun follows at once, and the select then names another run than the page shows.
     number, preselected = st.session_state.get(PRESELECTED, (0, None))
     chosen = st.session_state.get(f"draw_run_{number}", preselected)
-    best = best_run(list(runs.values())).id
     if link := st.query_params.get("run"):
         del st.query_params["run"]
         st.session_state[MISSING] = link not in runs
     elif chosen is not None and chosen not in runs:
         st.session_state[MISSING] = True
-    wanted = next(one for one in (link, chosen, best) if one in runs)
+    wanted = next((one for one in (link, chosen) if one in runs), None) or best_run(list(runs.values())).id
     if wanted != chosen or preselected not in runs:
         number, preselected = number + 1, wanted
         st.session_state[PRESELECTED] = number, preselected
