@@ -58,6 +58,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(BENCHMARKS)}; all where none")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that all works; never written down")
+    parser.add_argument("--renew", action="store_true", help="write it into the document of the last run of all")
     chosen = parser.parse_args(words)
     if unknown := [name for name in chosen.names if name not in BENCHMARKS]:
         parser.error(f"There is no benchmark {', '.join(unknown)}. Benchmarks: {', '.join(BENCHMARKS)}.")
@@ -76,9 +77,9 @@ def browser_version() -> str:
         raise BenchmarkError(f"No browser could be started: {error}") from None
 
 
-def run(names: Sequence[str], quick: bool) -> tuple[list[Result], dict[str, str], dict[str, float]]:
-    """Results, a sentence for each benchmark that could not measure, and the seconds that each took."""
-    results: list[Result] = []
+def run(names: Sequence[str], quick: bool) -> tuple[dict[str, list[Result]], dict[str, str], dict[str, float]]:
+    """Results by benchmark, a sentence for each benchmark that could not measure, and the seconds that each took."""
+    results: dict[str, list[Result]] = {}
     failures: dict[str, str] = {}
     took_s: dict[str, float] = {}
     for name in names:
@@ -86,7 +87,7 @@ def run(names: Sequence[str], quick: bool) -> tuple[list[Result], dict[str, str]
         log.info("%s%s", name, f" ({QUICK})" if quick else "")
         module = BENCHMARKS[name]
         try:
-            results += module.measure(module.QUICK if quick else module.FULL)
+            results[name] = module.measure(module.QUICK if quick else module.FULL)
         except BenchmarkError as error:
             failures[name] = str(error)
         except Exception as error:
@@ -113,13 +114,14 @@ def stolen_s() -> float:
     return float(getattr(psutil.cpu_times(), "steal", 0.0))
 
 
-def bench(names: Sequence[str], quick: bool) -> int:
+def bench(names: Sequence[str], quick: bool, renew: bool = False) -> int:
     """Measures, prints, and writes; 1 where something could not be measured."""
     where = report.circumstances(browser_version())
     if where.busy_before > BUSY:
         log.warning("This machine is busy (%.0f %%): no figure below can be trusted.", 100 * where.busy_before)
     before, busy_before = stolen_s(), sum(psutil.cpu_times())
-    results, failures, took_s = run(names, quick)
+    found, failures, took_s = run(names, quick)
+    results = [each for one in found.values() for each in one]
     where = replace(where, stolen=(stolen_s() - before) / (sum(psutil.cpu_times()) - busy_before))
     console = Console()
     console.print(report.table(results, failures, QUICK if quick else "Benchmarks"))
@@ -127,6 +129,12 @@ def bench(names: Sequence[str], quick: bool) -> int:
         console.print(f"{name}: {value}", markup=False, highlight=False, soft_wrap=True)
     if quick:
         console.print(f"{QUICK}. Nothing is written.")
+    elif renew:
+        text = DOCUMENT.read_text(encoding="utf-8")
+        for name, measured in found.items():
+            text = report.renewed(text, name, measured, where)
+        DOCUMENT.write_text(text, encoding="utf-8")
+        console.print(f"Renewed in docs/{DOCUMENT.name}: {', '.join(found)}.")
     elif len(names) < len(BENCHMARKS):
         console.print("Nothing is written: docs/benchmarks.md holds one run of all benchmarks.")
     else:
@@ -143,7 +151,7 @@ def main(words: Sequence[str]) -> int:
     chosen = arguments(words)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as tidily as Ctrl-C does
     try:
-        return bench(chosen.names, chosen.quick)
+        return bench(chosen.names, chosen.quick, chosen.renew)
     except KeyboardInterrupt:
         print("Interrupted. Nothing is written.", file=sys.stderr)
         return 130

@@ -32,7 +32,7 @@ ANSWERED = """() => {
   const pad = document.querySelector("[data-testid=digit-pad]").dataset;
   return pad.answered !== "" && pad.answered === pad.serial;
 }"""
-LOADED = "() => !document.querySelector('.digit-pad-words').innerText.includes('Loading')"
+LOADED = "() => document.querySelector('.digit-pad-words')?.innerText.includes('Loading') === false"
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 from rich.table import Table
 
-from benchmarks.result import Result
+from benchmarks.result import BenchmarkError, Result
 from core.experiment.machine import this_machine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -121,6 +121,23 @@ def document(
         took = f"It took {took_s[name] / 60:.1f} minutes."
         lines += [f"### `.venv/bin/python -m benchmarks {name}`", "", words.strip(), "", took, ""]
     return "\n".join(lines)
+
+
+def renewed(document: str, name: str, results: Sequence[Result], where: Circumstances) -> str:
+    """docs/benchmarks.md with one benchmark's rows in the place of its old ones, or of why it had none.
+
+    Each says when it was measured. Raises `BenchmarkError` where the document has no such rows.
+    """
+    lines = document.split("\n")
+    note = f"measured anew {where.date}, commit {where.commit}"
+    rows = [(*cells(each)[:-1], "; ".join(filter(None, (each.note, note)))) for each in results]
+    heads = [f"| {_cell(each.what)} |" for each in results] + [f"| {name} | not measured |"]
+    old = [place for place, line in enumerate(lines) if line.startswith(tuple(heads))]
+    if not old:
+        raise BenchmarkError(f"docs/benchmarks.md has no rows of {name}: it needs a run of all benchmarks.")
+    kept = [line for place, line in enumerate(lines) if place not in old]
+    kept[old[0] : old[0]] = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(kept)
 
 
 def _cell(text: str) -> str:

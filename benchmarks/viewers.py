@@ -52,7 +52,7 @@ class Size:
     batch_size: int
 
 
-FULL = Size(viewers=30, watched_s=300, blocks=2, part_s=30, batch_size=2)
+FULL = Size(viewers=30, watched_s=300, blocks=2, part_s=40, batch_size=3)
 QUICK = Size(viewers=5, watched_s=20, blocks=1, part_s=15, batch_size=252)
 
 
