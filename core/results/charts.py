@@ -27,6 +27,8 @@ DASHES = {"keras": "solid", "torch": "7px,4px", "other": "2px,3px"}
 def base_layout(height: int) -> go.Layout:
     """What all figures share: transparent, no mode bar's room, quiet grid."""
     return go.Layout(
+        # Plotly's own template has 7 kB, and nothing that is not set here or by the page's CSS.
+        template="none",
         height=height,
         margin={"l": 44, "r": 12, "t": 30, "b": 46},
         paper_bgcolor="rgba(0,0,0,0)",
@@ -36,8 +38,8 @@ def base_layout(height: int) -> go.Layout:
         dragmode=False,
         font={"size": 12, "family": "Source Sans, sans-serif"},
         # The margins grow with the ticks, so that no title lies on them.
-        xaxis={"title_font_size": 12, "ticks": "", "automargin": True, "title_standoff": 6},
-        yaxis={"title_font_size": 12, "ticks": "", "automargin": True, "title_standoff": 6},
+        xaxis={"title_font_size": 12, "ticks": "", "automargin": True, "title_standoff": 6, "zeroline": False},
+        yaxis={"title_font_size": 12, "ticks": "", "automargin": True, "title_standoff": 6, "zeroline": False},
     )
 
 

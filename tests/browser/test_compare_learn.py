@@ -68,7 +68,7 @@ def test_a_lesson_runs_for_real_and_prints_on_the_page(
 
 def test_the_control_changes_the_code_that_is_shown(visit: OpenVisitor) -> None:
     page = visit().open("learn", lesson="cross_entropy")
-    code = page.locator("[data-testid=stCode]").first
+    code = page.locator(".code-text").first
     expect(code).to_contain_text("SOFTMAX_TWICE = False")
     page.get_by_test_id("stCheckbox").get_by_text("Softmax twice").click()
     expect(code).to_contain_text("SOFTMAX_TWICE = True")

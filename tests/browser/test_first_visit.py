@@ -188,7 +188,7 @@ def test_no_line_of_code_is_cut_off_at_the_side(visit: OpenVisitor, path: str, f
     page = visit().open(path)
     if folded:
         page.get_by_text(folded).first.click()
-    boxes = page.get_by_test_id("stCode").locator("pre:visible")
+    boxes = page.locator("pre.code-text:visible")
     expect(boxes.first).to_be_visible()
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 844})

@@ -40,8 +40,9 @@ def drawn(page: Page, chart: str, epochs: int, values: list[tuple[int, float]]) 
             """([chart, data, lanes, values]) => {
                 const plot = document.getElementById("plot");
                 plot.dataset.chart = chart;
-                const figure = new ours.Figure(window.Plotly, plot);
+                const figure = new ours.Figure(plot);
                 figure.restart(data, lanes);
+                figure.draw(window.Plotly);
                 for (const { engine } of lanes) values.forEach(([x, y]) => figure.add("main", engine, x, y));
                 figure.flush();
                 return [...plot.querySelectorAll(".xtick text, .ytick text")].map((text) => text.textContent);

@@ -213,7 +213,7 @@ def test_a_finished_run_is_found_by_who_comes_later(result: Page, story: Story) 
 
 def test_the_table_holds_both_test_figures(result: Page, story: Story) -> None:
     assert story.run is not None
-    table = result.get_by_test_id("stTable").first
+    table = result.get_by_role("table").first
     for name, figures in (
         ("Test accuracy", [f"{100 * (lane.test_accuracy or 0):.1f}" for lane in story.run.lanes]),
         ("Test loss", [f"{lane.test_loss:.4f}" for lane in story.run.lanes]),
@@ -230,8 +230,11 @@ def test_the_table_holds_both_test_figures(result: Page, story: Story) -> None:
 def test_time_split_and_both_confusion_matrices_are_drawn_and_described(result: Page) -> None:
     for heading in ("Where the time went", "What they confuse"):
         expect(result.get_by_role("heading", name=heading)).to_be_visible()
-    figures = result.locator("[data-testid=stPlotlyChart]")
+    figures = result.locator(".figure")
     expect(figures).to_have_count(3)
+    for number in range(3):  # each is drawn when it comes near the window
+        figures.nth(number).scroll_into_view_if_needed()
+        expect(figures.nth(number).locator(".main-svg").first).to_be_visible()
     assert figures.nth(0).locator(".bars path").count() == 6
     for number, name in ((1, "Keras"), (2, "PyTorch")):
         expect(result.locator(f"[aria-label^='{name}: '], [alt^='{name}: ']").first).to_be_attached()
@@ -254,7 +257,7 @@ def test_the_code_stands_in_rows_of_one_purpose_each(result: Page) -> None:
     titles = ("Data", "Model", "Loss and optimiser", "Training loop", "Evaluation")
     for title in titles:
         expect(result.get_by_role("heading", name=title, exact=True)).to_be_visible()
-    codes = result.locator("[data-testid=stCode]").filter(visible=True)
+    codes = result.locator(".code-text").filter(visible=True)
     boxes = [codes.nth(number).bounding_box() for number in range(10)]
     for left, right in zip(boxes[::2], boxes[1::2], strict=True):
         assert left is not None

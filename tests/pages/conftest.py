@@ -1,8 +1,10 @@
 """What the page tests share: a Launcher as the lifespan would open it, runs that have ended, and the page as read."""
 
+import json
 import re
 import shutil
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +61,15 @@ def new_folder(folder: Path, prepared: Path) -> Path:
     folder.mkdir()
     (folder / "datasets").symlink_to(prepared / "datasets")
     return folder
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table as a reader sees it: what heads its first column, the others' names, and each line by its name."""
+
+    corner: str
+    columns: list[str]
+    rows: dict[str, list[str]]
 
 
 @dataclass
@@ -155,6 +166,12 @@ def typed(settings: TrainSettings) -> dict[str, Any]:
     return {name: f"{value:g}" if name in NUMBERS else value for name, value in settings.as_json().items()}
 
 
+def _shown_table(part: ET.Element) -> ShownTable:
+    lines = [["".join(cell.itertext()) for cell in line] for line in part.iter("tr")]
+    (corner, *columns), *rows = lines
+    return ShownTable(corner, columns, {head: cells for head, *cells in rows})
+
+
 class TrainPage:
     """The Train page, as a reader and a hand meet it."""
 
@@ -228,6 +245,31 @@ class TrainPage:
         """The sentence of the progress bar."""
         (bar,) = self.app.get("progress")
         return read(bar.proto.text)
+
+    def components(self, name: str) -> list[dict[str, Any]]:
+        """What each of our components of this name is given."""
+        found = [part.proto for part in self.app.get("bidi_component")]
+        return [dict(json.loads(part.json)) for part in found if part.component_name == name]
+
+    @property
+    def figures(self) -> list[dict[str, Any]]:
+        """What each figure that stands still is given."""
+        return self.components("figure")
+
+    @property
+    def tables(self) -> list[ShownTable]:
+        """Every table, folded ones included."""
+        return [_shown_table(part) for part in self._html("figures-table")]
+
+    @property
+    def codes(self) -> list[str]:
+        """Every block of code and of what was printed."""
+        blocks = [block for part in self._html("code-row") for block in part.iter("code")]
+        return ["".join(block.itertext()) for block in blocks]
+
+    def _html(self, name: str) -> list[ET.Element]:
+        bodies = [element.proto.body for element in self.app.get("html")]
+        return [ET.fromstring(f"<div>{body}</div>") for body in bodies if f'class="{name}"' in body]
 
     def says(self, part: str) -> bool:
         return any(part in text for text in self.texts)

@@ -1,7 +1,6 @@
 """The Draw page without a browser: which models read, what they say, and what a bad drawing or run gets."""
 
 import base64
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -43,7 +42,7 @@ class DrawPage(TrainPage):
     def loaded(self) -> "DrawPage":
         """Runs until the models answer, or cannot."""
         self.run()
-        wait_for("the models are loaded", lambda: not self.app.get("bidi_component") or self._rests())
+        wait_for("the models are loaded", lambda: not self.components("digit_pad") or self._rests())
         return self
 
     def _rests(self) -> bool:
@@ -55,8 +54,8 @@ class DrawPage(TrainPage):
     @property
     def pad(self) -> dict[str, Any]:
         """What the component is given."""
-        (component,) = self.app.get("bidi_component")
-        return dict(json.loads(component.proto.json))
+        (given,) = self.components("digit_pad")
+        return given
 
     def upload(self, name: str, content: bytes) -> "DrawPage":
         self.app.file_uploader(key=FILE).upload(name, content, "image/png")
@@ -92,7 +91,7 @@ def page(with_run: Ended, launcher: StandInLauncher) -> DrawPage:
 def test_without_any_run_the_page_says_what_to_do(launcher: StandInLauncher) -> None:
     page = DrawPage(launcher)
     assert page.says("No run has finished here yet. Train one first.")
-    assert not page.app.get("bidi_component")
+    assert not page.components("digit_pad")
 
 
 def test_an_empty_pad_gets_a_hint_and_no_answer(page: DrawPage) -> None:
@@ -242,7 +241,7 @@ def test_disagreements_mistakes_and_matrices_stand_below(page: DrawPage) -> None
         "Take the weights",
     ]
     assert page.says("of 1,000 test images.")
-    assert len(page.app.get("plotly_chart")) == 2
+    assert len(page.figures) == 2
 
 
 def test_under_each_disagreement_stands_what_is_true_and_what_each_read(
@@ -256,7 +255,7 @@ def test_under_each_disagreement_stands_what_is_true_and_what_each_read(
     np.savez(path, classes=classes, probabilities=probabilities)
     page, gallery = DrawPage(launcher), open_gallery(launcher.store, outcome)
     found = gallery.disagreements("keras", "torch")
-    first, *_ = [e.proto.body for e in page.app.get("html") if "test-images" in e.proto.body]
+    first, *_ = [e.proto.body for e in page.app.get("html") if 'class="test-images"' in e.proto.body]
     figures = re.findall(r"<figure>(.*?)</figure>", first)
     assert len(figures) == len(found) == 3
     for index, figure in zip(found, figures, strict=True):

@@ -24,10 +24,6 @@ class LearnPage(TrainPage):
             self.app.query_params[name] = value
         self.run()
 
-    @property
-    def code(self) -> list[str]:
-        return [element.value for element in self.app.code]
-
     def set_control(self, found: Lesson, value: Any) -> "LearnPage":
         key = f"control_{found.slug}"
         widgets = [*self.app.toggle, *self.app.button_group]
@@ -56,7 +52,7 @@ def test_a_lesson_shows_its_words_the_code_of_each_side_and_the_recorded_output(
     assert output is not None
     expected = [script(found, side, default) for side in found.sides]
     expected += ["\n".join(output["sides"][side]["lines"]) for side in found.sides]
-    assert [text.strip() for text in page.code] == [text.strip() for text in expected]
+    assert [text.strip() for text in page.codes] == [text.strip() for text in expected]
     assert page.button("Run")
 
 
@@ -66,7 +62,7 @@ def test_the_control_stands_in_the_code(launcher: StandInLauncher, found: Lesson
     assert control is not None
     other = next(value for value in (control.options or (True, False)) if value != control.default)
     page = LearnPage(lesson=found.slug).set_control(found, other)
-    assert [text.strip() for text in page.code] == [script(found, side, other).strip() for side in found.sides]
+    assert [text.strip() for text in page.codes] == [script(found, side, other).strip() for side in found.sides]
 
 
 def test_a_link_to_no_lesson_says_so(launcher: StandInLauncher) -> None:

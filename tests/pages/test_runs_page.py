@@ -134,8 +134,8 @@ def test_ticked_runs_are_laid_over_each_other_at_most_four(
     page.tick(made[0])
     assert "Two runs, one chart" in page.headers
     assert page.says("They differ in: batch size 600, 512.")
-    (figure,) = page.app.get("plotly_chart")
-    assert {"A Keras", "B PyTorch"} <= {trace["name"] for trace in json.loads(figure.proto.spec)["data"]}
+    (figure,) = page.figures
+    assert {"A Keras", "B PyTorch"} <= {trace["name"] for trace in json.loads(figure["figure"])["data"]}
     page.tick(made[1]).tick(made[2])
     assert "Four runs, one chart" in page.headers
     assert page.app.checkbox(key=f"tick_{made[3]}").disabled
@@ -247,7 +247,7 @@ def test_a_run_of_an_engine_that_is_not_installed_is_imported_and_shows_its_code
     assert page.problems == []
     (taken,) = [run for run in launcher.store.runs() if run.source == "imported"]
     shown = RunsPage(run=taken.id)
-    assert any('os.environ["KERAS_BACKEND"] = "jax"' in code.value for code in shown.app.code)
+    assert any('os.environ["KERAS_BACKEND"] = "jax"' in code for code in shown.codes)
     again = TrainPage(engines="keras-on-jax")
     assert again.problems[0].startswith("keras-on-jax cannot train here: a_module_that_nobody_has is not installed.")
     assert "Keras on JAX" not in again.app.multiselect(key="engines").options

@@ -544,34 +544,34 @@ def test_what_may_not_be_started_here_is_not_suggested(
 
 
 def test_the_figures_of_both_lanes_stand_in_one_table(finished_page: TrainPage, make_run: MakeRun) -> None:
-    table = finished_page.app.table[0].value
-    assert [read(name) for name in table.columns] == ["● Keras", "◆ PyTorch"]
+    table = finished_page.tables[0]
+    assert table.columns == ["● Keras", "◆ PyTorch"]
+    assert table.corner == "Figure"
     run = make_run().run
     for name in ("Test accuracy", "Test loss", "Training time", "Throughput", "Peak memory", "Parameters", "Device"):
-        assert all(value not in ("", "–") for value in table.loc[name]), name
-    assert table.loc["Test loss"].tolist() == [f"{lane.test_loss:.4f}" for lane in run.lanes]
-    assert table.loc["Parameters"].tolist() == ["32,612", "32,612"]
+        assert all(value not in ("", "–") for value in table.rows[name]), name
+    assert table.rows["Test loss"] == [f"{lane.test_loss:.4f}" for lane in run.lanes]
+    assert table.rows["Parameters"] == ["32,612", "32,612"]
 
 
 def test_every_figure_says_its_finding_in_words(finished_page: TrainPage) -> None:
-    figures = finished_page.app.get("plotly_chart")
-    assert len(figures) == 3
-    alts = [figure.proto.alt for figure in figures]
+    assert len(finished_page.figures) == 3
+    alts = [figure["finding"] for figure in finished_page.figures]
     assert alts[0].startswith("Where the time went. Keras: start ")
     assert all(" mistakes" in alt for alt in alts[1:])
 
 
 def test_both_scripts_stand_in_rows_and_can_be_downloaded(finished_page: TrainPage) -> None:
     app = finished_page.app
-    assert [heading.value for heading in app.subheader] == [
+    (listing,) = [part.proto.body for part in app.get("html") if 'class="code-heading"' in part.proto.body]
+    assert re.findall(r'<h3 class="code-heading">(.*?)</h3>', listing) == [
         *("Data", "Model", "Loss and optimiser", "Training loop", "Evaluation"),
     ]
     assert [button.proto.label for button in app.get("download_button")] == [
         "Download keras_duel.py",
         "Download pytorch_duel.py",
     ]
-    rows = [code.value for code in app.code if code.language == "python"]
-    assert len(rows) == 10
+    rows = finished_page.codes[:10]
     assert "600" in "".join(rows)
     assert "import torch" in "".join(rows)
 
@@ -579,7 +579,7 @@ def test_both_scripts_stand_in_rows_and_can_be_downloaded(finished_page: TrainPa
 def test_summaries_and_versions_are_folded(finished_page: TrainPage) -> None:
     folded = {expander.label: expander for expander in finished_page.app.expander}
     assert list(folded) == ["Model summaries", "Machine and versions"]
-    assert len(folded["Model summaries"].code) == 2
+    assert [part.proto.body.count("<pre") for part in folded["Model summaries"].get("html")] == [1, 1]
     assert any("fake 1" in text.value for text in folded["Machine and versions"].markdown)
 
 
@@ -588,7 +588,7 @@ def test_a_same_start_run_shows_its_certificate(make_run: MakeRun, shows: Shows,
     page = TrainPage()
     (folded,) = [expander for expander in page.app.expander if expander.label.startswith("Certificate before epoch 1")]
     assert read(folded.markdown[0].value) == "passed"
-    assert list(folded.table[0].value.columns) == ["measured", "allowed"]
+    assert page.tables[-1].columns == ["Measured", "Allowed"]
     assert any("a float32 holds" in text.value or "Not one bit" in text.value for text in folded.markdown)
     assert not page.app.warning
 

@@ -17,6 +17,7 @@ from core.web.elements import measuring
 from core.web.elements.lanes import mark, plot
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt, refused
+from core.web.elements.table import table
 from core.web.server.installation import installation
 from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
@@ -31,6 +32,8 @@ BADGES: dict[str, tuple[Any, str]] = {
     "measured": ("violet", ":material/speed:"),
 }
 QUOTE_MARKS = {"keras": mark("keras"), "pytorch": mark("torch")}
+ENGINES_OF_SIDES = {SIDES["keras"]: "keras", SIDES["pytorch"]: "torch"}
+"""By the names that columns of tables have."""
 
 
 def row(judged: Judged, newest: Measurement | None, launcher: Launcher | None, going: list[str], only: bool) -> None:
@@ -129,22 +132,15 @@ def pictures(shown: Shown, key: str) -> None:
         plot(picture.figure, picture.alt, f"evidence_{key}_{number}")
         if picture.caption:
             st.caption(picture.caption)
-    for table in shown.tables:
-        _table(table)
+    for found in shown.tables:
+        _table(found)
 
 
-def _table(table: Table) -> None:
-    cells = [[literal(cell) for cell in line] for line in table.rows]
-    frame = pd.DataFrame(cells, columns=[_marked(column) for column in table.columns])
-    st.table(frame.set_index(frame.columns[0]), border="horizontal")
-    if table.caption:
-        st.caption(table.caption)
-
-
-def _marked(column: str) -> str:
-    """A column's name, with its framework's mark where it is one's."""
-    marks = {title: QUOTE_MARKS[side] for side, title in SIDES.items()}
-    return f"{marks[column]} {column}" if column in marks else literal(column)
+def _table(shown: Table) -> None:
+    frame = pd.DataFrame(shown.rows, columns=list(shown.columns))
+    table(frame.set_index(frame.columns[0]), ENGINES_OF_SIDES)
+    if shown.caption:
+        st.caption(shown.caption)
 
 
 def measure_button(claim: Claim, newest: Measurement | None, launcher: Launcher | None, took: float) -> None:

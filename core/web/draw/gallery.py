@@ -7,22 +7,15 @@ import numpy as np
 import streamlit as st
 
 from core.data import images
-from core.experiment.names import engine_title, framework
+from core.experiment.names import engine_title
 from core.results import charts
 from core.results.gallery import Gallery, GalleryError, Indices
 from core.results.outcome import LaneOutcome, Outcome
 from core.web.draw.view import left_out, per_cent
-from core.web.elements.lanes import marked, plot, side_by_side, sign
+from core.web.elements.lanes import mark_html, marked, plot, side_by_side
 from core.web.elements.markdown import literal
 
 SHOWN = 24
-STYLE = """<style>
-.test-images { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1.25rem 1rem; }
-.test-images figure { margin: 0; font-size: 0.875rem; line-height: 1.4; }
-.test-images img { display: block; width: 84px; border-radius: 0.375rem; image-rendering: pixelated; }
-.test-images figcaption { margin-top: 0.375rem; }
-.test-images span { display: block; }
-</style>"""
 
 
 def where_they_disagree(outcome: Outcome, gallery: Gallery, engines: Sequence[str]) -> None:
@@ -58,12 +51,16 @@ def show(outcome: Outcome, gallery: Gallery, which: Indices, engines: Sequence[s
     except GalleryError as error:
         st.markdown(literal(error))
         return
+    shown = which[: len(pixels)]
+    # One picture holds all: a browser asks for each by itself.
+    sheet = images.data_url(np.concatenate(list(pixels), axis=1))
     figures = [
-        f'<figure><img src="{images.data_url(picture)}" alt="Test image {index}">'
+        f'<figure><span role="img" aria-label="Test image {index}" style="--place: {place}"></span>'
         f"<figcaption>{_caption(outcome, gallery, int(index), engines)}</figcaption></figure>"
-        for index, picture in zip(which[:SHOWN], pixels, strict=True)
+        for place, index in enumerate(shown)
     ]
-    st.html(f'{STYLE}<div class="test-images">{"".join(figures)}</div>')
+    style = f"--sheet: url({sheet}); --count: {len(shown)}"
+    st.html(f'<div class="test-images" style="{style}">{"".join(figures)}</div>')
     if len(which) > SHOWN:
         st.caption(f"The first {SHOWN} of {len(which):,}.")
 
@@ -74,15 +71,10 @@ def _caption(outcome: Outcome, gallery: Gallery, index: int, engines: Sequence[s
     lines = [f"<strong>True: {escape(classes[gallery.labels[index]])}</strong>"]
     for engine in engines:
         lane = gallery.lane(engine)
-        who = f"{_mark(engine)} {escape(engine_title(engine))}: " if len(engines) > 1 else "Read as "
+        who = f"{mark_html(engine)} {escape(engine_title(engine))}: " if len(engines) > 1 else "Read as "
         read, share = classes[lane.classes[index]], per_cent(float(lane.probabilities[index]))
         lines.append(f"{who}{escape(read)}, {share}")
     return "".join(f"<span>{line}</span>" for line in lines)
-
-
-def _mark(engine: str) -> str:
-    """The framework's mark in its colour, as in Markdown's `marked`."""
-    return f'<b style="color: {charts.COLOURS[framework(engine)]}" aria-hidden="true">{sign(engine)}</b>'
 
 
 def matrix(outcome: Outcome, gallery: Gallery, lane: LaneOutcome, most: int) -> None:
@@ -93,12 +85,12 @@ def matrix(outcome: Outcome, gallery: Gallery, lane: LaneOutcome, most: int) -> 
     cells = sorted(((int(counts[i, j]), i, j) for i, j in zip(*np.nonzero(counts), strict=True)), reverse=True)
     st.markdown(f"**{marked(lane.engine)}**, {charts.mistakes(lane):,} mistakes")
     figure, finding = charts.confusion(lane, most, classes)
-    event = plot(figure, finding, f"cells_{lane.engine}", on_select="rerun", selection_mode="points")
+    pressed = plot(figure, finding, f"cells_{lane.engine}", pressable=True)
     if not cells:
         return
     labels = {(i, j): f"{classes[i]} read as {classes[j]} ({n})" for n, i, j in cells}
-    pressed = [(point["y"], point["x"]) for point in event["selection"]["points"]]
-    first = next(((classes.index(y), classes.index(x)) for y, x in pressed if y in classes and x in classes), None)
+    x, y = pressed or ("", "")
+    first = (classes.index(y), classes.index(x)) if x in classes and y in classes else None
     options = list(labels)
     start = options.index(first) if first in labels else 0
     cell = st.selectbox(

@@ -20,9 +20,11 @@ from core.results.models import Model, swapped
 from core.results.outcome import Outcome
 from core.web.draw.drawing import Drawing
 from core.web.draw.view import framework_file, in_words, largest_difference, possessive
+from core.web.elements.code import Code, code_blocks
 from core.web.elements.lanes import marked
 from core.web.elements.markdown import literal
 from core.web.elements.presses import READ_S
+from core.web.elements.table import table
 from core.web.server.installation import installation
 
 LOADING_CODE = {
@@ -97,7 +99,7 @@ def logits(predictors: Predictors, models: Sequence[Model], seen: npt.NDArray[np
     st.markdown("Largest difference of the ten outputs. " + " ".join(sentences), width=720)
     st.markdown("What was learnt is in the weights, not in the framework: the framework is not the model.", width=720)
     with st.expander("All ten outputs (logits)"):
-        st.table(pd.DataFrame(columns), border="horizontal")
+        table(pd.DataFrame(columns).rename_axis("Output"))
 
 
 @st.fragment(run_every=2)
@@ -150,6 +152,6 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
                     )
     why_not(predictors, cannot, failed)
     with st.expander("The lines that load them"):
-        for code in LOADING_CODE.values():
+        for kind, code in LOADING_CODE.items():
             text = code.format(name=models[0].engine, dropout=outcome.run.settings.dropout)
-            st.code(text, language="python", wrap_lines=True)
+            code_blocks(Code(text, f"lines that load {kind}"))

@@ -1,4 +1,4 @@
-"""How lanes are drawn on every page: their marks, one beside the other, figures, and what a program printed."""
+"""How lanes are drawn on every page: their marks, one beside the other, and figures."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.experiment.names import engine_title, framework, is_variant
+from core.web.components.figure import figure
 from core.web.elements.markdown import literal
 
 SIGNS = {"keras": "●", "torch": "◆", "other": "■"}
@@ -15,8 +16,8 @@ COLOUR_NAMES = {"keras": "blue", "torch": "orange", "other": "gray"}
 """As Markdown names them: they follow the theme."""
 CARDS_IN_A_ROW, WIDE_IN_A_ROW = 4, 2
 """Of more than two lanes: cards, and what needs room (matrices, summaries, code)."""
-TABLE_LINES = frozenset("│┃─━")
-"""What a table is drawn with in a terminal."""
+ROUTE = "route"
+"""Of a session: what its host passes of our routes, as far as the live charts or a figure have found out."""
 T = TypeVar("T")
 
 
@@ -28,6 +29,11 @@ def sign(engine: str) -> str:
 def mark(engine: str) -> str:
     """The same in the framework's colour, as Markdown."""
     return f":{COLOUR_NAMES[framework(engine)]}[{sign(engine)}]"
+
+
+def mark_html(engine: str) -> str:
+    """The same as HTML."""
+    return f'<b class="mark-{framework(engine)}" aria-hidden="true">{sign(engine)}</b>'
 
 
 def marked(engine: str) -> str:
@@ -43,11 +49,21 @@ def side_by_side(items: Sequence[T], most: int = WIDE_IN_A_ROW, **columns: Any) 
         yield from zip(st.columns(min(len(items), most), **columns), row, strict=False)
 
 
-def plot(figure: go.Figure, finding: str, key: str, **more: Any) -> Any:
-    """A Plotly figure in its own colours, without buttons; `finding` is what it shows, for who cannot see it."""
-    return st.plotly_chart(figure, config={"displayModeBar": False}, theme=None, alt=finding, key=key, **more)
+def plot(drawn: go.Figure, finding: str, key: str, pressable: bool = False) -> tuple[str, str] | None:
+    """A Plotly figure in its own colours, without buttons; `finding` is what it shows, for who cannot see it.
 
-
-def printout(text: str) -> None:
-    """What a program printed. A table wrapped is no table; any other long line scrolled is no line."""
-    st.code(text, language=None, wrap_lines=not TABLE_LINES.intersection(text))
+    With `pressable` returns x and y of the point that was pressed last. Where the host does not pass our code,
+    Streamlit's own chart shows the same.
+    """
+    if st.session_state.get(ROUTE) != "no-assets":
+        answer = figure(drawn, finding, key, pressable)
+        if answer.arrived:
+            return answer.pressed
+        st.session_state[ROUTE] = "no-assets"
+        st.rerun()
+    more: dict[str, Any] = {"on_select": "rerun", "selection_mode": "points"} if pressable else {}
+    event = st.plotly_chart(
+        drawn, config={"displayModeBar": False}, theme=None, alt=finding, key=f"{key}_by_streamlit", **more
+    )
+    points = event["selection"]["points"] if pressable else []
+    return (points[0]["x"], points[0]["y"]) if points else None

@@ -10,7 +10,7 @@ from core.learn.lessons import SIDES, Lesson, order, script
 from core.storage.database import State
 from core.storage.measurements import Measurement, Measurements
 from core.web.elements import measuring
-from core.web.elements.lanes import marked, printout
+from core.web.elements.code import Code, code_blocks
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt
 from core.web.server.installation import installation
@@ -43,10 +43,18 @@ def control(lesson: Lesson, disabled: bool) -> Any:
 
 def code(lesson: Lesson, value: Any) -> None:
     """Each side's complete script with the control's value in it."""
-    for column, side in zip(st.columns(len(lesson.sides), gap="medium"), lesson.sides, strict=True):
-        with column:
-            st.markdown(marked(side))
-            st.code(script(lesson, side, value), language="python", height=CODE_PX, wrap_lines=True)
+    code_blocks(
+        *(
+            Code(
+                script(lesson, side, value),
+                f"{SIDES[side]}'s script",
+                engine=side,
+                filename=f"{lesson.slug}_{SIDES[side].lower()}.py",
+                height_px=CODE_PX,
+            )
+            for side in lesson.sides
+        )
+    )
 
 
 def run(launcher: Launcher, lesson: Lesson) -> None:
@@ -100,9 +108,10 @@ def ended(lesson: Lesson, measurements: Measurements) -> None:
 
 def output(printed: Mapping[str, Sequence[str]]) -> None:
     """What each side printed, as it printed it."""
-    if not printed:
-        return
-    for column, (side, lines) in zip(st.columns(len(printed), gap="medium"), printed.items(), strict=True):
-        with column:
-            st.markdown(f"{marked(side)} printed" if side in SIDES else literal(side))
-            printout("\n".join(lines))
+    if printed:
+        code_blocks(
+            *(
+                Code("\n".join(lines), f"{SIDES.get(side, side)} printed", side if side in SIDES else "", python=False)
+                for side, lines in printed.items()
+            )
+        )

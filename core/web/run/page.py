@@ -9,6 +9,7 @@ from core.storage.database import State
 from core.storage.records import Run
 from core.storage.runs import Store
 from core.web.elements import queue as queue_view
+from core.web.elements.lanes import ROUTE
 from core.web.elements.markdown import literal
 from core.web.run import view as run_view
 from core.web.server.installation import installation
@@ -20,7 +21,7 @@ def show(run: Run, store: Store, launcher: Launcher | None) -> None:
         ended(run, store, launcher)
         return
     expected = estimate(store, run.settings)
-    feed = st.session_state.get("route", "open") != "open"
+    feed = st.session_state.get(ROUTE, "open") != "open"
     pace = installation().audience.pace_s(run.id)
     words = st.fragment(while_it_runs, run_every=pace)
     words(run.id, store, launcher, expected.words if expected else "", feed, pace)
@@ -66,8 +67,8 @@ def ended(run: Run, store: Store, launcher: Launcher | None) -> None:
 
 def charts(outcome: Outcome, store: Store) -> None:
     """The charts of a run; what the host passes of their routes is learnt once a session."""
-    known = st.session_state.get("route", "open")
+    known = st.session_state.get(ROUTE, "open")
     route = run_view.live_charts(outcome, store, known)
-    if route != known:
-        st.session_state["route"] = route
+    if route not in (known, "open"):  # charts that have just been mounted know nothing yet
+        st.session_state[ROUTE] = route
         st.rerun()

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.experiment.dates import day
 from core.experiment.machine import machine_words
-from core.experiment.names import framework, is_variant
+from core.experiment.names import engine_title, framework, is_variant
 from core.experiment.parity import Certificate
 from core.experiment.settings import InvalidSettings, TrainSettings
 from core.experiment.titles import brief, cut
@@ -15,7 +15,7 @@ from core.launcher.launcher import Launcher
 from core.results import charts, wording
 from core.results.epoch_charts import epoch_charts
 from core.results.fairness_words import badge_of, not_comparable, words_of
-from core.results.listings import FILENAMES, PURPOSES, TITLES, listing
+from core.results.listings import FILENAMES, PURPOSES, TITLES, Listing, listing
 from core.results.outcome import LaneOutcome, Outcome, conclusion, progress
 from core.results.result_table import result_table
 from core.results.suggestion import suggestion
@@ -24,9 +24,11 @@ from core.storage.records import Run
 from core.storage.runs import Store
 from core.web.components.copy_link import copy_link
 from core.web.components.live_chart import ChartLane, ChartView, FedRows, Route, live_chart
-from core.web.elements.lanes import CARDS_IN_A_ROW, marked, plot, printout, side_by_side
+from core.web.elements.code import Code, code_blocks, code_rows
+from core.web.elements.lanes import CARDS_IN_A_ROW, marked, plot, side_by_side
 from core.web.elements.markdown import literal
 from core.web.elements.settings_link import link_to
+from core.web.elements.table import table
 from core.web.server.shell import PAGE_FILES
 
 
@@ -135,9 +137,9 @@ def result(outcome: Outcome) -> None:
     left, right = st.columns(2, gap="medium") if len(outcome.lanes) <= 2 else (st.container(), st.container())
     with left:
         st.header("Result in figures", anchor=False)
-        lanes = [marked(lane.engine) for lane in outcome.lanes]
-        rows = {name: [literal(value) for value in values] for name, values in result_table(outcome).items()}
-        st.table(pd.DataFrame.from_dict(rows, orient="index", columns=lanes), border="horizontal")
+        engines = {lane.title: lane.engine for lane in outcome.lanes}
+        frame = pd.DataFrame.from_dict(result_table(outcome), orient="index", columns=list(engines))
+        table(frame.rename_axis("Figure"), engines)
     with right:
         st.header("Where the time went", anchor=False)
         figure, finding = charts.time_split(done)
@@ -179,12 +181,11 @@ def code(outcome: Outcome) -> None:
                 "text/x-python",
                 on_click="ignore",
             )
-    for purpose in PURPOSES:
-        st.subheader(TITLES[purpose], anchor=False)
-        for column, item in side_by_side(listings, gap="medium"):
-            with column:
-                st.markdown(marked(item.engine))
-                st.code(item.sections[purpose], language="python", wrap_lines=True)
+    code_rows([(TITLES[purpose], [_part(item, purpose) for item in listings]) for purpose in PURPOSES])
+
+
+def _part(item: Listing, purpose: str) -> Code:
+    return Code(item.sections[purpose], f"{item.filename}: {TITLES[purpose]}", item.engine)
 
 
 def folded(outcome: Outcome) -> None:
@@ -192,8 +193,7 @@ def folded(outcome: Outcome) -> None:
     if summaries := [(lane.engine, lane.built.summary) for lane in outcome.lanes if lane.built]:
         with st.expander("Model summaries"):
             for engine, summary in summaries:  # one below the other: Keras' table needs the width
-                st.markdown(marked(engine))
-                printout(summary)
+                code_blocks(Code(summary, f"Summary of {engine_title(engine)}", engine, python=False))
     if (found := outcome.certificate) is not None:
         with st.expander(f"Certificate before epoch 1: {'passed' if found.passed else 'failed'}"):
             certificate(found, outcome.run.settings)
@@ -205,8 +205,8 @@ def certificate(found: Certificate, settings: TrainSettings) -> None:
     """What was measured before epoch 1, with its bounds, pass or fail."""
     st.badge("passed" if found.passed else "failed", color="green" if found.passed else "red")
     st.markdown(wording.certificate_words(found))
-    table = pd.DataFrame.from_dict(wording.certificate_lines(found), orient="index", columns=["measured", "allowed"])
-    st.table(table, border="horizontal")
+    frame = pd.DataFrame.from_dict(wording.certificate_lines(found), orient="index", columns=["Measured", "Allowed"])
+    table(frame.rename_axis("Compared"))
     st.markdown(wording.certificate_meaning(found, settings))
 
 
@@ -218,7 +218,8 @@ def machine(outcome: Outcome) -> None:
         st.markdown(f"{marked(lane.engine)}: {literal(wording.versions_line(lane))}")
     st.markdown(literal(wording.data_line(outcome)))
     if sums := outcome.prepared.source_sha256:
-        printout("\n".join(f"{sha256}  {name}" for name, sha256 in sums.items()))
+        lines = "\n".join(f"{sha256}  {name}" for name, sha256 in sums.items())
+        code_blocks(Code(lines, "SHA-256 of the data's files", python=False))
 
 
 def next_run(outcome: Outcome, launcher: Launcher | None) -> None:

@@ -20,6 +20,7 @@ from core.storage.records import Run, RunFilter
 from core.storage.runs import Store
 from core.web.elements.lanes import mark, plot
 from core.web.elements.markdown import literal
+from core.web.elements.table import table
 from core.web.run import damaged
 from core.web.run import view as run_view
 from core.web.run.actions import import_run
@@ -177,5 +178,4 @@ def one_chart(outcomes: list[Outcome]) -> None:
     plot(figure, finding, "laid_over")
     st.caption("Validation accuracy by epoch. Each run has its own mark; the first one is drawn thick.")
     columns, rows = results(outcomes)
-    frame = pd.DataFrame(rows, columns=list(columns)).set_index("Run")
-    st.table(frame, border="horizontal")
+    table(pd.DataFrame(rows, columns=list(columns)).set_index("Run"))

@@ -47,10 +47,12 @@ new MutationObserver((_, page) => {
 </script>"""
 """On a phone all pages hide behind a button that Streamlit calls "Expand sidebar": it is named as its label reads. The
 header alone is watched, where it comes and goes with the window's width."""
+CODE_BUTTONS = f"<script>{Path(__file__).with_name('code_buttons.js').read_text(encoding='utf-8')}</script>"
+"""What the buttons of every block of code do."""
 SHELL = (
     (Path(file_util.get_static_dir()) / "index.html")
     .read_text(encoding="utf-8")
-    .replace("<head>", f"<head>{WHERE}{NAMED}", 1)
+    .replace("<head>", f"<head>{WHERE}{NAMED}{CODE_BUTTONS}", 1)
     .replace("<title>Streamlit</title>", "<title>Keras vs PyTorch</title>", 1)
 )
 NOT_FOUND = """<!DOCTYPE html>

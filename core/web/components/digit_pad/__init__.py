@@ -6,7 +6,6 @@ says which drawing the answers belong to. `core/web/components/digit_pad/digit_p
 `digit_answers.js` how answers and pictures look.
 """
 
-import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
+
+from core.web.components.assets import script_url
 
 Framework = Literal["keras", "torch", "other"]
 
@@ -26,8 +27,6 @@ PEN_WIDTH = 75
 ASSETS = Path(__file__).parent
 SCRIPTS = ("digit_pad.js", "digit_answers.js")
 """Served files; the first imports the second with its own version."""
-SCRIPTS_HASH = hashlib.sha256(b"".join((ASSETS / name).read_bytes() for name in SCRIPTS)).hexdigest()[:12]
-SCRIPT_URL = f"assets/{SCRIPTS[0]}?v={SCRIPTS_HASH}"
 IMPORT = re.compile(r"^// With this file's own \?v=.*?^const \{[^}]*\} = looks;$", re.DOTALL | re.MULTILINE)
 """How the first script loads the second; both in one text need none of it."""
 
@@ -174,7 +173,7 @@ HTML = f"""
 # page sends the code itself, once: `code` lives as long as the browser's page.
 JS = f"""
 let code = null;
-const load = (again) => import(new URL("{SCRIPT_URL}" + again, document.baseURI));
+const load = (again) => import(new URL("{script_url(SCRIPTS[0])}" + again, document.baseURI));
 const unpack = (text) => import(URL.createObjectURL(new Blob([text], {{ type: "text/javascript" }})));
 export default async (component) => {{
   const {{ data, parentElement, setStateValue }} = component;

@@ -6,26 +6,20 @@ charts have their room from the first paint; the code is imported from a route, 
 with every update.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
 
 from core.results.epoch_charts import EPOCH_CHARTS, EpochChart
+from core.web.components.assets import PLOTLY_URL, loading
 
 Framework = Literal["keras", "torch", "other"]
 Route = Literal["open", "blocked", "no-assets"]
 
 ASSETS = Path(__file__).parent
-SCRIPTS = ("live_chart.js", "live_figure.js")
-"""Served files; the first imports the second with its own version."""
-SCRIPTS_HASH = hashlib.sha256(b"".join((ASSETS / name).read_bytes() for name in SCRIPTS)).hexdigest()[:12]
-SCRIPT_URL = f"assets/{SCRIPTS[0]}?v={SCRIPTS_HASH}"
-PLOTLY_URL = f"assets/plotly.min.js?v={version('plotly')}"
 
 
 @dataclass(frozen=True)
@@ -104,22 +98,15 @@ HTML = f"""
 </div>
 """
 
-# Tried twice: a browser may come here while the dashboard restarts.
-JS = f"""
-const load = (again) => import(new URL("{SCRIPT_URL}" + again, document.baseURI));
-export default async (component) => {{
-  const code = await load("").catch(() => load("&again")).catch(() => null);
-  if (code) return code.default(component);
-  component.parentElement.style.display = "none";
-  component.setStateValue("route", "no-assets");
-}};
-"""
-
 _component = st.components.v2.component(
     "live_chart",
     html=HTML,
     css=(ASSETS / "live_chart.css").read_text(encoding="utf-8"),
-    js=JS,
+    js=loading(
+        "live_chart.js",
+        otherwise="""component.parentElement.style.display = "none";
+  component.setStateValue("route", "no-assets");""",
+    ),
     isolate_styles=False,  # in a shadow root Plotly's own style does not reach its figures
 )
 

@@ -3,9 +3,9 @@
    Streamlit calls the default export again at every change of data or theme, with the same parentElement, and
    only the last cleanup at unmount. So everything that must live on is kept by parentElement. */
 
-// With this file's own ?v=, so that the two always match and both may be cached for good.
-const figures = await import(new URL(`live_figure.js${new URL(import.meta.url).search}`, import.meta.url));
-const { Figure, figureOf, loadPlotly, say } = figures;
+// With this file's own ?v=, so that all match and each may be cached for good.
+const own = (name) => import(new URL(name + new URL(import.meta.url).search, import.meta.url));
+const [{ Figure, figureOf, say }, { plotlyWhenNear }] = await Promise.all([own("live_figure.js"), own("figure.js")]);
 
 const FINAL = new Set(["finished", "stopped", "failed", "interrupted"]);
 const VISIBLE_MS = 250;
@@ -43,7 +43,7 @@ class LiveChart {
     }
   }
 
-  async restart() {
+  restart() {
     const generation = ++this.generation;
     this.stopPolling();
     this.ready = this.final = false;
@@ -55,9 +55,7 @@ class LiveChart {
     this.root.classList.toggle("live-chart-is-twin", Boolean(this.data.twin));
     this.note("loading");
     this.words();
-    const Plotly = await this.plotly();
-    if (generation !== this.generation || !Plotly) return;
-    this.figures ??= [...this.root.querySelectorAll(".live-chart-plot")].map((plot) => new Figure(Plotly, plot));
+    this.figures ??= [...this.root.querySelectorAll(".live-chart-plot")].map((plot) => this.figureIn(plot));
     this.figure = Object.fromEntries(this.figures.map((figure) => [figure.chart, figure]));
     const lanes = [...this.lanes.values()].map((lane) => lane.lane);
     this.figures.forEach((figure) => figure.restart(this.data, lanes));
@@ -66,14 +64,18 @@ class LiveChart {
     this.poll(generation, VISIBLE_MS);
   }
 
-  async plotly() {
-    const load = () => loadPlotly(this.data.plotly_url);
-    const Plotly = await load().catch(load).catch(() => null);
-    if (!Plotly) {
-      this.root.style.display = "none";
-      this.setStateValue("route", "no-assets");
-    }
-    return Plotly;
+  /** A figure takes all rows at once, and is drawn when it comes near the window. */
+  figureIn(plot) {
+    const figure = new Figure(plot);
+    plotlyWhenNear(plot, this.data.plotly_url).then((Plotly) => (Plotly ? figure.draw(Plotly) : this.withoutPlotly()));
+    return figure;
+  }
+
+  withoutPlotly() {
+    this.blocked = true;
+    this.stopPolling();
+    this.root.style.display = "none";
+    this.setStateValue("route", "no-assets");
   }
 
   // Asking for rows
@@ -155,7 +157,7 @@ class LiveChart {
     this.words();
     this.speak(state);
     this.note(state);
-    markDrawn(drawn);
+    if (this.figures.every((figure) => figure.Plotly)) markDrawn(drawn);
     if (FINAL.has(state)) this.end(state);
   }
 

@@ -46,22 +46,6 @@ function yaxisOf(chart) {
 }
 const threeDigits = (value) => Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 6 });
 
-/** Plotly, loaded once a page, whichever component asks first. */
-export function loadPlotly(address) {
-  window.duelPlotly ??= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = new URL(address, document.baseURI);
-    script.onload = () => (window.Plotly ? resolve(window.Plotly) : script.onerror());
-    script.onerror = () => {
-      window.duelPlotly = undefined; // the next one tries again
-      script.remove();
-      reject(new Error("Plotly did not load"));
-    };
-    document.head.append(script);
-  });
-  return window.duelPlotly;
-}
-
 /** What a chart draws, in drawing order: faint steps below, validation on top, PyTorch last in each; variants' names. */
 function partsOf(chart, lanes) {
   const parts = chart.logarithmic ? ["steps", "training", "main"] : ["main"];
@@ -152,10 +136,9 @@ const CONFIG = {
   showAxisRangeEntryBoxes: false,
 };
 
-/** One plot: made once, then only appended to. */
+/** One plot: made once, then only appended to; what comes before Plotly does is kept for it. */
 export class Figure {
-  constructor(Plotly, element) {
-    this.Plotly = Plotly;
+  constructor(element) {
     this.element = element;
     this.chart = element.dataset.chart;
     this.waiting = element.parentElement.querySelector(".live-chart-waiting");
@@ -164,19 +147,29 @@ export class Figure {
   }
 
   restart(data, lanes) {
-    const chart = data.charts.find(({ key }) => key === this.chart);
-    this.parts = partsOf(chart, lanes);
+    this.data = data;
+    this.parts = partsOf(this.about, lanes);
     this.pending = new Map();
     this.filled = false;
     this.waiting.hidden = false;
     this.waiting.textContent = data.ended ? "Loading." : this.waiting.dataset.waiting;
-    const traces = this.parts.map((part) => ({ ...traceOf(chart, part, data), visible: this.visible(part) }));
-    const layout = layoutOf(chart, data, getComputedStyle(this.element).fontFamily);
-    this.Plotly.react(this.element, traces, layout, CONFIG);
+    if (this.Plotly) this.draw(this.Plotly);
+  }
+
+  get about() {
+    return this.data.charts.find(({ key }) => key === this.chart);
+  }
+
+  draw(Plotly) {
+    this.Plotly = Plotly;
+    const traces = this.parts.map((part) => ({ ...traceOf(this.about, part, this.data), visible: this.visible(part) }));
+    const layout = layoutOf(this.about, this.data, getComputedStyle(this.element).fontFamily);
+    Plotly.react(this.element, traces, layout, CONFIG);
     this.element.removeAllListeners("plotly_legendclick");
     this.element.on("plotly_legendclick", ({ curveNumber }) => this.toggle(this.parts[curveNumber].lane.engine));
     this.width = this.element.offsetWidth;
     this.resizing.observe(this.element);
+    this.flush();
   }
 
   /** False keeps Plotly from its own way, which hides one trace where the lane has three. */
@@ -205,7 +198,7 @@ export class Figure {
   halve(part, engine) {
     const index = this.indexOf(part, engine);
     let offset = 0;
-    for (const points of [this.element.data[index], this.pending.get(index)]) {
+    for (const points of [...(this.Plotly ? [this.element.data[index]] : []), this.pending.get(index)]) {
       const length = points.x.length;
       const keep = (_, place) => (offset + place) % 2 === 0;
       Object.assign(points, { x: points.x.filter(keep), y: points.y.filter(keep) });
@@ -214,7 +207,7 @@ export class Figure {
   }
 
   flush() {
-    if (!this.pending.size) return;
+    if (!this.Plotly || !this.pending.size) return;
     this.moveEnds();
     const points = [...this.pending.values()];
     const update = { x: points.map((each) => each.x), y: points.map((each) => each.y) };
@@ -244,6 +237,6 @@ export class Figure {
 
   dispose() {
     this.resizing.disconnect();
-    this.Plotly.purge(this.element);
+    this.Plotly?.purge(this.element);
   }
 }

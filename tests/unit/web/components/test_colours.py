@@ -31,3 +31,11 @@ def test_both_themes_have_the_colours_of_the_charts(theme: str) -> None:
     found = tomllib.loads((ROOT / ".streamlit/config.toml").read_text(encoding="utf-8"))["theme"][theme]
     assert found["chartCategoricalColors"] == list(COLOURS.values())
     assert (found["blueColor"], found["orangeColor"]) == (COLOURS["keras"], COLOURS["torch"])
+
+
+@pytest.mark.parametrize(("lane", "word"), [("keras", "blue"), ("torch", "orange")])
+def test_a_mark_in_html_has_the_colour_that_it_has_in_markdown(lane: str, word: str) -> None:
+    themes = tomllib.loads((ROOT / ".streamlit/config.toml").read_text(encoding="utf-8"))["theme"]
+    light, dark = (themes[theme][f"{word}TextColor"] for theme in ("light", "dark"))
+    sheet = (ROOT / "core/web/navigation.css").read_text(encoding="utf-8")
+    assert f".mark-{lane} {{ color: light-dark({light}, {dark}); }}" in sheet

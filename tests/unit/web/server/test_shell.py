@@ -115,4 +115,4 @@ def test_a_space_s_page_may_show_the_demo_in_a_frame_and_no_other_site_may() -> 
     policy = dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
     assert policy["frame-ancestors"] == "'self' https://huggingface.co"
     assert "unsafe" not in policy["script-src"]
-    assert policy["script-src"].count("sha256-") == 3, "our two, and the one of Streamlit's frame"
+    assert policy["script-src"].count("sha256-") == 4, "our three, and the one of Streamlit's frame"

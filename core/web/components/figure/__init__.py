@@ -1,0 +1,63 @@
+"""A figure that stands still, drawn by the same Plotly file as the live charts when it comes near the window.
+
+Streamlit's own chart would load Plotly a second time, three times as large. `figure.js` owns what happens in the
+browser, and how the live charts load Plotly, too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.web.components.assets import PLOTLY_URL, loading
+
+HTML = '<div class="figure" role="img"></div>'
+CSS = """
+.figure { width: 100%; }
+.figure, .figure * { touch-action: pan-y pinch-zoom; }
+"""
+_component = st.components.v2.component(
+    "figure",
+    html=HTML,
+    css=CSS,
+    js=loading("figure.js", otherwise='component.setStateValue("route", "no-assets");'),
+    isolate_styles=False,  # in a shadow root Plotly's own style does not reach its figures
+)
+
+
+@dataclass(frozen=True)
+class FigureAnswer:
+    """What a figure reports: whether its code arrived, and x and y of the point that was pressed last."""
+
+    arrived: bool
+    pressed: tuple[str, str] | None
+
+
+def _rerun_only() -> None:
+    """A callback makes its name part of the result; the rerun itself is all that is wanted."""
+
+
+def figure(drawn: go.Figure, finding: str, key: str, pressable: bool = False) -> FigureAnswer:
+    """Shows a figure of a stated height in pixels; `finding` is what it shows, for who cannot see it.
+
+    `pressable`: a press on a point reruns the page.
+    """
+    data = {"figure": drawn.to_json(), "finding": finding, "pressable": pressable, "plotly_url": PLOTLY_URL}
+    result = _component(
+        key=key,
+        data=data,
+        height=int(drawn.layout.height or 260),  # so it has its room before it is drawn
+        default={"route": "open", "pressed": None},
+        on_route_change=_rerun_only,
+        on_pressed_change=_rerun_only,
+    )
+    return FigureAnswer(result.get("route") != "no-assets", _point(result.get("pressed")))
+
+
+def _point(pressed: object) -> tuple[str, str] | None:
+    """A browser can say anything: whatever is no point counts as none."""
+    if not isinstance(pressed, Mapping):
+        return None
+    x, y = pressed.get("x"), pressed.get("y")
+    return (x, y) if isinstance(x, str) and isinstance(y, str) else None
