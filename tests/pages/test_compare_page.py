@@ -77,6 +77,7 @@ def test_a_link_opens_one_row_with_its_evidence_and_sources(
     assert len(page.figures) == len(row.evidence.shown.pictures)
     assert len(page.tables) == len(row.evidence.shown.tables)
     assert page.figures or page.tables
+    assert all(name for table in page.tables for name in (table.corner, *table.columns))
     assert all(figure["finding"] for figure in page.figures)
     for source in claim.sources:
         assert page.says(source.date)

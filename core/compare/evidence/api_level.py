@@ -88,7 +88,7 @@ def _table(result: Mapping[str, Any], total: Mapping[str, int]) -> Table:
         for way in result["ways"]
     ]
     return Table(
-        ["", *parts, "Together", "Test accuracy"],
+        ["Way", *parts, "Together", "Test accuracy"],
         rows,
         "Statements of the syntax tree; imports, loading of data and docstrings are not counted.",
     )

@@ -32,5 +32,5 @@ def show(result: Mapping[str, Any]) -> Shown:
     return Shown(
         finding=f"On {DATE} PyTorch led in {led} {len(COUNTS)} counts: {joined(ratios)}.",
         supports=more == len(COUNTS),
-        tables=[Table(("", "Keras", "PyTorch"), rows, f"A snapshot of {DATE}; nothing is measured here.")],
+        tables=[Table(("Count", "Keras", "PyTorch"), rows, f"A snapshot of {DATE}; nothing is measured here.")],
     )

@@ -175,5 +175,5 @@ def _table(result: Mapping[str, Any], lanes: Mapping[str, Lane]) -> Table:
         for lane in lanes.values()
         for size in lane["sizes"]
     ]
-    columns = ["", "Images in memory", "Fastest block", "All blocks", "An epoch's first step", "Peak memory"]
+    columns = ["Lane", "Images in memory", "Fastest block", "All blocks", "An epoch's first step", "Peak memory"]
     return Table(columns, rows, f"{result['steps']} steps of {result['batch']} images for each size, on the CPU.")

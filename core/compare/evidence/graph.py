@@ -96,5 +96,5 @@ def _table(steps: int, modes: Sequence[Mode]) -> Table:
         else:
             figures = [metrics.NOT_KNOWN] * 3
         rows.append([mode["title"], *figures])
-    columns = ["", f"Body ran in {steps} steps", "A step, median", "First step"]
+    columns = ["Mode", f"Body ran in {steps} steps", "A step, median", "First step"]
     return Table(columns, rows, "Counted from the call that trains on, tracing included.")

@@ -124,4 +124,4 @@ def _messages(frameworks: Mapping[str, Framework]) -> Table:
         for framework in frameworks.values()
         if framework["bugs"].get(name, {}).get("message")
     ]
-    return Table(["Planted bug", "", "What it says"], rows)
+    return Table(["Planted bug", "Framework", "What it says"], rows)

@@ -29,6 +29,8 @@ class Code:
     """What it is, for who cannot see it: a script, what one printed."""
     engine: str = ""
     """Stands above it with its mark."""
+    verb: str = ""
+    """Stands after the engine: what it did to give this."""
     python: bool = True
     filename: str = ""
     """Under which it can be downloaded."""
@@ -56,7 +58,7 @@ def _block(block: Code) -> str:
     # A table wrapped is no table; any other long line scrolled is no line.
     wrapped = block.python or not TABLE_LINES.intersection(text)
     shown = _highlighted(text) if block.python else escape(text)
-    who = f'<p class="code-name">{mark_html(block.engine)} {escape(engine_title(block.engine))}</p>'
+    who = f'<p class="code-name">{mark_html(block.engine)} {escape(engine_title(block.engine))}{block.verb and f" {block.verb}"}</p>'
     attributes = [f'class="code-text{"" if wrapped else " code-lines"}"']
     if block.height_px:
         attributes.append(f'style="max-height: {block.height_px}px"')

@@ -111,7 +111,7 @@ def output(printed: Mapping[str, Sequence[str]]) -> None:
     if printed:
         code_blocks(
             *(
-                Code("\n".join(lines), f"{SIDES.get(side, side)} printed", side if side in SIDES else "", python=False)
+                Code("\n".join(lines), f"what {SIDES.get(side, side)} printed", side, "printed", python=False)
                 for side, lines in printed.items()
             )
         )
