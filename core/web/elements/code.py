@@ -58,7 +58,8 @@ def _block(block: Code) -> str:
     # A table wrapped is no table; any other long line scrolled is no line.
     wrapped = block.python or not TABLE_LINES.intersection(text)
     shown = _highlighted(text) if block.python else escape(text)
-    who = f'<p class="code-name">{mark_html(block.engine)} {escape(engine_title(block.engine))}{block.verb and f" {block.verb}"}</p>'
+    heading = " ".join(filter(None, (engine_title(block.engine), block.verb)))
+    who = f'<p class="code-name">{mark_html(block.engine)} {escape(heading)}</p>'
     attributes = [f'class="code-text{"" if wrapped else " code-lines"}"']
     if block.height_px:
         attributes.append(f'style="max-height: {block.height_px}px"')
