@@ -240,7 +240,7 @@ def test_a_pressed_number_of_the_matrix_opens_the_images_behind_it(drawing_page:
     # The list is a new one after the press; while Streamlit redraws, the old one stands before it.
     chosen = page.get_by_label("Mistakes of Keras").last
     before = chosen.input_value()
-    matrix = page.locator(".js-plotly-plot").first
+    matrix = page.locator(".figure").first
     matrix.scroll_into_view_if_needed()
     # Any mistake but the first of the list: one that a single image stands behind.
     number = matrix.locator(".scatterlayer").get_by_text("1", exact=True).first

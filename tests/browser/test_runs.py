@@ -44,6 +44,7 @@ def test_two_ticked_runs_are_one_chart(visit: OpenVisitor) -> None:
         expect(boxes.nth(number).get_by_role("checkbox")).to_be_checked()
     expect(page.get_by_role("heading", name="Two runs, one chart")).to_be_visible()
     expect(page.get_by_text("They differ in: alignment exact twin, same start.")).to_be_visible()
+    page.locator(".figure").scroll_into_view_if_needed()  # it is drawn when it comes near the window
     expect(page.locator(".js-plotly-plot")).to_be_visible()
 
 
