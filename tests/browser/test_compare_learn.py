@@ -76,6 +76,19 @@ def test_the_control_changes_the_code_that_is_shown(visit: OpenVisitor) -> None:
     expect(page.get_by_role("heading", name="Cross-entropy")).to_be_visible()
 
 
+def test_a_script_is_copied_and_downloaded_as_it_is_shown(visit: OpenVisitor) -> None:
+    page = visit().open("learn", lesson="cross_entropy")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    shown = page.locator(".code-text").first.inner_text().strip()
+    page.get_by_role("button", name="Copy Keras's script").click()
+    expect(page.get_by_text("Copied", exact=True)).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").strip() == shown
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download Keras's script").click()
+    assert download.value.suggested_filename == "cross_entropy_keras.py"
+    assert download.value.path().read_text().strip() == shown
+
+
 def test_a_row_opens_at_a_press_and_its_link_leads_to_it_alone(visit: OpenVisitor) -> None:
     page = visit().open("compare")
     assert page.locator(".js-plotly-plot").count() == 0, "evidence is made when it is asked for"
