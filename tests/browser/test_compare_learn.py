@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from core.compare.claims import CLAIMS, Claim
 from core.storage.measurements import Measurements
@@ -87,6 +87,20 @@ def test_a_script_is_copied_and_downloaded_as_it_is_shown(visit: OpenVisitor) ->
         page.get_by_role("button", name="Download Keras's script").click()
     assert download.value.suggested_filename == "cross_entropy_keras.py"
     assert download.value.path().read_text().strip() == shown
+
+
+def test_where_nothing_hovers_no_button_lies_on_the_code(browser: Browser, server: Server) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    page = context.new_page()
+    page.goto(f"{server.url}/learn?lesson=cross_entropy")
+    box = page.locator(".code-box").first
+    expect(box).to_have_css("position", "relative")  # the page's CSS has come
+    overlap_px = box.evaluate("""(box) => {
+        const [button, text] = ["button", ".code-text"].map((part) => box.querySelector(part).getBoundingClientRect());
+        return Math.min(button.bottom, text.bottom) - Math.max(button.top, text.top);
+    }""")
+    context.close()
+    assert overlap_px <= 0
 
 
 def test_a_row_opens_at_a_press_and_its_link_leads_to_it_alone(visit: OpenVisitor) -> None:
