@@ -107,7 +107,7 @@ def document(
     lines = ["# Benchmarks", "", written, ""]
     lines += [f"- **{name}:** {value}." for name, value in facts(where).items()]
     lines += ["", f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
-    lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    lines += [_line(row) for row in rows]
     lines += [
         "",
         "Measured: the median (or the quantile named), and in brackets its order-statistic interval, which assumes no "
@@ -136,8 +136,12 @@ def renewed(document: str, name: str, results: Sequence[Result], where: Circumst
     if not old:
         raise BenchmarkError(f"docs/benchmarks.md has no rows of {name}: it needs a run of all benchmarks.")
     kept = [line for place, line in enumerate(lines) if place not in old]
-    kept[old[0] : old[0]] = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    kept[old[0] : old[0]] = [_line(row) for row in rows]
     return "\n".join(kept)
+
+
+def _line(row: Sequence[str]) -> str:
+    return f"| {' | '.join(map(_cell, row))} |"
 
 
 def _cell(text: str) -> str:

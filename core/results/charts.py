@@ -68,8 +68,8 @@ def time_split(lanes: Sequence[LaneOutcome]) -> tuple[go.Figure, str]:
         words.append(f"{lane.title}: {text}")
         figure.add_annotation(x=0, y=lane.title, text=text, showarrow=False, xanchor="left", yshift=24)
     figure.update_layout(barmode="stack")
-    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, automargin=True, ticksuffix="  ")
-    figure.update_xaxes(title_text="seconds", rangemode="tozero", zeroline=False, showgrid=True)
+    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, ticksuffix="  ")
+    figure.update_xaxes(title_text="seconds", rangemode="tozero", showgrid=True)
     return figure, "Where the time went. " + ". ".join(words) + "."
 
 
@@ -104,10 +104,8 @@ def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.
         # The numbers and not the cells answer the pointer: only points of a scatter can be selected.
         hovertemplate="is %{y}, read as %{x}: %{text}<extra></extra>",
     )
-    figure.update_xaxes(title_text="read as", type="category", showgrid=False, zeroline=False, side="bottom")
-    figure.update_yaxes(
-        title_text="" if long_names else "is", type="category", autorange="reversed", showgrid=False, zeroline=False
-    )
+    figure.update_xaxes(title_text="read as", type="category", showgrid=False, side="bottom")
+    figure.update_yaxes(title_text="" if long_names else "is", type="category", autorange="reversed", showgrid=False)
     if long_names:
         figure.update_layout(margin={"l": 84, "r": 12, "t": 10, "b": 84})
     return figure, _finding(lane, counts, classes)
@@ -192,4 +190,4 @@ def on_axis(axis: axes.Axis) -> dict[str, Any]:
     ends = [math.log10(end) if axis.logarithmic else end for end in (axis.low, axis.high)]
     values, labels = zip(*axis.ticks, strict=True)
     kind = "log" if axis.logarithmic else "linear"
-    return {"type": kind, "range": ends, "tickvals": values, "ticktext": labels, "zeroline": False}
+    return {"type": kind, "range": ends, "tickvals": values, "ticktext": labels}

@@ -166,6 +166,22 @@ def typed(settings: TrainSettings) -> dict[str, Any]:
     return {name: f"{value:g}" if name in NUMBERS else value for name, value in settings.as_json().items()}
 
 
+def tables_of(part: Any) -> list[ShownTable]:
+    """Every table of a page, or of a block of one."""
+    return [_shown_table(found) for found in _html(part, "figures-table")]
+
+
+def codes_of(part: Any) -> list[str]:
+    """Every block of code, and of what was printed, likewise."""
+    blocks = [block for found in _html(part, "code-row") for block in found.iter("code")]
+    return ["".join(block.itertext()) for block in blocks]
+
+
+def _html(part: Any, name: str) -> list[ET.Element]:
+    bodies = [element.proto.body for element in part.get("html")]
+    return [ET.fromstring(f"<div>{body}</div>") for body in bodies if f'class="{name}"' in body]
+
+
 def _shown_table(part: ET.Element) -> ShownTable:
     lines = [["".join(cell.itertext()) for cell in line] for line in part.iter("tr")]
     (corner, *columns), *rows = lines
@@ -259,17 +275,12 @@ class TrainPage:
     @property
     def tables(self) -> list[ShownTable]:
         """Every table, folded ones included."""
-        return [_shown_table(part) for part in self._html("figures-table")]
+        return tables_of(self.app)
 
     @property
     def codes(self) -> list[str]:
         """Every block of code and of what was printed."""
-        blocks = [block for part in self._html("code-row") for block in part.iter("code")]
-        return ["".join(block.itertext()) for block in blocks]
-
-    def _html(self, name: str) -> list[ET.Element]:
-        bodies = [element.proto.body for element in self.app.get("html")]
-        return [ET.fromstring(f"<div>{body}</div>") for body in bodies if f'class="{name}"' in body]
+        return codes_of(self.app)
 
     def says(self, part: str) -> bool:
         return any(part in text for text in self.texts)

@@ -70,8 +70,8 @@ def _bars(ways: Sequence[Mapping[str, Any]], total: Mapping[str, int]) -> Pictur
         marker={"color": [COLOURS[framework(way["name"].partition("_")[0])] for way in ways], "line": {"width": 0}},
         hovertemplate="%{y}: %{x} statements<extra></extra>",
     )
-    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, automargin=True, ticksuffix="  ")
-    figure.update_xaxes(title_text="statements", rangemode="tozero", zeroline=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, ticksuffix="  ")
+    figure.update_xaxes(title_text="statements", rangemode="tozero")
     words = joined([f"{title} {count}" for title, count in zip(titles, counts, strict=True)])
     return Picture(figure, f"Statements for the same network: {words}.")
 

@@ -105,8 +105,8 @@ def _bars(steps: int, trained: Mapping[str, Backend]) -> Picture:
         )
         figure.add_annotation(x=0, y=title, text=text, showarrow=False, xanchor="left", yshift=22)
         said.append(f"{title}: {text}")
-    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, automargin=True, ticksuffix="  ")
-    figure.update_xaxes(title_text="milliseconds a step", rangemode="tozero", zeroline=False, showgrid=True)
+    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, ticksuffix="  ")
+    figure.update_xaxes(title_text="milliseconds a step", rangemode="tozero", showgrid=True)
     caption = "One short run each, to show that it runs: no comparison of speed."
     return Picture(figure, ". ".join(said) + ".", caption)
 

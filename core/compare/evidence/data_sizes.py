@@ -157,7 +157,7 @@ def _lines(lanes: Mapping[str, Lane]) -> Picture:
     figure.update_xaxes(
         title_text="images in memory", type="log", tickvals=ticks, ticktext=[f"{n:,}" for n in ticks], showgrid=False
     )
-    figure.update_yaxes(title_text="images/s", rangemode="tozero", zeroline=False)
+    figure.update_yaxes(title_text="images/s", rangemode="tozero")
     alt = f"Images/s by images in memory: {'; '.join(words)}."
     return Picture(figure, alt, "Filled: a size's fastest block. Open: each block.")
 

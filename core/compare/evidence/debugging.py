@@ -138,8 +138,8 @@ def _bars(ran: Mapping[str, Mode], steps: int) -> Picture:
         )
         figure.add_annotation(x=0, y=TITLES[name], text=text, showarrow=False, xanchor="left", yshift=17)
         said.append(f"{TITLES[name]}: {text}")
-    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, automargin=True, ticksuffix="  ")
-    figure.update_xaxes(title_text="milliseconds a step", rangemode="tozero", zeroline=False, showgrid=True)
+    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, ticksuffix="  ")
+    figure.update_xaxes(title_text="milliseconds a step", rangemode="tozero", showgrid=True)
     return Picture(figure, "A step's time. " + ". ".join(said) + ".")
 
 

@@ -82,8 +82,8 @@ def _bars(ran: Sequence[Mode]) -> Picture:
         customdata=np.array([_times(mode["executions"]) for mode in ran]),
         hovertemplate="%{y}: %{x:,.1f} ms a step, body ran %{customdata}<extra></extra>",
     )
-    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, automargin=True, ticksuffix="  ")
-    figure.update_xaxes(title_text="milliseconds a step", rangemode="tozero", zeroline=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, ticksuffix="  ")
+    figure.update_xaxes(title_text="milliseconds a step", rangemode="tozero")
     words = joined([f"{mode['title']} {_ms(mode['step_s'])}" for mode in ran])
     return Picture(figure, f"Median time of a step: {words}.")
 

@@ -87,8 +87,8 @@ def _bars(counts: Mapping[str, Counts]) -> Picture:
             )
         figure.add_annotation(x=0, y=NAMES[package], text=_parts(counted), showarrow=False, xanchor="left", yshift=22)
     figure.update_layout(barmode="stack")
-    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, automargin=True, ticksuffix="  ")
-    figure.update_xaxes(title_text="per cent of the package's bytes", range=[0, 100], zeroline=False, showgrid=True)
+    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, ticksuffix="  ")
+    figure.update_xaxes(title_text="per cent of the package's bytes", range=[0, 100], showgrid=True)
     return Picture(figure, "Share of bytes. " + " ".join(_sentence(*item) for item in counts.items()))
 
 

@@ -101,9 +101,7 @@ def _timeline() -> Picture:
             figure.add_annotation(
                 x=event.day, y=place, text=event.label, showarrow=False, yshift=-18 if number % 2 else 18
             )
-    figure.update_yaxes(
-        tickvals=[0, 1], ticktext=list(NAMES.values()), range=[1.6, -0.6], showgrid=False, zeroline=False
-    )
+    figure.update_yaxes(tickvals=[0, 1], ticktext=list(NAMES.values()), range=[1.6, -0.6], showgrid=False)
     figure.update_yaxes(automargin=True, ticksuffix="  ")
     figure.update_xaxes(range=[date(2015, 1, 1), date(2017, 5, 1)], showgrid=True, dtick="M6", tickformat="%b %Y")
     alt = "; ".join(f"{NAMES[event.framework]} {event.what}, {_day(event.day)}" for event in EVENTS)

@@ -236,11 +236,9 @@ def _pictures(modes: Mapping[str, Values]) -> list[Picture]:
             x=interval["mean"], y=place - 0.1, text=f"{interval['mean']:,.0f}", showarrow=False, yshift=14
         )
     names = [name for _, _, name, _ in rows]
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=names, range=[len(rows) - 0.5, -0.6], showgrid=False, zeroline=False
-    )
+    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, range=[len(rows) - 0.5, -0.6], showgrid=False)
     figure.update_yaxes(automargin=True, ticksuffix="  ")
-    figure.update_xaxes(title_text="images/s", zeroline=False, showgrid=True, tickformat=",")
+    figure.update_xaxes(title_text="images/s", showgrid=True, tickformat=",")
     said = [f"{name} {_with_interval(values['images_per_s'])}" for _, _, name, values in rows]
     alt = f"Images/s, mean and 95{metrics.NO_BREAK}% interval: {', '.join(said)}."
     caption = (

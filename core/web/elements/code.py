@@ -58,24 +58,27 @@ def _block(block: Code) -> str:
     # A table wrapped is no table; any other long line scrolled is no line.
     wrapped = block.python or not TABLE_LINES.intersection(text)
     shown = _highlighted(text) if block.python else escape(text)
-    heading = " ".join(filter(None, (engine_title(block.engine), block.verb)))
-    who = f'<p class="code-name">{mark_html(block.engine)} {escape(heading)}</p>'
+    who = f'<p class="code-name">{mark_html(block.engine)} {escape(_heading(block))}</p>' if block.engine else ""
     attributes = [f'class="code-text{"" if wrapped else " code-lines"}"']
     if block.height_px:
         attributes.append(f'style="max-height: {block.height_px}px"')
     if block.height_px or not wrapped:  # what scrolls must take the focus, or a keyboard cannot scroll it
         attributes.append(f'tabindex="0" role="region" aria-label="{escape(block.name)}"')
     return (
-        f'<div class="code-block">{who if block.engine else ""}<div class="code-box">'
+        f'<div class="code-block">{who}<div class="code-box">'
         f"<pre {' '.join(attributes)}><code>{shown}</code></pre>{_buttons(block)}</div></div>"
     )
+
+
+def _heading(block: Code) -> str:
+    return f"{engine_title(block.engine)} {block.verb}".strip()
 
 
 def _buttons(block: Code) -> str:
     verbs = {"Copy": "", "Download": f' data-filename="{escape(block.filename)}"'}
     buttons = [
-        f'<button type="button" class="code-button" data-code="{verb.lower()}"{more}>'
-        f'<span class="code-word">{verb}</span><span class="only-spoken"> {escape(block.name)}</span></button>'
+        f'<button type="button" class="code-button" data-code="{verb.lower()}"{more}'
+        f' aria-label="{verb} {escape(block.name)}">{verb}</button>'
         for verb, more in verbs.items()
         if verb == "Copy" or block.filename
     ]

@@ -205,7 +205,7 @@ def certificate(found: Certificate, settings: TrainSettings) -> None:
     """What was measured before epoch 1, with its bounds, pass or fail."""
     st.badge("passed" if found.passed else "failed", color="green" if found.passed else "red")
     st.markdown(wording.certificate_words(found))
-    frame = pd.DataFrame.from_dict(wording.certificate_lines(found), orient="index", columns=["Measured", "Allowed"])
+    frame = pd.DataFrame.from_dict(wording.certificate_lines(found), orient="index", columns=["measured", "allowed"])
     table(frame.rename_axis("Compared"))
     st.markdown(wording.certificate_meaning(found, settings))
 

@@ -1,4 +1,4 @@
-// Copy and Download of every block of code (core/web/elements/code.py), for all of a page at once.
+// Copy and Download of every block of code (core/web/elements/code.py), for all of a page at once. Needs clipboard.js.
 document.addEventListener("click", async ({ target }) => {
   const button = target.closest?.("button[data-code]");
   if (!button) return;
@@ -10,19 +10,14 @@ document.addEventListener("click", async ({ target }) => {
     setTimeout(() => URL.revokeObjectURL(address));
     return;
   }
-  let copied = await navigator.clipboard?.writeText(code.textContent).then(() => true, () => false);
-  if (!copied) {
-    // Without https, or in a frame whose host forbids it: the older way, and else the text stands there selected.
-    getSelection().selectAllChildren(code);
-    copied = document.execCommand("copy");
-  }
-  const word = button.querySelector(".code-word");
+  const done = await copied(code.textContent);
+  if (!done) getSelection().selectAllChildren(code);
   const spoken = box.querySelector("[role=status]");
-  word.textContent = copied ? "Copied" : "Selected";
-  spoken.textContent = copied ? "Copied." : "This browser copies nothing by itself: the text is selected.";
+  button.textContent = done ? "Copied" : "Selected";
+  spoken.textContent = done ? "Copied." : "This browser copies nothing by itself: the text is selected.";
   clearTimeout(button.timer);
   button.timer = setTimeout(() => {
-    word.textContent = "Copy";
+    button.textContent = "Copy";
     spoken.textContent = "";
   }, 3000);
 });

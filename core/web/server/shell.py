@@ -47,7 +47,11 @@ new MutationObserver((_, page) => {
 </script>"""
 """On a phone all pages hide behind a button that Streamlit calls "Expand sidebar": it is named as its label reads. The
 header alone is watched, where it comes and goes with the window's width."""
-CODE_BUTTONS = f"<script>{Path(__file__).with_name('code_buttons.js').read_text(encoding='utf-8')}</script>"
+BUTTON_SCRIPTS = (
+    Path(__file__).parents[1] / "components" / "clipboard.js",
+    Path(__file__).with_name("code_buttons.js"),
+)
+CODE_BUTTONS = f"<script>{''.join(path.read_text(encoding='utf-8') for path in BUTTON_SCRIPTS)}</script>"
 """What the buttons of every block of code do."""
 SHELL = (
     (Path(file_util.get_static_dir()) / "index.html")

@@ -19,7 +19,8 @@ HTML = """
 """
 
 CSS, JS = (Path(__file__).with_name(f"copy_link.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
-_component = st.components.v2.component("copy_link", html=HTML, css=CSS, js=JS, isolate_styles=False)
+CLIPBOARD = Path(__file__).parents[1].joinpath("clipboard.js").read_text(encoding="utf-8")
+_component = st.components.v2.component("copy_link", html=HTML, css=CSS, js=CLIPBOARD + JS, isolate_styles=False)
 
 
 def copy_link(path: str, name: str, key: str) -> None:

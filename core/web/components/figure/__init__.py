@@ -47,16 +47,17 @@ def figure(drawn: go.Figure, finding: str, key: str, pressable: bool = False) ->
     result = _component(
         key=key,
         data=data,
-        height=int(drawn.layout.height or 260),  # so it has its room before it is drawn
+        # So that it has its room before it is drawn.
+        height=int(drawn.layout.height),  # type: ignore[arg-type]
         default={"route": "open", "pressed": None},
         on_route_change=_rerun_only,
         on_pressed_change=_rerun_only,
     )
-    return FigureAnswer(result.get("route") != "no-assets", _point(result.get("pressed")))
+    return FigureAnswer(result.get("route") != "no-assets", pressed_point(result.get("pressed")))
 
 
-def _point(pressed: object) -> tuple[str, str] | None:
-    """A browser can say anything: whatever is no point counts as none."""
+def pressed_point(pressed: object) -> tuple[str, str] | None:
+    """x and y of what a browser says was pressed; it can say anything, and whatever is no point counts as none."""
     if not isinstance(pressed, Mapping):
         return None
     x, y = pressed.get("x"), pressed.get("y")

@@ -26,6 +26,19 @@ export async function plotlyWhenNear(element, address) {
   return load().catch(load).catch(() => null);
 }
 
+/** Keeps a drawn figure as wide as its element; the observer that does it. */
+export function followWidth(Plotly, plot) {
+  let drawn = plot.offsetWidth;
+  const resizing = new ResizeObserver(() => {
+    const width = plot.offsetWidth;
+    if (!width || width === drawn) return;
+    drawn = width;
+    Plotly.relayout(plot, { width, autosize: true });
+  });
+  resizing.observe(plot);
+  return resizing;
+}
+
 function near(element) {
   return new Promise((resolve) => {
     const watch = new IntersectionObserver(
@@ -46,7 +59,6 @@ function near(element) {
 class StillFigure {
   constructor(plot) {
     this.plot = plot;
-    this.resizing = new ResizeObserver(() => this.resize());
   }
 
   async receive({ data, setStateValue }) {
@@ -64,23 +76,15 @@ class StillFigure {
     this.Plotly.react(this.plot, data, layout, CONFIG);
     this.plot.removeAllListeners("plotly_click");
     if (pressable) this.plot.on("plotly_click", ({ points }) => this.press(points[0]));
-    this.width = this.plot.offsetWidth;
-    this.resizing.observe(this.plot);
+    this.resizing ??= followWidth(this.Plotly, this.plot);
   }
 
   press({ x, y }) {
     this.setStateValue("pressed", { x: String(x), y: String(y) });
   }
 
-  resize() {
-    const width = this.plot.offsetWidth;
-    if (!width || width === this.width) return;
-    this.width = width;
-    this.Plotly.relayout(this.plot, { width, autosize: true });
-  }
-
   dispose() {
-    this.resizing.disconnect();
+    this.resizing?.disconnect();
     this.Plotly?.purge(this.plot);
   }
 }

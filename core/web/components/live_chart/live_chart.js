@@ -5,7 +5,7 @@
 
 // With this file's own ?v=, so that all match and each may be cached for good.
 const own = (name) => import(new URL(name + new URL(import.meta.url).search, import.meta.url));
-const [{ Figure, figureOf, say }, { plotlyWhenNear }] = await Promise.all([own("live_figure.js"), own("figure.js")]);
+const [{ Figure, figureOf, say }, { followWidth, plotlyWhenNear }] = await Promise.all([own("live_figure.js"), own("figure.js")]);
 
 const FINAL = new Set(["finished", "stopped", "failed", "interrupted"]);
 const VISIBLE_MS = 250;
@@ -67,7 +67,11 @@ class LiveChart {
   /** A figure takes all rows at once, and is drawn when it comes near the window. */
   figureIn(plot) {
     const figure = new Figure(plot);
-    plotlyWhenNear(plot, this.data.plotly_url).then((Plotly) => (Plotly ? figure.draw(Plotly) : this.withoutPlotly()));
+    plotlyWhenNear(plot, this.data.plotly_url).then((Plotly) => {
+      if (!Plotly) return this.withoutPlotly();
+      figure.draw(Plotly);
+      figure.resizing = followWidth(Plotly, plot);
+    });
     return figure;
   }
 

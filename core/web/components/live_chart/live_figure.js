@@ -143,7 +143,6 @@ export class Figure {
     this.chart = element.dataset.chart;
     this.waiting = element.parentElement.querySelector(".live-chart-waiting");
     this.hidden = new Set(); // engines that the reader has switched off
-    this.resizing = new ResizeObserver(() => this.resize());
   }
 
   restart(data, lanes) {
@@ -167,8 +166,6 @@ export class Figure {
     Plotly.react(this.element, traces, layout, CONFIG);
     this.element.removeAllListeners("plotly_legendclick");
     this.element.on("plotly_legendclick", ({ curveNumber }) => this.toggle(this.parts[curveNumber].lane.engine));
-    this.width = this.element.offsetWidth;
-    this.resizing.observe(this.element);
     this.flush();
   }
 
@@ -228,15 +225,8 @@ export class Figure {
     });
   }
 
-  resize() {
-    const width = this.element.offsetWidth;
-    if (!width || width === this.width) return;
-    this.width = width;
-    this.Plotly.relayout(this.element, { width, autosize: true });
-  }
-
   dispose() {
-    this.resizing.disconnect();
+    this.resizing?.disconnect();
     this.Plotly?.purge(this.element);
   }
 }

@@ -56,6 +56,7 @@ def test_only_what_scrolls_takes_the_focus(code: Code, focus: str | None) -> Non
 def test_it_can_be_copied_and_a_whole_script_downloaded() -> None:
     buttons = list(block(Code("x = 1", "the script", filename='a"b.py')).iter("button"))
     assert [button.get("data-code") for button in buttons] == ["copy", "download"]
-    assert ["".join(button.itertext()) for button in buttons] == ["Copy the script", "Download the script"]
+    assert [button.get("aria-label") for button in buttons] == ["Copy the script", "Download the script"]
+    assert ["".join(button.itertext()) for button in buttons] == ["Copy", "Download"]
     assert buttons[1].get("data-filename") == 'a"b.py'
     assert [button.get("data-code") for button in block(Code("x = 1", "a part")).iter("button")] == ["copy"]
