@@ -31,6 +31,7 @@ def trained(launcher: Launcher, seed: int = 0) -> list[Model]:
     """The two models of a finished run."""
     run_id = launcher.submit(settings(epochs=1, seed=seed))
     rows = list(launcher.follow(run_id))
+    wait_for("its turn is over, which its last row comes before", lambda: not launcher.active())
     outcome = gather(launcher.store.run(run_id), rows)
     folder = launcher.store.artifacts(run_id)
     return [
