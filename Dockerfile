@@ -23,6 +23,8 @@ RUN TORCH=cpu python -m core.install
 COPY . .
 # Every run starts fresh processes, and none of them may keep what it compiles.
 RUN python -m compileall -q core
+# As the installation would, had it had the sources: what browsers fetch, compressed.
+RUN python -m core.web.server.copies
 RUN mkdir -m 1777 /data
 
 ENV DUEL_PROFILE=hosted \

@@ -5,7 +5,7 @@ Python since 3.7: an old one gets a sentence instead of a syntax error.
 
 On Linux, PyPI's torch carries CUDA, which is 5.5 GB of use only to a machine with an NVIDIA GPU. So without
 one, torch's CPU build is taken where PyTorch's public index answers. `TORCH=cpu` or `TORCH=cuda` decides by
-hand. A stamp in `.venv` makes the next call return at once.
+hand. A stamp in `.venv` makes the next call return at once. Last, what the pages load is compressed, once.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ CPU_INDEX_TIMEOUT_S = 3.0
 OLDEST_PYTHON = (3, 11)
 NEWEST_PYTHON = (3, 13)  # TensorFlow 2.21 has no build for a newer one
 ASKABLE_BUILDS = ("cpu", "cuda")
+
+COPIES = "core.web.server.copies"
+"""Makes the compressed copies that are missing."""
 
 CPU_SIZE = "about 4 GB"
 CUDA_SIZE = "8.3 GB"
@@ -243,9 +246,19 @@ def make_venv(root: Path, run: Runner) -> None:
 
 
 def install(root: Path, request: Request, machine: Callable[[Path], Machine], run: Runner) -> None:
-    """Installs what was asked for, unless the stamp says that it is there. Raises `InstallError`."""
-    if is_installed(root, request):
-        return
+    """Installs what was asked for, unless the stamp says that it is there, and compresses what the pages load.
+
+    Raises `InstallError`.
+    """
+    if not is_installed(root, request):
+        install_packages(root, request, machine, run)
+    # In a Docker image the sources come later. Where copies cannot be kept, which is then said, pages work without.
+    if root.joinpath(*COPIES.split(".")).with_suffix(".py").exists():
+        run([str(venv_python(root)), "-m", COPIES], root)
+
+
+def install_packages(root: Path, request: Request, machine: Callable[[Path], Machine], run: Runner) -> None:
+    """Calls pip, and leaves the stamp. Raises `InstallError`."""
     pins = torch_pins((root / "requirements.txt").read_text(encoding="utf-8"))
     plan = make_plan(request, machine(root), pins)
     print(f"{plan.announcement} This is done once.", flush=True)

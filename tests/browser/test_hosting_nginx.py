@@ -4,6 +4,7 @@ One server, one nginx. The second story is what a host such as Streamlit Communi
 own addresses, but not `api/` (the charts' rows), or neither `api/` nor `assets/` (their code and the pad's).
 """
 
+import gzip
 import http.client
 import json
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import brotli
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -20,6 +22,7 @@ from benchmarks.server import free_port
 from core.deployment.logs import path_of
 from core.storage.runs import Store
 from core.web.draw.drawing import EMPTY
+from core.web.server.copies import FOLDER, make_copies, originals
 from core.web.server.visitor import COOKIE
 from tests.browser.conftest import (
     CHARTS,
@@ -208,6 +211,42 @@ def put(front: Front, size: int) -> int:
         return connection.getresponse().status
     finally:
         connection.close()
+
+
+def get(front: Front, path: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
+    """The answer to a request with these headers, and its body as it came."""
+    connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=10)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        connection.request("GET", path, headers={"Host": f"{HOST}:{front.port}", **named})
+        answer = connection.getresponse()
+        return answer, answer.read()
+    finally:
+        connection.close()
+
+
+def test_compressed_copies_pass_with_all_that_is_said_of_them(fronts: Fronts) -> None:
+    make_copies(originals(), FOLDER)  # as the installation has, where there was one
+    for address in (index_script(), "assets/plotly.min.js"):
+        original = originals()[address].read_bytes()
+        for encoding, decompress in (("br", brotli.decompress), ("gzip", gzip.decompress)):
+            answer, body = get(fronts.shipped, f"/duel/{address}", Accept_Encoding=encoding)
+            assert decompress(body) == original
+            assert answer.headers["Content-Encoding"] == encoding
+            assert answer.headers["Content-Length"] == str(len(body))
+            assert answer.headers["Vary"] == "Accept-Encoding"
+            tag = answer.headers["ETag"]
+            known, nothing = get(fronts.shipped, f"/duel/{address}", Accept_Encoding=encoding, If_None_Match=tag)
+            assert (known.status, nothing) == (304, b"")
+        part, some = get(fronts.shipped, f"/duel/{address}", Accept_Encoding="br", Range="bytes=10-19")
+        assert (part.status, some) == (206, original[10:20])
+        assert get(fronts.shipped, f"/duel/{address}")[1] == original
+
+
+def index_script() -> str:
+    """The address of the first script of every page."""
+    (found,) = [address for address in originals() if re.fullmatch(r"static/js/index\.[\w-]{8}\.js", address)]
+    return found
 
 
 def test_the_path_without_its_slash_leads_to_the_page(fronts: Fronts, visit: OpenVisitor) -> None:

@@ -21,11 +21,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import brotli
 import pytest
 
 from core import install
 from core.experiment.settings import TrainSettings
 from core.storage.runs import Store
+from core.web.server.copies import ASSETS, FOLDER, originals
+from core.web.server.shell import SHELL
 from tests.processes.conftest import MARK, MARKED, PROJECT_DIR, wait_for
 
 FOLDERS = ("app", "data", "tmp")
@@ -150,12 +153,17 @@ class Image:
 
 
 def put_venv(app: Path) -> None:
-    """This project's packages where the installation would put them, with the stamp that it would leave."""
+    """This project's packages where the installation would put them, with the stamp that it would leave.
+
+    Their compressed copies are brought along where they were made, as half a minute of both cores would be.
+    """
     venv, ours = app / ".venv", Path(sys.prefix)
     venv.mkdir(parents=True)
     for name in ("bin", "lib"):
         (venv / name).symlink_to(ours / name)
     shutil.copy(ours / "pyvenv.cfg", venv)
+    if (ours / FOLDER.name).is_dir():
+        shutil.copytree(ours / FOLDER.name, venv / FOLDER.name)
     for name in ("requirements.txt", "constraints.txt"):
         shutil.copy(PROJECT_DIR / name, app)
     install.stamp_path(app).write_text(install.stamp_text(app, install.Request("cpu")))
@@ -226,6 +234,12 @@ def test_the_environment_is_the_hosted_demo_s(image: Image) -> None:
     assert "Installing" not in image.output, "the stamp stands for the installation"
 
 
+def compressed_addresses() -> list[str]:
+    """The first script of every page, Plotly, and what the image's own step compressed since it was copied later."""
+    (index,) = re.findall(r'src="\./(static/js/index\.[\w-]+\.js)"', SHELL)
+    return [index, *(f"assets/{name}" for name in ASSETS)]
+
+
 def healthy(image: Image, port: str) -> bool:
     with contextlib.suppress(AssertionError):
         image.run(image.commands["HEALTHCHECK"], PORT=port)
@@ -259,6 +273,11 @@ def test_it_serves_is_healthy_trains_and_writes_to_its_data_and_temp_folders_alo
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as page:
             assert b"<html" in page.read().lower()
             assert "visitor=" in page.headers["Set-Cookie"], "hosted: visitors are told apart"
+        for address in compressed_addresses():
+            asked = urllib.request.Request(f"http://127.0.0.1:{port}/{address}", headers={"Accept-Encoding": "br"})
+            with urllib.request.urlopen(asked, timeout=10) as answer:
+                assert answer.headers["Content-Encoding"] == "br", address
+                assert brotli.decompress(answer.read()) == originals()[address].read_bytes()
         server.send_signal(signal.SIGTERM)  # as `docker stop` does, and it waits for ten seconds
         server.wait(timeout=10)
     finally:

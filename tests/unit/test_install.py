@@ -282,3 +282,26 @@ def test_the_real_stamped_call_returns_at_once() -> None:
     done = subprocess.run([sys.executable, "-m", "core.install"], cwd=ROOT, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert time.monotonic() - started_s < 5  # 0.1 s alone; the machine may be busy
+
+
+def with_sources(project: Path) -> list[str]:
+    """Puts the program that compresses into the project; the command that runs it."""
+    path = project / "core/web/server/copies.py"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert (ROOT / path.relative_to(project)).exists()
+    return [str(install.venv_python(project)), "-m", "core.web.server.copies"]
+
+
+def test_what_the_pages_load_is_compressed_last_and_looked_at_each_time(project: Path) -> None:
+    compress, pip = with_sources(project), FakePip()
+    run_install(project, Request(), pip)
+    assert pip.commands[-1] == compress
+    assert run_install(project, Request(), pip) == 1
+    assert pip.commands[-1] == compress
+
+
+def test_an_installation_is_complete_without_the_copies(project: Path) -> None:
+    with_sources(project)
+    run_install(project, Request(), FakePip(failing="core.web.server.copies"))
+    assert install.is_installed(project, Request())

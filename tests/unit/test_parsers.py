@@ -26,6 +26,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from core import serve
@@ -44,6 +45,8 @@ from core.storage.records import RUN_ID, UnknownRun, checked_id
 from core.storage.runs import ALL_ROWS, Store
 from core.web.elements.settings_link import MOST_LETTERS
 from core.web.server import routes
+from core.web.server.compressed import accepted_encodings
+from core.web.server.copies import COMPRESSORS
 from core.web.server.installation import Installation, serve_with
 from core.web.train.form import _field_value
 from tests.unit.protocol.test_messages import MESSAGES
@@ -582,6 +585,25 @@ def test_the_address_of_an_asset(name: str) -> None:
         return
     _, refused = tried(routes.HTTPException, asked, routes.asset, {"name": name})
     assert refused.status_code == 404
+
+
+# --- what a client takes ------------------------------------------------------------------------------------
+
+CODINGS = st.tuples(
+    st.sampled_from([b"br", b"gzip", b"*", b"identity", b"zstd"]),
+    st.sampled_from([b"", b";q=0", b"; q=0.5", b";q=1.000", b";q=9", b";q=", b";;", b";q=0.1;q=1"]),
+).map(b"".join)
+
+
+@given(st.lists(st.binary(max_size=60) | st.lists(CODINGS, max_size=6).map(b",".join), max_size=3))
+@example([b" " * 60_000 + b";q=" + b"0" * 60_000, b"," * 60_000])
+def test_the_encodings_that_a_client_takes(values: list[bytes]) -> None:
+    request = Headers(raw=[(b"accept-encoding", value) for value in values])
+    taken, _ = tried(AssertionError, accepted_encodings, request)
+    assert len(set(taken)) == len(taken)
+    for name in taken:
+        assert name in COMPRESSORS
+        assert name.encode() in b",".join(values).lower() or b"*" in b",".join(values)
 
 
 # --- a visitor's cookie ------------------------------------------------------------------------------------

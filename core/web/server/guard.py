@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config, runtime, url_util
 
+from core.web.server.compressed import Compressed
 from core.web.server.shell import SafeHeaders, Shell
 from core.web.server.visitor import VisitorCookie, strangers_visit
 
@@ -37,7 +38,7 @@ POLICY_VIOLATION = 1008
 
 def middleware() -> list[Middleware]:
     """What every request passes, from the outside in."""
-    return [Middleware(SafeHeaders), Middleware(Guard), Middleware(VisitorCookie), Middleware(Shell)]
+    return [Middleware(layer) for layer in (SafeHeaders, Guard, VisitorCookie, Compressed, Shell)]
 
 
 class Guard:

@@ -1,9 +1,7 @@
 """What browsers fetch without a rerun: the rows of a run, and the JavaScript of our components."""
 
 import json
-from pathlib import Path
 
-import plotly
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -13,22 +11,25 @@ from streamlit import config
 from core.launcher.launcher import LauncherUnavailable
 from core.storage.database import State, StoreError
 from core.storage.records import UnknownRun, checked_id
+from core.web.server.copies import ASSETS
 from core.web.server.installation import installation
 
-ASSETS = {path.name: path for path in (Path(__file__).parents[1] / "components").rglob("*.js")}
-ASSETS["plotly.min.js"] = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 # The addresses carry a hash or a version, so what they give never changes.
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 MOST_ROWS = 5000
 
 
+def base_address() -> str:
+    """The address that the server is told to use, with a slash at both ends."""
+    return f"/{config.get_option('server.baseUrlPath').strip('/')}/".replace("//", "/")
+
+
 def routes() -> list[BaseRoute]:
-    """The app's own routes, under the address that the server is told to use."""
-    base = "/" + config.get_option("server.baseUrlPath").strip("/")
-    base = base.rstrip("/")
+    """The app's own routes."""
+    base = base_address()
     return [
-        Route(f"{base}/api/runs/{{run_id}}/rows", run_rows),
-        Route(f"{base}/assets/{{name}}", asset),
+        Route(f"{base}api/runs/{{run_id}}/rows", run_rows),
+        Route(f"{base}assets/{{name}}", asset),
     ]
 
 

@@ -1,6 +1,7 @@
 """The frame of every page, our page for unknown addresses, and the headers of every answer."""
 
 import asyncio
+import gzip
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,7 +18,7 @@ STREAMLIT = HTMLResponse("<title>Streamlit</title>", headers={"x-content-type-op
 
 
 def get(
-    path: str, answer: Response = STREAMLIT, method: str = "GET", query: str = ""
+    path: str, answer: Response = STREAMLIT, method: str = "GET", query: str = "", accept: str = ""
 ) -> tuple[int, dict[str, str], str]:
     """Status, headers and body of a request, where Streamlit would give `answer`."""
     sent: list[Message] = []
@@ -31,12 +32,16 @@ def get(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": query.encode()}
+    asked = [(b"accept-encoding", accept.encode())]
+    scope = {"type": "http", "method": method, "path": path, "headers": asked, "query_string": query.encode()}
     asyncio.run(SafeHeaders(Shell(streamlit))(scope, receive, send))
     start, *bodies = sent
     headers = [(name.decode(), value.decode()) for name, value in start["headers"]]
     assert len(dict(headers)) == len(headers), "each header once"
-    return start["status"], dict(headers), b"".join(body["body"] for body in bodies).decode()
+    body = b"".join(message["body"] for message in bodies)
+    compressed = dict(headers).get("content-encoding") == "gzip"
+    assert dict(headers).get("content-length", str(len(body))) == str(len(body))
+    return start["status"], dict(headers), (gzip.decompress(body) if compressed else body).decode()
 
 
 @pytest.fixture(params=["", "duel", "/a/b/"])
@@ -55,6 +60,16 @@ def test_every_page_gets_the_frame_that_knows_where_its_server_is(base: str) -> 
         assert status == 200
         assert "BACKEND_BASE_URL: new URL('./', location.href)" in body
         assert "<title>Keras vs PyTorch</title>" in body
+
+
+def test_the_frame_is_compressed_for_whoever_takes_it_so(base: str) -> None:
+    plain, gzipped = get(base), get(base, accept="gzip, br")
+    assert gzipped[2] == plain[2]
+    assert gzipped[1]["content-encoding"] == "gzip"
+    assert int(gzipped[1]["content-length"]) < int(plain[1]["content-length"]) / 2
+    assert "content-encoding" not in plain[1]
+    assert plain[1]["vary"] == gzipped[1]["vary"] == "Accept-Encoding"
+    assert "content-encoding" not in get(base, accept="gzip;q=0")[1]
 
 
 def test_an_unknown_address_is_not_found_and_its_page_leads_to_all_others(base: str) -> None:
