@@ -24,6 +24,7 @@ from benchmarks.server import ROOT, RowsClient, Server, free_port
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import TrainSettings
 from core.launcher.launcher import Launcher
+from core.results.chart_rows import chart_rows
 from core.storage.database import ENDED_STATES, FILE
 from core.storage.records import Run
 from core.storage.runs import ALL_ROWS, Store
@@ -208,7 +209,7 @@ class Lives:
             run_id for run_id, all_of_it in self._after.others.items() if now.get(run_id) != all_of_it
         ]
         for viewer in self._after.viewers:
-            rows = [row.as_json() for row in self.store.rows(viewer.run_id, limit=ALL_ROWS)]
+            rows = chart_rows(row.as_json() for row in self.store.rows(viewer.run_id, limit=ALL_ROWS))
             found = rows[: len(viewer.shown)] + [{}] * (len(viewer.shown) - len(rows))
             self.toll.shown += len(viewer.shown)
             self.toll.lost += sum(one != other for one, other in zip(viewer.shown, found, strict=True))

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from benchmarks.viewer import Viewer
+from core.results.chart_rows import chart_rows
 from tests.processes.serve import FakeDashboard, fake_dashboard
 
 VIEWERS, WATCHED_S = 5, 10.0
@@ -45,7 +46,7 @@ async def watch(server: FakeDashboard) -> None:
         trained = epochs_of(server, run_id) - epochs
         await starter.press("Stop")
         await asyncio.gather(*tasks)
-    kept = [row.as_json() for row in server.store.rows(run_id, limit=10**6)]
+    kept = chart_rows(row.as_json() for row in server.store.rows(run_id, limit=10**6))
     assert len(kept) > 100
     assert [rows[viewer] == kept for viewer in viewers] == [True] * VIEWERS
     assert [viewer.closed for viewer in viewers] == [""] * VIEWERS

@@ -13,6 +13,7 @@ from core.experiment.settings import InvalidSettings, TrainSettings
 from core.experiment.titles import brief, cut
 from core.launcher.launcher import Launcher
 from core.results import charts, wording
+from core.results.chart_rows import chart_rows
 from core.results.epoch_charts import epoch_charts
 from core.results.fairness_words import badge_of, not_comparable, words_of
 from core.results.listings import FILENAMES, PURPOSES, TITLES, Listing, listing
@@ -90,7 +91,7 @@ def lane_cards(outcome: Outcome) -> None:
 
 
 def progress_bar(outcome: Outcome, estimate: str) -> None:
-    """How far the run is, in the place of the plan."""
+    """How far the run is."""
     now = progress(outcome, estimate)
     st.progress(now.fraction, text=now.sentence)
 
@@ -103,7 +104,7 @@ def live_charts(outcome: Outcome, store: Store, route: Route) -> Route:
     run = outcome.run
     twin, fed = is_twin(run.settings), None
     if route == "blocked":
-        rows = store.rows_as_json(run.id, limit=100_000)
+        rows = chart_rows(store.rows_as_json(run.id, limit=100_000))
         difference = CurveDifference().take(store.rows(run.id, limit=100_000)).words if twin else None
         fed = FedRows(rows, rows[-1]["seq"] if rows else 0, run.state, difference)
     view = ChartView(

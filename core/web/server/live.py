@@ -17,6 +17,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.results.chart_rows import chart_rows
 from core.results.twin import CurveDifference, is_twin
 from core.storage.database import State, StoreError
 from core.storage.runs import ALL_ROWS, Store
@@ -36,10 +37,12 @@ ROWS_EACH_S = 120
 
 @dataclass
 class Tail:
-    """A run's rows as JSON, from its first to the newest that was read."""
+    """A run's rows for its charts as JSON, from its first to the newest that was read."""
 
     state: State | None = None
     """None before it was read."""
+    last: int = 0
+    """The newest row that was read, whether or not the charts need it."""
     seqs: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     difference: CurveDifference = field(default_factory=CurveDifference)
@@ -54,10 +57,11 @@ class Tail:
 
     async def read(self, store: Store, run_id: str) -> None:
         """Takes what is new. Raises `StoreError`, `UnknownRun`."""
-        began, last = time.monotonic(), self.seqs[-1] if self.seqs else 0
+        began = time.monotonic()
         # Read in a thread, kept in the event loop: a look that is given up half way leaves nothing half. A row that a
         # difference meets twice changes nothing.
-        self.state, seqs, texts = await asyncio.to_thread(_rows_after, store, run_id, last, self.difference)
+        found = await asyncio.to_thread(_rows_after, store, run_id, self.last, self.difference)
+        self.state, self.last, seqs, texts = found
         self.seqs += seqs
         self.texts += texts
         self.read_at = began
@@ -65,14 +69,19 @@ class Tail:
 
 def _rows_after(
     store: Store, run_id: str, last: int, difference: CurveDifference
-) -> tuple[State, list[int], list[str]]:
-    """The run's state, and the rows after `last`: their numbers, and each as JSON; a twin's are compared."""
+) -> tuple[State, int, list[int], list[str]]:
+    """The run's state, the number of its newest row, and of the charts' rows after `last` the numbers and each as JSON.
+
+    A twin's rows are compared as they are stored.
+    """
     # The state first: what is written in between is then fetched by the next call, never missed.
     run = store.run(run_id)
     if is_twin(run.settings):
         difference.take(store.rows(run_id, last, ALL_ROWS))
     rows = store.rows_as_json(run_id, last)
-    return run.state, [row["seq"] for row in rows], [json.dumps(row, separators=(",", ":")) for row in rows]
+    drawn = chart_rows(rows)
+    texts = [json.dumps(row, separators=(",", ":")) for row in drawn]
+    return run.state, rows[-1]["seq"] if rows else last, [row["seq"] for row in drawn], texts
 
 
 class Tails:

@@ -14,7 +14,7 @@ from core.storage.records import UnknownRun
 from core.storage.rows import Entry, RunChanged
 from core.storage.runs import Store
 from core.web.server.live import Audience, Tails, pace_for
-from tests.events import step
+from tests.events import built, step
 
 
 class Counting(Store):
@@ -158,3 +158,23 @@ def test_rows_are_asked_for_more_seldom_by_many() -> None:
         audience.count("run", f"viewer-{number}")
     assert audience.again_ms("run") == 5000
     assert audience.again_ms("other") == 250
+
+
+def test_a_row_that_no_chart_needs_is_read_once_and_sent_to_nobody(
+    store: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = new_run(store, 2)
+    store.append(run_id, [Entry("keras", built()), Entry("keras", built())])
+    asked: list[int] = []
+    read = store.rows_as_json
+    monkeypatch.setattr(store, "rows_as_json", lambda run, after: asked.append(after) or read(run, after))
+
+    async def look() -> None:
+        tails = Tails()
+        assert (await tails.of(store, run_id)).after(0, 5000)[1:] == (2, False)
+        store.append(run_id, [Entry("keras", step())])
+        await asyncio.sleep(0.15)
+        assert (await tails.of(store, run_id)).after(2, 5000)[1:] == (5, False)
+
+    asyncio.run(look())
+    assert asked == [0, 4]
