@@ -42,6 +42,7 @@ def not_ready(models: list[Model]) -> str:
         return str(error)
 
 
+@st.fragment
 def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     """Pad, answers and what the models see: one fragment, so that a stroke reruns nothing else."""
     models = models_of(outcome, store)
@@ -49,7 +50,7 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     shown = swapped(models) if swap else models
     drawing = newest_drawing(gallery)
     why, answers = not_ready(models), []
-    if bool(why) != waits:  # the pad looks again by itself while it waits, and only then
+    if bool(why) != waits:
         st.rerun()
     hint = why or drawing.hint
     if not why and drawing.seen is not None:
@@ -61,15 +62,26 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     words = draw_view.in_words(answers, classes, names) if answers else None
     lanes = draw_view.pad_lanes(models, names, answers, words)
     digit_pad(draw_view.pad_view(gallery, drawing, classes, lanes, words, hint), key=PAD)
-    if waits:  # for what goes on, if anything does
-        with contextlib.suppress(LauncherUnavailable):
-            queue_view.running_job(installation().launcher, "pad")
+    if waits:
+        until_ready(models, why)
     with st.container(horizontal=True):
         upload_button()
         if answers and drawing.seen is not None:
             take_along.picture(drawing, answers, classes, names)
     if len(models) == 2:
         swap_weights(models, drawing, words, hint)
+
+
+@st.fragment(run_every=0.5)
+def until_ready(models: list[Model], why: str) -> None:
+    """What goes on while the models are not ready, if anything does; the whole page again when that has changed.
+
+    Apart from the pad, whose pictures and code need not travel twice a second while a run trains.
+    """
+    if not_ready(models) != why:
+        st.rerun()
+    with contextlib.suppress(LauncherUnavailable):
+        queue_view.running_job(installation().launcher, "pad")
 
 
 def swap_weights(models: list[Model], drawing: Drawing, words: draw_view.Words | None, hint: str) -> None:
@@ -93,8 +105,7 @@ def show(outcome: Outcome) -> None:
     """Pad, disagreements and weights of one run."""
     gallery = gallery_of(outcome)
     models = models_of(outcome, store)
-    waits = bool(not_ready(models))
-    st.fragment(pad, run_every=0.5 if waits else None)(outcome, gallery, waits)
+    pad(outcome, gallery, bool(not_ready(models)))
     if gallery is not None:
         gallery_view.where_they_disagree(outcome, gallery, [model.engine for model in models])
     take_along.weights(outcome, models)

@@ -1,5 +1,6 @@
 """A long run while it lives: found again by a reload, a second tab and after a lost connection; fallbacks; Stop."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -26,6 +27,17 @@ from tests.browser.conftest import (
     stop_button,
     wait_for,
 )
+from tests.browser.meter import Meter
+
+WATCHED_S, HIDDEN_S = 10, 6
+LOOKED_AT = """(is) => {
+    const answers = { hidden: !is, visibilityState: is ? "visible" : "hidden" };
+    for (const [name, value] of Object.entries(answers)) {
+        Object.defineProperty(document, name, { configurable: true, get: () => value });
+    }
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""What a browser says when its reader turns to another tab, and back."""
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +160,46 @@ def test_a_running_run_on_a_phone_scrolls_only_down_and_shows_stop(visit: OpenVi
     box = stop_button(page).bounding_box()
     assert box is not None
     assert box["y"] + box["height"] <= 844
+
+
+def test_a_live_run_takes_at_most_three_kilobytes_a_second_on_a_phone(
+    visit: OpenVisitor, starter: Visitor, server: Server
+) -> None:
+    with Meter(server) as meter:
+        page = visit(meter, width=390, height=844).open()
+        grows(page)
+        words = page.get_by_test_id("stProgress").inner_text()
+        page.wait_for_timeout(2000)  # the page's own files
+        before, began = meter.received, time.monotonic()
+        page.wait_for_timeout(WATCHED_S * 1000)
+        a_second = (meter.received - before) / (time.monotonic() - began)
+        grows(page)
+        assert page.get_by_test_id("stProgress").inner_text() != words
+        assert 100 < a_second <= 3000
+        page.close()
+
+
+def test_a_page_in_the_background_asks_for_nothing_and_comes_back_with_all_rows(
+    visit: OpenVisitor, starter: Visitor, run_id: str
+) -> None:
+    visitor, asked = visit(), list[str]()
+    visitor.page.on("request", lambda request: asked.append(request.url))
+    visitor.page.on("websocket", lambda line: line.on("framesent", lambda frame: asked.append("a message")))
+    page = visitor.open()
+    grows(page)
+    page.evaluate(LOOKED_AT, False)
+    page.wait_for_timeout(500)  # what was under way
+    asked.clear()
+    shown, words = rows_shown(page), page.get_by_test_id("stProgress").inner_text()
+    page.wait_for_timeout(HIDDEN_S * 1000)
+    assert asked == []
+    assert (rows_shown(page), page.get_by_test_id("stProgress").inner_text()) == (shown, words)
+    missed = len(starter.server.get(f"api/runs/{run_id}/rows?after=0")["rows"])
+    assert missed > shown
+    page.evaluate(LOOKED_AT, True)
+    wait_for("what was missed is drawn", lambda: rows_shown(page) >= missed, page=page)
+    wait_for("and said", lambda: page.get_by_test_id("stProgress").inner_text() != words, page=page)
+    grows(page)
 
 
 @pytest.mark.alone

@@ -23,24 +23,29 @@ def show(run: Run, store: Store, launcher: Launcher | None) -> None:
     expected = estimate(store, run.settings)
     feed = st.session_state.get(ROUTE, "open") != "open"
     pace = installation().audience.pace_s(run.id)
+    begun = gather(run, [])
+    # Not in the fragment: the code of its button would travel every second.
+    run_view.heading(begun)
     words = st.fragment(while_it_runs, run_every=pace)
-    words(run.id, store, launcher, expected.words if expected else "", feed, pace)
+    words(run, store, launcher, expected.words if expected else "", feed, pace)
     if not feed:
-        charts(gather(run, []), store)
+        charts(begun, store)
 
 
-def while_it_runs(run_id: str, store: Store, launcher: Launcher | None, expected: str, feed: bool, pace: int) -> None:
-    """Words, bar and cards of a live run, once in `pace` seconds; its charts need no rerun unless they must be fed."""
-    run = store.run(run_id)
-    if not run.live or installation().audience.pace_s(run_id, pace) != pace:
+def while_it_runs(drawn: Run, store: Store, launcher: Launcher | None, expected: str, feed: bool, pace: int) -> None:
+    """Bar and cards of a live run, once in `pace` seconds: all that is drawn here travels each time.
+
+    Its charts need no rerun unless they must be fed. The whole page again when the run is no longer what was drawn.
+    """
+    run = store.run(drawn.id)
+    if run.state != drawn.state or installation().audience.pace_s(run.id, pace) != pace:
         st.rerun()
-    outcome = gather(run, store.rows(run_id, steps=False))
-    if launcher and launcher.queue.waits_for(run_id):
-        st.progress(0.0, text=queue_view.waiting(launcher, run_id))
+    outcome = gather(run, store.rows(run.id, steps=False))
+    if launcher and launcher.queue.waits_for(run.id):
+        st.progress(0.0, text=queue_view.waiting(launcher, run.id))
         queue_view.running_job(launcher, "before")
     else:
         run_view.progress_bar(outcome, expected)
-    run_view.heading(outcome)
     run_view.lane_cards(outcome)
     if feed:
         charts(outcome, store)

@@ -57,10 +57,12 @@ BUTTON_SCRIPTS = (
 )
 CODE_BUTTONS = f"<script>{''.join(path.read_text(encoding='utf-8') for path in BUTTON_SCRIPTS)}</script>"
 """What the buttons of every block of code do."""
+QUIET = f"<script>{Path(__file__).with_name('quiet.js').read_text(encoding='utf-8')}</script>"
+"""Keeps a page that nobody sees from asking for anything."""
 SHELL = (
     (Path(file_util.get_static_dir()) / "index.html")
     .read_text(encoding="utf-8")
-    .replace("<head>", f"<head>{WHERE}{NAMED}{CODE_BUTTONS}", 1)
+    .replace("<head>", f"<head>{WHERE}{NAMED}{CODE_BUTTONS}{QUIET}", 1)
     .replace("<title>Streamlit</title>", "<title>Keras vs PyTorch</title>", 1)
 )
 SHELL_GZIP = gzip.compress(SHELL.encode(), mtime=0)
@@ -114,6 +116,8 @@ POLICY = "; ".join(
         "frame-ancestors 'self' https://huggingface.co",
     )
 )
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+"""Of JSON, which needs nothing: the charts fetch it often, and the policy of a page was most of an answer."""
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "same-origin",
@@ -132,7 +136,10 @@ class SafeHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                if headers.get("content-type", "").startswith("application/json"):
+                    headers["Content-Security-Policy"] = DATA_POLICY
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

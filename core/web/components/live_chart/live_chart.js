@@ -9,7 +9,7 @@ const [{ Figure, figureOf, say }, { followWidth, plotlyWhenNear }] = await Promi
 
 const FINAL = new Set(["finished", "stopped", "failed", "interrupted"]);
 const VISIBLE_MS = 250;
-const HIDDEN_MS = 1000;
+const SPARING_MS = 1000;
 const LONGEST_BACKOFF_MS = 5000;
 const REQUEST_LIMIT_MS = 15000;
 const BLOCKED_ANSWERS = 2;
@@ -87,6 +87,10 @@ class LiveChart {
   async poll(generation, backoff) {
     this.pollNow = null;
     if (this.final || this.blocked) return;
+    if (document.hidden) {
+      this.pollNow = () => this.poll(generation, backoff);
+      return;
+    }
     if (!this.root.isConnected) park(this);
     const answer = this.root.isConnected ? await this.fetchRows() : { rows: [], state: this.root.dataset.state };
     if (generation !== this.generation) return;
@@ -102,7 +106,7 @@ class LiveChart {
       clearTimeout(this.timer);
       this.poll(generation, next);
     };
-    this.timer = setTimeout(this.pollNow, Math.max(next, document.hidden ? HIDDEN_MS : 0));
+    this.timer = setTimeout(this.pollNow, Math.max(next, bytesAreDear() ? SPARING_MS : 0));
   }
 
   /** The answer, "lost" (nobody there, or in trouble), or "refused" (somebody else answered). */
@@ -287,6 +291,9 @@ function sorted(lanes) {
   const rank = { keras: 0, other: 1, torch: 2 };
   return [...(lanes ?? [])].sort((a, b) => (rank[a.framework] ?? 1) - (rank[b.framework] ?? 1));
 }
+
+const bytesAreDear = () =>
+  navigator.connection?.saveData || matchMedia("(pointer: coarse), (max-width: 640px)").matches;
 
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
