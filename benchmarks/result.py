@@ -9,9 +9,9 @@ from typing import Literal
 LEVEL = 0.95
 """Confidence that an interval should reach; a few samples reach less, and then say so."""
 
-Unit = Literal["x", "s", "MB", "MiB", "count"]
+Unit = Literal["x", "s", "ms", "MB", "MiB", "KiB", "count"]
 """`x` is a ratio, `count` how often something happened: both are written without a unit."""
-DIGITS: dict[Unit, int] = {"x": 3, "s": 2, "MB": 0, "MiB": 0, "count": 0}
+DIGITS: dict[Unit, int] = {"x": 3, "s": 2, "ms": 0, "MB": 0, "MiB": 0, "KiB": 0, "count": 0}
 
 
 class BenchmarkError(Exception):
