@@ -47,8 +47,8 @@ fuzz: install-dev  ## search long for values that break a parser, or EXAMPLES=10
 	EXAMPLES=$(EXAMPLES) $(VENV_PYTHON) -m pytest -p tests.fuzz -m hypothesis --hypothesis-profile=fuzz tests/unit \
 	--timeout=3600
 
-pictures: install-dev  ## photograph every page for the README, into docs/pictures
-	@$(VENV_PYTHON) -m tests.browser.pictures
+pictures: install-dev  ## make the README's pictures anew, in docs/pictures, or ONLY=duel, ONLY=draw
+	@$(VENV_PYTHON) -m tests.browser.pictures $(ONLY)
 
 record: install  ## make the runs and the evidence that come with the project, or ONLY=duels, ONLY=evidence
 	@$(VENV_PYTHON) -m core record --data-note "$(DATA_NOTE)" --only "$(ONLY)"
