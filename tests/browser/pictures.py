@@ -76,6 +76,7 @@ def runs(page: Page) -> None:
         boxes.nth(number).locator("label").click()
         expect(boxes.nth(number).get_by_role("checkbox")).to_be_checked()
     expect(page.get_by_role("heading", name="Two runs, one chart")).to_be_visible()
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
 
 
 def learn(page: Page) -> None:
