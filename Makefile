@@ -22,7 +22,7 @@ help:  ## list these targets
 run: install  ## serve the dashboard on 127.0.0.1, port 8501 or PORT=..., for strangers with PROFILE=hosted
 	@$(VENV_PYTHON) -m core.serve
 
-test: test-programs  ## checks and tests of every behaviour; installs first, brings Chromium and nginx where they are missing
+test: test-programs  ## checks and tests of every behaviour; installs first, brings Chromium, Firefox and nginx where missing
 	@$(VENV_PYTHON) -m tests --limit $(TEST_LIMIT_S)
 
 test-rest: test-programs  ## the tests that `make test` leaves out: more variants of what it tests
@@ -32,6 +32,7 @@ test-all: test test-rest  ## both
 
 test-programs: install-dev
 	@$(VENV_PYTHON) -m tests.browser.chromium
+	@$(VENV_PYTHON) -m tests.browser.firefox
 	@$(VENV_PYTHON) -m tests.browser.nginx
 
 check: install-dev  ## the checks alone: ruff, mypy, the import rules

@@ -1,1 +1,1 @@
-"""Tests of the served dashboard in a real Chromium."""
+"""Tests of the served dashboard in a real Chromium, and in a real Firefox."""

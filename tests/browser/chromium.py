@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 INSTALL_LIMIT_S = 900
 
 
@@ -49,24 +48,46 @@ class Machine:
     playwright_browser: Callable[[], Path | None] = playwright_browser
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A browser that is looked for: the variable that names it, its names on a PATH, Debian's package."""
+
+    variable: str
+    names: tuple[str, ...]
+    package: str
+
+    def find(self, machine: Machine) -> Path | None:
+        """Its path: from the variable, the PATH, apt-get. Raises `NoBrowserError` where the variable is wrong."""
+        return self._named(machine) or self._on_path(machine) or self._from_apt(machine)
+
+    def _named(self, machine: Machine) -> Path | None:
+        named = machine.environment.get(self.variable)
+        if not named:
+            return None
+        found = machine.which(named)  # a path counts only where it can be executed
+        if found is None:
+            raise NoBrowserError(f"{self.variable} names {named!r}, which is no program.")
+        return Path(found)
+
+    def _on_path(self, machine: Machine) -> Path | None:
+        return next((Path(found) for name in self.names if (found := machine.which(name))), None)
+
+    def _from_apt(self, machine: Machine) -> Path | None:
+        if machine.which("apt-get") is None or (root := as_root(machine)) is None:
+            return None
+        machine.run([*root, "apt-get", "update"])  # one faulty source must not hide the others
+        install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "--no-install-recommends"]
+        machine.run([*root, *install, self.package])
+        return self._on_path(machine)
+
+
+CHROMIUM = Wanted("CHROMIUM", ("chromium", "chromium-browser", "google-chrome"), "chromium")
+
+
 def find_chromium(machine: Machine | None = None) -> Path:
     """The browser's path: `CHROMIUM`, the PATH, apt-get, Playwright's own. Raises `NoBrowserError`."""
     machine = machine or Machine()
-    return _named(machine) or _on_path(machine) or _from_apt(machine) or _from_playwright(machine) or _give_up(machine)
-
-
-def _named(machine: Machine) -> Path | None:
-    named = machine.environment.get("CHROMIUM")
-    if not named:
-        return None
-    found = machine.which(named)  # a path counts only where it can be executed
-    if found is None:
-        raise NoBrowserError(f"CHROMIUM names {named!r}, which is no program.")
-    return Path(found)
-
-
-def _on_path(machine: Machine) -> Path | None:
-    return next((Path(found) for name in NAMES if (found := machine.which(name))), None)
+    return CHROMIUM.find(machine) or _from_playwright(machine) or _give_up(machine)
 
 
 def as_root(machine: Machine) -> list[str] | None:
@@ -76,15 +97,6 @@ def as_root(machine: Machine) -> list[str] | None:
     if machine.which("sudo") and machine.run(["sudo", "-n", "true"]):
         return ["sudo", "-n"]
     return None
-
-
-def _from_apt(machine: Machine) -> Path | None:
-    if machine.which("apt-get") is None or (root := as_root(machine)) is None:
-        return None
-    machine.run([*root, "apt-get", "update"])  # one faulty source must not hide the others
-    install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "--no-install-recommends"]
-    machine.run([*root, *install, "chromium"])
-    return _on_path(machine)
 
 
 def _from_playwright(machine: Machine) -> Path | None:
@@ -97,7 +109,7 @@ def _from_playwright(machine: Machine) -> Path | None:
 def _give_up(machine: Machine) -> Path:
     tried = "apt-get and Playwright" if machine.which("apt-get") else "Playwright"
     raise NoBrowserError(
-        f"The browser tests need Chromium: none of {', '.join(NAMES)} is on the PATH, "
+        f"The browser tests need Chromium: none of {', '.join(CHROMIUM.names)} is on the PATH, "
         f"and {tried} could not bring one. Install Chromium, or name it: CHROMIUM=/path/to/it make test"
     )
 

@@ -41,6 +41,9 @@ CONNECTED = "[data-testid=stApp][data-test-connection-state=CONNECTED]"
 SETTLED = f"{CONNECTED}[data-test-script-state=notRunning]"
 TITLES = {"": "Keras vs PyTorch", "draw": "Draw", "compare": "Compare", "runs": "Runs", "learn": "Learn"}
 CHARTS = "[data-testid=live-chart]"
+SIDEWAYS = """() => Math.max(...[document.scrollingElement, document.querySelector("[data-testid=stMain]")]
+    .map((element) => element ? element.scrollWidth - element.clientWidth : 0))"""
+"""By how many pixels the page can be scrolled sideways."""
 
 
 def wait_for(
@@ -279,6 +282,4 @@ def points(page: Page, chart: str) -> list[int]:
 
 def sideways(page: Page) -> int:
     """By how many pixels the page can be scrolled sideways."""
-    script = """() => Math.max(...[document.scrollingElement, document.querySelector('[data-testid=stMain]')]
-        .map((element) => element ? element.scrollWidth - element.clientWidth : 0))"""
-    return int(page.evaluate(script))
+    return int(page.evaluate(SIDEWAYS))

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,10 @@ from tests.strokes import OTHER_PATHS, PATHS, drawn
 
 PAD = "[data-testid=digit-pad]"
 CANVAS = f"{PAD} .digit-pad-canvas"
+ANSWERED = """() => {
+    const pad = document.querySelector("[data-testid=digit-pad]").dataset;
+    return pad.answered !== "" && pad.answered === pad.serial;
+}"""
 ENOUGH = 0.9
 PLACES = ((0.14, 0.08, 0.74, 0.84), (0.36, 0.34, 0.3, 0.34), (0.04, 0.04, 0.24, 0.28))
 """Large, middle, and small in a corner: left, top, width and height as shares of the pad."""
@@ -38,36 +42,30 @@ def open_pad(visit: OpenVisitor, **options: int) -> Page:
     return page
 
 
+def spots(path: hand.Path, box: Mapping[str, float], place: tuple[float, float, float, float]) -> hand.Path:
+    """A path at a place of the pad, which stands in this box of the page."""
+    left, top, width, height = place
+    return [
+        (box["x"] + box["width"] * (left + width * x), box["y"] + box["height"] * (top + height * y)) for x, y in path
+    ]
+
+
 def draw(page: Page, paths: list[hand.Path], place: tuple[float, float, float, float]) -> None:
     """Moves the pointer along the paths, pen down on each."""
     box = page.locator(CANVAS).bounding_box()
     assert box is not None
-    left, top, width, height = place
-
-    def at(point: tuple[float, float]) -> tuple[float, float]:
-        return (
-            box["x"] + box["width"] * (left + width * point[0]),
-            box["y"] + box["height"] * (top + height * point[1]),
-        )
-
     for path in paths:
-        page.mouse.move(*at(path[0]))
+        first, *rest = spots(path, box, place)
+        page.mouse.move(*first)
         page.mouse.down()
-        for point in path[1:]:
-            page.mouse.move(*at(point))
+        for spot in rest:
+            page.mouse.move(*spot)
         page.mouse.up()
 
 
 def answered(page: Page) -> str:
     """The headline of the answer to what is on the pad now."""
-    wait_for(
-        "the newest drawing is answered",
-        lambda: page.evaluate(
-            "() => { const pad = document.querySelector('[data-testid=digit-pad]').dataset;"
-            " return pad.answered !== '' && pad.answered === pad.serial; }"
-        ),
-        page=page,
-    )
+    wait_for("the newest drawing is answered", lambda: page.evaluate(ANSWERED), page=page)
     return page.locator(f"{PAD} .digit-pad-headline").inner_text()
 
 
