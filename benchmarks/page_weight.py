@@ -17,7 +17,7 @@ settings, both served at the same time on this machine and at rest, each page vi
 models loaded. A window of 390 x 844 with touch. The DevTools protocol emulates the line (1.6 Mbit/s down, 0.75 up,
 150 ms; the WebSocket's, too, which a browser test holds) and a processor four times slower. First visit: a fresh
 browser context. Second visit: a new page in the same context. A visit ends when the page stands and nothing has come
-over the network for 4 s. Bytes: what the browser says it received for each request, head and body as they were
+over the network for 3 s. Bytes: what the browser says it received for each request, head and body as they were
 compressed, and the content of the WebSocket's frames. Last byte: the end of the last request or frame, from the
 navigation on. Blocked: what each long task after the first contentful paint took beyond 50 ms, to the visit's end.
 Layout shift: the cumulative one, by session windows. Score: Lighthouse 12's curves and weights for a phone on what was
@@ -30,7 +30,7 @@ to the minimal app's in the same round. Each line judges the page whose median i
 BARE = "minimal app"
 PAGES = {"Train": "", "Draw": "draw", "Compare": "compare", "Runs": "runs", "Learn": "learn"}
 """Each page's address."""
-QUIET_S = 4.0
+QUIET_S = 3.0
 
 log = logging.getLogger(__name__)
 

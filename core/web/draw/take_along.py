@@ -102,7 +102,7 @@ def logits(predictors: Predictors, models: Sequence[Model], seen: npt.NDArray[np
         table(pd.DataFrame(columns).rename_axis("Output"))
 
 
-@st.fragment(run_every=2)
+@st.fragment(run_every=5)
 def why_not(predictors: Predictors, drawn: Mapping[str, str], failed: Sequence[tuple[float, str]]) -> None:
     """Why some files cannot be written now, or just could not be; the whole page again when that has changed."""
     now = {engine: predictors.cannot_save(engine) for engine in drawn}

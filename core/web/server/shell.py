@@ -59,10 +59,17 @@ CODE_BUTTONS = f"<script>{''.join(path.read_text(encoding='utf-8') for path in B
 """What the buttons of every block of code do."""
 QUIET = f"<script>{Path(__file__).with_name('quiet.js').read_text(encoding='utf-8')}</script>"
 """Keeps a page that nobody sees from asking for anything."""
+STILL = """<style>
+:is([data-testid=stVerticalBlock], [data-testid=stHorizontalBlock]) > :has([data-testid=stSkeleton]) ~ * {
+  &, & * { visibility: hidden !important; }
+}
+</style>"""
+"""What stands below something whose code has not come yet would move when it comes: it is seen from then on. Here, since
+`navigation.css` comes with such code."""
 SHELL = (
     (Path(file_util.get_static_dir()) / "index.html")
     .read_text(encoding="utf-8")
-    .replace("<head>", f"<head>{WHERE}{NAMED}{CODE_BUTTONS}{QUIET}", 1)
+    .replace("<head>", f"<head>{WHERE}{NAMED}{CODE_BUTTONS}{QUIET}{STILL}", 1)
     .replace("<title>Streamlit</title>", "<title>Keras vs PyTorch</title>", 1)
 )
 SHELL_GZIP = gzip.compress(SHELL.encode(), mtime=0)
