@@ -12,7 +12,11 @@ from benchmarks.page_load import KIB, PHONE, SLOW_PHONE, PageLoad, Visit
 from tests.browser.conftest import TITLES, Server
 
 QUIET_S = 1.0
-MOST_KIB, MOST_REQUESTS, MOST_SHIFT = 2600, 80, 0.05
+MOST_KIB, MOST_SHIFT = 2600, 0.05
+MOST_REQUESTS = {"": 110, "draw": 110, "runs": 95, "compare": 80, "learn": 80}
+"""A minimal app makes 67. Streamlit's text field brings 17 small files more, its choice 20, a component of ours 6: the
+goal of 80 holds where there is neither.
+"""
 NEVER = ("PlotlyChart", "StreamlitSyntaxHighlighter", "arrowFormatUtils")
 """Streamlit's own chart, highlighter and tables, as their files' names begin."""
 HEIGHT_PX: int = PHONE["viewport"]["height"]
@@ -61,7 +65,7 @@ def files(load: PageLoad) -> list[str]:
 
 def test_a_first_visit_is_light(walk: Walk) -> None:
     assert walk.first.received_bytes / KIB <= MOST_KIB, walk.first.heaviest(10)
-    assert len(walk.first.requests) <= MOST_REQUESTS, sorted(files(walk.first))
+    assert len(walk.first.requests) <= MOST_REQUESTS[walk.path], sorted(files(walk.first))
 
 
 def test_nothing_moves_while_a_page_comes_or_is_scrolled(walk: Walk) -> None:
@@ -101,5 +105,7 @@ def test_the_emulated_line_holds_for_the_websocket_too(browser: Browser) -> None
             f"ws://127.0.0.1:{listening.socket.getsockname()[1]}",
         )
         assert 0.9 * seconds <= took_ms / 1000, "Chromium lets the WebSocket by"
+        while not visit.wire.socket_bytes:  # told a moment after the page has it
+            visit.page.wait_for_timeout(50)
         assert visit.wire.socket_bytes == len(payload)
         context.close()

@@ -60,12 +60,13 @@ CODE_BUTTONS = f"<script>{''.join(path.read_text(encoding='utf-8') for path in B
 QUIET = f"<script>{Path(__file__).with_name('quiet.js').read_text(encoding='utf-8')}</script>"
 """Keeps a page that nobody sees from asking for anything."""
 STILL = """<style>
+[data-testid=stMainBlockContainer] { max-width: none !important; }
 :is([data-testid=stVerticalBlock], [data-testid=stHorizontalBlock]) > :has([data-testid=stSkeleton]) ~ * {
   &, & * { visibility: hidden !important; }
 }
 </style>"""
-"""What stands below something whose code has not come yet would move when it comes: it is seen from then on. Here, since
-`navigation.css` comes with such code."""
+"""Keeps what has come where it is: a page is as wide as the window from its beginning, and what stands below something
+whose code has not come yet is seen once it has. Here, since `navigation.css` comes with such code."""
 SHELL = (
     (Path(file_util.get_static_dir()) / "index.html")
     .read_text(encoding="utf-8")
