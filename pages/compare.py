@@ -11,6 +11,7 @@ from core.web.elements import address, measuring
 from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
 from core.web.elements.presses import available_launcher, refused
+from core.web.elements.spoken import spoken
 from core.web.server.installation import installation
 from core.web.server.shell import PAGE_FILES
 
@@ -90,6 +91,7 @@ try:
     launcher = available_launcher()
     going = launcher.measuring(lessons=False) if launcher else []
     newest = measurements.newest_of_all()
+    spoken(claims_view.said(rows, newest, going), "compare")
     wanted = linked()
     address.keep("compare", **({"claim": str(wanted.number)} if wanted else {}))
     if wanted is None:

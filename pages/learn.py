@@ -4,9 +4,10 @@ import streamlit as st
 
 from core.learn import lessons
 from core.storage.database import StoreError
-from core.web.elements import address
+from core.web.elements import address, measuring
 from core.web.elements.markdown import literal
 from core.web.elements.presses import available_launcher, refused
+from core.web.elements.spoken import spoken
 from core.web.learn import lesson as lesson_view
 from core.web.server.installation import installation
 
@@ -45,6 +46,7 @@ try:
     st.markdown(lesson.words, width=720)
     newest = measurements.newest(lesson.subject)
     live = newest is not None and newest.live
+    spoken(measuring.said("The lesson", newest), lesson.slug)
     # The control stands before the code, which shows its value.
     value = lesson_view.control(lesson, disabled=live)
     lesson_view.code(lesson, value)

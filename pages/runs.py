@@ -8,6 +8,7 @@ from core.storage.records import DamagedRun, DamagedRunError, UnknownRun
 from core.web.elements import address
 from core.web.elements.markdown import literal
 from core.web.elements.presses import available_launcher
+from core.web.elements.spoken import spoken
 from core.web.run import actions as run_actions
 from core.web.run import damaged
 from core.web.run import page as run_page
@@ -55,7 +56,7 @@ def history(launcher: Launcher | None) -> None:
     offset = runs_view.offset(wanted)
     left_out: list[DamagedRun] = []
     found, total = store.search(wanted, runs_view.PAGE, offset, left_out)
-    runs_view.count(total, wanted)
+    spoken(runs_view.count(total, wanted), "runs")
     for run in found:
         runs_view.row(run, mine=run.visitor == visitor() != "")
     for one in left_out:

@@ -13,6 +13,7 @@ from core.web.components.copy_link import copy_link
 from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt, available_launcher, refused
+from core.web.elements.spoken import spoken
 from core.web.run import damaged
 from core.web.run import page as run_page
 from core.web.server.installation import installation
@@ -69,8 +70,7 @@ def controls(launcher: Launcher | None, run: Run | None) -> None:
     if st.session_state.get(PRESSED):
         start(launcher, settings)
     refused("start")
-    for sentence in form_problems().values():
-        st.markdown(f":red[{literal(sentence)}]")
+    problems()
     if not busy and settings:
         st.caption(
             literal(read_as(settings))
@@ -81,6 +81,14 @@ def controls(launcher: Launcher | None, run: Run | None) -> None:
         queue_view.meanwhile(launcher, turn.job.id)
     if run and run.live and not mine:
         st.markdown("Someone else's run:")
+
+
+def problems() -> None:
+    """What is wrong with a field, seen and said."""
+    sentences = form_problems().values()
+    for sentence in sentences:
+        st.markdown(f":red[{literal(sentence)}]")
+    spoken(" ".join(sentences), "settings")
 
 
 def press() -> None:

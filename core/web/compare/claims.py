@@ -81,6 +81,13 @@ def _while_it_runs(launcher: Launcher, subject: str, before_s: float | None, goi
     measuring.progress(launcher, measurement, before_s, key=f"stop_{subject}")
 
 
+def said(rows: Sequence[Judged], newest: Mapping[str, Measurement], going: Sequence[str]) -> str:
+    """How the measurement stands that goes on, or that ended last, as a sentence for who cannot see it."""
+    found = [(newest[row.claim.subject], row.claim.number) for row in rows if row.claim.subject in newest]
+    now = [one for one in found if one[0].id in going[:1]] or sorted(found, key=lambda one: one[0].measured_at)[-1:]
+    return "".join(measuring.said(f"The measurement of claim {number}", measured) for measured, number in now)
+
+
 def took_s(judged: Judged) -> float:
     """How long the row's measurement took, here or where it was recorded; else its limit."""
     for found in (judged.here, judged.recorded):

@@ -61,6 +61,15 @@ def ended_words(measurement: Measurement | None) -> str:
     return measurement.reason
 
 
+def said(what: str, measurement: Measurement | None) -> str:
+    """How the newest one of `what` stands, as a sentence for who cannot see it; empty where there is none."""
+    if measurement is None:
+        return ""
+    if measurement.live:
+        return f"{what} waits for its turn." if measurement.state == State.QUEUED else f"{what} is running."
+    return ended_words(measurement) or f"{what} has ended: what it found is on the page."
+
+
 def where_and_when(measurement: Measurement, done: str = "measured") -> str:
     """`measured on MACHINE, 4 Nov 2026`; `done` is the verb for one of this machine's own."""
     verb = "recorded" if measurement.source == "recorded" else done

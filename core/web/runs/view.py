@@ -66,15 +66,15 @@ def offset(wanted: RunFilter) -> int:
     return int(st.session_state.get(OFFSET, 0))
 
 
-def count(total: int, wanted: RunFilter) -> None:
-    """How many runs there are, and what can be done with them."""
+def count(total: int, wanted: RunFilter) -> str:
+    """How many runs there are, and what can be done with them. Returns the number as a sentence."""
     if not total:
-        st.markdown(
-            "No run is like that." if wanted != RunFilter() else "Nothing has run here yet: press Start on Train."
-        )
-        return
+        none = "No run is like that." if wanted != RunFilter() else "Nothing has run here yet: press Start on Train."
+        st.markdown(none)
+        return none
     runs = f"{total:,} run{'s' if total != 1 else ''}, newest first."
     st.caption(f"{runs} Tick two or more to lay them over each other.")
+    return runs
 
 
 def row(run: Run, mine: bool = False) -> None:

@@ -67,10 +67,17 @@ STILL = """<style>
 </style>"""
 """Keeps what has come where it is: a page is as wide as the window from its beginning, and what stands below something
 whose code has not come yet is seen once it has. Here, since `navigation.css` comes with such code."""
+FOCUS = f"""<style>
+:root:root :focus-visible {{ outline: 2px solid light-dark(#0f766e, #0d8175); outline-offset: 2px; }}
+:root:root [data-testid=stMain]:focus-visible {{ outline-offset: -2px; }}
+</style><script>{Path(__file__).with_name("focus.js").read_text(encoding="utf-8")}</script>"""
+"""Shows the focus from the first key on, and keeps it in its place when a rerun takes away what has it."""
+SPOKEN = f"<script>{Path(__file__).with_name('spoken.js').read_text(encoding='utf-8')}</script>"
+"""Says to screen readers what `core/web/elements/spoken.py` writes."""
 SHELL = (
     (Path(file_util.get_static_dir()) / "index.html")
     .read_text(encoding="utf-8")
-    .replace("<head>", f"<head>{WHERE}{NAMED}{CODE_BUTTONS}{QUIET}{STILL}", 1)
+    .replace("<head>", f"<head>{WHERE}{NAMED}{CODE_BUTTONS}{QUIET}{FOCUS}{SPOKEN}{STILL}", 1)
     .replace("<title>Streamlit</title>", "<title>Keras vs PyTorch</title>", 1)
 )
 SHELL_GZIP = gzip.compress(SHELL.encode(), mtime=0)
@@ -94,9 +101,11 @@ a:focus-visible {{ outline: 2px solid light-dark(#0f766e, #0d8175); outline-offs
 </style>
 </head>
 <body>
+<main>
 <h1>There is no page here</h1>
 <p>Nothing is at <code>{address}</code>. These are the pages:</p>
 <nav aria-label="Pages">{links}</nav>
+</main>
 </body>
 </html>
 """

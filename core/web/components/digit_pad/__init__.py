@@ -157,7 +157,7 @@ HTML = f"""
       <div class="digit-pad-tops"></div>
     </div>
     <div class="digit-pad-see">
-      <h3 class="digit-pad-title">What the models see</h3>
+      <h2 class="digit-pad-title">What the models see</h2>
       <canvas class="digit-pad-seen" width="28" height="28" role="img" aria-label="Nothing yet."></canvas>
       <p class="digit-pad-caption digit-pad-how"></p>
     </div>

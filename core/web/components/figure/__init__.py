@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.web.components.assets import PLOTLY_URL, loading
 
-HTML = '<div class="figure" role="img"></div>'
+HTML = '<div class="figure"></div>'
 CSS = """
 .figure { width: 100%; }
 .figure, .figure * { touch-action: pan-y pinch-zoom; }

@@ -63,6 +63,7 @@ class StillFigure {
 
   async receive({ data, setStateValue }) {
     this.setStateValue = setStateValue;
+    this.plot.setAttribute("role", "img");
     this.plot.setAttribute("aria-label", data.finding);
     if (data.figure === this.shown) return;
     this.shown = data.figure;

@@ -47,6 +47,7 @@ class LiveChart {
     const generation = ++this.generation;
     this.stopPolling();
     this.ready = this.final = false;
+    this.heard = !this.data.ended; // its end is news to who is here
     this.cursor = this.seq = this.count = this.spokenEpoch = 0;
     this.twin = null;
     this.charts = Object.fromEntries(this.data.charts.map((chart) => [chart.key, chart]));
@@ -256,9 +257,11 @@ class LiveChart {
 
   /** For screen readers: each epoch that all lanes under way have ended, a lane's fault, the run's end. */
   speak(state) {
-    if (this.final || this.data.ended) return;
+    if (this.final || !this.heard) return;
     const lanes = [...this.lanes.values()];
-    const sentences = lanes.filter((lane) => lane.state === "failed" && !lane.said).map((lane) => {
+    // At the end the page's own alert says why.
+    const failed = FINAL.has(state) ? [] : lanes.filter((lane) => lane.state === "failed" && !lane.said);
+    const sentences = failed.map((lane) => {
       lane.said = true;
       return `${lane.lane.name} failed${lane.reason ? `: ${lane.reason}` : "."}`;
     });

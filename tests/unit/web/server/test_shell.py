@@ -130,7 +130,7 @@ def test_a_space_s_page_may_show_the_demo_in_a_frame_and_no_other_site_may() -> 
     policy = dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
     assert policy["frame-ancestors"] == "'self' https://huggingface.co"
     assert "unsafe" not in policy["script-src"]
-    assert policy["script-src"].count("sha256-") == 5, "our four, and the one of Streamlit's frame"
+    assert policy["script-src"].count("sha256-") == 7, "our six, and the one of Streamlit's frame"
 
 
 def test_rows_have_a_policy_of_their_own_which_is_short() -> None:
