@@ -155,10 +155,10 @@ def browser() -> Iterator[Browser]:
 class Visitor:
     """A browser page on one server, and what went wrong while it lived."""
 
-    def __init__(self, browser: Browser, server: Server, width: int = 1280, height: int = 900) -> None:
+    def __init__(self, browser: Browser, server: Server, width: int = 1280, height: int = 900, **options: Any) -> None:
         self.server = server
         self.context: BrowserContext = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="light", accept_downloads=True
+            viewport={"width": width, "height": height}, color_scheme="light", accept_downloads=True, **options
         )
         self.context.set_default_timeout(PATIENCE_S * 1000)
         self.troubles: list[str] = []
@@ -214,8 +214,8 @@ def visit(browser: Browser, server: Server, request: pytest.FixtureRequest, tmp_
     """Opens visitors of the module's server, or of another; none may meet an error or ask another host."""
     visitors: list[Visitor] = []
 
-    def open_one(at: Server | None = None, width: int = 1280, height: int = 900) -> Visitor:
-        visitors.append(Visitor(browser, at or server, width, height))
+    def open_one(at: Server | None = None, width: int = 1280, height: int = 900, **options: Any) -> Visitor:
+        visitors.append(Visitor(browser, at or server, width, height, **options))
         return visitors[-1]
 
     yield open_one
