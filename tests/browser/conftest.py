@@ -260,8 +260,10 @@ def rows_shown(page: Page) -> int:
 
 
 def run_shown(page: Page) -> str:
-    """The id of the run that the charts fetch, from what they fetched last."""
-    names = page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+    """The id of the run that the charts fetch, from what they asked for last, whenever the answer came."""
+    names = page.evaluate(
+        "performance.getEntriesByType('resource').sort((a, b) => a.startTime - b.startTime).map((entry) => entry.name)"
+    )
     ids = [name.split("/api/runs/")[1].split("/")[0] for name in names if "/api/runs/" in name]
     return str(ids[-1]) if ids else ""
 
