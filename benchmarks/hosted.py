@@ -70,7 +70,7 @@ def at_rest(server: Dashboard, rest_s: float) -> dict[str, float]:
     """After a page and a drawing. Raises `BenchmarkError` where the two predictors are not there."""
     with chromium() as browser:
         open_page(browser.new_context(), server.url)
-    draw_one(server)
+        draw_one(server, browser)
     server.wait_until_quiet(children=2)
     time.sleep(rest_s)
     pss = pss_mib(server)

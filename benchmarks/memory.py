@@ -4,6 +4,7 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -12,6 +13,9 @@ from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import Dashboard, dashboard
 from benchmarks.visitor import WAIT_S, chromium, open_page, wait_until
 from core.experiment.settings import SPARE_ENGINES
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 HOW = """
 An empty data folder and a fresh server each time, with warm spares. First the resident size of the web process alone:
@@ -79,16 +83,16 @@ def in_words(pss: dict[str, float]) -> str:
     return ", ".join(f"{name.split()[0]} {mib:.0f}" for name, mib in pss.items())
 
 
-def draw_one(server: Dashboard) -> None:
-    """Has a digit answered by both predictors, then closes the browser."""
-    with chromium() as browser:
-        page = browser.new_context().new_page()
-        page.goto(f"{server.url}/draw")
-        page.wait_for_selector(".digit-pad-words", timeout=1000 * WAIT_S)
-        # The page is never settled for long while its models load.
-        server.wait_until_quiet(children=len(SPARE_ENGINES) * (2 if server.spares else 1))
-        wait_until(page, LOADED)
-        draw(page, 3)
+def draw_one(server: Dashboard, browser: "Browser") -> None:
+    """Has a digit answered by both predictors, then closes the page."""
+    page = browser.new_context().new_page()
+    page.goto(f"{server.url}/draw")
+    page.wait_for_selector(".digit-pad-words", timeout=1000 * WAIT_S)
+    # The page is never settled for long while its models load.
+    server.wait_until_quiet(children=len(SPARE_ENGINES) * (2 if server.spares else 1))
+    wait_until(page, LOADED)
+    draw(page, 3)
+    page.context.close()
 
 
 def measure(size: Size) -> list[Result]:
@@ -97,7 +101,8 @@ def measure(size: Size) -> list[Result]:
     for number in range(1, size.servers + 1):
         with dashboard(spares=True) as server:
             web.append(web_mb(server, size.rest_s))
-            draw_one(server)
+            with chromium() as browser:
+                draw_one(server, browser)
             log.info("  just drawn: %s", in_words(pss_mib(server)))
             time.sleep(size.after_drawing_s)
             pss = pss_mib(server)

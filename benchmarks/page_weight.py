@@ -90,7 +90,6 @@ def judged(visit: str, measure: Measure, rounds: Sequence[Round]) -> list[Result
     """The worst page's figure, or its ratio to the minimal app's, or both."""
     place = list(VISITS).index(visit)
     figures = {name: [measure.of(one[name][place]) for one in rounds] for name in (*PAGES, BARE)}
-    ratios = {name: [a / b for a, b in zip(figures[name], figures[BARE], strict=True)] for name in PAGES}
 
     def worst(of: Mapping[str, Sequence[float]], suffix: str, unit: Unit, goal: float | None) -> Result:
         names = sorted(PAGES, key=lambda name: median(of[name]), reverse=True)
@@ -101,6 +100,7 @@ def judged(visit: str, measure: Measure, rounds: Sequence[Round]) -> list[Result
     if measure.goal is not None or measure.ratio_goal is None:
         found.append(worst(figures, "", measure.unit, measure.goal))
     if measure.ratio_goal is not None:
+        ratios = {name: [a / b for a, b in zip(figures[name], figures[BARE], strict=True)] for name in PAGES}
         found.append(worst(ratios, " / minimal app", "x", measure.ratio_goal))
     return found
 
@@ -115,10 +115,11 @@ def measure(size: Size) -> list[Result]:
             page.context.close()
         rounds = []
         for number in range(size.rounds):
-            draw_one(ours)  # so that the models stay loaded
             order = list(sides) if number % 2 == 0 else list(reversed(sides))
             visits = {}
             for name in order:
+                if name == "Draw":
+                    draw_one(ours, browser)  # its models are loaded
                 visits[name] = first_and_second_visit(browser, *sides[name], QUIET_S, SLOW_PHONE)
                 for visit, load in zip(VISITS, visits[name], strict=True):
                     log.info("  round %d of %d, %s, %s visit: %s", number + 1, size.rounds, name, visit, in_words(load))
