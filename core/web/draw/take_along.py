@@ -102,7 +102,6 @@ def logits(predictors: Predictors, models: Sequence[Model], seen: npt.NDArray[np
         table(pd.DataFrame(columns).rename_axis("Output"))
 
 
-@st.fragment(run_every=5)
 def why_not(predictors: Predictors, drawn: Mapping[str, str], failed: Sequence[tuple[float, str]]) -> None:
     """Why some files cannot be written now, or just could not be; the whole page again when that has changed."""
     now = {engine: predictors.cannot_save(engine) for engine in drawn}
@@ -150,7 +149,8 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
                         key=f"{suffix}_{model.engine}",
                         disabled=bool(cannot[writer]),
                     )
-    why_not(predictors, cannot, failed)
+    # Each look travels over somebody's line: seldom while all can be written.
+    st.fragment(why_not, run_every=2 if any(cannot.values()) else 10)(predictors, cannot, failed)
     with st.expander("The lines that load them"):
         for kind, code in LOADING_CODE.items():
             text = code.format(name=models[0].engine, dropout=outcome.run.settings.dropout)
