@@ -295,7 +295,11 @@ class Visit:
         """Until the page stands and nothing has come for a while. Raises `BenchmarkError`."""
         end = time.monotonic() + LOADED_S
         # Nothing is asked of the page before the network rests: that would take time of its processor.
-        while not (self.wire.rests_for(self.quiet_s) and self.page.evaluate(SETTLED, title)):
+        while not (
+            self.wire.rests_for(self.quiet_s)
+            and self.page.evaluate(SETTLED, title)
+            and self.wire.rests_for(self.quiet_s)  # else something came while it was asked
+        ):
             if time.monotonic() > end:
                 left = [request.url for request in self.wire.requests.values() if not request.ended]
                 raise BenchmarkError(f"{title} was not loaded within {LOADED_S:.0f} s; under way: {left or 'nothing'}.")

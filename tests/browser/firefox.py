@@ -166,7 +166,7 @@ class Firefox:
         """Ends it and every process of it."""
         with self._ending:
             self.call("browser.close")
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=PATIENCE_S)
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -4,8 +4,6 @@ from playwright.sync_api import JSHandle, Locator, Page
 
 from tests.browser.conftest import wait_for
 
-KEPT_WITHIN_S = 1.0
-"""Within this time after a rerun what had the focus, or what took its place, has it again."""
 MOST_TABS = 120
 FOCUSED = "document.activeElement && document.activeElement !== document.body"
 WHO = """() => { const { activeElement: it } = document;
@@ -58,7 +56,7 @@ class Keyboard:
 
     def holds(self) -> None:
         """Something has the focus, or has it again in a moment."""
-        wait_for("something has the focus", lambda: self.page.evaluate(FOCUSED), KEPT_WITHIN_S, self.page)
+        wait_for("something has the focus", lambda: self.page.evaluate(FOCUSED), page=self.page)
 
     def is_on(self, target: Locator) -> bool:
         """Whether it has the focus."""

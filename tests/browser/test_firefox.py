@@ -92,7 +92,8 @@ def test_a_run_is_watched_from_its_start_to_its_end(dashboard: FakeDashboard, fi
     growth: list[int] = []
 
     def has_ended() -> bool:
-        growth.append(int(data(firefox, CHARTS, "rows")))
+        if rows := data(firefox, CHARTS, "rows"):  # for a moment they may stand nowhere
+            growth.append(int(rows))
         return data(firefox, CHARTS, "state") == "finished"
 
     wait_for("the run's end", has_ended)

@@ -162,6 +162,18 @@ def test_a_running_run_on_a_phone_scrolls_only_down_and_shows_stop(visit: OpenVi
     assert box["y"] + box["height"] <= 844
 
 
+def quiet(meter: Meter, page: Page) -> None:
+    """Waits until the page's own files have come, Plotly among them: less than 10 kB in a second."""
+
+    def little() -> bool:
+        before = meter.received
+        page.wait_for_timeout(1000)
+        return meter.received - before < 10_000
+
+    expect(page.locator(f"{CHARTS} .main-svg").first).to_be_visible()
+    wait_for("the page's own files", little, page=page)
+
+
 def test_a_live_run_takes_at_most_three_kilobytes_a_second_on_a_phone(
     visit: OpenVisitor, starter: Visitor, server: Server
 ) -> None:
@@ -169,7 +181,7 @@ def test_a_live_run_takes_at_most_three_kilobytes_a_second_on_a_phone(
         page = visit(meter, width=390, height=844).open()
         grows(page)
         words = page.get_by_test_id("stProgress").inner_text()
-        page.wait_for_timeout(2000)  # the page's own files
+        quiet(meter, page)
         before, began = meter.received, time.monotonic()
         page.wait_for_timeout(WATCHED_S * 1000)
         a_second = (meter.received - before) / (time.monotonic() - began)
@@ -188,8 +200,13 @@ def test_a_page_in_the_background_asks_for_nothing_and_comes_back_with_all_rows(
     page = visitor.open()
     grows(page)
     page.evaluate(LOOKED_AT, False)
-    page.wait_for_timeout(500)  # what was under way
-    asked.clear()
+
+    def nothing_new() -> bool:  # what was under way has come
+        asked.clear()
+        page.wait_for_timeout(1000)
+        return not asked
+
+    wait_for("it has fallen silent", nothing_new, page=page)
     shown, words = rows_shown(page), page.get_by_test_id("stProgress").inner_text()
     page.wait_for_timeout(HIDDEN_S * 1000)
     assert asked == []

@@ -67,18 +67,18 @@ def _going_on(judged: Judged, newest: Measurement, launcher: Launcher | None, go
     if launcher is None:
         return
     if only or going[:1] == [newest.id]:
-        _while_it_runs(launcher, newest.subject, took_s(judged), going)
+        _while_it_runs(launcher, newest, took_s(judged), going)
     else:
         measuring.progress(launcher, newest, took_s(judged), key=f"stop_{newest.subject}", names=False)
 
 
 @st.fragment(run_every=1)
-def _while_it_runs(launcher: Launcher, subject: str, before_s: float | None, going: list[str]) -> None:
-    """One running measurement, once a second; the whole page again when another one's turn begins."""
-    measurement = installation().measurements.newest(subject)
-    if measurement is None or not measurement.live or launcher.measuring(lessons=False) != going:
+def _while_it_runs(launcher: Launcher, drawn: Measurement, before_s: float | None, going: list[str]) -> None:
+    """One measurement, once a second; the whole page again when it begins or ends, or another one's turn begins."""
+    measurement = installation().measurements.newest(drawn.subject)
+    if measurement is None or measurement.state != drawn.state or launcher.measuring(lessons=False) != going:
         st.rerun()
-    measuring.progress(launcher, measurement, before_s, key=f"stop_{subject}")
+    measuring.progress(launcher, measurement, before_s, key=f"stop_{drawn.subject}")
 
 
 def said(rows: Sequence[Judged], newest: Mapping[str, Measurement], going: Sequence[str]) -> str:

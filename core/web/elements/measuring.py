@@ -67,7 +67,8 @@ def said(what: str, measurement: Measurement | None) -> str:
         return ""
     if measurement.live:
         return f"{what} waits for its turn." if measurement.state == State.QUEUED else f"{what} is running."
-    return ended_words(measurement) or f"{what} has ended: what it found is on the page."
+    failure = ended_words(measurement)
+    return f"{what} has ended. {failure}" if failure else f"{what} has ended: what it found is on the page."
 
 
 def where_and_when(measurement: Measurement, done: str = "measured") -> str:

@@ -70,12 +70,12 @@ def run(launcher: Launcher, lesson: Lesson) -> None:
 
 @st.fragment(run_every=1)
 def while_it_runs(launcher: Launcher, measurement: Measurement, going: list[str]) -> None:
-    """Progress, Stop and what has been printed so far, once a second; the whole page again at the end."""
+    """Progress, Stop and what has been printed so far, once a second; the whole page again at its beginning and end."""
     measurements = installation().measurements
     now = measurements.get(measurement.id)
-    if not now.live or launcher.measuring() != going:
+    if now.state != measurement.state or launcher.measuring() != going:
         st.rerun()
-    # Who looks is known from here alone: a page that is closed or left draws this no more.
+    # Who looks is known from here alone: a page that is closed, left or hidden behind another draws this no more.
     launcher.queue.mark_seen(now.id)
     results = measurements.results().get(now.subject) or measurements.recorded().get(now.subject)
     measuring.progress(launcher, now, results.elapsed_s if results else None, key=f"stop_{now.subject}")

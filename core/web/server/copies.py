@@ -70,18 +70,19 @@ def copy_path(folder: Path, address: str, original: os.stat_result, encoding: st
 
 
 def make_copies(files: Mapping[str, Path], folder: Path) -> int:
-    """Makes what is missing, on all cores, and removes what no file has any more; returns how many were made.
+    """Makes what is missing, on all cores, and removes those of Streamlit's that no file has any more.
 
-    Raises `OSError` where the folder cannot be written to.
+    Returns how many were made. Copies of our own few scripts stay: another checkout may use the same environment. So
+    does what another installation is writing just now. Raises `OSError` where the folder cannot be written to.
     """
     wanted = {
         copy_path(folder, address, path.stat(), encoding): (path, encoding)
         for address, path in files.items()
         for encoding in COMPRESSORS
     }
-    for found in folder.rglob("*"):
-        if found not in wanted and found.is_file():
-            found.unlink()
+    for found in (folder / "static").rglob("*"):
+        if found not in wanted and found.suffix[1:] in COMPRESSORS:
+            found.unlink(missing_ok=True)
     missing = [copy for copy in wanted if not copy.exists()]
     if not missing:
         return 0

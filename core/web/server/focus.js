@@ -20,6 +20,8 @@
     last = target.matches(":focus-visible") ? { target, title: title(), path } : null;
   });
 
+  document.addEventListener("pointerdown", () => (last = null), true); // a mouse or a finger goes on elsewhere
+
   /** Not where somebody pressed beside it: then it could have the focus still. */
   const lost = () =>
     last &&

@@ -76,9 +76,9 @@ def _rows_after(
     """
     # The state first: what is written in between is then fetched by the next call, never missed.
     run = store.run(run_id)
-    if is_twin(run.settings):
-        difference.take(store.rows(run_id, last, ALL_ROWS))
     rows = store.rows_as_json(run_id, last)
+    if is_twin(run.settings):  # after them, so that none that they end with is missed
+        difference.take(store.rows(run_id, last, ALL_ROWS))
     drawn = chart_rows(rows)
     texts = [json.dumps(row, separators=(",", ":")) for row in drawn]
     return run.state, rows[-1]["seq"] if rows else last, [row["seq"] for row in drawn], texts

@@ -34,8 +34,9 @@ def routes() -> list[BaseRoute]:
 
 
 async def run_rows(request: Request) -> Response:
-    """`GET api/runs/{id}/rows?after=N`: the rows after cursor N, the next cursor, the run's state, when to ask again,
-    and of a twin how far its curves are apart, in words.
+    """`GET api/runs/{id}/rows?after=N`: what the charts need of the rows after cursor N (`core/results/chart_rows.py`:
+    some fields, rounded), the next cursor, the run's state, when to ask again, and of a twin how far its curves are
+    apart, in words.
 
     Needs the store alone, so it answers for ended and recorded runs, too, and without a Launcher.
     """

@@ -38,27 +38,13 @@ FILES = ("media/", "component/", "_stcore/", "api/")
 
 WHERE = "<script>window.__streamlit = {BACKEND_BASE_URL: new URL('./', location.href).href}</script>"
 """Tells Streamlit's code where its server is: pages lie side by side, right below it."""
-NAMED = """<script>
-new MutationObserver((_, page) => {
-  const header = document.querySelector("[data-testid=stHeader]");
-  if (!header) return;
-  page.disconnect();
-  const name = () =>
-    header.querySelector("[data-testid=stExpandSidebarButton]")?.setAttribute("aria-label", "Pages");
-  new MutationObserver(name).observe(header, {childList: true, subtree: true});
-  name();
-}).observe(document, {childList: true, subtree: true})
-</script>"""
-"""On a phone all pages hide behind a button that Streamlit calls "Expand sidebar": it is named as its label reads. The
-header alone is watched, where it comes and goes with the window's width."""
-BUTTON_SCRIPTS = (
+SCRIPTS = (
     Path(__file__).parents[1] / "components" / "clipboard.js",
-    Path(__file__).with_name("code_buttons.js"),
+    *(Path(__file__).with_name(f"{name}.js") for name in ("code_buttons", "named", "quiet", "focus", "spoken")),
 )
-CODE_BUTTONS = f"<script>{''.join(path.read_text(encoding='utf-8') for path in BUTTON_SCRIPTS)}</script>"
-"""What the buttons of every block of code do."""
-QUIET = f"<script>{Path(__file__).with_name('quiet.js').read_text(encoding='utf-8')}</script>"
-"""Keeps a page that nobody sees from asking for anything."""
+"""What the frame does on every page, before Streamlit's code is there; each file says why. They stand in the frame,
+since a host may refuse our files, and as one script, since the policy names each by its hash."""
+OURS = f"<script>{''.join(path.read_text(encoding='utf-8') for path in SCRIPTS)}</script>"
 STILL = """<style>
 [data-testid=stMainBlockContainer] { max-width: none !important; }
 :is([data-testid=stVerticalBlock], [data-testid=stHorizontalBlock]) > :has([data-testid=stSkeleton]) ~ * {
@@ -67,21 +53,19 @@ STILL = """<style>
 </style>"""
 """Keeps what has come where it is: a page is as wide as the window from its beginning, and what stands below something
 whose code has not come yet is seen once it has. Here, since `navigation.css` comes with such code."""
-FOCUS = f"""<style>
-:root:root :focus-visible {{ outline: 2px solid light-dark(#0f766e, #0d8175); outline-offset: 2px; }}
-:root:root [data-testid=stMain]:focus-visible {{ outline-offset: -2px; }}
-</style><script>{Path(__file__).with_name("focus.js").read_text(encoding="utf-8")}</script>"""
-"""Shows the focus from the first key on, and keeps it in its place when a rerun takes away what has it."""
-SPOKEN = f"<script>{Path(__file__).with_name('spoken.js').read_text(encoding='utf-8')}</script>"
-"""Says to screen readers what `core/web/elements/spoken.py` writes."""
+FOCUS = """<style>
+:root:root :focus-visible { outline: 2px solid light-dark(#0f766e, #0d8175); outline-offset: 2px; }
+:root:root [data-testid=stMain]:focus-visible { outline-offset: -2px; }
+</style>"""
+"""Shows the focus from the first key on."""
 SHELL = (
     (Path(file_util.get_static_dir()) / "index.html")
     .read_text(encoding="utf-8")
-    .replace("<head>", f"<head>{WHERE}{NAMED}{CODE_BUTTONS}{QUIET}{FOCUS}{SPOKEN}{STILL}", 1)
+    .replace("<head>", f"<head>{WHERE}{OURS}{FOCUS}{STILL}", 1)
     .replace("<title>Streamlit</title>", "<title>Keras vs PyTorch</title>", 1)
 )
 SHELL_GZIP = gzip.compress(SHELL.encode(), mtime=0)
-"""10 kB are 3; brotli would save half a kilobyte more, and stays out of this process."""
+"""A third of its size; brotli would save a little more, and stays out of this process."""
 NOT_FOUND = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -135,6 +119,8 @@ POLICY = "; ".join(
 )
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 """Of JSON, which needs nothing: the charts fetch it often, and the policy of a page was most of an answer."""
+NO_DOCUMENT = ("text/css", "text/javascript", "font/")
+"""Of a file that is no document nobody heeds a policy; on a hundred of them it was 60 kB of each first visit."""
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "same-origin",
@@ -143,7 +129,7 @@ HEADERS = {
 
 
 class SafeHeaders:
-    """Puts `HEADERS` on every answer."""
+    """Puts `HEADERS` on every answer, of the policies the one that it needs."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -155,8 +141,11 @@ class SafeHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                if headers.get("content-type", "").startswith("application/json"):
+                content_type = headers.get("content-type", "")
+                if content_type.startswith("application/json"):
                     headers["Content-Security-Policy"] = DATA_POLICY
+                elif content_type.startswith(NO_DOCUMENT):
+                    del headers["Content-Security-Policy"]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

@@ -46,4 +46,4 @@ def test_each_state_is_said_in_one_sentence(state: State, words: str) -> None:
 
 @pytest.mark.parametrize("state", [State.FAILED, State.STOPPED])
 def test_an_end_without_a_result_is_said_with_its_reason(state: State) -> None:
-    assert said("The lesson", measured(state, "It ran out of memory.")) == "It ran out of memory."
+    assert said("The lesson", measured(state, "It ran out of memory.")) == "The lesson has ended. It ran out of memory."

@@ -63,17 +63,17 @@ def test_what_is_there_is_not_made_again(
     assert capsys.readouterr().out == ""
 
 
-def test_copies_of_what_changed_or_went_go_and_so_does_what_an_interruption_left(
-    files: dict[str, Path], tmp_path: Path
-) -> None:
+def test_copies_of_streamlits_files_that_went_go_and_nobody_elses(files: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "copies"
     copies.make_copies(files, folder)
-    (folder / "assets" / "pad.js.6000-1.br.4711").write_bytes(b"half")
+    other_checkouts = copies_of({"assets/pad.js": files["assets/pad.js"]}, folder)
+    being_written = folder / "static" / "css" / "new.css.6000-1.br.4711"
+    being_written.write_bytes(b"half")
     files["assets/pad.js"].write_text("let pen = 2\n")
     gone = files.pop("static/css/look.css")
     assert copies.make_copies(files, folder) == 2
     assert gone.exists()
-    assert everything_in(folder) == sorted(copies_of(files, folder))
+    assert everything_in(folder) == sorted([*copies_of(files, folder), *other_checkouts, being_written])
 
 
 @pytest.mark.parametrize("change", ["longer", "later"])

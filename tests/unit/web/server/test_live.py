@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,34 @@ def test_a_twins_difference_comes_with_its_rows(store: Counting) -> None:
         return found
 
     assert asyncio.run(words()) == [None, ("0.25", "That is more than rounding.")]
+
+
+def test_a_twins_row_that_comes_while_rows_are_read_is_compared(
+    store: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = store.create(TrainSettings(alignment=Alignment.EXACT_TWIN), {})
+    store.append(run_id, [Entry("keras", Step(1, 2, [[1, 0.5], [2, 0.25]]))])
+    late = [Entry("torch", Step(1, 2, [[1, 0.5], [2, 0.5]]))]
+
+    def then_late(read: Callable[..., object]) -> Callable[..., object]:
+        def read_then(*arguments: object) -> object:
+            found = read(*arguments)
+            if late:
+                store.append(run_id, [late.pop()])
+            return found
+
+        return read_then
+
+    for name in ("rows", "rows_as_json"):
+        monkeypatch.setattr(store, name, then_late(getattr(store, name)))
+
+    async def look() -> object:
+        tails = Tails()
+        await tails.of(store, run_id)
+        await asyncio.sleep(0.15)
+        return (await tails.of(store, run_id)).difference.words
+
+    assert asyncio.run(look()) == ("0.25", "That is more than rounding.")
 
 
 def test_few_runs_are_kept(store: Counting) -> None:

@@ -130,7 +130,14 @@ def test_a_space_s_page_may_show_the_demo_in_a_frame_and_no_other_site_may() -> 
     policy = dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
     assert policy["frame-ancestors"] == "'self' https://huggingface.co"
     assert "unsafe" not in policy["script-src"]
-    assert policy["script-src"].count("sha256-") == 7, "our six, and the one of Streamlit's frame"
+    assert policy["script-src"].count("sha256-") == 3, "where the server is, our script, and Streamlit's"
+
+
+@pytest.mark.parametrize("content_type", ["text/javascript; charset=utf-8", "text/css", "font/woff2"])
+def test_a_file_that_is_no_document_has_no_policy_to_carry(content_type: str) -> None:
+    _, headers, _ = get("/static/js/x.js", Response(b"1", headers={"content-type": content_type}))
+    assert "content-security-policy" not in headers
+    assert headers["x-content-type-options"] == "nosniff"
 
 
 def test_rows_have_a_policy_of_their_own_which_is_short() -> None:
