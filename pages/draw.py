@@ -72,11 +72,11 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
         swap_weights(models, drawing, words, hint)
 
 
-@st.fragment(run_every=0.5)
+@st.fragment(run_every=2)
 def until_ready(models: list[Model], why: str) -> None:
     """What goes on while the models are not ready, if anything does; the whole page again when that has changed.
 
-    Apart from the pad, whose pictures and code need not travel twice a second while a run trains.
+    Apart from the pad, whose pictures and code need not travel each time while a run trains.
     """
     if not_ready(models) != why:
         st.rerun()

@@ -5,8 +5,9 @@ from typing import Any
 
 from core.results.epoch_charts import EPOCH_CHARTS
 
-STEP_DIGITS, EPOCH_DIGITS = 4, 6
-"""Digits that count: a step is a point of a faint line, an epoch's figures are also said."""
+STEP_DIGITS = 4
+"""Digits that count: a step is a point of a faint line. An epoch's figures are said, too, and rounded once, where
+they are shown: 0.75499999 is 75 %, but 0.755 would be 76 %."""
 FIELDS = {
     "step": ("epoch", "steps_per_epoch"),
     "epoch": ("epoch", "train_loss", *(chart.figure for chart in EPOCH_CHARTS)),
@@ -15,7 +16,7 @@ FIELDS = {
 
 
 def chart_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Of rows as JSON objects those that the charts draw or say, with these fields alone and rounded numbers.
+    """Of rows as JSON objects those that the charts draw or say, with these fields alone; steps are rounded.
 
     For eyes only: what compares curves or exports a run takes the rows themselves.
     """
@@ -24,7 +25,7 @@ def chart_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _chart_row(row: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: row[name] for name in ("seq", "engine", "kind")}
-    kept |= {name: _rounded(row[name], EPOCH_DIGITS) for name in FIELDS[row["kind"]] if name in row}
+    kept |= {name: row[name] for name in FIELDS[row["kind"]] if name in row}
     if row["kind"] == "step" and isinstance(row.get("points"), list):
         kept["points"] = [_point(point) for point in row["points"]]
     return kept

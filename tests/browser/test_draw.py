@@ -179,7 +179,7 @@ def test_the_picture_and_the_weights_can_be_taken_along(drawing_page: None, visi
     assert sheet.width == 680
     for suffix in (".safetensors", ".keras", ".pt"):
         with page.expect_download() as download:
-            page.get_by_role("button", name=suffix, exact=True).first.click()
+            page.get_by_role("button", name=f"keras{suffix}", exact=True).click()
         assert download.value.suggested_filename == f"keras{suffix}"
         assert Path(download.value.path()).stat().st_size > 100_000
 

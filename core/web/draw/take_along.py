@@ -134,15 +134,18 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
             st.markdown(f"**{marked(model.engine)}**")
             with st.container(horizontal=True):
                 st.download_button(
-                    ".safetensors", model.weights_file.read_bytes, f"{model.engine}.safetensors", on_click="ignore",
+                    f"{model.engine}.safetensors",
+                    model.weights_file.read_bytes,
+                    f"{model.engine}.safetensors",
+                    on_click="ignore",
                     key=f"safetensors_{model.engine}",
-                )  # fmt: skip
+                )
                 for suffix, writer in ((".keras", engines.get("keras")), (".pt", engines.get("torch"))):
                     if writer is None:
                         continue
                     same = Model(writer, model.slot, model.settings, model.weights_file, model.sha256)
                     st.download_button(
-                        suffix,
+                        f"{model.engine}{suffix}",
                         framework_file(predictors, same, suffix, partial(_keep, failed)),
                         f"{model.engine}{suffix}",
                         on_click="ignore",

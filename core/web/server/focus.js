@@ -22,6 +22,11 @@
 
   document.addEventListener("pointerdown", () => (last = null), true); // a mouse or a finger goes on elsewhere
 
+  // A key that is held presses once: what takes a button's place would be pressed next.
+  document.addEventListener("keydown", (event) => {
+    if (event.repeat && ["Enter", " "].includes(event.key) && event.target.closest("button")) event.preventDefault();
+  }, true);
+
   /** Not where somebody pressed beside it: then it could have the focus still. */
   const lost = () =>
     last &&
@@ -46,7 +51,7 @@
 
   function restore() {
     waiting = false;
-    if (lost() && !drawing()) successor()?.focus({ focusVisible: true });
+    if (lost() && !drawing()) successor()?.focus({ focusVisible: true, preventScroll: true });
   }
 
   // Two frames later, when Streamlit has drawn the rest and given back by itself what a closed dialog had taken.

@@ -113,7 +113,7 @@ class Paced:
     """A connection's messages, each held back until what came before it has been paid for.
 
     Nothing is dropped and nobody is thrown out: while a message is held back the server reads no further, and the
-    sender has to wait. One that Streamlit refuses passes at once: compressed, 50 MB come as 50 kB, and would be kept.
+    sender has to wait.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -126,10 +126,8 @@ class Paced:
         now = time.monotonic()
         self._left = min(BURST, self._left + (now - self._at) * RATE)
         self._at = now
-        size = len(message.get("bytes") or message.get("text") or b"")
-        self._left -= MESSAGE_BYTES + size
-        refused = size > config.get_option("server.maxWidgetStateSize") * 1_000_000
-        if self._left < 0 and message["type"] == "websocket.receive" and not refused:
+        self._left -= MESSAGE_BYTES + len(message.get("bytes") or message.get("text") or b"")
+        if self._left < 0 and message["type"] == "websocket.receive":
             await asyncio.sleep(-self._left / RATE)
         return message
 

@@ -27,7 +27,7 @@ FRESH_S = 0.1
 MOST_RUNS = 8
 """Runs whose rows are kept in memory: those that were asked for last."""
 
-PACES_S = (1, 2, 5, 10, 30, 60, 120)
+PACES_S = (2, 5, 10, 30, 60, 120)
 EACH_SECOND = 6
 """Words, bar and cards of a run are drawn at most so often a second, for all its viewers together: every second for up
 to 6 of them, every 5 s for up to 30."""

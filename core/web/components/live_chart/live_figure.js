@@ -124,7 +124,8 @@ function layoutOf(chart, data, font) {
       showgrid: false,
       zeroline: false,
     },
-    yaxis: { ...yaxisOf(chart), nticks: 6, zeroline: false, showticklabels: false, automargin: true },
+    // Of a logarithmic axis over a good decade Plotly would else name all nine digits.
+    yaxis: { ...yaxisOf(chart), nticks: chart.logarithmic ? 3 : 6, zeroline: false, showticklabels: false, automargin: true },
   };
 }
 
@@ -204,7 +205,11 @@ export class Figure {
   }
 
   flush() {
-    if (!this.Plotly || !this.pending.size) return;
+    if (!this.pending.size) return;
+    if (!this.Plotly) {
+      this.waiting.textContent = "Loading."; // it comes when the chart is near the window
+      return;
+    }
     this.moveEnds();
     const points = [...this.pending.values()];
     const update = { x: points.map((each) => each.x), y: points.map((each) => each.y) };

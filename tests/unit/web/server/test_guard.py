@@ -9,7 +9,7 @@ from streamlit import config
 from core.deployment.limits import Limits
 from core.deployment.settings import DeploymentSettings
 from core.launcher.launcher import LauncherUnavailable
-from core.web.server.guard import Guard, Paced
+from core.web.server.guard import Guard
 from core.web.server.installation import Installation, serve_with
 
 HERE = "127.0.0.1:8501"
@@ -76,27 +76,3 @@ def test_who_runs_the_server_may_name_other_origins_or_let_all_in(monkeypatch: p
     assert answer("http://evil.example", strangers=True) == ""
     options["server.enableCORS"] = False
     assert answer("http://evil.example", strangers=True) == HERE
-
-
-def test_a_message_that_streamlit_refuses_is_not_held_back_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    held: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        held.append(seconds)
-
-    monkeypatch.setattr("core.web.server.guard.asyncio.sleep", sleep)
-    sizes = [3_900_000, 1_900_000]
-    messages = iter([{"type": "websocket.receive", "bytes": b"x" * size} for size in (1_900_000, 1_900_000, *sizes)])
-
-    async def receive() -> Message:
-        return next(messages)
-
-    async def take() -> list[int]:
-        paced, found = Paced(receive), []
-        for _ in range(4):
-            await paced()
-            found.append(len(held))
-        return found
-
-    monkeypatch.setattr(config, "get_option", {"server.maxWidgetStateSize": 2}.__getitem__)
-    assert asyncio.run(take()) == [0, 0, 0, 1]

@@ -163,7 +163,7 @@ def test_few_runs_are_kept(store: Counting) -> None:
 
 
 def test_words_are_drawn_more_slowly_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [pace_for(count) for count in (-1, 1, 6, 7, 12, 13, 30, 500, 10_000)] == [1, 1, 1, 2, 2, 5, 5, 120, 120]
+    assert [pace_for(count) for count in (-1, 1, 6, 7, 12, 13, 30, 500, 10_000)] == [2, 2, 2, 2, 2, 5, 5, 120, 120]
     now = [0.0]
     monkeypatch.setattr("core.web.server.live.time.monotonic", lambda: now[0])
     audience = Audience()
