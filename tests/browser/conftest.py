@@ -199,9 +199,10 @@ class Visitor:
 
 
 def settled(page: Page, title: str = "Keras vs PyTorch") -> Page:
-    """The page once its script has run and its title stands."""
+    """The page once its script has run, its title stands, and the code of every element has come: all can be read."""
     page.wait_for_selector(SETTLED, state="attached")
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     assert not page.locator("[data-testid=stException]").count()
     return page
 

@@ -315,5 +315,5 @@ def test_where_the_host_passes_no_code_static_figures_stand_in(visit: OpenVisito
     visitor.page.route("**/assets/**", lambda route: route.abort())
     page = visitor.open()
     expect(page.get_by_role("heading", name="Validation accuracy").last).to_be_visible()
-    expect(page.locator("[data-testid=stPlotlyChart]")).to_have_count(5)
+    expect(page.locator("[data-testid=stPlotlyChart]")).to_have_count(5, timeout=STORY_S * 1000)
     expect(page.locator(CHARTS)).to_be_hidden()
