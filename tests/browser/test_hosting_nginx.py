@@ -309,7 +309,9 @@ def test_a_secret_at_the_root_of_its_file_makes_it_a_hosted_demo(
     try:
         visitor = visit(server.wait())
         page = visitor.open(epochs=11)
-        expect(page.get_by_text("A run here has at most 10 epochs, not 11.")).to_be_visible()
+        expect(
+            page.get_by_role("paragraph").filter(has_text="A run here has at most 10 epochs, not 11.")
+        ).to_be_visible()
         assert visitor_cookies(visitor)
         visitor.page.close()
     finally:
