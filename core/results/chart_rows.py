@@ -32,13 +32,9 @@ def _chart_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _point(point: Any) -> Any:
-    """[step, loss]; anything else as it is."""
+    """[step, loss], the loss with `STEP_DIGITS`; anything else as it is."""
     if not (isinstance(point, list) and len(point) == 2):
         return point
     step, loss = point
-    return [int(step) if isinstance(step, float) and step.is_integer() else step, _rounded(loss, STEP_DIGITS)]
-
-
-def _rounded(value: Any, digits: int) -> Any:
-    """A number with fewer digits where it has more; anything else as it is."""
-    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+    counted = int(step) if isinstance(step, float) and step.is_integer() else step
+    return [counted, float(f"{loss:.{STEP_DIGITS}g}") if isinstance(loss, float) else loss]

@@ -24,7 +24,7 @@ def show(run: Run, store: Store, launcher: Launcher | None) -> None:
     feed = st.session_state.get(ROUTE, "open") != "open"
     pace = installation().audience.pace_s(run.id)
     begun = gather(run, [])
-    # Not in the fragment: the code of its button would travel every second.
+    # Not in the fragment: the code of its button would travel each time.
     run_view.heading(begun)
     words = st.fragment(while_it_runs, run_every=pace)
     words(run, store, launcher, expected.words if expected else "", feed, pace)

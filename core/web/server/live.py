@@ -29,8 +29,8 @@ MOST_RUNS = 8
 
 PACES_S = (2, 5, 10, 30, 60, 120)
 EACH_SECOND = 6
-"""Words, bar and cards of a run are drawn at most so often a second, for all its viewers together: every second for up
-to 6 of them, every 5 s for up to 30."""
+"""Words, bar and cards of a run are drawn at most so often a second, for all its viewers together: every 2 s for up to
+12 of them, every 5 s for up to 30."""
 ROWS_EACH_S = 120
 """The charts ask for rows every 0.25 s, and more seldom beyond 30 viewers: at most so often a second, all together."""
 
