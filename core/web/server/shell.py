@@ -40,19 +40,23 @@ WHERE = "<script>window.__streamlit = {BACKEND_BASE_URL: new URL('./', location.
 """Tells Streamlit's code where its server is: pages lie side by side, right below it."""
 SCRIPTS = (
     Path(__file__).parents[1] / "components" / "clipboard.js",
-    *(Path(__file__).with_name(f"{name}.js") for name in ("code_buttons", "named", "quiet", "focus", "spoken")),
+    *(
+        Path(__file__).with_name(f"{name}.js")
+        for name in ("code_buttons", "named", "quiet", "focus", "spoken", "still")
+    ),
 )
 """What the frame does on every page, before Streamlit's code is there; each file says why. They stand in the frame,
 since a host may refuse our files, and as one script, since the policy names each by its hash."""
 OURS = f"<script>{''.join(path.read_text(encoding='utf-8') for path in SCRIPTS)}</script>"
 STILL = """<style>
 [data-testid=stMainBlockContainer] { max-width: none !important; }
-:is([data-testid=stVerticalBlock], [data-testid=stHorizontalBlock]) > :has([data-testid=stSkeleton]) ~ * {
+[data-coming] ~ * {
   &, & * { visibility: hidden !important; }
 }
 </style>"""
 """Keeps what has come where it is: a page is as wide as the window from its beginning, and what stands below something
-whose code has not come yet is seen once it has. Here, since `navigation.css` comes with such code."""
+whose code has not come yet, marked by `still.js`, is seen once it has. Here, since `navigation.css` comes with such
+code."""
 FOCUS = """<style>
 :root:root :focus-visible { outline: 2px solid light-dark(#0f766e, #0d8175); outline-offset: 2px; }
 :root:root [data-testid=stMain]:focus-visible { outline-offset: -2px; }
