@@ -217,7 +217,7 @@ def runs(as_json: AsJson = False) -> None:
     for run in found:
         state = run.state if run.source == "here" else f"{run.state}, {run.source} ({machine_words(run.machine)})"
         state += f", {said[0]}" if (said := badge_of(run)) else ""
-        images = datasets.find(run.settings.dataset).test_images
+        images = run.dataset.test_images
         tested = [lane for lane in run.lanes if lane.test_accuracy is not None]
         results = [f"{engine_title(lane.engine)} {metrics.percent(lane.test_accuracy, images)}" for lane in tested]
         begun = run.created_at[:16].replace("T", " ")
@@ -275,7 +275,7 @@ def _print_run(run: Run, rows: list[Row]) -> None:
     origin = "" if run.source == "here" else f", {run.source}"
     say(f"Run {run.id}: {run.state}{origin}. {run.reason}".strip())
     say(f"{in_full(run.settings)} {machine_words(run.machine)}, {run.created_at[:10]}.")
-    images = datasets.find(run.settings.dataset)
+    images = run.dataset
     listed = [
         (
             str(row.event.epoch),

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, assert_never
 import numpy as np
 import numpy.typing as npt
 
+from core.data.shape import DataShape
 from core.protocol.listener import Listener, Lost
 from core.protocol.messages import Done, Failed, PreparationEvent, Preparing
 from core.protocol.process import ChildProcess
@@ -60,6 +61,13 @@ class Dataset:
     test_images: int
     class_names: tuple[str, ...]
     download_bytes: int | None = None
+    image_shape: tuple[int, int, int] = (IMAGE_SIZE, IMAGE_SIZE, 1)
+    """Height, width and channels."""
+
+    @property
+    def shape(self) -> DataShape:
+        """What a network has to know of it."""
+        return DataShape(*self.image_shape, len(self.class_names))
 
     @property
     def validation_images(self) -> int:
@@ -137,7 +145,7 @@ DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _CATALOGUE}
 
 
 class Arrays(NamedTuple):
-    """A data set in memory-mapped uint8 arrays: images [N, 28, 28] in 0..255, labels [N] in 0..9."""
+    """A data set in memory-mapped uint8 arrays: images [N, H, W, C] in 0..255, labels [N]."""
 
     train_images: UInt8Array
     train_labels: UInt8Array
@@ -145,6 +153,10 @@ class Arrays(NamedTuple):
     validation_labels: UInt8Array
     test_images: UInt8Array
     test_labels: UInt8Array
+
+    def without_channels(self) -> "Arrays":
+        """Grey images as [N, H, W]."""
+        return Arrays(*(array[..., 0] if array.ndim == 4 else array for array in self))
 
 
 @dataclass(frozen=True)
@@ -167,6 +179,10 @@ class Prepared:
                 f"The files of {self.dataset.title} in {self.folder} are damaged: delete that folder and try again."
             ) from fault
         train_images, train_labels, test_images, test_labels = arrays
+        # Folders of earlier versions hold grey images without their channel.
+        train_images, test_images = (
+            images.reshape(-1, *self.dataset.image_shape) for images in (train_images, test_images)
+        )
         split = self.dataset.training_split
         return Arrays(
             train_images=train_images[:split],

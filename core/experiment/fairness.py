@@ -120,11 +120,11 @@ def from_fields(fields: Mapping[str, Any] | None) -> FairnessVerdict | None:
     return None if fields is None else _VERDICT.validate_python(fields)
 
 
-def bounds_of(alignment: str, dropout: float) -> Bounds | None:
+def bounds_of(alignment: str, drops: bool) -> Bounds | None:
     """The bounds to which a run of this alignment is held; None where its dropout differs by design."""
     if alignment == Alignment.EXACT_TWIN:
         return TWIN_BOUNDS
-    return SAME_START_BOUNDS if not dropout else None
+    return None if drops else SAME_START_BOUNDS
 
 
 def state_of(parted: bool, certified: bool | None, unweighed: bool, bounded: bool, steps: int) -> State:
@@ -158,10 +158,10 @@ class _Side:
 class Comparison:
     """Takes what two aligned lanes report, in any order, and keeps only what the other has not reported yet."""
 
-    def __init__(self, engines: Sequence[str], alignment: str, dropout: float, every_step: bool = True) -> None:
+    def __init__(self, engines: Sequence[str], alignment: str, drops: bool, every_step: bool = True) -> None:
         """`every_step`: whether a lane reports all its steps, so that their number counts, too."""
         self._every_step = every_step
-        self.bounds = bounds_of(alignment, dropout)
+        self.bounds = bounds_of(alignment, drops)
         self._first, self._second = sides = _Side(), _Side()
         self._sides = dict(zip(engines, sides, strict=True))
         self._steps_per_epoch = 0

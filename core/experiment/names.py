@@ -31,6 +31,6 @@ def is_variant(engine: str) -> bool:
     return framework(engine) != "other" and engine != framework(engine)
 
 
-def joined(words: Sequence[str]) -> str:
+def joined(words: Sequence[str], last: str = "and") -> str:
     """Keras; Keras and PyTorch; a, b and c."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))

@@ -1,129 +1,368 @@
-"""The network as data: its layers, its parameter count, and the canonical names and layouts of its weights.
+"""The network as data: the one line in which it is written, what is wrong with one, its shapes, weights and costs.
 
-Every engine builds the same network from `LAYERS`, so the network is written down once. The canonical
-layout is channels-last (Keras' own): convolutions [height, width, in, out], dense [in, out], biases [out].
-`core.experiment.weights` moves arrays between this layout and PyTorch's.
+    conv 30 3 relu, maxpool 2, conv 62 3 relu, maxpool 2, flatten, dropout, dense 10
+
+The same text is in the field, the link, the command line, the store and the exports; a preset's name stands for its
+text. Every engine builds the same network from `Network.layers`, so it is written down once. Arrays are in the
+canonical layout of `WeightSpec`; `core.experiment.weights` moves them between it and PyTorch's.
 """
 
-from dataclasses import dataclass
+import difflib
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, lru_cache
+from typing import Any, Self
 
-IMAGE_SIZE = 28
-CLASSES = 10
-
-
-@dataclass(frozen=True)
-class Conv2D:
-    """A valid convolution with stride 1 and ReLU: [N, H, W, C] to [N, H - kernel + 1, W - kernel + 1, filters]."""
-
-    name: str
-    filters: int
-    kernel: int
-
-
-@dataclass(frozen=True)
-class MaxPool2D:
-    """A max-pool whose stride is its size; an odd last row or column is dropped."""
-
-    name: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Flatten:
-    """[N, H, W, C] to [N, H * W * C]."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Dropout:
-    """Drops activations while training; the rate is a setting of the run."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Dense:
-    """A fully connected layer without activation; the last one gives the logits."""
-
-    name: str
-    units: int
-
-
-Layer = Conv2D | MaxPool2D | Flatten | Dropout | Dense
-
-LAYERS: tuple[Layer, ...] = (
-    Conv2D("conv1", filters=30, kernel=3),
-    MaxPool2D("pool1", size=2),
-    Conv2D("conv2", filters=62, kernel=3),
-    MaxPool2D("pool2", size=2),
-    Flatten("flatten"),
-    Dropout("dropout"),
-    Dense("dense", units=CLASSES),
+from core.data.shape import MNIST_SHAPE, DataShape
+from core.experiment.kinds import shown
+from core.experiment.layers import (
+    ACTIVATIONS,
+    KINDS,
+    WORDS,
+    Activation,
+    BatchNorm,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Impossible,
+    Layer,
+    Pool,
+    Shape,
+    Span,
+    WeightSpec,
+    spans,
 )
 
+PRESETS = {
+    "article": "conv 30 3 relu, maxpool 2, conv 62 3 relu, maxpool 2, flatten, dropout, dense 10",
+    "lenet5": (
+        "conv 6 5 same tanh, avgpool 2, conv 16 5 tanh, avgpool 2, flatten, dense 120 tanh, dense 84 tanh, dense 10"
+    ),
+    "mlp": "flatten, dense 128 relu, dropout, dense 10",
+    "batchnorm": (
+        "conv 32 3 same, batchnorm, relu, maxpool 2, conv 64 3 same, batchnorm, relu, maxpool 2, "
+        "flatten, dropout, dense 10"
+    ),
+    "deep": (
+        "conv 32 3 same relu, conv 32 3 same relu, maxpool 2, conv 64 3 same relu, conv 64 3 same relu, maxpool 2, "
+        "flatten, dropout, dense 128 relu, dropout, dense 10"
+    ),
+    "strided": "conv 32 3 stride 2 same relu, conv 64 3 stride 2 same relu, globalavgpool, dropout, dense 10",
+}
+"""Networks with a name, for ten classes; the last layer of each has as many units as the data set has classes."""
+PRESET_TITLES = {
+    "article": "The article's",
+    "lenet5": "LeNet-5",
+    "mlp": "Multilayer perceptron",
+    "batchnorm": "With batch normalisation",
+    "deep": "Four convolutions",
+    "strided": "Strides in place of pooling",
+}
+MOST_LETTERS = 2000
+"""Of a network's text."""
+MOST_LAYERS = 40
+MOST_PARAMETERS = 5_000_000
+MOST_MULTIPLY_ADDS = 300_000_000
+"""For one image, forward."""
+MOST_ACTIVATIONS = 4_000_000
+"""Numbers that all layers together leave of one image: what training keeps in memory, times the batch."""
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+
+
+class NetworkError(ValueError):
+    """A network that cannot be, in one sentence that names the layer and the reason."""
+
 
 @dataclass(frozen=True)
-class WeightSpec:
-    """One array of the network: its canonical name and shape, and the fan-in and fan-out of its layer."""
+class Node:
+    """One layer in its place: its name in the network, what arrives and what leaves, for one image."""
 
     name: str
-    shape: tuple[int, ...]
-    fan_in: int
-    fan_out: int
+    layer: Layer
+    arrives: Shape
+    leaves: Shape
+    weights: tuple[WeightSpec, ...]
+    grid: Shape | None
+    """[height, width, channels] of what was flattened before, where what arrives is still in that order."""
+    bias: bool
+    """Whether its kernel has a bias."""
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it learns."""
+        return sum(math.prod(spec.shape) for spec in self.weights if spec.trained)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications with an addition for one image."""
+        return self.layer.multiply_adds(self.arrives)
 
 
-def activation_shapes(layers: tuple[Layer, ...] = LAYERS) -> dict[str, tuple[int, ...]]:
-    """The shape that each layer puts out for one image, channels last and without the batch dimension."""
-    shape: tuple[int, ...] = (IMAGE_SIZE, IMAGE_SIZE, 1)
-    shapes = {}
-    for layer in layers:
-        if isinstance(layer, Conv2D):
-            shape = (shape[0] - layer.kernel + 1, shape[1] - layer.kernel + 1, layer.filters)
-        elif isinstance(layer, MaxPool2D):
-            shape = (shape[0] // layer.size, shape[1] // layer.size, shape[2])
-        elif isinstance(layer, Flatten):
-            shape = (shape[0] * shape[1] * shape[2],)
-        elif isinstance(layer, Dense):
-            shape = (layer.units,)
-        shapes[layer.name] = shape
-    return shapes
+@dataclass(frozen=True)
+class Network:
+    """A network for data of one shape. `of` and `parse` make one of text, and refuse what cannot be."""
+
+    layers: tuple[Layer, ...]
+    data: DataShape
+
+    @classmethod
+    def of(cls, text: str, data: DataShape = MNIST_SHAPE) -> Self:
+        """The network that a preset's name or the notation means. Raises `NetworkError` for one that cannot be."""
+        made = cls(layers_of(text, data.classes), data)
+        made.check()
+        return made
+
+    def check(self) -> None:
+        """Raises `NetworkError` where it cannot be, or is too large to be trained here."""
+        nodes = self.nodes
+        last = self.layers[-1]
+        if not isinstance(last, Dense) or last.units != self.data.classes or last.activation:
+            raise NetworkError(
+                f"The last layer must be dense {self.data.classes} for this data set"
+                + (
+                    ", without an activation: it gives the logits"
+                    if isinstance(last, Dense) and last.activation
+                    else ""
+                )
+                + f", not {last}."
+            )
+        if self.parameters > MOST_PARAMETERS:
+            raise NetworkError(f"The network has {self.parameters:,} parameters: at most {MOST_PARAMETERS:,} here.")
+        if self.multiply_adds > MOST_MULTIPLY_ADDS:
+            raise NetworkError(
+                f"The network takes {self.multiply_adds:,} multiply-adds an image: at most {MOST_MULTIPLY_ADDS:,} here."
+            )
+        if (activations := sum(math.prod(node.leaves) for node in nodes)) > MOST_ACTIVATIONS:
+            raise NetworkError(
+                f"The layers leave {activations:,} activations of one image: at most {MOST_ACTIVATIONS:,} here."
+            )
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every layer in its place. Raises `NetworkError` where one cannot follow the one before it."""
+        return tuple(self._placed())
+
+    def _placed(self) -> Iterator[Node]:
+        shape: Shape = self.data.image
+        grid: Shape | None = None
+        before = f"{self.data.words}"
+        for place, (name, layer) in enumerate(zip(names_of(self.layers), self.layers, strict=True)):
+            bias = not _loses_bias(self.layers[place:])
+            try:
+                leaves = layer.output(shape)
+            except Impossible as reason:
+                raise NetworkError(f"{_capital(str(layer))} after {before} {reason}.") from None
+            yield Node(name, layer, shape, leaves, layer.weights(name, shape, grid, bias), grid, bias)
+            if isinstance(layer, Flatten):
+                grid = shape
+            elif isinstance(layer, Dense):
+                grid = None
+            shape, before = leaves, str(layer)
+
+    @cached_property
+    def weights(self) -> tuple[WeightSpec, ...]:
+        """Every array in the order of the layers, statistics included."""
+        return tuple(spec for node in self.nodes for spec in node.weights)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it learns: 32,612 for the article's on MNIST."""
+        return sum(node.parameters for node in self.nodes)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications with an addition for one image, forward."""
+        return sum(node.multiply_adds for node in self.nodes)
+
+    @property
+    def dropouts(self) -> tuple[Node, ...]:
+        """Where activations are dropped while training, in order."""
+        return tuple(node for node in self.nodes if isinstance(node.layer, Dropout))
+
+    @property
+    def text(self) -> str:
+        """Its notation in full."""
+        return written(self.layers)
 
 
-def weight_specs(layers: tuple[Layer, ...] = LAYERS) -> tuple[WeightSpec, ...]:
-    """Every weight and bias in the order of the layers."""
-    shapes = activation_shapes(layers)
-    before: tuple[int, ...] = (IMAGE_SIZE, IMAGE_SIZE, 1)
-    specs: list[WeightSpec] = []
-    for layer in layers:
-        if isinstance(layer, Conv2D):
-            area, channels = layer.kernel**2, before[-1]
-            fans = (area * channels, area * layer.filters)
-            shape = (layer.kernel, layer.kernel, channels, layer.filters)
-            specs += [
-                WeightSpec(f"{layer.name}.weight", shape, *fans),
-                WeightSpec(f"{layer.name}.bias", shape[-1:], *fans),
-            ]
-        elif isinstance(layer, Dense):
-            fans = (before[-1], layer.units)
-            specs += [
-                WeightSpec(f"{layer.name}.weight", fans, *fans),
-                WeightSpec(f"{layer.name}.bias", fans[-1:], *fans),
-            ]
-        before = shapes[layer.name]
-    return tuple(specs)
+def _loses_bias(layers: Sequence[Layer]) -> bool:
+    """Whether the batch normalisation that follows the first of these layers would take its bias away again.
+
+    It then has none, as one writes it in both frameworks. Its gradient would be rounding alone, which Adam's update
+    makes a weight of.
+    """
+    layer, *after = layers
+    if not isinstance(layer, Conv | DepthwiseConv | Dense) or layer.activation:
+        return False
+    for following in after:
+        if not isinstance(following, Pool | GlobalAvgPool | Flatten):
+            return isinstance(following, BatchNorm)
+    return False
 
 
-def parameter_count(layers: tuple[Layer, ...] = LAYERS) -> int:
-    """How many numbers the network learns: 32,612 for the article's network."""
-    total = 0
-    for spec in weight_specs(layers):
-        count = 1
-        for size in spec.shape:
-            count *= size
-        total += count
-    return total
+def names_of(layers: tuple[Layer, ...]) -> list[str]:
+    """What each layer is called in its network: conv1, pool1, flatten, dense1, dense2; `dense` where it is one."""
+    called = [layer.called for layer in layers]
+    names = []
+    for place, (word, layer) in enumerate(zip(called, layers, strict=True)):
+        number = called[: place + 1].count(word)
+        names.append(f"{word}{number}" if layer.counted or called.count(word) > 1 else word)
+    return names
 
 
-FEATURES = activation_shapes()["flatten"][0]
-"""How many activations the dropout acts on: 1,550."""
+def written(layers: tuple[Layer, ...]) -> str:
+    """The notation of layers, in its shortest form."""
+    return ", ".join(map(str, layers))
+
+
+def shortest(text: str, classes: int) -> str:
+    """A preset's name where the text means it for so many classes, else the text in its shortest form.
+
+    Raises `NetworkError` for what is no network.
+    """
+    layers = layers_of(text, classes)
+    return next((name for name in PRESETS if layers_of(name, classes) == layers), written(layers))
+
+
+def layers_of(text: str, classes: int = 10) -> tuple[Layer, ...]:
+    """The layers of a preset's name, its last one with a unit a class, or of the notation.
+
+    Raises `NetworkError` for text that is neither.
+    """
+    name = text.strip().lower()
+    if name in PRESETS:
+        *layers, last = parse(PRESETS[name])
+        assert isinstance(last, Dense)
+        return *layers, replace(last, units=classes)
+    return parse(text)
+
+
+@lru_cache(maxsize=256)
+def parse(text: str) -> tuple[Layer, ...]:
+    """The layers of the notation: separated by commas or line ends, in any case and with any spaces.
+
+    Whether they fit each other and the data, `Network.check` says. Raises `NetworkError`.
+    """
+    if len(text) > MOST_LETTERS:
+        raise NetworkError(f"A network has at most {MOST_LETTERS:,} letters, not {len(text):,}.")
+    parts = [part.strip() for part in re.split(r"[,\n]", text)]
+    while parts and not parts[-1]:
+        parts.pop()  # a comma or a line end after the last layer
+    if not parts:
+        raise NetworkError(f"A network needs layers: {PRESETS['mlp']}, for example, or the name of a preset.")
+    if len(parts) > MOST_LAYERS:
+        raise NetworkError(f"A network has at most {MOST_LAYERS} layers here, not {len(parts):,}.")
+    return tuple(_layer(part, place) for place, part in enumerate(parts, start=1))
+
+
+def _layer(text: str, place: int) -> Layer:
+    """One layer of its text. Raises `NetworkError`."""
+    words = text.lower().split()
+    if not words:
+        raise NetworkError(f"Layer {place} is empty: two commas stand side by side.")
+    word, *rest = words
+    if word in ACTIVATIONS:
+        if rest:
+            raise NetworkError(f"Layer {place}, {shown(text)}: {word} takes nothing more.")
+        return Activation(word)  # type: ignore[arg-type]
+    if word not in KINDS:
+        near = difflib.get_close_matches(word, WORDS, n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        presets = f" Presets: {', '.join(PRESETS)}." if place == 1 and not rest else ""
+        raise NetworkError(f"There is no layer {shown(word)}.{meant} Layers: {', '.join(WORDS)}.{presets}")
+    kind = KINDS[word]
+    try:
+        return kind(**_read(kind, rest))
+    except _Unread as reason:
+        raise NetworkError(f"Layer {place}, {shown(text)}: {reason}.") from None
+
+
+class _Unread(ValueError):
+    """What is wrong with a layer's numbers and options: the end of a sentence."""
+
+
+def _read(kind: type[Layer], words: list[str]) -> dict[str, Any]:
+    """A layer's fields of the words after its own. Raises `_Unread`."""
+    names, allowed = [field.name for field in fields(kind)], spans(kind)
+    numbers = [name for name in allowed if name != "stride"]
+    read: dict[str, Any] = {}
+    for number in numbers:
+        if not words:
+            raise _Unread(f"{kind.word} needs {' and '.join(numbers)}, as in {example(kind)}")
+        read[number] = _whole(words.pop(0), number, allowed[number])
+    if kind is Dropout and words:
+        read["rate"] = _rate(words.pop(0))
+    while words:
+        option = words.pop(0)
+        name = "activation" if option in ACTIVATIONS else option
+        if name not in names or name in numbers or name == "rate":
+            can = [name for name in ("stride N", "same") if name.split()[0] in names]
+            can += [f"an activation ({', '.join(ACTIVATIONS)})"] if "activation" in names else []
+            takes = f"{kind.word} takes {' and '.join([*numbers, *can]) or 'nothing more'}"
+            raise _Unread(f"{takes}, not {shown(option)}")
+        if name in read:
+            raise _Unread(f"{name} stands twice")
+        if name == "stride":
+            if not words:
+                raise _Unread("stride needs a number, as in stride 2")
+            read[name] = _whole(words.pop(0), name, allowed[name])
+        else:
+            read[name] = option if name == "activation" else True
+    if read.get("stride") == read.get("size"):
+        read.pop("stride", None)  # a pool's usual one
+    return read
+
+
+def _whole(text: str, name: str, span: Span) -> int:
+    # Digits alone: int() would take "1_0" and the digits of other scripts.
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not span.low <= int(text) <= span.high:
+        raise _Unread(f"{name} must be a whole number from {span.low:,} to {span.high:,}, not {shown(text)}")
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    if not _NUMBER.fullmatch(text) or not 0 <= float(text) <= 0.9:
+        raise _Unread(f"the rate must be a number from 0 to 0.9, not {shown(text)}")
+    return float(text)
+
+
+EXAMPLES = {
+    "conv": "conv 30 3",
+    "depthwise": "depthwise 3",
+    "maxpool": "maxpool 2",
+    "avgpool": "avgpool 2",
+    "dense": "dense 10",
+}
+
+
+def example(kind: type[Layer]) -> str:
+    """How a layer of a kind is written, with the numbers that it needs."""
+    return EXAMPLES.get(kind.word, kind.word)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def without_rates(text: str) -> str:
+    """The same network with the run's rate in every dropout."""
+    layers = tuple(Dropout() if isinstance(layer, Dropout) else layer for layer in layers_of(text))
+    return text if text in PRESETS else written(layers)
+
+
+def leaves_one_value(network: Network) -> str:
+    """A batch normalisation that sees one value a channel of each image, so that a batch needs two; "" without one."""
+    for node in network.nodes:
+        if isinstance(node.layer, BatchNorm) and math.prod(node.arrives[:-1]) == 1:
+            return node.name
+    return ""
+
+
+ARTICLE = Network.of("article")
+"""The article's network on the article's data: what its probes and lessons build, whatever a run has."""

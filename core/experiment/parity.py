@@ -11,11 +11,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.experiment.network import weight_specs
+from core.experiment.layers import Shape
+from core.experiment.network import ARTICLE, Network
 
 Floats = npt.NDArray[np.floating[Any]]
 
 KERAS_EPSILON = 1e-7
+"""Of Adam and RMSprop."""
+KERAS_RHO = 0.9
+"""Of RMSprop."""
+KERAS_NORM_EPSILON = 1e-3
+"""Of batch and layer normalisation."""
+KERAS_NORM_MOMENTUM = 0.99
+"""Of batch normalisation: what is kept of a statistic at a step."""
+KERAS_LEAKY_SLOPE = 0.2
 BETA_1, BETA_2 = 0.9, 0.999
 # Keras on TensorFlow rounds both betas to float32 before its bias correction, in float64 too.
 ROUNDED_BETA_1, ROUNDED_BETA_2 = float(np.float32(BETA_1)), float(np.float32(BETA_2))
@@ -27,16 +36,18 @@ CERTIFICATE_BOUNDS = {True: (1e-12, 1e-12), False: (1e-5, 1e-4)}
 """For logits and losses, by whether they are float64."""
 
 
-def start_weights(seed: int) -> dict[str, Floats]:
-    """The shared start of an aligned run: Glorot-uniform weights and zero biases, float64, canonical layout."""
+def start_weights(seed: int, network: Network = ARTICLE) -> dict[str, Floats]:
+    """The shared start of an aligned run, float64, canonical layout: Glorot-uniform kernels, biases and means of 0,
+    scales and variances of 1.
+    """
     generator = np.random.default_rng(np.random.SeedSequence((seed, 0)))
     weights: dict[str, Floats] = {}
-    for spec in weight_specs():
-        if spec.name.endswith(".bias"):
-            weights[spec.name] = np.zeros(spec.shape)
-        else:
+    for spec in network.weights:
+        if spec.start == "glorot":
             limit = math.sqrt(6 / (spec.fan_in + spec.fan_out))
             weights[spec.name] = generator.uniform(-limit, limit, spec.shape)
+        else:
+            weights[spec.name] = np.full(spec.shape, 1.0 if spec.start == "ones" else 0.0)
     return weights
 
 
@@ -45,13 +56,14 @@ def batch_order(seed: int, epoch: int, images: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng(np.random.SeedSequence((seed, epoch))).permutation(images)
 
 
-def dropout_mask(seed: int, epoch: int, step: int, shape: tuple[int, int], rate: float) -> Floats:
-    """The twin's dropout mask, float64 [batch, features]: 0 where dropped, else 1 / (1 - rate).
+def dropout_mask(seed: int, epoch: int, step: int, shape: Shape, rate: float, place: int = 0) -> Floats:
+    """The twin's dropout mask, float64 [batch, *activations]: 0 where dropped, else 1 / (1 - rate).
 
-    `epoch` and `step` count from 1. Philox is a counter-based generator: both workers draw the same mask
-    without talking to each other.
+    `epoch` and `step` count from 1, `place` the network's dropout layers from 0: each has a mask of its own. Philox is
+    a counter-based generator: both workers draw the same mask without talking to each other.
     """
-    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch, step))))
+    of = (seed, epoch, step, place) if place else (seed, epoch, step)
+    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(of)))
     return (generator.random(shape) >= rate) / (1 - rate)
 
 
@@ -65,6 +77,11 @@ def adam_like_keras(step: int, learning_rate: float) -> tuple[float, float]:
     rounded_1, rounded_2 = 1 - ROUNDED_BETA_1**step, 1 - ROUNDED_BETA_2**step
     scale = (math.sqrt(rounded_2) / rounded_1) / (math.sqrt(exact_2) / exact_1)
     return learning_rate * scale, KERAS_EPSILON / math.sqrt(exact_2)
+
+
+def as_keras_rounds(constant: float) -> float:
+    """A Python constant as Keras on TensorFlow computes with it, in float64 too: rounded to float32 on its way."""
+    return float(np.float32(constant))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Widgets, the URL and the command line all hand their raw values to `TrainSetting
 the same sentence everywhere.
 """
 
+import contextlib
 import importlib.util
 import re
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,22 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from core.data.datasets import DATASETS
+from core.data.datasets import DATASETS, Dataset
 from core.experiment.kinds import Choice, Number, Setting, shown
+from core.experiment.layers import Dropout
 from core.experiment.names import ENGINE_TITLES, engine_title, joined
+from core.experiment.network import (
+    MOST_LETTERS,
+    PRESET_TITLES,
+    PRESETS,
+    Network,
+    NetworkError,
+    layers_of,
+    leaves_one_value,
+    parse,
+    shortest,
+    written,
+)
 
 
 class Alignment(StrEnum):
@@ -34,6 +48,16 @@ class Schedule(StrEnum):
 
     TURNS = "turns"
     TOGETHER = "together"
+
+
+class Optimizer(StrEnum):
+    """Whose update each step makes."""
+
+    ADAM = "adam"
+    ADAMW = "adamw"
+    SGD = "sgd"
+    NESTEROV = "nesterov"
+    RMSPROP = "rmsprop"
 
 
 class Device(StrEnum):
@@ -111,6 +135,34 @@ class Engines(Setting):
         return self.said(value) + (" alone" if len(value) == 1 else "")
 
 
+@dataclass(frozen=True)
+class NetworkText(Setting):
+    """A network: a preset's name, or its notation; see `core.experiment.network`."""
+
+    @property
+    def allowed(self) -> str:
+        return f"{', '.join(PRESETS)}, or layers with commas between them"
+
+    def why_not(self, value: object) -> str:
+        if not isinstance(value, str):
+            return f"{self.label} must be {self.allowed}, not {shown(value)}."
+        try:
+            self.read(value)
+        except NetworkError as error:
+            return str(error)
+        return ""
+
+    def read(self, value: Any) -> object:
+        name = str(value)[:MOST_LETTERS].strip().lower()
+        return name if name in PRESETS else written(parse(str(value)))
+
+    def said(self, value: Any) -> str:
+        return PRESET_TITLES[value] if value in PRESETS else str(value)
+
+    def phrase(self, value: Any) -> str:
+        return f"network {value}"
+
+
 def _epochs(count: int) -> str:
     return f"{count} epoch{'' if count == 1 else 's'}"
 
@@ -129,7 +181,7 @@ BATCH_SIZE = Number("Batch size", costs=True, low=1, high=4096, as_cell=lambda s
 class TrainSettings(BaseModel):
     """One run's settings. Defaults are the article's; limits are checked, never clamped.
 
-    `dropout` is a fraction, `learning_rate` Adam's, `patience` the epochs without a better validation loss
+    `dropout` is a fraction, `learning_rate` the optimiser's, `patience` the epochs without a better validation loss
     after which a lane stops early (0: never).
     """
 
@@ -142,8 +194,29 @@ class TrainSettings(BaseModel):
         Number("Dropout", low=0, high=0.9, whole=False, as_phrase=lambda x: f"dropout {x:g}" if x else "no dropout"),
     ] = 0.3
     learning_rate: Annotated[
-        float, Number("Learning rate", low=0, high=1e6, whole=False, above=True, help="Adam's.")
+        float, Number("Learning rate", low=0, high=1e6, whole=False, above=True, help="The optimiser's.")
     ] = 1e-3
+    network: Annotated[str, NetworkText("Network", costs=True, help="A preset's name, or layers.")] = "article"
+    optimizer: Annotated[
+        Optimizer,
+        Choice(
+            "Optimiser",
+            costs=True,
+            titles={
+                Optimizer.ADAM: "Adam",
+                Optimizer.ADAMW: "AdamW",
+                Optimizer.SGD: "SGD",
+                Optimizer.NESTEROV: "SGD with Nesterov momentum",
+                Optimizer.RMSPROP: "RMSprop",
+            },
+            proper=True,
+        ),
+    ] = Optimizer.ADAM
+    momentum: Annotated[
+        float,
+        Number("Momentum", low=0, high=0.999, whole=False, note="for SGD and RMSprop.", help="Of SGD and RMSprop."),
+    ] = 0.0
+    weight_decay: Annotated[float, Number("Weight decay", low=0, high=1, whole=False, note="a step.")] = 0.0
     seed: Annotated[int, Number("Seed", low=0, high=2**31 - 1, help="For weights and shuffling.")] = 0
     dataset: Annotated[
         str,
@@ -213,12 +286,33 @@ class TrainSettings(BaseModel):
             raise PydanticCustomError("alignment", "{message}", {"message": message})
         return alignment
 
+    @field_validator("momentum")
     @classmethod
-    def parse(cls, raw: Mapping[str, Any], training_split: int | None = None) -> Self:
+    def _has_momentum(cls, momentum: float, info: ValidationInfo) -> float:
+        optimizer = info.data.get("optimizer", Optimizer.SGD)
+        message = ""
+        if momentum and optimizer in (Optimizer.ADAM, Optimizer.ADAMW):
+            message = f"Momentum is for sgd, nesterov and rmsprop, not for {optimizer}: set it to 0."
+        elif not momentum and optimizer == Optimizer.NESTEROV:
+            message = "Momentum must be above 0 for nesterov: 0.9 is usual."
+        if message:
+            raise PydanticCustomError("momentum", "{message}", {"message": message})
+        return momentum
+
+    @field_validator("weight_decay")
+    @classmethod
+    def _decays(cls, weight_decay: float, info: ValidationInfo) -> float:
+        if not weight_decay and info.data.get("optimizer") == Optimizer.ADAMW:
+            message = "Weight decay must be above 0 for adamw: without it AdamW is Adam."
+            raise PydanticCustomError("weight_decay", "{message}", {"message": message})
+        return weight_decay
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any], dataset: Dataset | None = None) -> Self:
         """Checks raw values from widgets, a URL or a command line; absent fields take their defaults.
 
-        `training_split`, where known, is the number of images that the run trains on: a larger batch is
-        refused. Raises `InvalidSettings` with a sentence for each field that is wrong.
+        `dataset`, where known, is what the run trains on: a batch larger than its training split is refused, and a
+        network that does not fit its images. Raises `InvalidSettings` with a sentence for each field that is wrong.
         """
         unknown = [name for name in raw if name not in cls.model_fields]
         problems = {str(name): no_setting(name) for name in unknown[:MOST_UNKNOWN]}
@@ -226,14 +320,12 @@ class TrainSettings(BaseModel):
             settings = cls(**{name: value for name, value in raw.items() if name in cls.model_fields})
         except ValidationError as error:
             problems |= {str(e["loc"][0]): e["msg"] for e in error.errors()}
-            if "batch_size" in problems and training_split is not None:
-                problems["batch_size"] = BATCH_SIZE.at_most(training_split).why_not(raw["batch_size"])
+            if "batch_size" in problems and dataset is not None:
+                problems["batch_size"] = BATCH_SIZE.at_most(dataset.training_split).why_not(raw["batch_size"])
             raise InvalidSettings(problems) from None
         if problems:
             raise InvalidSettings(problems)
-        if training_split is not None:
-            settings.check_batch(training_split)
-        return settings
+        return settings if dataset is None else settings.fitted(dataset)
 
     @classmethod
     def of_store(cls, stored: Mapping[str, Any]) -> Self:
@@ -249,15 +341,34 @@ class TrainSettings(BaseModel):
             if module := missing_module(engine):
                 raise InvalidSettings({"engines": f"{engine} cannot train here: {module} is not installed."})
 
-    def check_batch(self, training_split: int) -> None:
-        """Raises `InvalidSettings` where one batch would be larger than the run's training split."""
-        if self.batch_size > training_split:
-            raise InvalidSettings(
-                {
-                    "batch_size": f"Batch size {self.batch_size:,} is larger than the {training_split:,} images that "
-                    f"{self.dataset} trains on: choose 1 to {training_split:,}."
-                }
+    def fitted(self, dataset: Dataset) -> Self:
+        """The same, a preset called by its name. Raises `InvalidSettings` where a run cannot train on these images."""
+        problems: dict[str, str] = {}
+        split = dataset.training_split
+        if self.batch_size > split:
+            problems["batch_size"] = (
+                f"Batch size {self.batch_size:,} is larger than the {split:,} images that "
+                f"{self.dataset} trains on: choose 1 to {split:,}."
             )
+        try:
+            alone = leaves_one_value(Network.of(self.network, dataset.shape))
+        except NetworkError as error:
+            problems["network"] = f"{error}{_fitting(self.network, dataset)}"
+        else:
+            if alone and not problems and split % self.batch_size == 1 % self.batch_size:
+                problems["batch_size"] = (
+                    f"With batch size {self.batch_size:,} the last batch of an epoch is a single image, "
+                    f"and {alone} needs two to take a mean: choose another batch size."
+                )
+        if problems:
+            raise InvalidSettings(problems)
+        return self.model_copy(update={"network": shortest(self.network, dataset.shape.classes)})
+
+    @property
+    def drops(self) -> bool:
+        """Whether training drops any activation."""
+        dropouts = [layer for layer in layers_of(self.network) if isinstance(layer, Dropout)]
+        return any(self.dropout if layer.rate is None else layer.rate for layer in dropouts)
 
     @property
     def float64(self) -> bool:
@@ -293,6 +404,18 @@ DEFAULTS: Mapping[str, Any] = TrainSettings().as_json()
 def in_order(*first: str, last: Sequence[str] = ()) -> list[str]:
     """The names of all settings: these first, these last, every other one in between."""
     return [*first, *(name for name in SETTINGS if name not in (*first, *last)), *last]
+
+
+def _fitting(network: str, dataset: Dataset) -> str:
+    """Which presets do fit where a preset does not, as a sentence."""
+    if network not in PRESETS:
+        return ""
+    fitting = []
+    for name in PRESETS:
+        with contextlib.suppress(NetworkError):
+            Network.of(name, dataset.shape)
+            fitting.append(name)
+    return f" {dataset.title} is too small for it: choose {joined(fitting, 'or')}." if fitting else ""
 
 
 def no_engine(name: object) -> str:

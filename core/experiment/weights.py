@@ -1,13 +1,13 @@
 """Weights between frameworks and on disk: canonical arrays, PyTorch's layout, safetensors files.
 
-Canonical is channels-last, as `core.experiment.network` says. PyTorch holds convolutions as [out, in, height, width]
-and flattens channels first, so its dense layer needs its inputs in another order: transposing it alone is silently
-wrong.
+Canonical is channels-last, as `WeightSpec` says. PyTorch holds convolutions as [out, in, height, width] and flattens
+channels first, so what counts flattened activations is in another order there: transposing a dense layer alone is
+silently wrong.
 """
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from core.experiment.network import activation_shapes, weight_specs
+from core.experiment.layers import Shape, WeightSpec
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -25,40 +25,69 @@ class WeightsError(Exception):
     """A weights file that cannot be used, in one plain sentence."""
 
 
-def features_to_torch(features: Floats) -> Floats:
-    """Flattened activations [N, 1550] in PyTorch's order (channels first) from the canonical one (last)."""
-    height, width, channels = activation_shapes()["pool2"]
-    return features.reshape(-1, height, width, channels).transpose(0, 3, 1, 2).reshape(features.shape)
+def features_to_torch(features: Floats, grid: Shape | None) -> Floats:
+    """Activations in PyTorch's order, channels first, from the canonical one.
+
+    [N, height, width, channels], or [N, features] that were flattened from `grid`; None: no order to change.
+    """
+    if features.ndim == 4:
+        return features.transpose(0, 3, 1, 2)
+    return features if grid is None else _channels_first(features.T, grid).T
 
 
-def to_torch(canonical: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Copies of canonical arrays in PyTorch's layout: conv [out, in, H, W], dense [out, in], inputs channels-first."""
+def _channels_first(array: Floats, grid: Shape) -> Floats:
+    """An array whose first axis counts activations flattened from [height, width, channels], channels first."""
+    return np.moveaxis(array.reshape(*grid, -1), 2, 0).reshape(array.shape)
+
+
+def _channels_last(array: Floats, grid: Shape) -> Floats:
+    """The inverse of `_channels_first`."""
+    height, width, channels = grid
+    return np.moveaxis(array.reshape(channels, height, width, -1), 0, 2).reshape(array.shape)
+
+
+def to_torch(canonical: Mapping[str, Floats], specs: Sequence[WeightSpec]) -> dict[str, Floats]:
+    """Copies of canonical arrays in PyTorch's layout: conv [out, in, H, W], depthwise [in, 1, H, W], dense [out, in].
+
+    What counts flattened activations is put into PyTorch's order of them, channels first.
+    """
     moved: dict[str, Floats] = {}
-    for name, array in canonical.items():
-        if array.ndim == 4:
-            array = array.transpose(3, 2, 0, 1)
-        elif array.ndim == 2:
-            array = features_to_torch(array.T)
-        moved[name] = np.array(array, order="C")
+    for spec in specs:
+        array = canonical[spec.name]
+        if spec.grid is not None:
+            array = _channels_first(array, spec.grid)
+        match spec.role:
+            case "conv":
+                array = array.transpose(3, 2, 0, 1)
+            case "depthwise":
+                array = array.transpose(2, 3, 0, 1)
+            case "dense":
+                array = array.T
+        moved[spec.name] = np.array(array, order="C")
     return moved
 
 
-def from_torch(state: Mapping[str, Floats]) -> dict[str, Floats]:
+def from_torch(state: Mapping[str, Floats], specs: Sequence[WeightSpec]) -> dict[str, Floats]:
     """Copies of PyTorch's arrays in the canonical layout; the inverse of `to_torch`."""
-    height, width, channels = activation_shapes()["pool2"]
     moved: dict[str, Floats] = {}
-    for name, array in state.items():
-        if array.ndim == 4:
-            array = array.transpose(2, 3, 1, 0)
-        elif array.ndim == 2:
-            array = array.reshape(-1, channels, height, width).transpose(2, 3, 1, 0).reshape(-1, array.shape[0])
-        moved[name] = np.array(array, order="C")
+    for spec in specs:
+        array = state[spec.name]
+        match spec.role:
+            case "conv":
+                array = array.transpose(2, 3, 1, 0)
+            case "depthwise":
+                array = array.transpose(2, 3, 0, 1)
+            case "dense":
+                array = array.T
+        if spec.grid is not None:
+            array = _channels_last(array, spec.grid)
+        moved[spec.name] = np.array(array, order="C")
     return moved
 
 
-def check(weights: Mapping[str, Floats]) -> None:
+def check(weights: Mapping[str, Floats], specs: Sequence[WeightSpec]) -> None:
     """Raises `WeightsError` where names, shapes or types are not the network's, or a value is not finite."""
-    expected = {spec.name: spec.shape for spec in weight_specs()}
+    expected = {spec.name: spec.shape for spec in specs}
     if weights.keys() != expected.keys():
         names = ", ".join(sorted(weights)[: len(expected)]) or "nothing"
         raise WeightsError(f"These weights belong to another network: they hold {names}")
@@ -86,16 +115,16 @@ def save_weights(weights: Mapping[str, Floats], path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def load_weights(path: Path, sha256: str) -> dict[str, Floats]:
+def load_weights(path: Path, sha256: str, specs: Sequence[WeightSpec]) -> dict[str, Floats]:
     """Reads canonical weights. Raises `WeightsError` where the file is missing, damaged or another one."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"The weights file {path.name} cannot be read: {error.strerror}") from None
-    return parse_weights(content, sha256, path.name)
+    return parse_weights(content, sha256, path.name, specs)
 
 
-def parse_weights(content: bytes, sha256: str, name: str) -> dict[str, Floats]:
+def parse_weights(content: bytes, sha256: str, name: str, specs: Sequence[WeightSpec]) -> dict[str, Floats]:
     """Canonical weights of a file's bytes. Raises `WeightsError` where they are damaged or another file's."""
     if hashlib.sha256(content).hexdigest() != sha256:
         raise WeightsError(f"The weights file {name} is damaged: its SHA-256 is not the recorded one")
@@ -103,5 +132,5 @@ def parse_weights(content: bytes, sha256: str, name: str) -> dict[str, Floats]:
         weights: dict[str, Floats] = load(content)
     except (SafetensorError, ValueError, KeyError, TypeError):
         raise WeightsError(f"The weights file {name} is not a safetensors file") from None
-    check(weights)
+    check(weights, specs)
     return weights

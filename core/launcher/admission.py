@@ -28,8 +28,8 @@ class Admission:
         self.closed = False
         """Whether nothing starts any more."""
 
-    def check(self, settings: TrainSettings) -> None:
-        """Raises `InvalidSettings` where such a run cannot be, or is not allowed here."""
+    def check(self, settings: TrainSettings) -> TrainSettings:
+        """The settings as they are kept. Raises `InvalidSettings` where such a run cannot be or is not allowed here."""
         for engine in settings.engines:
             if engine not in ENGINE_NAMES and not self._deployment.fake_engines:
                 raise InvalidSettings({"engines": no_engine(engine)})
@@ -37,7 +37,7 @@ class Admission:
         dataset = datasets.find(settings.dataset)
         here = not dataset.download_bytes or self._deployment.datasets_dir is not None
         self._limits.check(settings, here or datasets.prepared(settings.dataset, self._store.data_dir) is not None)
-        settings.check_batch(dataset.training_split)
+        return settings.fitted(dataset)
 
     def admit(self, visitor: str, queue: Queue) -> None:
         """Raises `Refused` where this visitor may start nothing now, `LauncherUnavailable` where nobody may."""

@@ -90,7 +90,7 @@ class Launcher:
 
     def submit(self, settings: TrainSettings, visitor: str = "") -> str:
         """Queues a run; returns its id. Raises `InvalidSettings`, `Refused`, `StoreError`."""
-        self.admission.check(settings)
+        settings = self.admission.check(settings)
         expected = estimate(self.store, settings)
         with self.queue.guard:
             self.admission.admit(visitor, self.queue)

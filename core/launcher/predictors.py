@@ -120,11 +120,13 @@ class Predictor:
     def load(self, model: Model) -> None:
         """Makes sure that the worker holds this model."""
         if model.slot not in self._slots:
-            command = messages.Load(model.slot, model.settings.as_json(), str(model.weights_file), model.sha256)
+            command = messages.Load(
+                model.slot, model.settings.as_json(), str(model.weights_file), model.sha256, [*model.data]
+            )
             self._slots = set(self._call(command, messages.Loaded, START_S).slots)
 
     def predict(self, model: Model, images: Images) -> Prediction:
-        """The logits of uint8 images [N, 28, 28]."""
+        """The logits of uint8 images [N, H, W, C]."""
         self.load(model)
         command = messages.Predict(model.slot, lines.packed(images))
         answer = self._call(command, messages.Predicted, ANSWER_S)

@@ -17,6 +17,8 @@ from core.data import datasets
 from core.experiment import parity
 from core.experiment.busy_machine import others_took
 from core.experiment.fairness import Comparison, FairnessVerdict
+from core.experiment.layers import WeightSpec
+from core.experiment.network import Network
 from core.experiment.settings import Alignment, Device, Schedule, TrainSettings
 from core.experiment.weights import WeightsError, load_weights
 from core.launcher import ending
@@ -57,7 +59,8 @@ class RunInProgress:
         self._began_at = time.monotonic()
         self._flushed_at = 0.0
         aligned = settings.alignment != Alignment.AS_SHIPPED
-        self._comparison = Comparison(settings.engines, settings.alignment, settings.dropout) if aligned else None
+        self._comparison = Comparison(settings.engines, settings.alignment, settings.drops) if aligned else None
+        self._network = Network.of(settings.network, datasets.find(settings.dataset).shape)
         self._certified: bool | None = None
         self._fault = ""  # what kept the whole run from going on, as a sentence
 
@@ -290,7 +293,8 @@ class RunInProgress:
             state, reason = State.FAILED, self._fault
         last: list[RowEvent] = [DrawnMeanwhile()] if self.requests.drawn_meanwhile.is_set() else []
         if self._comparison is not None:
-            last.append(verdict_of(self._comparison, self.lanes, self.sink.artifacts, self._certified))
+            kept = self.sink.artifacts, self._network.weights
+            last.append(verdict_of(self._comparison, self.lanes, kept, self._certified))
         busy = others_took([lane.epochs for lane in self.lanes], self.settings.schedule)
         self._write("", *last, RunChanged(state, reason, busy))
 
@@ -303,13 +307,17 @@ def end_of_cut(requests: JobRequests, limit_s: float | None) -> LaneEnd:
 
 
 def verdict_of(
-    comparison: Comparison, lanes: Sequence[RunLane], folder: Path, certified: bool | None
+    comparison: Comparison,
+    lanes: Sequence[RunLane],
+    kept: tuple[Path, Sequence[WeightSpec]],
+    certified: bool | None,
 ) -> FairnessVerdict:
-    """What an aligned run itself says of its fairness, with the weights that its lanes kept in `folder`."""
+    """What an aligned run itself says of its fairness; `kept`: the folder of its lanes' weights, and what they are."""
+    folder, specs = kept
     complete = all(lane.state == LaneState.FINISHED for lane in lanes)
     weights = []
     with contextlib.suppress(WeightsError):  # the verdict then says that no weights were compared
         if complete:
             results = [lane.result for lane in lanes if lane.result is not None]
-            weights = [load_weights(folder / result.weights_file, result.weights_sha256) for result in results]
+            weights = [load_weights(folder / result.weights_file, result.weights_sha256, specs) for result in results]
     return comparison.verdict(weights, complete, certified)

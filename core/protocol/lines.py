@@ -50,10 +50,10 @@ def _refused(constant: str) -> NoReturn:
 
 
 def packed(images: npt.NDArray[np.uint8]) -> str:
-    """Uint8 images [N, 28, 28] as text for one line."""
+    """Uint8 images as text for one line."""
     return base64.b64encode(np.ascontiguousarray(images, np.uint8).tobytes()).decode("ascii")
 
 
-def unpacked(text: str) -> npt.NDArray[np.uint8]:
-    """The images of `packed`, uint8 [N, 28, 28]. Raises `ValueError` for anything else."""
-    return np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(-1, 28, 28)
+def unpacked(text: str, image_shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """The images of `packed`, uint8 [N, *image_shape]. Raises `ValueError` for anything else."""
+    return np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(-1, *image_shape)

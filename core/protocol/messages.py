@@ -87,6 +87,8 @@ class Load(Message):
     settings: dict[str, Any]
     weights_file: str
     sha256: str
+    data: list[int]
+    """Height, width, channels and classes of what it was trained on."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Predict(Message):
     kind = "predict"
     slot: str
     images: str
-    """Uint8 images [N, 28, 28], see `core.protocol.lines.packed`."""
+    """Uint8 images [N, H, W, C], see `core.protocol.lines.packed`."""
 
 
 @dataclass(frozen=True)

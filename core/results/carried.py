@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.data.datasets import CLASSES
 from core.experiment.kinds import shown
 from core.experiment.weights import WeightsError, parse_weights
 from core.protocol.messages import Result
 from core.results.gallery import GalleryError, read_predictions
+from core.storage.records import Run
 from core.storage.rows import Damage, Row
 
 MOST_WEIGHTS, MOST_PREDICTIONS = 400_000, 60_000
@@ -35,13 +35,13 @@ class Carried(BaseModel):
     probabilities: Annotated[str, Field(max_length=MOST_PREDICTIONS)]
 
 
-def pack(rows: Sequence[Row], folder: Path) -> dict[str, Any]:
+def pack(run: Run, rows: Sequence[Row], folder: Path) -> dict[str, Any]:
     """The files of every lane with a result, by engine; a lane whose files are gone or damaged is left out."""
     found: dict[str, Any] = {}
     for engine, result in _results(rows).items():
         try:
             weights = (folder / result.weights_file).read_bytes()
-            parse_weights(weights, result.weights_sha256, result.weights_file)
+            parse_weights(weights, result.weights_sha256, result.weights_file, run.network.weights)
             read = read_predictions(engine, folder / result.predictions_file)
         except (OSError, WeightsError, GalleryError):
             continue
@@ -57,7 +57,7 @@ def _results(rows: Sequence[Row]) -> dict[str, Result]:
     return {row.engine: row.event for row in rows if isinstance(row.event, Result)}
 
 
-def unpack(carried: dict[str, Carried], rows: Sequence[Row]) -> dict[str, bytes]:
+def unpack(carried: dict[str, Carried], run: Run, rows: Sequence[Row]) -> dict[str, bytes]:
     """Files by name, as a run's folder holds them. Raises `Damage` where one is not what the rows say."""
     results = _results(rows)
     files: dict[str, bytes] = {}
@@ -70,7 +70,7 @@ def unpack(carried: dict[str, Carried], rows: Sequence[Row]) -> dict[str, bytes]
             raise Damage(f"two lanes call their files {name}")
         weights = _decoded("weights", engine, texts.weights)
         try:
-            parse_weights(weights, result.weights_sha256, name)
+            parse_weights(weights, result.weights_sha256, name, run.network.weights)
         except WeightsError as error:
             raise Damage(str(error)) from None
         files |= {name: weights, predictions: _predictions(engine, texts, np.array(result.confusion))}
@@ -93,8 +93,8 @@ def _predictions(engine: str, texts: Carried, confusion: npt.NDArray[np.int64]) 
     probabilities = np.frombuffer(raw, "<f4")
     if not ((probabilities >= 0) & (probabilities <= 1)).all():  # NaN is neither
         raise Damage(f"the predictions of {shown(engine)} hold a probability that is none")
-    counts = np.bincount(classes, minlength=CLASSES)
-    if len(counts) != CLASSES or (counts != confusion.sum(0)).any():
+    counts = np.bincount(classes, minlength=len(confusion))
+    if len(counts) != len(confusion) or (counts != confusion.sum(0)).any():
         raise Damage(f"the predictions of {shown(engine)} are not those that confusion counts")
     packed = io.BytesIO()
     np.savez_compressed(packed, classes=classes, probabilities=probabilities)

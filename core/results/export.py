@@ -53,7 +53,7 @@ def content(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
 
 def as_json(run: Run, rows: Sequence[Row], folder: Path | None = None) -> str:
     """The whole run as one JSON object, with the weights and predictions of `folder` where it is given."""
-    files = {"files": pack(rows, folder)} if folder is not None else {}
+    files = {"files": pack(run, rows, folder)} if folder is not None else {}
     return json.dumps(content(run, rows) | files, indent=1) + "\n"
 
 

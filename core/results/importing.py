@@ -152,7 +152,7 @@ def _sound(found: _Content) -> ImportedRun:
     check_listed(run)
     check_times(run)
     check_rows(run, rows)
-    return ImportedRun(run, rows, unpack(found.files, rows))
+    return ImportedRun(run, rows, unpack(found.files, run, rows))
 
 
 def _row(number: int, kind: str, raw: dict[str, Any]) -> Row:

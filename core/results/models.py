@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.data.shape import MNIST_SHAPE, DataShape
 from core.experiment.names import framework, is_variant
 from core.experiment.settings import TrainSettings, missing_module
 from core.results.outcome import Outcome
@@ -20,6 +21,8 @@ class Model:
     settings: TrainSettings
     weights_file: Path
     sha256: str
+    data: DataShape = MNIST_SHAPE
+    """Of what it was trained on."""
 
 
 def has_weights(run: Run, store: Store) -> bool:
@@ -59,6 +62,7 @@ def models_of(outcome: Outcome, store: Store) -> list[Model]:
             settings=outcome.run.settings,
             weights_file=folder / lane.tested.weights_file,
             sha256=lane.tested.weights_sha256,
+            data=outcome.run.dataset.shape,
         )
         for lane in map(done.__getitem__, predicting_engines(list(done)))
     ]
@@ -67,6 +71,6 @@ def models_of(outcome: Outcome, store: Store) -> list[Model]:
 def swapped(models: Sequence[Model]) -> list[Model]:
     """The same engines, each with the other's weights."""
     return [
-        Model(model.engine, other.slot, other.settings, other.weights_file, other.sha256)
+        Model(model.engine, other.slot, other.settings, other.weights_file, other.sha256, other.data)
         for model, other in zip(models, reversed(models), strict=True)
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import mean
 from typing import NamedTuple
 
-from core.data.datasets import DATASETS, Dataset
+from core.data.datasets import Dataset
 from core.experiment import metrics
 from core.experiment.busy_machine import others_took, taken_share
 from core.experiment.names import engine_title, joined
@@ -112,7 +112,7 @@ class Outcome:
     @property
     def dataset(self) -> Dataset:
         """The run's data set."""
-        return DATASETS[self.run.settings.dataset]
+        return self.run.dataset
 
     @property
     def times_compare(self) -> bool:

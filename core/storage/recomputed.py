@@ -8,13 +8,11 @@ What no row holds can only be limited: the losses of steps between those that ar
 from collections.abc import Sequence
 from typing import get_args
 
-from core.data.datasets import DATASETS
 from core.experiment import parity
 from core.experiment.busy_machine import others_took
 from core.experiment.fairness import Comparison, FairnessVerdict, Parting, Where, state_of
 from core.experiment.kinds import shown
 from core.experiment.metrics import POINTS_PER_EPOCH
-from core.experiment.network import weight_specs
 from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment
 from core.protocol.messages import Epoch, Result, Step
@@ -66,7 +64,7 @@ def verdict_damage(run: Run, rows: Sequence[Row]) -> str:
     for name in ("first_losses_difference", "step_loss_difference"):  # older files do not have the first
         if name in written and not getattr(said, name) >= (least := getattr(found, name)):
             return _other(name, getattr(said, name), f"{least} or more")
-    return _steps_damage(run, rows, said, found) or _weights_damage(said) or _state_damage(said)
+    return _steps_damage(run, rows, said, found) or _weights_damage(said, run) or _state_damage(said)
 
 
 def busy_damage(run: Run, rows: Sequence[Row]) -> str:
@@ -95,7 +93,7 @@ def was_busy(run: Run, rows: Sequence[Row]) -> bool:
 def _recompute(run: Run, rows: Sequence[Row]) -> FairnessVerdict:
     """The verdict on the rows alone: without weights, and with the steps that are kept."""
     settings = run.settings
-    comparison = Comparison(settings.engines, settings.alignment, settings.dropout, every_step=False)
+    comparison = Comparison(settings.engines, settings.alignment, settings.drops, every_step=False)
     for row in rows:
         if isinstance(row.event, Step | Epoch | Result):
             comparison.take(row.engine, row.event)
@@ -177,15 +175,15 @@ def _most_steps(run: Run, rows: Sequence[Row], epochs: int) -> int:
 
 
 def _steps_per_epoch(run: Run) -> int:
-    return -(-DATASETS[run.settings.dataset].training_split // run.settings.batch_size)
+    return -(-run.dataset.training_split // run.settings.batch_size)
 
 
-def _weights_damage(said: FairnessVerdict) -> str:
+def _weights_damage(said: FairnessVerdict, run: Run) -> str:
     if said.weighed and not said.complete:
         return "its lanes did not both finish, and it says that their weights were compared"
     if not said.weighed and (said.apart or said.weight_difference):
         return "its weights were not compared, and it says how they differ"
-    if said.weighed and said.apart not in {spec.name for spec in weight_specs()}:
+    if said.weighed and said.apart not in {spec.name for spec in run.network.weights}:
         return f"its lanes are said to differ most in {shown(said.apart)}, which is no array of weights"
     return ""
 

@@ -8,8 +8,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from core.data import datasets
+from core.data.datasets import Dataset
 from core.experiment.dates import as_time, day_and_time
 from core.experiment.fairness import FairnessVerdict
+from core.experiment.network import Network
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.titles import searchable_settings
 from core.storage.database import OPEN_STATES, LaneState, State, StoreError
@@ -76,6 +79,16 @@ class Run:
     def live(self) -> bool:
         """Whether rows may still come."""
         return self.state in OPEN_STATES
+
+    @property
+    def dataset(self) -> Dataset:
+        """What it trains on."""
+        return datasets.find(self.settings.dataset)
+
+    @property
+    def network(self) -> Network:
+        """What it trains."""
+        return Network.of(self.settings.network, self.dataset.shape)
 
     @property
     def undeletable_because(self) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from core.data.datasets import CLASSES, DATASETS, Dataset
+from core.data.datasets import Dataset
 from core.experiment.dates import as_time
 from core.experiment.fairness import FairnessVerdict, from_fields
 from core.experiment.kinds import shown
@@ -208,7 +208,7 @@ def _check_row(run: Run, row: Row) -> None:
         raise Damage(f"no such row of {shown(row.engine) if row.engine else 'the run itself'} can be")
     for name, value in _values("", row.as_json()):
         _check_value(name, value)
-    dataset = DATASETS[run.settings.dataset]
+    dataset = run.dataset
     if isinstance(row.event, Step | Epoch) and not 1 <= row.event.epoch <= run.settings.epochs:
         raise Damage(f"epoch {row.event.epoch} is not one of {run.settings.epochs}")
     match row.event:
@@ -263,11 +263,12 @@ def _check_points(step: Step, steps: int) -> None:
 
 def _check_result(result: Result, dataset: Dataset) -> None:
     confusion = result.confusion
-    if [len(line) for line in confusion] != [CLASSES] * CLASSES or min(map(min, confusion)) < 0:
-        raise Damage(f"confusion is no table of {CLASSES} by {CLASSES} counts")
+    classes = dataset.shape.classes
+    if [len(line) for line in confusion] != [classes] * classes or min(map(min, confusion)) < 0:
+        raise Damage(f"confusion is no table of {classes} by {classes} counts")
     if (total := sum(map(sum, confusion))) != dataset.test_images:
         raise Damage(f"confusion counts {shown(total)} images, and the data set has {dataset.test_images:,}")
-    right = sum(confusion[digit][digit] for digit in range(CLASSES)) / total
+    right = sum(confusion[read][read] for read in range(classes)) / total
     # Two images: an evaluation in other batches may round a tie the other way.
     if abs(right - result.test_accuracy) > 2.5 / total:
         raise Damage(f"test_accuracy is {shown(result.test_accuracy)}, and confusion makes it {right:g}")

@@ -23,6 +23,7 @@ from core.data.datasets import DatasetError, prepared
 from core.experiment import metrics
 from core.experiment.logits import probabilities
 from core.experiment.machine import ProcessorClock, peak_rss_mib
+from core.experiment.network import Network
 from core.experiment.parity import Floats, start_weights
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.weights import save_weights
@@ -135,7 +136,9 @@ class Worker:
         self.device = self.engine.use_device(command.device, command.threads)
 
     def _start(self) -> dict[str, Floats] | None:
-        return None if self.settings.alignment == Alignment.AS_SHIPPED else start_weights(self.settings.seed)
+        if self.settings.alignment == Alignment.AS_SHIPPED:
+            return None
+        return start_weights(self.settings.seed, Network.of(self.settings.network, self.data))
 
     def _load(self) -> None:
         began = time.perf_counter()
@@ -143,7 +146,7 @@ class Worker:
         if found is None:
             raise LaneError(f"the prepared files of {self.settings.dataset} are gone")
         try:
-            self.arrays = found.load()
+            self.arrays, self.data = found.load(), found.dataset.shape
         except DatasetError as error:
             what = f"the files of {found.dataset.title} in {found.folder} are damaged"
             raise LaneError(f"{what}: delete that folder and try again") from error
@@ -155,7 +158,9 @@ class Worker:
         engine = type(self.engine)(self.engine.name)
         engine.device = self.engine.device
         images, labels = self.arrays.train_images, self.arrays.train_labels
-        logits, losses = certificate_part(engine, self.settings, images, labels, lambda *_: not self.stop.is_set())
+        logits, losses = certificate_part(
+            engine, self.settings, images, labels, self.data, lambda *_: not self.stop.is_set()
+        )
         if self.stop.is_set():
             raise Stopping
         self.outbox.send(messages.Certified(logits, losses))
@@ -163,7 +168,7 @@ class Worker:
     def _build(self) -> None:
         self._load()
         began = time.perf_counter()
-        self.engine.feed(self.arrays.train_images, self.arrays.train_labels)
+        self.engine.feed(self.arrays.train_images, self.arrays.train_labels, self.data)
         fed_s = time.perf_counter() - began
         kept = Path(self.order.data_dir) / tuning.FOLDER
         tuned = tuning.tune(self.engine, self.settings, self.order.threads, kept, self.stop.is_set)
@@ -223,7 +228,7 @@ class Worker:
         return messages.Failed(f"the {name} {grown}", epoch, step, self._cause(), diverged=True)
 
     def _cause(self) -> str:
-        # Adam's usual rates are 1e-4 to 1e-2; what explodes far above them explodes because of them.
+        # Usual rates are 1e-4 to 1e-1; what explodes far above them explodes because of them.
         rate = self.settings.learning_rate
         return f"a learning rate of {rate:,.10g}" if rate >= 0.1 else ""
 
@@ -234,7 +239,9 @@ class Worker:
         logits = self.engine.predict(images).astype("float64")
         test_s = time.perf_counter() - began
         predicted = logits.argmax(1)
-        confusion = np.bincount(labels.astype(int) * 10 + predicted, minlength=100).reshape(10, 10)
+        classes = self.data.classes
+        cells = np.bincount(labels.astype(int) * classes + predicted, minlength=classes**2)
+        confusion = cells.reshape(classes, classes)
         folder = Path(self.order.artifacts)
         name = self.engine.name
         sha256 = save_weights(self.engine.weights(), folder / f"{name}.safetensors")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.data.shape import DataShape
+from core.experiment.network import Network
 from core.experiment.settings import TrainSettings
 from core.experiment.weights import WeightsError, load_weights
 from core.protocol import lines, messages
@@ -55,13 +57,15 @@ class LoadedModels:
     def _load(self, command: messages.Load) -> PredictorEvent:
         """Builds a model and gives it the weights of a file; a slot that is there is used again."""
         if command.slot not in self._models:
-            weights = load_weights(Path(command.weights_file), command.sha256)
+            data, settings = DataShape(*command.data), TrainSettings.parse(command.settings)
+            specs = Network.of(settings.network, data).weights
+            weights = load_weights(Path(command.weights_file), command.sha256, specs)
             engine = type(self._prototype)(self._prototype.name)
-            engine.feed(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8))
-            engine.build_to_predict(TrainSettings.parse(command.settings), weights)
+            engine.feed(np.zeros((0, *data.image), np.uint8), np.zeros(0, np.uint8), data)
+            engine.build_to_predict(settings, weights)
             # The first calls trace; it must not be the first drawing that waits for them.
             for _ in range(3):
-                engine.predict(np.zeros((1, 28, 28), np.uint8))
+                engine.predict(np.zeros((1, *data.image), np.uint8))
             self._models[command.slot] = engine
         while len(self._models) > MOST_MODELS:
             self._models.pop(next(iter(self._models)))
@@ -72,7 +76,7 @@ class LoadedModels:
         model = self._models[command.slot]
         # Whichever was used longest ago stands first and goes first.
         self._models[command.slot] = self._models.pop(command.slot)
-        images = lines.unpacked(command.images)
+        images = lines.unpacked(command.images, model.data.image)
         began = time.perf_counter()
         logits = model.predict(images)
         compute_ms = 1000 * (time.perf_counter() - began)

@@ -21,7 +21,6 @@ import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import ConfigDict, Field, PastDatetime, TypeAdapter, ValidationError
 
-from core.experiment import network
 from core.experiment.machine import ProcessorClock, ProcessorTime, this_machine, usable_processors
 from core.experiment.settings import TrainSettings
 from core.worker.engines.base import Engine
@@ -147,7 +146,7 @@ def _where(engine: Engine, settings: TrainSettings, threads: int, forms: tuple[s
         "machine": f"{this_machine()['name']}, {this_machine()['processor']}, {processors}, threads {threads}",
         "device": engine.device if engine.device == "cpu" else engine.devices()[1],
         "versions": versions,
-        "network": f"{network.LAYERS}, dropout {settings.dropout > 0}",
+        "network": f"{engine.data}: {settings.network}, {settings.optimizer}, dropout {settings.drops}",
         "batch": str(settings.batch_size),
         "forms": "; ".join(forms),
     }
@@ -210,7 +209,7 @@ def _built(engine: Engine, form: str, settings: TrainSettings) -> Engine:
     aside.device, aside.form = engine.device, form
     at_once = settings.steps_per_execution
     rows = np.arange(settings.batch_size * (at_once + max(at_once, STEPS_TIMED))) % len(engine.images)
-    aside.feed(engine.images[rows], engine.labels[rows])
+    aside.feed(engine.images[rows], engine.labels[rows], engine.data)
     aside.build(settings, None)
     return aside
 

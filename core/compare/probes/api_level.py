@@ -79,7 +79,7 @@ def _write_data(data_dir: Path, folder: Path, epochs: int) -> int:
     """The file that each script loads: uint8 images, integer labels, the epochs. Returns the number of test images."""
     found = datasets.prepared("mnist5k", data_dir)
     assert found is not None, "the Launcher prepares mnist5k"
-    arrays = found.load()
+    arrays = found.load().without_channels()
     np.savez(
         folder / "mnist5k.npz",
         x_train=np.concatenate([arrays.train_images, arrays.validation_images]),

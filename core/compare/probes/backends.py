@@ -15,7 +15,10 @@ import numpy as np
 
 from core.compare.probes.base import Part, PartFailed, Report
 from core.data import datasets
-from core.experiment import network, parity
+from core.data.shape import MNIST_SHAPE
+from core.experiment import parity
+from core.experiment.layers import Conv, Dense, Flatten, MaxPool
+from core.experiment.network import ARTICLE
 from core.experiment.settings import Alignment, TrainSettings
 from core.worker.engines.base import module_of
 
@@ -79,7 +82,7 @@ def train(backend: str, engine: str, steps: int, data_dir: str) -> dict[str, Any
     arrays, settings = _arrays(data_dir), TrainSettings(batch_size=BATCH, dropout=0.0, alignment=Alignment.SAME_START)
     made = importlib.import_module(module_of(engine)).ENGINE(engine)
     made.use_device("cpu", 0)
-    made.feed(arrays.train_images, arrays.train_labels)
+    made.feed(arrays.train_images, arrays.train_labels, MNIST_SHAPE)
     made.build(settings, parity.start_weights(settings.seed))
     start_logits = made.predict(arrays.test_images[:READ]).astype(float).tolist()
     losses: list[float] = []
@@ -110,19 +113,19 @@ def read_alone(data_dir: str) -> dict[str, Any]:
     """Reads test images with the untrained start weights on a backend that cannot train."""
     keras: Any = importlib.import_module("keras")
     layers, weights = keras.layers, parity.start_weights(0)
-    made: list[Any] = [keras.Input((network.IMAGE_SIZE, network.IMAGE_SIZE, 1))]
-    for layer in network.LAYERS:
-        if isinstance(layer, network.Conv2D):
-            made.append(layers.Conv2D(layer.filters, layer.kernel, activation="relu"))
-        elif isinstance(layer, network.MaxPool2D):
+    made: list[Any] = [keras.Input(ARTICLE.data.image)]
+    for layer in ARTICLE.layers:
+        if isinstance(layer, Conv):
+            made.append(layers.Conv2D(layer.filters, layer.kernel, activation=layer.activation))
+        elif isinstance(layer, MaxPool):
             made.append(layers.MaxPooling2D(layer.size))
-        elif isinstance(layer, network.Flatten):
+        elif isinstance(layer, Flatten):
             made.append(layers.Flatten())
-        elif isinstance(layer, network.Dense):
+        elif isinstance(layer, Dense):
             made.append(layers.Dense(layer.units))
     model = keras.Sequential(made)
-    model.set_weights([weights[spec.name] for spec in network.weight_specs()])
-    images = _arrays(data_dir).test_images[:READ, ..., np.newaxis].astype("float32") / np.float32(255)
+    model.set_weights([weights[spec.name] for spec in ARTICLE.weights])
+    images = _arrays(data_dir).test_images[:READ].astype("float32") / np.float32(255)
     logits = np.asarray(model.predict(images, verbose=0)).astype(float).tolist()
     return {
         "backend": keras.backend.backend(),

@@ -23,6 +23,7 @@ import numpy as np
 
 from core.compare.probes.base import Part, PartFailed, Report
 from core.data import datasets
+from core.data.shape import MNIST_SHAPE
 from core.experiment.machine import peak_rss_mib
 from core.experiment.names import ENGINE_TITLES
 from core.experiment.settings import TrainSettings
@@ -50,7 +51,7 @@ def opened(engine: str, data_dir: str, images: int) -> None:
     whole = np.concatenate([arrays.train_images, arrays.validation_images])
     labels = np.concatenate([arrays.train_labels, arrays.validation_labels])
     made = _engine_class(engine)(engine)
-    made.feed(np.resize(whole, (images, *whole.shape[1:])), np.resize(labels, images))
+    made.feed(np.resize(whole, (images, *whole.shape[1:])), np.resize(labels, images), MNIST_SHAPE)
     made.build(TrainSettings(), None)
     made.train_epoch(1, lambda step, _: step < WARM_UP)
     _engines[images] = made

@@ -8,6 +8,7 @@ often is it hit? Last, the article's network trains: what does a step cost in th
 
 import bdb
 import importlib
+import math
 import re
 import sys
 import time
@@ -21,7 +22,7 @@ import numpy as np
 
 from core.compare.probes.base import Part, PartFailed, Report
 from core.data import datasets
-from core.experiment import network
+from core.experiment.network import ARTICLE
 
 BATCH = 126
 MODES = {
@@ -152,7 +153,7 @@ def step_times(mode: str, steps: int, data_dir: str) -> dict[str, float]:
     assert found is not None
     arrays = found.load()
     rows = np.arange(BATCH * (steps + 1)) % len(arrays.train_images)
-    x = arrays.train_images[rows].astype("float32")[..., np.newaxis] / np.float32(255)
+    x = arrays.train_images[rows].astype("float32") / np.float32(255)
     y = arrays.train_labels[rows].astype("int64")
     train = _trainer(mode, convolutions=True)
     began = time.perf_counter()
@@ -198,7 +199,7 @@ def _noise(steps: int) -> tuple[Any, Any]:
     """Images, float32 [steps * BATCH, 28, 28, 1], and labels, int64 [steps * BATCH]."""
     generator = np.random.default_rng(0)
     images = steps * BATCH
-    return generator.random((images, 28, 28, 1), np.float32), generator.integers(0, network.CLASSES, images)
+    return generator.random((images, 28, 28, 1), np.float32), generator.integers(0, ARTICLE.data.classes, images)
 
 
 def _trainer(mode: str, planted: str = "", watched: bool = False, convolutions: bool = False) -> Train:
@@ -218,8 +219,8 @@ def _keras_trainer(mode: str, planted: str, watched: bool, convolutions: bool) -
         planted, watched = "", False
 
         def build(self, shape: Any) -> None:
-            self.kernel = self.add_weight(shape=(shape[-1], network.CLASSES))
-            self.table = self.add_weight(shape=(network.CLASSES,))
+            self.kernel = self.add_weight(shape=(shape[-1], ARTICLE.data.classes))
+            self.table = self.add_weight(shape=(ARTICLE.data.classes,))
 
         def call(self, x: Any) -> Any:
             if self.watched:
@@ -228,7 +229,7 @@ def _keras_trainer(mode: str, planted: str, watched: bool, convolutions: bool) -
             if self.planted == "shape":
                 y = ops.matmul(y, self.kernel)  # line: keras shape
             if self.planted == "value":
-                y = y + ops.take(self.table, ops.argmax(y, axis=1) + network.CLASSES)[:, None]  # line: keras value
+                y = y + ops.take(self.table, ops.argmax(y, axis=1) + ARTICLE.data.classes)[:, None]  # line: keras value
             return y
 
     made = [keras.Input((28, 28, 1))]
@@ -257,8 +258,8 @@ def _torch_trainer(mode: str, planted: str, watched: bool, convolutions: bool) -
         def __init__(self, features: int) -> None:
             super().__init__()
             self.planted, self.watched = planted, watched
-            self.kernel = nn.Parameter(0.01 * torch.randn(features, network.CLASSES))
-            self.table = nn.Parameter(torch.zeros(network.CLASSES))
+            self.kernel = nn.Parameter(0.01 * torch.randn(features, ARTICLE.data.classes))
+            self.table = nn.Parameter(torch.zeros(ARTICLE.data.classes))
 
         def forward(self, x: Any) -> Any:
             if self.watched:
@@ -267,7 +268,7 @@ def _torch_trainer(mode: str, planted: str, watched: bool, convolutions: bool) -
             if self.planted == "shape":
                 y = y @ self.kernel  # line: torch shape
             if self.planted == "value":
-                y = y + self.table[y.argmax(1) + network.CLASSES][:, None]  # line: torch value
+                y = y + self.table[y.argmax(1) + ARTICLE.data.classes][:, None]  # line: torch value
             return y
 
     model = _torch_network(nn, Own, convolutions)
@@ -294,6 +295,6 @@ def _torch_trainer(mode: str, planted: str, watched: bool, convolutions: bool) -
 def _torch_network(nn: Any, own: Callable[[int], Any], convolutions: bool) -> Any:
     """The network of `_torch_trainer` around the user's layer, which takes the number of its features."""
     if not convolutions:
-        return nn.Sequential(nn.Flatten(), own(network.IMAGE_SIZE**2))
+        return nn.Sequential(nn.Flatten(), own(math.prod(ARTICLE.data.image)))
     made = [nn.Conv2d(1, 30, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(30, 62, 3), nn.ReLU(), nn.MaxPool2d(2)]
-    return nn.Sequential(*made, nn.Flatten(), nn.Dropout(0.3), own(network.FEATURES))
+    return nn.Sequential(*made, nn.Flatten(), nn.Dropout(0.3), own(ARTICLE.nodes[-1].arrives[0]))

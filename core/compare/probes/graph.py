@@ -113,7 +113,7 @@ def _data(data_dir: str, steps: int) -> tuple[npt.NDArray[np.float32], npt.NDArr
     """Images [steps * BATCH, 28, 28] in 0..1 and their labels, so that every batch is full."""
     found = datasets.prepared("mnist5k", Path(data_dir))
     assert found is not None, "the Launcher prepares mnist5k"
-    arrays, count = found.load(), steps * BATCH
+    arrays, count = found.load().without_channels(), steps * BATCH
     images = np.resize(arrays.train_images, (count, *arrays.train_images.shape[1:]))
     return images.astype(np.float32) / np.float32(255), np.resize(arrays.train_labels, count).astype(np.int64)
 

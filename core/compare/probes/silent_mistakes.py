@@ -118,7 +118,7 @@ def _data(data_dir: Path, task: str, bug: str) -> tuple[Floats, npt.NDArray[Any]
     """Training images [N, 28, 28] in 0..1, targets as the task and the bug have them, test images, true digits."""
     found = datasets.prepared("mnist5k", data_dir)
     assert found is not None, "the Launcher prepares mnist5k"
-    arrays = found.load()
+    arrays = found.load().without_channels()
     images = np.concatenate([arrays.train_images, arrays.validation_images]).astype(np.float32) / np.float32(255)
     labels = np.concatenate([arrays.train_labels, arrays.validation_labels])
     if bug == "labels":

@@ -23,6 +23,7 @@ import psutil
 
 from core.compare.probes.base import Part, PartFailed, Report
 from core.data import datasets
+from core.data.shape import MNIST_SHAPE
 from core.experiment.metrics import steady_throughput
 from core.experiment.settings import TrainSettings
 from core.worker.engines.base import module_of
@@ -237,7 +238,7 @@ def prepare(device: str, data_dir: str, images: int) -> Values:
 
 def begin(seed: int) -> None:
     """A fresh network, as shipped, with this seed."""
-    _state["engine"].feed(*_state["train"])
+    _state["engine"].feed(*_state["train"], MNIST_SHAPE)
     _state["engine"].build(TrainSettings(seed=seed), None)
 
 

@@ -6,15 +6,15 @@ for, so that two scripts can be laid side by side, row by row. The templates are
 what the tests run.
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from core.experiment import network
+from core.experiment.layers import Flatten
 from core.experiment.names import engine_title, framework
+from core.experiment.network import Network
 from core.experiment.settings import ENGINE_NAMES, EVALUATION_BATCH, Alignment, Device, TrainSettings
 
 TITLES = {
@@ -84,8 +84,8 @@ def _variant(engine: str) -> dict[str, Any]:
 
 def _facts(settings: TrainSettings) -> dict[str, Any]:
     """What the templates know: the run's settings and the network."""
-    shapes = network.activation_shapes()
-    flat = next(i for i, layer in enumerate(network.LAYERS) if isinstance(layer, network.Flatten))
+    network = Network.of(settings.network)
+    flat = next(node for node in network.nodes if isinstance(node.layer, Flatten))
     return {
         "run": settings,
         "evaluation_batch": EVALUATION_BATCH,
@@ -93,24 +93,15 @@ def _facts(settings: TrainSettings) -> dict[str, Any]:
         "twin": settings.alignment == Alignment.EXACT_TWIN,
         "on_cpu": settings.device == Device.CPU,
         "dtype": "float64" if settings.float64 else "float32",
-        "layers": _layers(),
-        "specs": [spec for spec in network.weight_specs() if spec.name.endswith(".weight")],
-        "size": network.IMAGE_SIZE,
-        "features": network.FEATURES,
-        "grid": shapes[network.LAYERS[flat - 1].name],  # [height, width, channels] before they are flattened
+        "layers": [
+            {"kind": type(node.layer).__name__, "arriving": node.arrives[-1], **vars(node.layer)}
+            for node in network.nodes
+        ],
+        "specs": [spec for spec in network.weights if spec.name.endswith(".weight")],
+        "size": network.data.height,
+        "features": flat.leaves[0],
+        "grid": flat.arrives,  # [height, width, channels] before they are flattened
     }
-
-
-def _layers() -> list[dict[str, Any]]:
-    """Each layer's fields, with its kind and how many channels or features come in."""
-    shapes = network.activation_shapes()
-    made: list[dict[str, Any]] = []
-    arriving = 1
-    for layer in network.LAYERS:
-        made.append({"kind": type(layer).__name__, "arriving": arriving, **vars(layer)})
-        shape = shapes[layer.name]
-        arriving = math.prod(shape) if len(shape) == 1 else shape[-1]
-    return made
 
 
 def _split(script: str) -> dict[str, str]:

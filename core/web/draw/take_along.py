@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -143,7 +144,7 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
                 for suffix, writer in ((".keras", engines.get("keras")), (".pt", engines.get("torch"))):
                     if writer is None:
                         continue
-                    same = Model(writer, model.slot, model.settings, model.weights_file, model.sha256)
+                    same = replace(model, engine=writer)
                     st.download_button(
                         f"{model.engine}{suffix}",
                         framework_file(predictors, same, suffix, partial(_keep, failed)),

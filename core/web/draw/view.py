@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.data.datasets import DATASETS
 from core.experiment.machine import machine_words
 from core.experiment.metrics import NO_BREAK, percent
 from core.experiment.names import engine_title, framework, joined
@@ -45,7 +44,7 @@ def accuracies(run: Run) -> dict[str, float]:
 
 def accuracy_words(run: Run) -> str:
     """Keras 97.6 %, PyTorch 98.1 %."""
-    images = DATASETS[run.settings.dataset].test_images
+    images = run.dataset.test_images
     return ", ".join(f"{engine_title(engine)} {percent(share, images)}" for engine, share in accuracies(run).items())
 
 
@@ -55,7 +54,7 @@ def best_run(runs: Sequence[Run]) -> Run:
     Of two that are equal the first. What an imported run says of itself was not measured here: it is the last choice.
     """
     ours = [run for run in runs if run.source != "imported"] or list(runs)
-    digits = [run for run in ours if all(map(str.isdigit, DATASETS[run.settings.dataset].class_names))]
+    digits = [run for run in ours if all(map(str.isdigit, run.dataset.class_names))]
     return max(digits or ours, key=lambda run: max(accuracies(run).values()))
 
 

@@ -109,7 +109,7 @@ def tick(run: Run) -> None:
 def date_and_accuracies(run: Run) -> None:
     """When it was, and the first two lanes' test accuracies."""
     st.markdown(f":small[{literal(day_and_time(run.created_at))}]", width="content")
-    images = DATASETS[run.settings.dataset].test_images
+    images = run.dataset.test_images
     for lane in run.lanes[:2]:
         accuracy = metrics.percent(lane.test_accuracy, images)
         st.markdown(f"{mark(lane.engine)} {accuracy}", width=72)

@@ -62,7 +62,7 @@ def settings_form(disabled: bool, launcher: Launcher | None = None) -> TrainSett
     write_link()
     try:
         raw = {name: st.session_state[name] for name in DEFAULTS}
-        settings = TrainSettings.parse(raw, DATASETS[raw["dataset"]].training_split)
+        settings = TrainSettings.parse(raw, DATASETS[raw["dataset"]])
         if launcher is not None:
             launcher.admission.check(settings)
         return settings

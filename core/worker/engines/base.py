@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.data.shape import DataShape
 from core.experiment import parity
+from core.experiment.layers import Dropout
+from core.experiment.network import Network, without_rates
 from core.experiment.settings import TrainSettings
 
 Images = npt.NDArray[np.uint8]
@@ -60,6 +63,9 @@ class Engine(ABC):
     settings: TrainSettings
     """Of the run; set by `build`."""
 
+    network: Network
+    """Of the run, for the data that was fed; set by `build`."""
+
     form = ""
     """Which of `forms` the next `build` takes."""
 
@@ -90,9 +96,9 @@ class Engine(ABC):
         Must come before `build`; a worker calls it once.
         """
 
-    def feed(self, images: Images, labels: Labels) -> None:
-        """Hands over the training images, uint8 [N, 28, 28], and labels, uint8 [N], before `build`."""
-        self.images, self.labels = images, labels
+    def feed(self, images: Images, labels: Labels, data: DataShape) -> None:
+        """Hands over the training images, uint8 [N, H, W, C], and labels, uint8 [N], before `build`."""
+        self.images, self.labels, self.data = images, labels, data
 
     @abstractmethod
     def build(self, settings: TrainSettings, start: Mapping[str, Floats] | None) -> None:
@@ -108,11 +114,27 @@ class Engine(ABC):
 
     @abstractmethod
     def evaluate(self, images: Images, labels: Labels) -> Evaluated:
-        """Loss and accuracy over uint8 images [N, 28, 28]."""
+        """Loss and accuracy over uint8 images [N, H, W, C]."""
 
     @abstractmethod
     def predict(self, images: Images) -> Floats:
-        """Logits [N, 10] of uint8 images [N, 28, 28], in the run's dtype."""
+        """Logits [N, classes] of uint8 images [N, H, W, C], in the run's dtype."""
+
+    def shared_masks(self, images: int, epoch: int, step: int) -> list[Floats]:
+        """The twin's mask for each dropout of the network, [images, *activations], channels last."""
+        settings = self.settings
+        return [
+            parity.dropout_mask(
+                settings.seed,
+                epoch,
+                step,
+                (images, *node.arrives),
+                settings.dropout if node.layer.rate is None else node.layer.rate,
+                place,
+            )
+            for place, node in enumerate(self.network.dropouts)
+            if isinstance(node.layer, Dropout)
+        ]
 
     @abstractmethod
     def weights(self) -> dict[str, Floats]:
@@ -147,7 +169,7 @@ def scaled(images: Images, dtype: str) -> Floats:
 
 
 def certificate_part(
-    engine: Engine, settings: TrainSettings, images: Images, labels: Labels, on_step: OnStep
+    engine: Engine, settings: TrainSettings, images: Images, labels: Labels, data: DataShape, on_step: OnStep
 ) -> tuple[list[list[float]], list[float]]:
     """One lane's part of the certificate of an aligned run: (start logits, loss of each step); see
     `core.experiment.parity`.
@@ -156,10 +178,16 @@ def certificate_part(
     `on_step` returning False cuts it short.
     """
     batch = min(settings.batch_size, parity.CERTIFICATE_BATCH)
-    update = {"batch_size": batch, "dropout": 0.0, "learning_rate": parity.CERTIFICATE_LEARNING_RATE}
+    update = {
+        "batch_size": batch,
+        "dropout": 0.0,
+        "network": without_rates(settings.network),
+        "learning_rate": parity.CERTIFICATE_LEARNING_RATE,
+    }
     images = images[: batch * parity.CERTIFICATE_STEPS]
-    engine.feed(images, labels[: len(images)])
-    engine.build(settings.model_copy(update=update), parity.start_weights(settings.seed))
+    engine.feed(images, labels[: len(images)], data)
+    start = parity.start_weights(settings.seed, Network.of(settings.network, data))
+    engine.build(settings.model_copy(update=update), start)
     logits = engine.predict(images[:batch])
     losses: list[float] = []
 

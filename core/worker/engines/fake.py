@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.experiment import network, parity
+from core.experiment import parity
 from core.experiment.logits import probabilities
+from core.experiment.network import Network
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.weights import save_weights
 from core.worker.engines.base import Engine, Evaluated, Floats, Images, Labels, OnStep, Trained, scaled
@@ -25,7 +26,7 @@ RATE = 500
 
 
 class FakeEngine(Engine):
-    """`fake`: only the dense layer learns, from the pixels; the other weights are carried."""
+    """`fake`: only the last layer learns, from the pixels; the other weights are carried."""
 
     @property
     def behaviour(self) -> str:
@@ -44,16 +45,21 @@ class FakeEngine(Engine):
         return "cpu"
 
     def build(self, settings: TrainSettings, start: Mapping[str, Floats] | None) -> None:
-        self.settings = settings
+        self.settings, self.network = settings, Network.of(settings.network, self.data)
         self.dtype = "float64" if settings.float64 else "float32"
         self.generator = np.random.default_rng(settings.seed)
-        self.load(parity.start_weights(settings.seed) if start is None else start)
-        self.x, self.y = self._features(self.images), np.eye(network.CLASSES)[self.labels]
+        self.load(parity.start_weights(settings.seed, self.network) if start is None else start)
+        self.x, self.y = self._features(self.images), np.eye(self.data.classes)[self.labels]
 
     def _features(self, images: Images) -> Floats:
-        """[N, 1550]: the pixels, then zeros, so that the dense layer has the network's shape."""
-        pixels = scaled(images, self.dtype).reshape(len(images), network.IMAGE_SIZE**2)
-        return np.pad(pixels, ((0, 0), (0, network.FEATURES - pixels.shape[1])))
+        """[N, features]: as many pixels as the last layer takes, then zeros."""
+        features = self.network.nodes[-1].arrives[0]
+        pixels = scaled(images, self.dtype).reshape(len(images), -1)[:, :features]
+        return np.pad(pixels, ((0, 0), (0, features - pixels.shape[1])))
+
+    def _last(self, kind: str) -> str:
+        """What an array of the last layer is called."""
+        return f"{self.network.nodes[-1].name}.{kind}"
 
     def train_epoch(self, epoch: int, on_step: OnStep) -> Trained:
         rate, order = RATE * self.settings.learning_rate, self.generator.permutation(len(self.x))
@@ -66,8 +72,8 @@ class FakeEngine(Engine):
             logits = self._logits(x)
             chances = probabilities(logits)
             loss = float(-np.log((chances * y).sum(1) + 1e-12).mean())
-            self.held["dense.weight"] -= (rate * x.T @ (chances - y) / len(rows)).astype(self.dtype)
-            self.held["dense.bias"] -= (rate * (chances - y).mean(0)).astype(self.dtype)
+            self.held[self._last("weight")] -= (rate * x.T @ (chances - y) / len(rows)).astype(self.dtype)
+            self.held[self._last("bias")] -= (rate * (chances - y).mean(0)).astype(self.dtype)
             total += loss * len(rows)
             correct += int((logits.argmax(1) == y.argmax(1)).sum())
             seen += len(rows)
@@ -92,7 +98,7 @@ class FakeEngine(Engine):
         return loss
 
     def _logits(self, x: Floats) -> Floats:
-        logits: Floats = x @ self.held["dense.weight"] + self.held["dense.bias"]
+        logits: Floats = x @ self.held[self._last("weight")] + self.held[self._last("bias")]
         return logits
 
     def evaluate(self, images: Images, labels: Labels) -> Evaluated:

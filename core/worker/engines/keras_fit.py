@@ -16,8 +16,11 @@ import keras
 import numpy as np
 from keras import layers
 
-from core.experiment import network, parity
-from core.experiment.settings import EVALUATION_BATCH, Alignment, TrainSettings
+from core.data.shape import DataShape
+from core.experiment import layers as kinds
+from core.experiment import parity
+from core.experiment.network import Network, Node
+from core.experiment.settings import EVALUATION_BATCH, Alignment, Optimizer, TrainSettings
 from core.worker.engines.base import (
     Engine,
     Evaluated,
@@ -67,7 +70,7 @@ class Watch(keras.callbacks.Callback):
 
 
 class TwinBatches(keras.utils.PyDataset):
-    """An epoch of the exact twin: ((images, dropout mask), labels) in the shared order."""
+    """An epoch of the exact twin: ((images, a mask for each dropout), labels) in the shared order."""
 
     def __init__(self, engine: "KerasFit", epoch: int) -> None:
         super().__init__()
@@ -80,9 +83,76 @@ class TwinBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> Any:
         settings = self.engine.settings
         rows = self.order[index * settings.batch_size : (index + 1) * settings.batch_size]
-        shape = (len(rows), network.FEATURES)
-        mask = parity.dropout_mask(settings.seed, self.epoch, index + 1, shape, settings.dropout)
-        return (self.engine.x[rows], mask), self.engine.y[rows]
+        masks = self.engine.shared_masks(len(rows), self.epoch, index + 1)
+        images = self.engine.x[rows]
+        return ((images, *masks) if masks else images), self.engine.y[rows]
+
+
+FUNCTIONS = {"leakyrelu": "leaky_relu"}
+"""Keras' names of activations, where they are not the notation's."""
+
+
+def layer_of(node: Node, dropout: float) -> Any:
+    """A layer as Keras' user writes it; `dropout` is the rate of those that have none of their own."""
+    name = node.name
+
+    def function(activation: str) -> str | None:
+        return FUNCTIONS.get(activation, activation) or None
+
+    def padding(same: bool) -> str:
+        return "same" if same else "valid"
+
+    match node.layer:
+        case kinds.Conv(filters, kernel, stride, same, activation):
+            options = {
+                "padding": padding(same),
+                "activation": function(activation),
+                "use_bias": node.bias,
+                "name": name,
+            }
+            return layers.Conv2D(filters, kernel, stride, **options)
+        case kinds.DepthwiseConv(kernel, stride, same, activation):
+            options = {
+                "padding": padding(same),
+                "activation": function(activation),
+                "use_bias": node.bias,
+                "name": name,
+            }
+            return layers.DepthwiseConv2D(kernel, stride, **options)
+        case kinds.MaxPool() as pool:
+            return layers.MaxPooling2D(pool.size, pool.step, padding(pool.same), name=name)
+        case kinds.AvgPool() as pool:
+            return layers.AveragePooling2D(pool.size, pool.step, padding(pool.same), name=name)
+        case kinds.GlobalAvgPool():
+            return layers.GlobalAveragePooling2D(name=name)
+        case kinds.BatchNorm():
+            return layers.BatchNormalization(name=name)
+        case kinds.LayerNorm():
+            return layers.LayerNormalization(name=name)
+        case kinds.Dropout(rate):
+            return layers.Dropout(dropout if rate is None else rate, name=name)
+        case kinds.Flatten():
+            return layers.Flatten(name=name)
+        case kinds.Dense(units, activation):
+            return layers.Dense(units, function(activation), node.bias, name=name)
+        case kinds.Activation(activation):
+            return layers.Activation(function(activation), name=name)
+    raise TypeError(f"there is no Keras layer for {node.layer!r}")
+
+
+def optimizer_of(settings: TrainSettings) -> Any:
+    """Keras' own, its arguments as its users write them; its `weight_decay` is decoupled in all of them."""
+    rate, decay = settings.learning_rate, settings.weight_decay or None
+    match settings.optimizer:
+        case Optimizer.ADAM:
+            return keras.optimizers.Adam(rate, weight_decay=decay)
+        case Optimizer.ADAMW:
+            return keras.optimizers.AdamW(rate, weight_decay=decay)
+        case Optimizer.SGD | Optimizer.NESTEROV:
+            nesterov = settings.optimizer == Optimizer.NESTEROV
+            return keras.optimizers.SGD(rate, settings.momentum, nesterov=nesterov, weight_decay=decay)
+        case Optimizer.RMSPROP:
+            return keras.optimizers.RMSprop(rate, momentum=settings.momentum, weight_decay=decay)
 
 
 class KerasFit(Engine):
@@ -95,25 +165,25 @@ class KerasFit(Engine):
     compile_options: Mapping[str, Any] = MappingProxyType({})
     """What `compile` is told besides optimiser, loss and metrics; `build` may set it first."""
 
-    def feed(self, images: Images, labels: Labels) -> None:
-        super().feed(images, labels)
+    def feed(self, images: Images, labels: Labels, data: DataShape) -> None:
+        super().feed(images, labels, data)
         self.y = labels.astype("int32")
 
     def build(self, settings: TrainSettings, start: Mapping[str, Floats] | None) -> None:
-        self.settings = settings
+        self.settings, self.network = settings, Network.of(settings.network, self.data)
         self.dtype = "float64" if settings.float64 else "float32"
         keras.config.set_floatx(self.dtype)
         # Layers take the policy, which Keras keeps from the first model that this process built.
         keras.config.set_dtype_policy(self.dtype)
         keras.utils.set_random_seed(settings.seed)
-        self.x = scaled(self.images, self.dtype)[..., np.newaxis]
+        self.x = scaled(self.images, self.dtype)
         if settings.float64:
             self._build_twin()
         else:
-            self.model = self.inference_model = self._network()
+            self.model = self.inference_model = self._sequential()
         for model in {id(m): m for m in (self.model, self.inference_model)}.values():
             model.compile(
-                optimizer=keras.optimizers.Adam(settings.learning_rate),
+                optimizer=optimizer_of(settings),
                 loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
                 metrics=["accuracy", self._batch_loss()],
                 **self.compile_options,
@@ -128,37 +198,24 @@ class KerasFit(Engine):
     def _watch(self, on_step: OnStep) -> Any:
         return Watch(on_step)
 
-    def _layers(self, dropout: float) -> list[Any]:
-        made: list[Any] = []
-        for layer in network.LAYERS:
-            match layer:
-                case network.Conv2D(name, filters, kernel):
-                    made.append(layers.Conv2D(filters, kernel, activation="relu", name=name))
-                case network.MaxPool2D(name, size):
-                    made.append(layers.MaxPooling2D(size, name=name))
-                case network.Flatten(name):
-                    made.append(layers.Flatten(name=name))
-                case network.Dropout(name):
-                    made.append(layers.Dropout(dropout, name=name))
-                case network.Dense(name, units):
-                    made.append(layers.Dense(units, name=name))
-        return made
+    def _layers(self) -> dict[str, Any]:
+        """Keras' layer of each of the network's, by its name."""
+        return {node.name: layer_of(node, self.settings.dropout) for node in self.network.nodes}
 
-    def _network(self) -> Any:
-        size = network.IMAGE_SIZE
-        return keras.Sequential([keras.Input((size, size, 1)), *self._layers(self.settings.dropout)], name="network")
+    def _sequential(self) -> Any:
+        return keras.Sequential([keras.Input(self.data.image), *self._layers().values()], name="network")
 
     def _build_twin(self) -> None:
         """Two models over the same layers: with the shared masks in place of dropout, and without any."""
-        images = keras.Input((network.IMAGE_SIZE, network.IMAGE_SIZE, 1), name="images")
-        mask = keras.Input((network.FEATURES,), name="mask")
+        images = keras.Input(self.data.image, name="images")
+        masks = {node.name: keras.Input(node.arrives, name=f"{node.name}_mask") for node in self.network.dropouts}
         trained = read = images
-        for layer in self._layers(0.0):
-            if isinstance(layer, layers.Dropout):
-                trained = layers.Multiply(name="shared_dropout")([trained, mask])
+        for name, layer in self._layers().items():
+            if name in masks:
+                trained = layers.Multiply(name=f"shared_{name}")([trained, masks[name]])
                 continue
             trained, read = layer(trained), layer(read)
-        self.model = keras.Model([images, mask], trained, name="network")
+        self.model = keras.Model([images, *masks.values()] if masks else images, trained, name="network")
         self.inference_model = keras.Model(images, read, name="reader")
 
     def train_epoch(self, epoch: int, on_step: OnStep) -> Trained:
@@ -176,7 +233,7 @@ class KerasFit(Engine):
         return Trained(loss=float(history["loss"][-1]), accuracy=float(history["accuracy"][-1]))
 
     def evaluate(self, images: Images, labels: Labels) -> Evaluated:
-        x = scaled(images, self.dtype)[..., np.newaxis]
+        x = scaled(images, self.dtype)
         logs = self.inference_model.evaluate(
             x, labels.astype("int32"), batch_size=EVALUATION_BATCH, verbose=0, return_dict=True
         )
@@ -184,21 +241,25 @@ class KerasFit(Engine):
 
     def predict(self, images: Images) -> Floats:
         # Batch by batch: `predict` itself takes 30 ms for one drawing, most of it to set up its iterator.
-        x = scaled(images, self.dtype)[..., np.newaxis]
+        x = scaled(images, self.dtype)
         parts = [x[i : i + EVALUATION_BATCH] for i in range(0, len(x), EVALUATION_BATCH)]
         return np.concatenate([self.inference_model.predict_on_batch(part) for part in parts])
 
     def weights(self) -> dict[str, Floats]:
         return {
-            f"{layer.name}.{kind}": np.asarray(array)
-            for layer in self.inference_model.layers
-            for kind, array in zip(("weight", "bias"), layer.get_weights(), strict=False)
+            spec.name: np.asarray(array)
+            for node in self.network.nodes
+            if node.weights
+            for spec, array in zip(node.weights, self._layer(node).get_weights(), strict=True)
         }
 
     def load(self, weights: Mapping[str, Floats]) -> None:
-        for layer in self.inference_model.layers:
-            if layer.weights:
-                layer.set_weights([weights[f"{layer.name}.weight"], weights[f"{layer.name}.bias"]])
+        for node in self.network.nodes:
+            if node.weights:
+                self._layer(node).set_weights([weights[spec.name] for spec in node.weights])
+
+    def _layer(self, node: Node) -> Any:
+        return self.inference_model.get_layer(node.name)
 
     def save(self, path: Path) -> None:
         # A copy without our metric, so that the file loads where this project is not.

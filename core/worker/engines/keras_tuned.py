@@ -87,18 +87,20 @@ class KerasTunedEngine(KerasEngine):
         self.compile_options = {"steps_per_execution": self.steps_at_once, "jit_compile": form.jit}
         super().build(settings, start)
 
-    def _layers(self, dropout: float) -> list[Any]:
+    def _layers(self) -> dict[str, Any]:
         """A max-pool of ReLUs is the ReLU of the max-pool, over a quarter of the numbers."""
+        made = super()._layers()
         if not FORMS[self.form].pool_first:
-            return super()._layers(dropout)
-        made: list[Any] = []
-        for layer in super()._layers(dropout):
-            if isinstance(layer, layers.Conv2D):
-                layer.activation = keras.activations.linear
-            made.append(layer)
-            if isinstance(layer, layers.MaxPooling2D):
-                made.append(layers.ReLU(name=f"{layer.name}_relu"))
-        return made
+            return made
+        after: dict[str, Any] = {}
+        before: Any = None
+        for name, layer in made.items():
+            after[name] = layer
+            if isinstance(layer, layers.MaxPooling2D) and getattr(before, "activation", None) is keras.activations.relu:
+                before.activation = keras.activations.linear
+                after[f"{name}_relu"] = layers.ReLU(name=f"{name}_relu")
+            before = layer
+        return after
 
     def _batch_loss(self) -> Any:
         return LastLosses(self.steps_at_once)

@@ -4,18 +4,21 @@ Batches are taken from one tensor in memory, as Keras' `fit` takes them from one
 image by image would time the loader. Whichever is the faster form is a later question (the tuned engines).
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from core.experiment import network, parity
+from core.experiment import parity
+from core.experiment.layers import WeightSpec
+from core.experiment.network import Network
 from core.experiment.settings import EVALUATION_BATCH, Alignment, TrainSettings
 from core.experiment.weights import features_to_torch, from_torch, to_torch
+from core.worker.engines import torch_layers, torch_steps
 from core.worker.engines.base import (
     Engine,
     Evaluated,
@@ -26,6 +29,9 @@ from core.worker.engines.base import (
     Trained,
     scaled,
 )
+
+STATISTICS = {"mean": "running_mean", "variance": "running_var"}
+"""What PyTorch calls the statistics of a batch normalisation."""
 
 
 class TorchEngine(Engine):
@@ -50,45 +56,33 @@ class TorchEngine(Engine):
 
     def build(self, settings: TrainSettings, start: Mapping[str, Floats] | None) -> None:
         self._build_network(settings, start)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=settings.learning_rate)
+        self.optimizer = self._optimizer()
+
+    def _optimizer(self) -> Any:
+        if self.settings.alignment == Alignment.AS_SHIPPED:
+            return torch_steps.as_shipped(self.settings, self.model.parameters())
+        return torch_steps.KerasStep(self.settings, self.model.parameters())
 
     def build_to_predict(self, settings: TrainSettings, weights: Mapping[str, Floats]) -> None:
         # The first optimizer of a process imports PyTorch's compiler: 2 s and 80 MiB.
         self._build_network(settings, weights)
 
     def _build_network(self, settings: TrainSettings, start: Mapping[str, Floats] | None) -> None:
-        self.settings = settings
+        self.settings, self.network = settings, Network.of(settings.network, self.data)
         self.dtype = "float64" if settings.float64 else "float32"
         torch.manual_seed(settings.seed)
         self.x = self._inputs(self.images)
         self.y = torch.from_numpy(self.labels.astype("int64")).to(self.device)
-        self.model = self._network().to(self.device, getattr(torch, self.dtype))
+        self.model = self._sequential().to(self.device, getattr(torch, self.dtype))
         if start is not None:
             self.load(start)
 
-    def _network(self) -> nn.Sequential:
-        made: OrderedDict[str, nn.Module] = OrderedDict()
-        channels = 1
-        for layer in network.LAYERS:
-            match layer:
-                case network.Conv2D(name, filters, kernel):
-                    made[name] = nn.Conv2d(channels, filters, kernel)
-                    made[f"{name}_relu"] = nn.ReLU()
-                    channels = filters
-                case network.MaxPool2D(name, size):
-                    made[name] = nn.MaxPool2d(size)
-                case network.Flatten(name):
-                    made[name] = nn.Flatten()
-                case network.Dropout(name):
-                    # The twin multiplies with the shared mask instead; see `_forward`.
-                    made[name] = nn.Identity() if self.settings.float64 else nn.Dropout(self.settings.dropout)
-                case network.Dense(name, units):
-                    made[name] = nn.Linear(network.FEATURES, units)
-        return nn.Sequential(made)
+    def _sequential(self) -> nn.Sequential:
+        return torch_layers.sequential(self.network, self.settings)
 
     def _inputs(self, images: Images) -> torch.Tensor:
-        """[N, 1, 28, 28] on the lane's device."""
-        return torch.from_numpy(scaled(images, self.dtype)[:, np.newaxis]).to(self.device)
+        """[N, C, H, W] on the lane's device."""
+        return torch.from_numpy(np.ascontiguousarray(scaled(images, self.dtype).transpose(0, 3, 1, 2))).to(self.device)
 
     def _order(self, epoch: int) -> torch.Tensor:
         if self.settings.alignment == Alignment.AS_SHIPPED:
@@ -97,23 +91,18 @@ class TorchEngine(Engine):
         return torch.from_numpy(order).to(self.device)
 
     def _forward(self, x: torch.Tensor, epoch: int, step: int) -> torch.Tensor:
-        if not self.settings.float64:
-            return self.model(x)  # type: ignore[no-any-return]
-        for name, layer in self.model.named_children():
-            x = layer(x)
-            if name == "flatten":
-                shape = (len(x), network.FEATURES)
-                mask = parity.dropout_mask(self.settings.seed, epoch, step, shape, self.settings.dropout)
-                x = x * torch.from_numpy(features_to_torch(mask)).to(self.device)
-        return x
+        if self.settings.float64:
+            self._set_masks(len(x), epoch, step)
+        return self.model(x)  # type: ignore[no-any-return]
 
-    def _match_keras_adam(self, step: int) -> None:
-        rate, epsilon = parity.adam_like_keras(step, self.settings.learning_rate)
-        for group in self.optimizer.param_groups:
-            group["lr"], group["eps"] = rate, epsilon
+    def _set_masks(self, images: int, epoch: int, step: int) -> None:
+        """The masks of a step of the twin, one for each dropout."""
+        for mask, node in zip(self.shared_masks(images, epoch, step), self.network.dropouts, strict=True):
+            dropout = self.model.get_submodule(node.name)
+            dropout.mask = torch.from_numpy(np.ascontiguousarray(features_to_torch(mask, node.grid))).to(self.device)
 
     def train_epoch(self, epoch: int, on_step: OnStep) -> Trained:
-        batch, aligned = self.settings.batch_size, self.settings.alignment != Alignment.AS_SHIPPED
+        batch = self.settings.batch_size
         order = self._order(epoch)
         steps = -(-len(order) // batch)
         total, correct, seen = 0.0, 0, 0
@@ -125,8 +114,6 @@ class TorchEngine(Engine):
             loss = functional.cross_entropy(logits, y)
             self.optimizer.zero_grad()
             loss.backward()
-            if aligned:
-                self._match_keras_adam((epoch - 1) * steps + step)
             self.optimizer.step()
             value = loss.item()
             total += value * len(rows)
@@ -150,11 +137,16 @@ class TorchEngine(Engine):
         return logits
 
     def weights(self) -> dict[str, Floats]:
-        return from_torch({name: tensor.cpu().numpy() for name, tensor in self.model.state_dict().items()})
+        state = {name: tensor.cpu().numpy() for name, tensor in self.model.state_dict().items()}
+        return from_torch({spec.name: state[_own_name(spec)] for spec in self.network.weights}, self.network.weights)
 
     def load(self, weights: Mapping[str, Floats]) -> None:
-        moved = {name: torch.from_numpy(array) for name, array in to_torch(weights).items()}
-        self.model.load_state_dict(moved)
+        moved = to_torch(weights, self.network.weights)
+        state = {_own_name(spec): torch.from_numpy(moved[spec.name]) for spec in self.network.weights}
+        for name, tensor in self.model.state_dict().items():
+            if name.endswith("num_batches_tracked"):
+                state[name] = tensor  # how often, which no momentum of ours asks for
+        self.model.load_state_dict(state)
 
     def save(self, path: Path) -> None:
         # Tensors alone: `torch.load(path, weights_only=True)` takes it.
@@ -166,6 +158,12 @@ class TorchEngine(Engine):
 
     def parameters(self) -> int:
         return sum(tensor.numel() for tensor in self.model.parameters() if tensor.requires_grad)
+
+
+def _own_name(spec: WeightSpec) -> str:
+    """What PyTorch calls an array of a network's."""
+    layer, _, kind = spec.name.rpartition(".")
+    return f"{layer}.{STATISTICS.get(kind, kind)}"
 
 
 def _batches(images: Images) -> list[Images]:

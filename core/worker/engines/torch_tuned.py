@@ -3,14 +3,15 @@
 import ctypes
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
 from core.experiment.settings import TrainSettings
-from core.worker.engines.base import Floats, Images
+from core.worker.engines import torch_steps
+from core.worker.engines.base import Images
 from core.worker.engines.torch import TorchEngine
 
 
@@ -57,14 +58,12 @@ class TorchTunedEngine(TorchEngine):
             keep_freed_memory()
         return super().use_device(device, threads)
 
-    def build(self, settings: TrainSettings, start: Mapping[str, Floats] | None) -> None:
-        super().build(settings, start)
-        fused = FORMS[self.form].fused
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=settings.learning_rate, fused=fused)
+    def _optimizer(self) -> Any:
+        return torch_steps.as_shipped(self.settings, self.model.parameters(), FORMS[self.form].fused)
 
-    def _network(self) -> nn.Sequential:
+    def _sequential(self) -> nn.Sequential:
         """A max-pool of ReLUs is the ReLU of the max-pool, over a quarter of the numbers."""
-        made, form = list(super()._network().named_children()), FORMS[self.form]
+        made, form = list(super()._sequential().named_children()), FORMS[self.form]
         for i in range(len(made) - 1):
             if form.pool_first and isinstance(made[i][1], nn.ReLU) and isinstance(made[i + 1][1], nn.MaxPool2d):
                 made[i], made[i + 1] = made[i + 1], (made[i][0], nn.ReLU(inplace=True))
