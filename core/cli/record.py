@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from core.compare.claims import CLAIMS
 from core.data import datasets
+from core.experiment.order import Order
 from core.experiment.parity import Certificate
-from core.experiment.settings import Alignment, Order, TrainSettings
+from core.experiment.settings import Alignment, TrainSettings
 from core.launcher.launcher import Launcher
 from core.learn import lessons
 from core.protocol.messages import Preparing

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.compare.evidence import Shown, shown
-from core.experiment.settings import Order, Place
+from core.experiment.order import Order, Place
 from core.storage.measurements import Measurement
 
 AS_OF = "November 2026"

@@ -14,25 +14,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from core.data.datasets import DATASETS, Dataset
 from core.experiment.kinds import Choice, Number, Setting, shown
 from core.experiment.layers import Dropout
 from core.experiment.names import ENGINE_TITLES, engine_title, joined
-from core.experiment.network import (
-    MOST_LETTERS,
-    PRESET_TITLES,
-    PRESETS,
-    Network,
-    NetworkError,
-    layers_of,
-    leaves_one_value,
-    parse,
-    shortest,
-    written,
-)
+from core.experiment.network import PRESETS, Network, NetworkError, layers_of, leaves_one_value, shortest
+from core.experiment.network_text import NetworkText
 
 
 class Alignment(StrEnum):
@@ -135,34 +125,6 @@ class Engines(Setting):
         return self.said(value) + (" alone" if len(value) == 1 else "")
 
 
-@dataclass(frozen=True)
-class NetworkText(Setting):
-    """A network: a preset's name, or its notation; see `core.experiment.network`."""
-
-    @property
-    def allowed(self) -> str:
-        return f"{', '.join(PRESETS)}, or layers with commas between them"
-
-    def why_not(self, value: object) -> str:
-        if not isinstance(value, str):
-            return f"{self.label} must be {self.allowed}, not {shown(value)}."
-        try:
-            self.read(value)
-        except NetworkError as error:
-            return str(error)
-        return ""
-
-    def read(self, value: Any) -> object:
-        name = str(value)[:MOST_LETTERS].strip().lower()
-        return name if name in PRESETS else written(parse(str(value)))
-
-    def said(self, value: Any) -> str:
-        return PRESET_TITLES[value] if value in PRESETS else str(value)
-
-    def phrase(self, value: Any) -> str:
-        return f"network {value}"
-
-
 def _epochs(count: int) -> str:
     return f"{count} epoch{'' if count == 1 else 's'}"
 
@@ -215,8 +177,11 @@ class TrainSettings(BaseModel):
     momentum: Annotated[
         float,
         Number("Momentum", low=0, high=0.999, whole=False, note="for SGD and RMSprop.", help="Of SGD and RMSprop."),
+        Field(validate_default=True),  # whether the optimiser can do without
     ] = 0.0
-    weight_decay: Annotated[float, Number("Weight decay", low=0, high=1, whole=False, note="a step.")] = 0.0
+    weight_decay: Annotated[
+        float, Number("Weight decay", low=0, high=1, whole=False, note="a step."), Field(validate_default=True)
+    ] = 0.0
     seed: Annotated[int, Number("Seed", low=0, high=2**31 - 1, help="For weights and shuffling.")] = 0
     dataset: Annotated[
         str,
@@ -426,28 +391,3 @@ def no_engine(name: object) -> str:
 def no_setting(name: object) -> str:
     """The sentence for a name that is no setting's."""
     return f"There is no setting {shown(name)}. Settings: {', '.join(TrainSettings.model_fields)}."
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where something is to be looked at: a page by its title, and which part of it by the link's query."""
-
-    page: str
-    query: Mapping[str, str]
-    title: str
-    """What stands there, by its name."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What shall be measured: `program` is a module of `core.compare.probes`, `arguments` are its own."""
-
-    subject: str
-    program: str
-    arguments: Mapping[str, Any]
-    limit_s: float
-    """After this long it counts as failed."""
-    lesson: bool = False
-    """Whether it is a lesson that somebody reads, else a measurement for the comparison."""
-    place: Place | None = None
-    """Where it is shown, if anywhere."""

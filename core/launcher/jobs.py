@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from core.experiment.settings import Order, Place, TrainSettings
+from core.experiment.order import Order, Place
+from core.experiment.settings import TrainSettings
 from core.experiment.titles import run_title
 from core.launcher import ending
 from core.launcher.job_context import JobContext, JobRequests

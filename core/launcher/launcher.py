@@ -15,7 +15,8 @@ from pathlib import Path
 from core.deployment.limits import NO_LIMITS, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.machine import this_machine
-from core.experiment.settings import Order, TrainSettings
+from core.experiment.order import Order
+from core.experiment.settings import TrainSettings
 from core.launcher import ending
 from core.launcher.admission import Admission, LauncherUnavailable, Refused
 from core.launcher.job_context import JobContext

@@ -7,7 +7,7 @@ import time
 from typing import assert_never
 
 from core.data import datasets
-from core.experiment.settings import Order
+from core.experiment.order import Order
 from core.launcher import ending
 from core.launcher.job_context import JobContext, JobRequests
 from core.protocol import messages

@@ -13,7 +13,7 @@ from core.compare import claims
 from core.compare.claims import CLAIMS, VERDICTS, all_judged, summary
 from core.compare.evidence import community
 from core.compare.export import COLUMNS, as_csv, as_markdown
-from core.experiment.settings import Order
+from core.experiment.order import Order
 from core.storage.measurements import EVIDENCE, Measurements, read_evidence
 from core.storage.runs import RECORDED
 from tests.pages.conftest import StandInLauncher, TrainPage, read, wait_for

@@ -7,7 +7,8 @@ import pytest
 import streamlit as st
 
 from core.deployment.limits import HostedLimits
-from core.experiment.settings import Order, TrainSettings
+from core.experiment.order import Order
+from core.experiment.settings import TrainSettings
 from core.launcher.launcher import Launcher
 from tests.pages.conftest import SHORT, StandInLauncher, TrainPage, read, serve, wait_for
 from tests.pages.test_compare_page import ComparePage

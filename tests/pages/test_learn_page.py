@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.experiment.settings import Order
+from core.experiment.order import Order
 from core.learn.lessons import LESSONS, Lesson, lesson, script
 from core.storage.measurements import EVIDENCE, Measurements, read_evidence
 from core.storage.runs import RECORDED

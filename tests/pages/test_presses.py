@@ -3,7 +3,8 @@
 import pytest
 import streamlit as st
 
-from core.experiment.settings import Order, TrainSettings
+from core.experiment.order import Order
+from core.experiment.settings import TrainSettings
 from core.storage.database import StoreError
 from core.web.elements import presses
 from tests.pages.conftest import SHORT, StandInLauncher, TrainPage

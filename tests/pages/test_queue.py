@@ -10,7 +10,8 @@ import streamlit as st
 
 from core.compare.claims import CLAIMS
 from core.deployment.limits import HostedLimits
-from core.experiment.settings import Order, TrainSettings
+from core.experiment.order import Order
+from core.experiment.settings import TrainSettings
 from core.learn.lessons import lesson, order
 from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, read, serve, wait_for
 from tests.pages.test_compare_page import ComparePage

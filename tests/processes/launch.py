@@ -14,7 +14,8 @@ import time
 from typing import Any
 
 from core.deployment.settings import DeploymentSettings
-from core.experiment.settings import Order, TrainSettings
+from core.experiment.order import Order
+from core.experiment.settings import TrainSettings
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.storage.database import StoreError
 

@@ -9,7 +9,8 @@ import pytest
 
 from core.deployment.limits import HostedLimits, Limits
 from core.deployment.settings import DeploymentSettings
-from core.experiment.settings import InvalidSettings, Order, TrainSettings
+from core.experiment.order import Order
+from core.experiment.settings import InvalidSettings, TrainSettings
 from core.launcher.ending import UNATTENDED
 from core.launcher.jobs import Kind
 from core.launcher.launcher import Launcher, Refused

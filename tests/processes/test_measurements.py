@@ -7,7 +7,7 @@ import signal
 import psutil
 import pytest
 
-from core.experiment.settings import Order
+from core.experiment.order import Order
 from core.launcher.jobs import Kind
 from core.launcher.launcher import Launcher
 from core.storage.measurements import Measurement

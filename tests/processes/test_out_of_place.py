@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from core.compare.probes.base import Part, PartFailed
-from core.experiment.settings import Order, TrainSettings
+from core.experiment.order import Order
+from core.experiment.settings import TrainSettings
 from core.launcher import measuring, spares
 from core.launcher.predictors import PredictorError, Predictors
 from core.protocol import messages

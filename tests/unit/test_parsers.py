@@ -31,6 +31,7 @@ from starlette.requests import Request
 
 from core import serve
 from core.data import images
+from core.data.datasets import DATASETS
 from core.deployment import limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.fairness import Comparison
@@ -157,7 +158,7 @@ def within_limits(found: TrainSettings, training_split: int) -> None:
 
 @given(st.dictionaries(FIELDS, RAW, max_size=6) | st.dictionaries(FIELDS | TEXTS, RAW, max_size=40))
 def test_settings(raw: dict[str, Any]) -> None:
-    found, refused = tried(InvalidSettings, TrainSettings.parse, raw, 3600)
+    found, refused = tried(InvalidSettings, TrainSettings.parse, raw, DATASETS["mnist5k"])
     if refused is None:
         within_limits(found, 3600)
         return
@@ -260,8 +261,8 @@ def test_a_line_from_another_process(
 
 @given(st.text() | st.binary(max_size=2000).map(lambda raw: lines.packed(np.frombuffer(raw, "uint8"))))
 def test_packed_images(text: str) -> None:
-    found, refused = tried(ValueError, lines.unpacked, text)
-    assert found.shape[1:] == (28, 28) if refused is None else str(refused)
+    found, refused = tried(ValueError, lines.unpacked, text, (28, 28, 1))
+    assert found.shape[1:] == (28, 28, 1) if refused is None else str(refused)
 
 
 # --- an exported run ---------------------------------------------------------------------------------------
@@ -279,7 +280,7 @@ def small_export() -> dict[str, Any]:
             seen.add(key)
             kept.append(row)
     values: dict[str, Any] = json.loads(export.as_json(run, kept))
-    comparison = Comparison(run.settings.engines, "same-start", run.settings.dropout, every_step=False)
+    comparison = Comparison(run.settings.engines, "same-start", run.settings.drops, every_step=False)
     for row in kept:
         if isinstance(row.event, messages.Epoch | messages.Result):
             comparison.take(row.engine, row.event)

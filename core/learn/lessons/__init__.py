@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from core.experiment.settings import Order, Place
+from core.experiment.order import Order, Place
 
 Side = Literal["keras", "torch"]
 Value = bool | int | str

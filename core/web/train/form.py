@@ -177,7 +177,9 @@ def _field_value(name: str, text: str) -> tuple[Any, str]:
         settings = TrainSettings.parse({name: text})
         settings.check_installed()
     except InvalidSettings as error:
-        return DEFAULTS[name], error.problems.get(name, str(error))
+        if set(error.problems) - {name}:  # what another field must be then
+            return text, ""
+        return DEFAULTS[name], error.problems[name]
     value = settings.as_json()[name]
     if name == "engines" and not set(value) <= set(installed_engines()):
         return DEFAULTS[name], f"Engines must name some of {', '.join(ENGINE_NAMES)}."

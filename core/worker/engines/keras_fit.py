@@ -95,34 +95,18 @@ FUNCTIONS = {"leakyrelu": "leaky_relu"}
 def layer_of(node: Node, dropout: float) -> Any:
     """A layer as Keras' user writes it; `dropout` is the rate of those that have none of their own."""
     name = node.name
-
-    def function(activation: str) -> str | None:
-        return FUNCTIONS.get(activation, activation) or None
-
-    def padding(same: bool) -> str:
-        return "same" if same else "valid"
-
+    padding = "same" if getattr(node.layer, "same", False) else "valid"
+    activation = getattr(node.layer, "activation", "")
+    options = {"activation": FUNCTIONS.get(activation, activation) or None, "use_bias": node.bias, "name": name}
     match node.layer:
-        case kinds.Conv(filters, kernel, stride, same, activation):
-            options = {
-                "padding": padding(same),
-                "activation": function(activation),
-                "use_bias": node.bias,
-                "name": name,
-            }
-            return layers.Conv2D(filters, kernel, stride, **options)
-        case kinds.DepthwiseConv(kernel, stride, same, activation):
-            options = {
-                "padding": padding(same),
-                "activation": function(activation),
-                "use_bias": node.bias,
-                "name": name,
-            }
-            return layers.DepthwiseConv2D(kernel, stride, **options)
+        case kinds.Conv(filters, kernel, stride):
+            return layers.Conv2D(filters, kernel, stride, padding, **options)
+        case kinds.DepthwiseConv(kernel, stride):
+            return layers.DepthwiseConv2D(kernel, stride, padding, **options)
         case kinds.MaxPool() as pool:
-            return layers.MaxPooling2D(pool.size, pool.step, padding(pool.same), name=name)
+            return layers.MaxPooling2D(pool.size, pool.step, padding, name=name)
         case kinds.AvgPool() as pool:
-            return layers.AveragePooling2D(pool.size, pool.step, padding(pool.same), name=name)
+            return layers.AveragePooling2D(pool.size, pool.step, padding, name=name)
         case kinds.GlobalAvgPool():
             return layers.GlobalAveragePooling2D(name=name)
         case kinds.BatchNorm():
@@ -133,10 +117,10 @@ def layer_of(node: Node, dropout: float) -> Any:
             return layers.Dropout(dropout if rate is None else rate, name=name)
         case kinds.Flatten():
             return layers.Flatten(name=name)
-        case kinds.Dense(units, activation):
-            return layers.Dense(units, function(activation), node.bias, name=name)
-        case kinds.Activation(activation):
-            return layers.Activation(function(activation), name=name)
+        case kinds.Dense(units):
+            return layers.Dense(units, **options)
+        case kinds.Activation(function):
+            return layers.Activation(FUNCTIONS.get(function, function), name=name)
     raise TypeError(f"there is no Keras layer for {node.layer!r}")
 
 

@@ -84,10 +84,10 @@ def test_the_last_tenth_becomes_validation_and_everything_is_mapped(folder: Path
     assert prepared.folder == folder
     assert prepared.provenance == {"source": "made up"}
     arrays = prepared.load()
-    assert arrays.train_images.shape == (54, 28, 28)
-    assert arrays.validation_images[:, 0, 0].tolist() == [54, 55, 56, 57, 58, 59]
+    assert arrays.train_images.shape == (54, 28, 28, 1)
+    assert arrays.validation_images[:, 0, 0, 0].tolist() == [54, 55, 56, 57, 58, 59]
     assert arrays.validation_labels.tolist() == [4, 5, 6, 7, 8, 9]
-    assert arrays.test_images.shape == (20, 28, 28)
+    assert arrays.test_images.shape == (20, 28, 28, 1)
     for array in arrays:
         assert isinstance(array, np.memmap)
         assert array.dtype == np.uint8
@@ -218,7 +218,7 @@ def test_a_local_folder_is_read_and_left_alone(local: Path, tmp_path: Path) -> N
     assert {path: path.stat().st_mtime_ns for path in local.rglob("*")} == before
     prepared = datasets.prepared("mnist", tmp_path / "data")
     assert prepared is not None
-    assert np.array_equal(prepared.load().test_images, IMAGES)
+    assert np.array_equal(prepared.load().test_images[..., 0], IMAGES)
     assert prepared.provenance["source"] == "read from a local folder (DUEL_DATASETS_DIR)"
     assert sorted(prepared.provenance["source_sha256"]) == [
         "t10k-images-idx3-ubyte",

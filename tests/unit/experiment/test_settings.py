@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from core.data import datasets
+from core.data.datasets import Dataset
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import (
     ALIGNED_PAIR,
@@ -37,9 +39,9 @@ OFFERED = ", ".join(ENGINE_NAMES)
 ENGINE = f"There is no engine {{}}. Engines: {OFFERED}."
 
 
-def problems(raw: dict[str, Any], training_split: int | None = None) -> dict[str, str]:
+def problems(raw: dict[str, Any], dataset: Dataset | None = None) -> dict[str, str]:
     with pytest.raises(InvalidSettings) as caught:
-        TrainSettings.parse(raw, training_split)
+        TrainSettings.parse(raw, dataset)
     assert str(caught.value) == " ".join(caught.value.problems.values())
     return caught.value.problems
 
@@ -169,14 +171,14 @@ def test_every_bad_field_is_named_at_once() -> None:
 
 
 def test_a_batch_larger_than_the_training_split_is_refused() -> None:
-    assert problems({"batch_size": 3601}, training_split=3600) == {
+    assert problems({"batch_size": 3601}, datasets.find("mnist5k")) == {
         "batch_size": "Batch size 3,601 is larger than the 3,600 images that mnist5k trains on: choose 1 to 3,600."
     }
-    assert TrainSettings.parse({"batch_size": 3600}, training_split=3600).batch_size == 3600
+    assert TrainSettings.parse({"batch_size": 3600}, datasets.find("mnist5k")).batch_size == 3600
     for text in ("1e9", "12.7"):
         sentence = BATCH.format(text).replace("4,096", "3,600")
-        assert problems({"batch_size": text}, training_split=3600) == {"batch_size": sentence}
-    assert problems({"batch_size": 5000}, training_split=54_000) == {"batch_size": BATCH.format("5000")}
+        assert problems({"batch_size": text}, datasets.find("mnist5k")) == {"batch_size": sentence}
+    assert problems({"batch_size": 5000}, datasets.find("mnist")) == {"batch_size": BATCH.format("5000")}
 
 
 @pytest.mark.parametrize("alignment", ["same-start", "exact-twin"])
@@ -217,7 +219,7 @@ FIELDS = st.sampled_from([*TrainSettings.model_fields, "unknown"]) | st.text(st.
 def test_parse_raises_nothing_but_invalid_settings(raw: dict[str, Any]) -> None:
     settings, sentences = None, ["."]
     try:
-        settings = TrainSettings.parse(raw, training_split=3600)
+        settings = TrainSettings.parse(raw, datasets.find("mnist5k"))
     except InvalidSettings as error:
         sentences = list(error.problems.values())
     if settings is not None:

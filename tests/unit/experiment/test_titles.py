@@ -24,6 +24,10 @@ from core.experiment.titles import (
 def another(name: str) -> TrainSettings:
     """Settings of which this one alone is not the default."""
     setting = SETTINGS[name]
+    if name == "momentum":  # which Adam has none of
+        return TrainSettings().model_copy(update={name: 0.9})
+    if name == "network":
+        return TrainSettings.parse({name: "mlp"})
     if isinstance(setting, Number):
         return TrainSettings.parse({name: setting.high})
     return TrainSettings.parse({name: list(setting.titles)[-1] if isinstance(setting, Choice) else "torch"})

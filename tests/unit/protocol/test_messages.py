@@ -147,11 +147,11 @@ def test_garbage_raises_nothing_but_a_protocol_error(line: str) -> None:
 
 
 def test_images_come_back_as_they_went() -> None:
-    images = np.arange(2 * 784, dtype=np.uint8).reshape(2, 28, 28)
-    assert (lines.unpacked(lines.packed(images)) == images).all()
+    images = np.arange(2 * 784, dtype=np.uint8).reshape(2, 28, 28, 1)
+    assert (lines.unpacked(lines.packed(images), (28, 28, 1)) == images).all()
 
 
 @pytest.mark.parametrize("text", ["AAAA", "not base64!", "é"])
 def test_what_are_no_images_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whichever library refuses it says why
-        lines.unpacked(text)
+        lines.unpacked(text, (28, 28, 1))

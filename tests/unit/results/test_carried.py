@@ -48,7 +48,7 @@ def test_an_import_has_the_same_weights_and_predictions(recorded: tuple[Run, lis
             continue
         name, sha256 = row.event.weights_file, row.event.weights_sha256
         assert (store.artifacts(run.id) / name).read_bytes() == (recorded[2] / name).read_bytes()
-        assert load_weights(store.artifacts(run.id) / name, sha256)
+        assert load_weights(store.artifacts(run.id) / name, sha256, run.network.weights)
         files = (folder / row.event.predictions_file for folder in (store.artifacts(run.id), recorded[2]))
         one, other = (read_predictions(row.engine, path) for path in files)
         assert (one.classes == other.classes).all()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.experiment.settings import Order
+from core.experiment.order import Order
 from core.results.export import as_csv, as_json, harmless
 from core.results.importing import read_json
 from core.storage.database import LaneState, State

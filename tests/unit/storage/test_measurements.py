@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from core.experiment.settings import Order
+from core.experiment.order import Order
 from core.storage.database import FILE, MIGRATIONS
 from core.storage.measurements import EVIDENCE, Measurements, write_evidence
 
