@@ -134,7 +134,7 @@ def bench(names: Sequence[str], quick: bool, renew: bool = False) -> int:
     elif renew:
         text = DOCUMENT.read_text(encoding="utf-8")
         for name, measured in found.items():
-            text = report.renewed(text, name, measured, where)
+            text = report.renewed(text, name, measured, where, BENCHMARKS[name].HOW)
         DOCUMENT.write_text(text, encoding="utf-8")
         console.print(f"Renewed in docs/{DOCUMENT.name}: {', '.join(found)}.")
     elif len(names) < len(BENCHMARKS):

@@ -123,21 +123,25 @@ def document(
     return "\n".join(lines)
 
 
-def renewed(document: str, name: str, results: Sequence[Result], where: Circumstances) -> str:
-    """docs/benchmarks.md with one benchmark's rows in the place of its old ones, or of why it had none.
+def renewed(document: str, name: str, results: Sequence[Result], where: Circumstances, how: str) -> str:
+    """docs/benchmarks.md with one benchmark's rows in the place of its old ones, or of why it had none, or, of a new
+    benchmark, below all others, with `how` it is measured.
 
-    Each says when it was measured. Raises `BenchmarkError` where the document has no such rows.
+    Each says when it was measured. Raises `BenchmarkError` where the document has no table.
     """
     lines = document.split("\n")
     note = f"measured anew {where.date}, commit {where.commit}"
     rows = [(*cells(each)[:-1], "; ".join(filter(None, (each.note, note)))) for each in results]
     heads = [f"| {_cell(each.what)} |" for each in results] + [f"| {name} | not measured |"]
     old = [place for place, line in enumerate(lines) if line.startswith(tuple(heads))]
-    if not old:
-        raise BenchmarkError(f"docs/benchmarks.md has no rows of {name}: it needs a run of all benchmarks.")
+    table = [place for place, line in enumerate(lines) if line.startswith("| ")]
+    if not table:
+        raise BenchmarkError("docs/benchmarks.md has no table: it needs a run of all benchmarks.")
+    first = old[0] if old else table[-1] + 1
     kept = [line for place, line in enumerate(lines) if place not in old]
-    kept[old[0] : old[0]] = [_line(row) for row in rows]
-    return "\n".join(kept)
+    kept[first:first] = [_line(row) for row in rows]
+    title = f"### `.venv/bin/python -m benchmarks {name}`"
+    return "\n".join(kept if title in kept else [*kept, title, "", how.strip(), ""])
 
 
 def _line(row: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ def rows_of(text: str) -> list[str]:
 
 
 def test_a_row_stands_in_the_place_of_its_old_one_and_says_when_it_was_measured() -> None:
-    before, after = whole({}), renewed(whole({}), "pen", [row("Pen up", 0.1, "warm")], LATER)
+    before, after = whole({}), renewed(whole({}), "pen", [row("Pen up", 0.1, "warm")], LATER, "How.")
     changed = [pair for pair in zip(before.split("\n"), after.split("\n"), strict=True) if pair[0] != pair[1]]
     ((_, new),) = changed
     assert new.startswith("| Pen up | 0.10 s")
@@ -32,12 +32,22 @@ def test_a_row_stands_in_the_place_of_its_old_one_and_says_when_it_was_measured(
 
 def test_rows_stand_in_the_place_of_why_there_were_none() -> None:
     before = whole({"pen": "The page did not load."})
-    after = renewed(before, "pen", [row("Pen up", 0.1)], LATER)
+    after = renewed(before, "pen", [row("Pen up", 0.1)], LATER, "How.")
     assert "not measured" in before
     assert "not measured" not in after
     assert len(rows_of(after)) == len(rows_of(before))
 
 
-def test_what_the_document_never_had_is_refused() -> None:
-    with pytest.raises(BenchmarkError, match="no rows of lane"):
-        renewed(whole({}), "lane", [row("Lane", 1.0)], LATER)
+def test_a_benchmark_that_the_document_never_had_stands_below_the_others_with_how_it_is_measured() -> None:
+    after = renewed(whole({}), "lane", [row("Lane", 1.0)], LATER, "By clock.")
+    assert rows_of(after)[:-1] == rows_of(whole({}))
+    assert rows_of(after)[-1].startswith("| Lane | 1.00 s")
+    assert after.endswith("### `.venv/bin/python -m benchmarks lane`\n\nBy clock.\n")
+    again = renewed(after, "lane", [row("Lane", 2.0)], LATER, "By clock.")
+    assert again.count("By clock.") == 1
+    assert len(rows_of(again)) == len(rows_of(after))
+
+
+def test_a_document_without_a_table_is_refused() -> None:
+    with pytest.raises(BenchmarkError, match="no table"):
+        renewed("# Benchmarks", "lane", [row("Lane", 1.0)], LATER, "")
