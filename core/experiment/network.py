@@ -251,7 +251,7 @@ def parse(text: str) -> tuple[Layer, ...]:
     """
     if len(text) > MOST_LETTERS:
         raise NetworkError(f"A network has at most {MOST_LETTERS:,} letters, not {len(text):,}.")
-    parts = [part.strip() for part in re.split(r"[,\n]", text)]
+    parts = [part.strip() for part in re.split(r",\s*\n|,|\n", text)]
     while parts and not parts[-1]:
         parts.pop()  # a comma or a line end after the last layer
     if not parts:
