@@ -5,6 +5,7 @@ certificate before epoch 1 (`core.experiment.parity`) warns early; only this loo
 what was measured to choose them stand in docs/fairness.md.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -28,7 +29,8 @@ class Bounds:
 
     A loss' difference is over the larger loss, or over 1 where both are smaller: below 1 a loss is a difference of
     larger numbers, and what rounding leaves of it does not shrink with it. An accuracy's is a fraction of the images.
-    An array of weights differs by the length of the difference over the longer array's.
+    An array of weights differs by the length of the difference over the longer array's, `SMALL_WEIGHT` a number at
+    least: what a network cannot learn, such as a bias that a batch normalisation takes away again, is rounding alone.
     """
 
     first_losses: float
@@ -110,6 +112,7 @@ SAME_START_BOUNDS = Bounds(first_losses=0.05, step_loss=0.5, loss=0.1, accuracy=
 """Float32 drifts: at the default by 3e-6 over the first ten steps, at a learning rate of 0.3 by 6e-4; by 1e-2 of a loss
 over 8 epochs. The certificate holds the start far closer."""
 FIRST_STEPS = 10
+SMALL_WEIGHT = 0.02
 
 
 _VERDICT = TypeAdapter(FairnessVerdict)
@@ -285,6 +288,6 @@ def relative_difference(one: float, other: float) -> float:
 
 
 def weight_difference(one: Floats, other: Floats) -> float:
-    """The length of the difference of two arrays of one shape, over the longer one's."""
-    longest = max(float(np.linalg.norm(one)), float(np.linalg.norm(other)))
-    return float(np.linalg.norm(one - other)) / longest if longest else 0.0
+    """The length of the difference of two arrays of one shape, over the longer one's; see `Bounds`."""
+    least = SMALL_WEIGHT * math.sqrt(one.size)
+    return float(np.linalg.norm(one - other)) / max(float(np.linalg.norm(one)), float(np.linalg.norm(other)), least)

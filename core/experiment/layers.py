@@ -258,6 +258,11 @@ class LayerNorm(_Normalisation):
 
     word = "layernorm"
 
+    def output(self, shape: Shape) -> Shape:
+        if shape[-1] == 1:
+            raise Impossible("would make 0 of everything: it takes the mean of one channel away from itself")
+        return shape
+
 
 @dataclass(frozen=True)
 class Dropout(Layer):

@@ -21,7 +21,15 @@ from core.data.datasets import DATASETS, Dataset
 from core.experiment.kinds import Choice, Number, Setting, shown
 from core.experiment.layers import Dropout
 from core.experiment.names import ENGINE_TITLES, engine_title, joined
-from core.experiment.network import PRESETS, Network, NetworkError, layers_of, leaves_one_value, shortest
+from core.experiment.network import (
+    PRESETS,
+    Network,
+    NetworkError,
+    cannot_align,
+    layers_of,
+    leaves_one_value,
+    shortest,
+)
 from core.experiment.network_text import NetworkText
 
 
@@ -316,10 +324,16 @@ class TrainSettings(BaseModel):
                 f"{self.dataset} trains on: choose 1 to {split:,}."
             )
         try:
-            alone = leaves_one_value(Network.of(self.network, dataset.shape))
+            network = Network.of(self.network, dataset.shape)
         except NetworkError as error:
             problems["network"] = f"{error}{_fitting(self.network, dataset)}"
         else:
+            alone = leaves_one_value(network)
+            if self.alignment != Alignment.AS_SHIPPED and (what := cannot_align(network)):
+                problems["alignment"] = (
+                    f"{self.alignment} cannot align {what}. Put a convolution or a dense layer first, "
+                    f"or choose {Alignment.AS_SHIPPED}."
+                )
             if alone and not problems and split % self.batch_size == 1 % self.batch_size:
                 problems["batch_size"] = (
                     f"With batch size {self.batch_size:,} the last batch of an epoch is a single image, "

@@ -93,7 +93,7 @@ _KEPT = TypeAdapter(Tuning)
 def tune(engine: Engine, settings: TrainSettings, threads: int, folder: Path, stopped: Stopped) -> str:
     """Sets the `form` of a fed engine that is not built yet; says in words which and why, "" where it has but one.
 
-    On a machine that others keep busy no time can be trusted: the engine's own choice stands, and nothing is kept.
+    On a machine that others keep busy no time can be trusted: the last of its forms is taken, and nothing is kept.
     Returns early, the form unchanged, where `stopped` says so.
     """
     forms = engine.forms(settings)
@@ -110,6 +110,7 @@ def tune(engine: Engine, settings: TrainSettings, threads: int, folder: Path, st
         if stopped():
             return ""
         if _busy(got):
+            engine.form = forms[-1]
             return "\n".join([f"{BUSY_WORDS}: {engine.form}.", *engine.not_tried])
         seconds = time.perf_counter() - began
         tuning = Tuning(where, _fastest(took, engine.device), took, datetime.now(UTC), seconds)

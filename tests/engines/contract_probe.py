@@ -13,9 +13,10 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial, partialmethod
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,14 +24,18 @@ from unittest import mock
 import numpy as np
 
 from core.data import datasets
+from core.data.shape import MNIST_SHAPE, DataShape
 from core.experiment import metrics, parity
+from core.experiment.layers import WeightSpec
+from core.experiment.network import Network
 from core.experiment.settings import Alignment, TrainSettings
-from core.experiment.weights import load_weights, save_weights
+from core.experiment.weights import from_torch, load_weights, save_weights, to_torch
 from core.protocol import lines, messages
 from core.protocol.stdio import Outbox, connect, taking
 from core.worker import tuning
 from core.worker.__main__ import Worker
 from core.worker.engines.base import Engine, EngineError, Floats, certificate_part, module_of
+from tests.engines.network_probe import NetworkProbe
 
 Answer = dict[str, Any]
 CUT_IMAGES, CUT_BATCH, CUT_STEPS = 450, 126, 4
@@ -38,16 +43,14 @@ CUT_IMAGES, CUT_BATCH, CUT_STEPS = 450, 126, 4
 OTHER_SEED = 1234
 
 
-def plain_transpose(canonical: dict[str, Floats]) -> dict[str, Floats]:
-    """The planted error: convolutions moved rightly, the dense layer by `W.T` alone."""
-    axes = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
-    return {name: np.ascontiguousarray(array.transpose(axes[array.ndim])) for name, array in canonical.items()}
+def plain_transpose(canonical: dict[str, Floats], specs: Sequence[WeightSpec]) -> dict[str, Floats]:
+    """The planted error: a layer after the flatten is moved by `W.T` alone, its inputs channels last."""
+    return to_torch(canonical, [replace(spec, grid=None) for spec in specs])
 
 
-def transposed_out(state: Any) -> dict[str, Floats]:
+def transposed_out(state: dict[str, Floats], specs: Sequence[WeightSpec]) -> dict[str, Floats]:
     """The planted error: PyTorch's weights on their way out, the dense layer by `W.T` alone."""
-    axes = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
-    return {name: np.ascontiguousarray(array.transpose(axes[array.ndim])) for name, array in state.items()}
+    return from_torch(state, [replace(spec, grid=None) for spec in specs])
 
 
 def counting_anew(adam: Any) -> Any:
@@ -55,9 +58,9 @@ def counting_anew(adam: Any) -> Any:
     return lambda step, rate: adam((step - 1) % CUT_STEPS + 1, rate)
 
 
-def feed_shifted(engine: Engine, images: Any, labels: Any) -> None:
+def feed_shifted(engine: Engine, images: Any, labels: Any, data: DataShape) -> None:
     """The planted error: every training label is one too high."""
-    engine.images, engine.labels = images, (labels + 1) % 10
+    engine.images, engine.labels, engine.data = images, (labels + 1) % 10, data
 
 
 def scaled_by_256(images: Any, dtype: str) -> Any:
@@ -74,6 +77,46 @@ def predict_with_masks(engine: Any, images: Any) -> Any:
     return logits
 
 
+def counting_pads(pool: Any, x: Any) -> Any:
+    """The planted error: padding counts among the pixels of an average."""
+    from torch.nn import functional
+
+    return functional.avg_pool2d(functional.pad(x, pool.pads), pool.size, pool.stride)
+
+
+def l2_decay(step: Any, settings: TrainSettings, weights: Any, *, begin: Any) -> None:
+    """The planted error: weight decay as a part of the gradient."""
+    begin(step, settings.model_copy(update={"weight_decay": 0.0}), weights)
+    for group in step.optimizer.param_groups:
+        group["weight_decay"] = settings.weight_decay
+
+
+def in_layers(error: str) -> list[Any]:
+    """Patches of PyTorch's aligned layers and steps, each wrong in one thing that Keras does."""
+    from torch import nn
+
+    from core.worker.engines import torch_layers, torch_steps
+
+    match error:
+        case "batch norm's momentum as Keras means it":
+            return [mock.patch.object(parity, "KERAS_NORM_MOMENTUM", 1 - parity.KERAS_NORM_MOMENTUM)]
+        case "unbiased running variance":
+            plain = {"KerasBatchNorm1d": nn.BatchNorm1d, "KerasBatchNorm2d": nn.BatchNorm2d}
+            return [mock.patch.multiple(torch_layers, **plain)]
+        case "PyTorch's epsilon in normalisations":
+            return [mock.patch.object(parity, "KERAS_NORM_EPSILON", 1e-5)]
+        case "symmetric padding":
+            return [mock.patch("core.experiment.layers.padding", lambda _, window, __: (window // 2, window // 2))]
+        case "pads counted":
+            return [mock.patch.object(torch_layers.PixelAvgPool, "forward", counting_pads)]
+        case "tanh GELU":
+            return [mock.patch.object(torch_layers, "KerasGELU", partial(nn.GELU, approximate="tanh"))]
+        case "L2 in place of decoupled decay":
+            begin = torch_steps.KerasStep.__init__
+            return [mock.patch.object(torch_steps.KerasStep, "__init__", partialmethod(l2_decay, begin=begin))]
+    raise ValueError(error)
+
+
 @contextmanager
 def planted(error: str) -> Iterator[None]:
     """Makes this process wrong in one thing; the other lane's process stays right."""
@@ -81,7 +124,7 @@ def planted(error: str) -> Iterator[None]:
     match error:
         case "":
             patches = []
-        case "plain dense transpose":
+        case "channels-first flatten":
             patches = [mock.patch("core.worker.engines.torch.to_torch", plain_transpose)]
         case "other epsilon":
             patches = [mock.patch.object(parity, "KERAS_EPSILON", 1e-8)]
@@ -95,11 +138,13 @@ def planted(error: str) -> Iterator[None]:
         case "other batch order":
             patches = [mock.patch.object(parity, "batch_order", lambda seed, epoch, n: order(seed, epoch + 1, n))]
         case "masks off by one step":
-            shifted = lambda seed, epoch, step, shape, rate: mask(seed, epoch, step + 1, shape, rate)  # noqa: E731
+            shifted = lambda seed, epoch, step, *more: mask(seed, epoch, step + 1, *more)  # noqa: E731
             patches = [mock.patch.object(parity, "dropout_mask", shifted)]
         case "masks at 0.9 times the rate":
-            thinner = lambda seed, epoch, step, shape, rate: mask(seed, epoch, step, shape, 0.9 * rate)  # noqa: E731
+            thinner = lambda *given: mask(*given[:4], 0.9 * given[4], *given[5:])  # noqa: E731
             patches = [mock.patch.object(parity, "dropout_mask", thinner)]
+        case "one mask for two dropouts":
+            patches = [mock.patch.object(parity, "dropout_mask", lambda *given: mask(*given[:5]))]
         case "other batch order from epoch 2":
             later = lambda seed, epoch, n: order(seed, epoch + (epoch > 1), n)  # noqa: E731
             patches = [mock.patch.object(parity, "batch_order", later)]
@@ -118,13 +163,14 @@ def planted(error: str) -> Iterator[None]:
         case "scaled by 256":
             patches = [mock.patch("core.worker.engines.keras_fit.scaled", scaled_by_256)]
         case "masks not reordered":
-            patches = [mock.patch("core.worker.engines.torch.features_to_torch", lambda features: features)]
+            patches = [mock.patch("core.worker.engines.torch.features_to_torch", lambda features, _: features)]
         case "evaluation with dropout on":
             patches = [mock.patch("core.worker.engines.torch.TorchEngine.predict", predict_with_masks)]
         case "dropout left on":
-            patches = [mock.patch.object(parity, "dropout_mask", lambda *given: mask(*given[:-1], 0.3))]
+            left = lambda *given: mask(*given[:4], 0.3, *given[5:])  # noqa: E731
+            patches = [mock.patch.object(parity, "dropout_mask", left)]
         case _:
-            raise ValueError(error)
+            patches = in_layers(error)
     for patch in patches:
         patch.start()
     try:
@@ -169,27 +215,35 @@ class CutWorker(Worker):
         )
 
     def _load(self) -> None:
-        self.arrays, self.data_s = self._cut, 0.0
+        self.arrays, self.data, self.data_s = self._cut, MNIST_SHAPE, 0.0
 
 
-class Probe:
+class Probe(NetworkProbe):
     """Every public method is a question."""
 
     def __init__(self, name: str, data_dir: Path, out_dir: Path) -> None:
-        self._name, self._out_dir = name, out_dir
-        found = datasets.prepared("mnist5k", data_dir)
-        assert found is not None
-        self._arrays = found.load()
+        self._name, self._data_dir, self._out_dir = name, data_dir, out_dir
         self._class = importlib.import_module(module_of(name)).ENGINE
         self._device = self._class(name).use_device("cpu", 0)
 
+    @cached_property
+    def _arrays(self) -> datasets.Arrays:
+        found = datasets.prepared("mnist5k", self._data_dir)
+        assert found is not None
+        return found.load()
+
+    def _fed(self) -> Engine:
+        """A fresh engine with the training images."""
+        engine: Engine = self._class(self._name)
+        engine.feed(self._arrays.train_images, self._arrays.train_labels, MNIST_SHAPE)
+        return engine
+
     def _built(self, **raw: Any) -> Engine:
         """A fresh engine, fed and built as the worker does it."""
-        settings = TrainSettings.parse(raw)
-        engine: Engine = self._class(self._name)
-        engine.feed(self._arrays.train_images, self._arrays.train_labels)
+        settings, engine = TrainSettings.parse(raw), self._fed()
         aligned = settings.alignment != Alignment.AS_SHIPPED
-        engine.build(settings, parity.start_weights(settings.seed) if aligned else None)
+        start = parity.start_weights(settings.seed, Network.of(settings.network)) if aligned else None
+        engine.build(settings, start)
         return engine
 
     @staticmethod
@@ -242,22 +296,25 @@ class Probe:
         built = {"parameters": engine.parameters(), "summary": engine.summary(), "weights": weights}
         return built | {"steps_at_once": engine.steps_at_once}
 
-    def tuned(self) -> Answer:
+    def forms(self, **settings: Any) -> list[str]:
+        """In which forms the engine would be timed."""
+        return list(self._class(self._name).forms(TrainSettings.parse(settings)))
+
+    def tuned(self, **raw: Any) -> Answer:
         """What two runs say of their tuning, and each one's first losses, as those of a run without it."""
-        settings, folder = TrainSettings.parse({}), Path(tempfile.mkdtemp(dir=self._out_dir))
+        settings, folder = TrainSettings.parse(raw), Path(tempfile.mkdtemp(dir=self._out_dir))
         said, losses = [], []
-        forms = self._class(self._name).forms(settings)[:3]  # not XLA, which compiles for ten seconds
+        # Not XLA, which compiles for ten seconds.
+        forms = [form for form in self._class(self._name).forms(settings) if form.split(", ")[-1] != "XLA"]
         for _ in range(2):
-            engine: Engine = self._class(self._name)
-            engine.forms = lambda _: forms  # type: ignore[method-assign]
-            engine.feed(self._arrays.train_images, self._arrays.train_labels)
+            engine = self._fed()
+            engine.forms = lambda _: tuple(forms)  # type: ignore[method-assign]
             with mock.patch.multiple(tuning, BUDGET_S=0, BUSY_SHARE=9):
                 said.append(tuning.tune(engine, settings, 0, folder, lambda: False))
             engine.build(settings, None)
             losses.append(self._trained(engine, 1, 10)[0]["losses"])
-        untuned: Engine = self._class(self._name)
+        untuned = self._fed()
         untuned.form = engine.form
-        untuned.feed(self._arrays.train_images, self._arrays.train_labels)
         untuned.build(settings, None)
         losses.append(self._trained(untuned, 1, 10)[0]["losses"])
         return {"forms": forms, "form": engine.form, "said": said, "losses": losses}
@@ -283,7 +340,7 @@ class Probe:
         sha256 = save_weights(engine.weights(), path)
         other = self._built(**{**settings, "seed": OTHER_SEED})
         before = other.predict(images)
-        other.load(load_weights(path, sha256))
+        other.load(load_weights(path, sha256, other.network.weights))
         moved = other.predict(images)
         named = {"first": first, "again": again, "before": before, "moved": moved}
         return {name: logits.astype(float).tolist() for name, logits in named.items()}
@@ -358,7 +415,7 @@ class Probe:
         images, labels = self._arrays.train_images, self._arrays.train_labels
         with planted(plant):
             logits, losses = certificate_part(
-                self._class(self._name), TrainSettings.parse(settings), images, labels, lambda *_: True
+                self._class(self._name), TrainSettings.parse(settings), images, labels, MNIST_SHAPE, lambda *_: True
             )
         return {"logits": logits, "losses": losses}
 
@@ -392,7 +449,7 @@ class Probe:
     def moved_in(self, path: str, sha256: str, **settings: Any) -> list[list[float]]:
         """Takes the other framework's weights, over another start, and reads all test images."""
         engine = self._built(**settings, seed=OTHER_SEED)
-        engine.load(load_weights(Path(path), sha256))
+        engine.load(load_weights(Path(path), sha256, engine.network.weights))
         answer: list[list[float]] = engine.predict(self._arrays.test_images).astype(float).tolist()
         return answer
 

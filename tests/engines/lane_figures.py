@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from core.data import datasets
+from core.data.shape import DataShape
 from core.experiment import parity
+from core.experiment.network import Network
 from core.experiment.settings import Alignment, TrainSettings
 from core.worker.engines.base import Engine, module_of
 
 
-def figures(engine: Engine, settings: TrainSettings, arrays: datasets.Arrays) -> dict[str, Any]:
+def figures(engine: Engine, settings: TrainSettings, arrays: datasets.Arrays, data: DataShape) -> dict[str, Any]:
     """Trains and evaluates as the worker does: step losses, one dict an epoch, test loss and accuracy."""
     step_losses: list[float] = []
 
@@ -27,8 +29,9 @@ def figures(engine: Engine, settings: TrainSettings, arrays: datasets.Arrays) ->
         return True
 
     aligned = settings.alignment != Alignment.AS_SHIPPED
-    engine.feed(arrays.train_images, arrays.train_labels)
-    engine.build(settings, parity.start_weights(settings.seed) if aligned else None)
+    engine.feed(arrays.train_images, arrays.train_labels, data)
+    network = Network.of(settings.network, data)
+    engine.build(settings, parity.start_weights(settings.seed, network) if aligned else None)
     epochs = []
     for epoch in range(1, settings.epochs + 1):
         began = time.perf_counter()
@@ -51,13 +54,14 @@ def main(name: str, settings_json: str, prepared_dir: str) -> None:
     engine_class = importlib.import_module(module_of(name)).ENGINE
     runs = [TrainSettings.parse(raw) for raw in json.loads(settings_json)]
     folder = Path(prepared_dir)
-    arrays = datasets.Prepared(datasets.find(folder.name), folder, {}).load()
+    dataset = datasets.find(folder.name)
+    arrays = datasets.Prepared(dataset, folder, {}).load()
     made = []
     for i, settings in enumerate(runs):
         engine = engine_class(name)
         if i == 0:
             engine.use_device("cpu", 0)
-        made.append(figures(engine, settings, arrays))
+        made.append(figures(engine, settings, arrays, dataset.shape))
     print(json.dumps(made), flush=True)
 
 

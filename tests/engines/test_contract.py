@@ -11,12 +11,14 @@ import pytest
 
 from core.data import datasets
 from core.experiment import metrics, parity
-from core.experiment.network import parameter_count, weight_specs
+from core.experiment.network import ARTICLE
 from core.experiment.settings import ALIGNED_PAIR, ENGINE_NAMES, installed_engines
 from tests.engines.conftest import Asked, Processes
 
 FOLDER = Path(__file__).resolve().parents[2] / "core/worker/engines"
 ENGINES = ["fake", *sorted(installed_engines())]
+SHARED = {"--init--", "base", "keras-fit", "torch-layers", "torch-steps"}
+"""Files of what several engines use."""
 FRAMEWORKS = [engine for engine in ENGINES if engine != "fake"]
 VARIANTS = {engine: engine.partition("-")[0] for engine in FRAMEWORKS if "-" in engine}
 """Every variant with the framework whose stock engine takes its weights."""
@@ -25,13 +27,13 @@ BATCH, STEPS, LAST_BATCH, IMAGES = 126, 29, 72, 3600
 
 def glorot_uniform() -> dict[str, float]:
     """Keras' limits, and the fake engine's: .147, .085, .062, biases zero."""
-    limits = {spec.name: math.sqrt(6 / (spec.fan_in + spec.fan_out)) for spec in weight_specs()}
+    limits = {spec.name: math.sqrt(6 / (spec.fan_in + spec.fan_out)) for spec in ARTICLE.weights}
     return {name: 0.0 if name.endswith("bias") else limit for name, limit in limits.items()}
 
 
 def kaiming_uniform() -> dict[str, float]:
     """PyTorch's limits: .333, .061, .025, for weights and biases."""
-    return {spec.name: 1 / math.sqrt(spec.fan_in) for spec in weight_specs()}
+    return {spec.name: 1 / math.sqrt(spec.fan_in) for spec in ARTICLE.weights}
 
 
 INITIALISERS = {"fake": glorot_uniform, "keras": glorot_uniform, "torch": kaiming_uniform}
@@ -97,7 +99,7 @@ def batches(order: Any) -> list[Any]:
 
 def test_every_engine_of_the_folder_is_here() -> None:
     assert {engine.partition("-")[0] for engine in ENGINES} == set(INITIALISERS)
-    files = {path.stem.replace("_", "-") for path in FOLDER.glob("*.py")} - {"--init--", "base", "keras-fit"}
+    files = {path.stem.replace("_", "-") for path in FOLDER.glob("*.py")} - SHARED
     assert files == {"fake", *ENGINE_NAMES}, "every file is offered, and all that is offered has a file"
 
 
@@ -113,10 +115,10 @@ def test_it_says_what_computes_and_where(any_engine: Asked) -> None:
 
 def test_it_holds_the_articles_network(any_engine: Asked) -> None:
     built = any_engine.ask("network")
-    assert built["parameters"] == parameter_count() == 32_612
+    assert built["parameters"] == ARTICLE.parameters == 32_612
     assert "32,612" in built["summary"]
     assert {name: tuple(array["shape"]) for name, array in built["weights"].items()} == {
-        spec.name: spec.shape for spec in weight_specs()
+        spec.name: spec.shape for spec in ARTICLE.weights
     }
     assert {array["dtype"] for array in built["weights"].values()} == {"float32"}
 

@@ -7,6 +7,7 @@ plants one error in that lane: every training label is one too high.
 import os
 import sys
 
+from core.data.shape import DataShape
 from core.worker import __main__ as worker
 from core.worker.engines.base import Images, Labels
 from core.worker.engines.fake import FakeEngine
@@ -15,9 +16,9 @@ from core.worker.engines.fake import FakeEngine
 class Planted(FakeEngine):
     """Right but for what is planted."""
 
-    def feed(self, images: Images, labels: Labels) -> None:
+    def feed(self, images: Images, labels: Labels, data: DataShape) -> None:
         wrong = self.name == os.environ.get("DUEL_TEST_PLANT")
-        super().feed(images, ((labels + 1) % 10).astype("uint8") if wrong else labels)
+        super().feed(images, ((labels + 1) % data.classes).astype("uint8") if wrong else labels, data)
 
 
 ENGINE = Planted

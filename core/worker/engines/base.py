@@ -7,6 +7,7 @@ belong to the worker, so they exist once. Importing an engine's module imports i
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ import numpy.typing as npt
 
 from core.data.shape import DataShape
 from core.experiment import parity
-from core.experiment.layers import Dropout
-from core.experiment.network import Network, without_rates
+from core.experiment.layers import Activation, Dropout, MaxPool
+from core.experiment.network import Network, layers_of, without_rates
 from core.experiment.settings import TrainSettings
 
 Images = npt.NDArray[np.uint8]
@@ -67,7 +68,7 @@ class Engine(ABC):
     """Of the run, for the data that was fed; set by `build`."""
 
     form = ""
-    """Which of `forms` the next `build` takes."""
+    """Which of `forms` the next `build` takes; "" the last of them."""
 
     not_tried: tuple[str, ...] = ()
     """Lines for the run's summary: what is no form of this engine, and why."""
@@ -76,7 +77,10 @@ class Engine(ABC):
         self.name = name
 
     def forms(self, settings: TrainSettings) -> tuple[str, ...]:
-        """In words, the ways to compute the same function, the stock engine's first; empty where there is but one."""
+        """In words, the ways to compute the same function with these settings; empty where there is but one.
+
+        The stock engine's comes first, last the one that is taken where none could be timed.
+        """
         return ()
 
     @staticmethod
@@ -157,6 +161,19 @@ class Engine(ABC):
         """How many trainable numbers the framework counts in its model."""
 
 
+AS_SHIPPED = "as shipped"
+"""The stock engine's form."""
+
+
+def pools_relus(settings: TrainSettings) -> bool:
+    """Whether a max-pool follows a ReLU in the network."""
+    layers = layers_of(settings.network)
+    return any(
+        isinstance(pool, MaxPool) and (getattr(before, "activation", "") == "relu" or before == Activation("relu"))
+        for before, pool in pairwise(layers)
+    )
+
+
 def module_of(engine: str) -> str:
     """The module that holds an engine: a file of its own each, but one for all that are called fake-..."""
     return f"core.worker.engines.{'fake' if engine.startswith('fake') else engine.replace('-', '_')}"
@@ -184,7 +201,8 @@ def certificate_part(
         "network": without_rates(settings.network),
         "learning_rate": parity.CERTIFICATE_LEARNING_RATE,
     }
-    images = images[: batch * parity.CERTIFICATE_STEPS]
+    # Whole batches: of a last one that is a single image, batch normalisation could take no mean.
+    images = images[: batch * min(parity.CERTIFICATE_STEPS, len(images) // batch)]
     engine.feed(images, labels[: len(images)], data)
     start = parity.start_weights(settings.seed, Network.of(settings.network, data))
     engine.build(settings.model_copy(update=update), start)

@@ -13,7 +13,7 @@ import numpy as np
 from keras import layers
 
 from core.experiment.settings import TrainSettings
-from core.worker.engines.base import Floats, OnStep
+from core.worker.engines.base import AS_SHIPPED, Floats, OnStep, pools_relus
 from core.worker.engines.keras import KerasEngine
 from core.worker.engines.keras_fit import Watch
 
@@ -56,33 +56,36 @@ class Form:
     """One way to build and compile the network."""
 
     pool_first: bool
+    """Max-pool before ReLU."""
     grouped: bool
     """Whether an execution takes several steps."""
     jit: bool | str
 
 
-FORMS = {
-    "as shipped": Form(pool_first=False, grouped=False, jit="auto"),
-    "several steps an execution, no XLA": Form(pool_first=False, grouped=True, jit=False),
-    "pool before ReLU, several steps an execution, no XLA": Form(pool_first=True, grouped=True, jit=False),
-    "pool before ReLU, several steps an execution, XLA": Form(pool_first=True, grouped=True, jit=True),
-}
+def forms(settings: TrainSettings) -> dict[str, Form]:
+    """The forms that differ for a network and a batch, by what they are called."""
+    pools, grouped = pools_relus(settings), settings.steps_per_execution > 1
+    found = {AS_SHIPPED: Form(pool_first=False, grouped=False, jit="auto")}
+    for pool_first, jit in [*([(False, False)] if pools else []), (pools, True), (pools, False)]:
+        words = ["pool before ReLU"] if pool_first else []
+        words += ["several steps an execution"] if grouped else []
+        found[", ".join([*words, "XLA" if jit else "no XLA"])] = Form(pool_first, grouped, jit)
+    return found
 
 
 class KerasTunedEngine(KerasEngine):
     """`keras-tuned`: max-pool before ReLU, several steps an execution and XLA on or off, whatever is fastest here."""
 
-    form = "pool before ReLU, several steps an execution, no XLA"
-
     def forms(self, settings: TrainSettings) -> tuple[str, ...]:
-        return tuple(FORMS)
+        return tuple(forms(settings))
 
     def use_device(self, device: str, threads: int) -> str:
         self.device = device
         return super().use_device(device, threads)
 
     def build(self, settings: TrainSettings, start: Mapping[str, Floats] | None) -> None:
-        form = FORMS[self.form]
+        known = forms(settings)
+        self._form = form = known[self.form or list(known)[-1]]
         self.steps_at_once = settings.steps_per_execution if form.grouped else 1
         self.compile_options = {"steps_per_execution": self.steps_at_once, "jit_compile": form.jit}
         super().build(settings, start)
@@ -90,7 +93,7 @@ class KerasTunedEngine(KerasEngine):
     def _layers(self) -> dict[str, Any]:
         """A max-pool of ReLUs is the ReLU of the max-pool, over a quarter of the numbers."""
         made = super()._layers()
-        if not FORMS[self.form].pool_first:
+        if not self._form.pool_first:
             return made
         after: dict[str, Any] = {}
         before: Any = None

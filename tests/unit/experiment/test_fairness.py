@@ -176,6 +176,15 @@ def test_a_small_loss_is_held_to_the_bound_of_a_loss_of_one() -> None:
     assert verdict(reports(e2s3=1e-6), reports(e2s3=1e-6 + 1e-10)).state == "parted"
 
 
+def test_what_rounding_leaves_of_an_array_that_nothing_learns_is_no_parting() -> None:
+    """A bias that a batch normalisation takes away again moves by rounding alone, in each lane its own way."""
+    one, other = (WEIGHTS | {"layernorm.bias": sign * np.full(8, 1e-12)} for sign in (1, -1))
+    assert verdict(reports(), reports(), weights=(one, other)).state == "held"
+    assert verdict(reports(), reports(), "same-start", 0, weights=(one, other)).state == "held"
+    learnt = WEIGHTS | {"layernorm.bias": np.full(8, 1e-6)}
+    assert verdict(reports(), reports(), weights=(one, learnt)).state == "parted"
+
+
 # --- same start ------------------------------------------------------------------------------------------
 
 

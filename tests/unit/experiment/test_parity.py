@@ -10,15 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.experiment import parity
-from core.experiment.network import FEATURES, weight_specs
+from core.experiment.network import ARTICLE, Network
+
+FEATURES = 1550
 
 # --- start weights and order -----------------------------------------------------------------------------
 
 
 def test_start_weights_are_glorot_uniform_with_zero_biases() -> None:
     held = parity.start_weights(0)
-    assert {name: array.shape for name, array in held.items()} == {s.name: s.shape for s in weight_specs()}
-    for spec in weight_specs():
+    assert {name: array.shape for name, array in held.items()} == {s.name: s.shape for s in ARTICLE.weights}
+    for spec in ARTICLE.weights:
         array = held[spec.name]
         assert array.dtype == np.float64
         if spec.name.endswith("bias"):
@@ -27,6 +29,14 @@ def test_start_weights_are_glorot_uniform_with_zero_biases() -> None:
             limit = math.sqrt(6 / (spec.fan_in + spec.fan_out))
             assert 0.95 * limit < np.abs(array).max() <= limit
             assert abs(array.mean()) < 0.1 * limit
+
+
+def test_a_normalisation_starts_with_what_changes_nothing() -> None:
+    held = parity.start_weights(0, Network.of("conv 6 3, batchnorm, layernorm, flatten, dense 10"))
+    for name, array in held.items():
+        if "norm" in name:
+            assert (array == (1 if name.endswith(("weight", "variance")) else 0)).all(), name
+    assert "conv1.bias" not in held
 
 
 def test_another_seed_is_another_start_and_the_same_seed_the_same() -> None:
@@ -61,6 +71,12 @@ def test_without_dropout_the_mask_is_exactly_one() -> None:
 def test_every_seed_epoch_and_step_has_its_own_mask(other: tuple[int, int, int]) -> None:
     shape = (10, FEATURES)
     assert not np.array_equal(parity.dropout_mask(0, 1, 1, shape, 0.3), parity.dropout_mask(*other, shape, 0.3))
+
+
+def test_each_dropout_of_a_network_has_its_own_mask_and_the_first_the_articles() -> None:
+    first, second = (parity.dropout_mask(0, 1, 1, (10, FEATURES), 0.3, place) for place in (0, 1))
+    assert np.array_equal(first, parity.dropout_mask(0, 1, 1, (10, FEATURES), 0.3))
+    assert not np.array_equal(first, second)
 
 
 def test_another_process_draws_the_same_mask_and_order() -> None:
@@ -125,6 +141,11 @@ def test_adams_terms_come_near_the_plain_ones_after_many_steps() -> None:
     assert rate == pytest.approx(1e-3, rel=1e-9)
     assert epsilon == pytest.approx(1e-7, rel=1e-9)
     assert parity.adam_like_keras(1, 1e-3)[1] == pytest.approx(1e-7 / math.sqrt(1e-3))
+
+
+def test_a_constant_is_rounded_as_keras_rounds_it() -> None:
+    assert parity.as_keras_rounds(0.9) == float(np.float32(0.9)) != 0.9
+    assert parity.as_keras_rounds(0.5) == 0.5
 
 
 # --- the certificate -------------------------------------------------------------------------------------
