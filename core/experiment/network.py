@@ -31,7 +31,6 @@ from core.experiment.layers import (
     GlobalAvgPool,
     Impossible,
     Layer,
-    LayerNorm,
     Pool,
     Shape,
     Span,
@@ -362,24 +361,6 @@ def leaves_one_value(network: Network) -> str:
     for node in network.nodes:
         if isinstance(node.layer, BatchNorm) and math.prod(node.arrives[:-1]) == 1:
             return node.name
-    return ""
-
-
-def cannot_align(network: Network) -> str:
-    """What rounding decides in it, so that no alignment makes two frameworks compute the same; "" where nothing is.
-
-    A normalisation of the pixels themselves makes 0 of those that are equal to their mean, or what rounding leaves of
-    it. Behind a bend at 0 half of them then have another gradient. Kernels mix pixels: behind them it is 0 or is not.
-    """
-    normed = ""
-    for node in network.nodes:
-        match node.layer:
-            case Conv() | DepthwiseConv() | Dense():
-                return ""
-            case BatchNorm() | LayerNorm():
-                normed = node.name
-            case Activation("relu" | "leakyrelu") if normed:
-                return f"{node.name} after {normed}: of pixels that equal their mean, rounding decides the gradient"
     return ""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.experiment.layers import Shape
+from core.experiment.layers import Activation, BatchNorm, Conv, Dense, DepthwiseConv, LayerNorm, Shape
 from core.experiment.network import ARTICLE, Network
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -82,6 +82,24 @@ def adam_like_keras(step: int, learning_rate: float) -> tuple[float, float]:
 def as_keras_rounds(constant: float) -> float:
     """A Python constant as Keras on TensorFlow computes with it, in float64 too: rounded to float32 on its way."""
     return float(np.float32(constant))
+
+
+def cannot_align(network: Network) -> str:
+    """What rounding decides in it, so that no alignment makes two frameworks compute the same; "" where nothing is.
+
+    A normalisation of the pixels themselves makes 0 of those that are equal to their mean, or what rounding leaves of
+    it. Behind a bend at 0 half of them then have another gradient. Kernels mix pixels: behind them it is 0 or is not.
+    """
+    normed = ""
+    for node in network.nodes:
+        match node.layer:
+            case Conv() | DepthwiseConv() | Dense():
+                return ""
+            case BatchNorm() | LayerNorm():
+                normed = node.name
+            case Activation("relu" | "leakyrelu") if normed:
+                return f"{node.name} after {normed}: of pixels that equal their mean, rounding decides the gradient"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -21,16 +21,9 @@ from core.data.datasets import DATASETS, Dataset
 from core.experiment.kinds import Choice, Number, Setting, shown
 from core.experiment.layers import Dropout
 from core.experiment.names import ENGINE_TITLES, engine_title, joined
-from core.experiment.network import (
-    PRESETS,
-    Network,
-    NetworkError,
-    cannot_align,
-    layers_of,
-    leaves_one_value,
-    shortest,
-)
+from core.experiment.network import PRESETS, Network, NetworkError, layers_of, leaves_one_value, shortest
 from core.experiment.network_text import NetworkText
+from core.experiment.parity import cannot_align
 
 
 class Alignment(StrEnum):
@@ -330,10 +323,8 @@ class TrainSettings(BaseModel):
         else:
             alone = leaves_one_value(network)
             if self.alignment != Alignment.AS_SHIPPED and (what := cannot_align(network)):
-                problems["alignment"] = (
-                    f"{self.alignment} cannot align {what}. Put a convolution or a dense layer first, "
-                    f"or choose {Alignment.AS_SHIPPED}."
-                )
+                choose = f"Put a convolution or a dense layer first, or choose {Alignment.AS_SHIPPED}."
+                problems["alignment"] = f"{self.alignment} cannot align {what}. {choose}"
             if alone and not problems and split % self.batch_size == 1 % self.batch_size:
                 problems["batch_size"] = (
                     f"With batch size {self.batch_size:,} the last batch of an epoch is a single image, "

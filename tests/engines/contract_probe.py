@@ -28,7 +28,7 @@ from core.data.shape import MNIST_SHAPE, DataShape
 from core.experiment import metrics, parity
 from core.experiment.layers import WeightSpec
 from core.experiment.network import Network
-from core.experiment.settings import Alignment, TrainSettings
+from core.experiment.settings import Alignment, Optimizer, TrainSettings
 from core.experiment.weights import from_torch, load_weights, save_weights, to_torch
 from core.protocol import lines, messages
 from core.protocol.stdio import Outbox, connect, taking
@@ -86,7 +86,7 @@ def counting_pads(pool: Any, x: Any) -> Any:
 
 def l2_decay(step: Any, settings: TrainSettings, weights: Any, *, begin: Any) -> None:
     """The planted error: weight decay as a part of the gradient."""
-    begin(step, settings.model_copy(update={"weight_decay": 0.0}), weights)
+    begin(step, settings.model_copy(update={"weight_decay": 0.0, "optimizer": Optimizer.ADAM}), weights)
     for group in step.optimizer.param_groups:
         group["weight_decay"] = settings.weight_decay
 
@@ -300,6 +300,14 @@ class Probe(NetworkProbe):
         """In which forms the engine would be timed."""
         return list(self._class(self._name).forms(TrainSettings.parse(settings)))
 
+    def first_losses(self, form: str, **settings: Any) -> list[float]:
+        """Of the first steps of one form."""
+        engine = self._fed()
+        engine.form = form
+        engine.build(TrainSettings.parse(settings), None)
+        losses: list[float] = self._trained(engine, 1, 6)[0]["losses"]
+        return losses
+
     def tuned(self, **raw: Any) -> Answer:
         """What two runs say of their tuning, and each one's first losses, as those of a run without it."""
         settings, folder = TrainSettings.parse(raw), Path(tempfile.mkdtemp(dir=self._out_dir))
@@ -441,7 +449,7 @@ class Probe(NetworkProbe):
         """Trains, keeps the weights in a file, and reads all test images."""
         engine = self._built(**settings)
         self._trained(engine, 1, 0)
-        path = self._out_dir / f"{self._name}-{settings['alignment']}.safetensors"
+        path = Path(tempfile.mkdtemp(dir=self._out_dir)) / f"{self._name}.safetensors"
         sha256 = save_weights(engine.weights(), path)
         logits = engine.predict(self._arrays.test_images).astype(float).tolist()
         return {"path": str(path), "sha256": sha256, "logits": logits}

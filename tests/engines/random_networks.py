@@ -29,7 +29,8 @@ from core.experiment.layers import (
     MaxPool,
     Shape,
 )
-from core.experiment.network import Network, cannot_align, written
+from core.experiment.network import Network, written
+from core.experiment.parity import cannot_align
 
 STEPS, EPOCHS = 20, 2
 MOST_ACTIVATIONS_OF_ONE = 600

@@ -38,6 +38,11 @@ def kaiming_uniform() -> dict[str, float]:
 
 INITIALISERS = {"fake": glorot_uniform, "keras": glorot_uniform, "torch": kaiming_uniform}
 BACKENDS = {"keras-on-torch": "torch", "keras-on-jax": "jax"}
+OTHER = (
+    "conv 8 3 same relu, conv 8 3 stride 2 relu, batchnorm, relu, maxpool 2 same, depthwise 3, batchnorm, "
+    "avgpool 2 same, flatten, layernorm, dense 20 gelu, dense 10"
+)
+"""A ReLU that a pool follows and others that none does, and both norms."""
 REPEATS_ITS_ORDER = {"keras", "keras-eager", "keras-tuned"}
 """Keras on TensorFlow, once seeded; on the other backends it draws a new order every epoch."""
 STEPS_LIKE_STOCK = sorted(set(VARIANTS) - set(BACKENDS))
@@ -232,14 +237,46 @@ def test_an_aligned_run_visits_the_shared_batch_order(
 
 
 @pytest.mark.parametrize("variant", STEPS_LIKE_STOCK)
-def test_a_variant_takes_the_steps_of_its_stock_engine(processes: Processes, variant: str) -> None:
+@pytest.mark.parametrize("network", ["article", pytest.param(OTHER, id="other", marks=pytest.mark.more)])
+def test_a_variant_takes_the_steps_of_its_stock_engine(processes: Processes, variant: str, network: str) -> None:
     """The same function, start and order: without dropout the losses part by rounding alone."""
     variants, stocks = (
-        processes[engine].ask("training", dropout=0, stop_after=10)[0]["losses"]
+        processes[engine].ask("training", dropout=0, stop_after=10, network=network)[0]["losses"]
         for engine in (variant, VARIANTS[variant])
     )
     assert len(variants) == 10
     assert variants == pytest.approx(stocks, rel=1e-4)
+
+
+@pytest.mark.parametrize("variant", ["torch-tuned", pytest.param("keras-tuned", marks=pytest.mark.more)])
+def test_every_form_of_a_tuned_engine_is_the_same_function(processes: Processes, variant: str) -> None:
+    asked, probe = {"network": OTHER, "dropout": 0}, processes[variant]
+    stock, *others = probe.ask("forms", **asked)
+    wanted = probe.ask("first_losses", form=stock, **asked)
+    assert len(others) == 3
+    for form in others:
+        assert probe.ask("first_losses", form=form, **asked) == pytest.approx(wanted, rel=1e-4), form
+
+
+@pytest.mark.parametrize(
+    ("variant", "settings", "forms"),
+    [
+        ("torch-tuned", {}, ["pool before ReLU, channels first", "pool before ReLU, channels last",
+                             "pool before ReLU, channels last, fused Adam"]),
+        ("torch-tuned", {"network": "strided", "optimizer": "sgd"}, ["channels last", "channels last, fused SGD"]),
+        ("torch-tuned", {"network": "strided", "optimizer": "rmsprop"}, ["channels last"]),
+        ("torch-tuned", {"network": "mlp"}, ["fused Adam"]),
+        ("torch-tuned", {"network": "mlp", "optimizer": "rmsprop"}, None),
+        ("keras-tuned", {}, ["several steps an execution, no XLA", "pool before ReLU, several steps an execution, XLA",
+                             "pool before ReLU, several steps an execution, no XLA"]),
+        ("keras-tuned", {"network": "mlp"}, ["several steps an execution, XLA", "several steps an execution, no XLA"]),
+        ("keras-tuned", {"network": "mlp", "batch_size": 700}, ["XLA", "no XLA"]),
+    ],
+)  # fmt: skip
+def test_a_tuned_engine_offers_what_differs_for_a_network_and_each_once(
+    processes: Processes, variant: str, settings: dict[str, Any], forms: list[str] | None
+) -> None:
+    assert processes[variant].ask("forms", **settings) == (["as shipped", *forms] if forms else [])
 
 
 @pytest.mark.parametrize("variant", ["keras-tuned", "torch-tuned"])
@@ -317,12 +354,14 @@ def test_weights_once_handed_out_do_not_change(engine: Asked) -> None:
 
 
 @pytest.mark.parametrize("variant", or_more(tuple(VARIANTS), BACKENDS))
-def test_a_variants_weights_are_the_stock_engines(processes: Processes, variant: str) -> None:
+@pytest.mark.parametrize("network", ["article", pytest.param(OTHER, id="other")])
+def test_a_variants_weights_are_the_stock_engines(processes: Processes, variant: str, network: str) -> None:
     """Each reads the other's trained weights with the same logits, but for rounding."""
     stock = VARIANTS[variant]
     for trained, reads in ((variant, stock), (stock, variant)):
-        out = processes[trained].ask("moved_out", alignment="as-shipped")
-        found = processes[reads].ask("moved_in", path=out["path"], sha256=out["sha256"], alignment="as-shipped")
+        asked = {"alignment": "as-shipped", "network": network}
+        out = processes[trained].ask("moved_out", **asked)
+        found = processes[reads].ask("moved_in", path=out["path"], sha256=out["sha256"], **asked)
         wanted = np.array(out["logits"])
         assert np.abs(wanted).max() > 5  # a trained network
         assert np.abs(np.array(found) - wanted).max() <= 1e-5 * np.abs(wanted).max()

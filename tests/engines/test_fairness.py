@@ -16,6 +16,15 @@ from tests.shell import ONE_CORE
 pytestmark = pytest.mark.timeout(900)
 
 
+TRAPS = {
+    "network": "conv 4 3 stride 2 same gelu, batchnorm, avgpool 3 stride 2 same, dropout, flatten, batchnorm, dropout, "
+    "dense 10",
+    "optimizer": "adamw",
+    "weight_decay": 0.01,
+}
+"""What two frameworks do differently, in one network."""
+
+
 def verdict(processes: Processes, keras: str = "", torch: str = "", **settings: Any) -> FairnessVerdict:
     """What the Launcher finds in two whole lanes of the worker's own code, with a planted error or none."""
     asked = {"alignment": "exact-twin", "epochs": 2, **settings}
@@ -83,6 +92,26 @@ def test_one_wrong_thing_in_one_lane_parts_the_twin(
         assert found.weight_difference > 100 * TWIN_BOUNDS.weight
 
 
+@pytest.mark.parametrize(
+    ("error", "parts"),
+    [
+        ("symmetric padding", FIRST_STEP),
+        ("pads counted", FIRST_STEP),
+        ("tanh GELU", FIRST_STEP),
+        ("channels-first flatten", FIRST_STEP),
+        ("PyTorch's epsilon in normalisations", FIRST_STEP),
+        ("one mask for two dropouts", FIRST_STEP),
+        ("L2 in place of decoupled decay", LATER),
+        ("batch norm's momentum as Keras means it", "epoch 1"),
+        ("unbiased running variance", "epoch 1"),
+    ],
+)
+def test_one_trap_of_a_layer_parts_the_twin(processes: Processes, error: str, parts: str) -> None:
+    test_one_wrong_thing_in_one_lane_parts_the_twin(processes, "torch", error, parts, TRAPS)
+    if error == "unbiased running variance":
+        assert verdict(processes, torch=error, **TRAPS).apart == "batchnorm2.variance"
+
+
 # --- what must hold --------------------------------------------------------------------------------------
 
 
@@ -94,6 +123,7 @@ def test_one_wrong_thing_in_one_lane_parts_the_twin(
         pytest.param({"epochs": 8, "learning_rate": 1e-6, "dropout": 0, "seed": 1}, marks=pytest.mark.more),
         pytest.param({"epochs": 8, "learning_rate": 10, "dropout": 0.9, "seed": 2}, marks=pytest.mark.more),
         pytest.param({"epochs": 2, "batch_size": 1, "images": 60}, marks=pytest.mark.more),
+        {"epochs": 4, **TRAPS},
     ],
     ids=lambda settings: ",".join(f"{name}={value}" for name, value in settings.items()),
 )

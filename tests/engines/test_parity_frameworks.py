@@ -7,6 +7,7 @@ import pytest
 
 from core.experiment import parity
 from tests.engines.conftest import Processes
+from tests.engines.test_fairness import TRAPS
 
 # A hundred float64 steps take half a minute on two quiet cores, and ten times that beside other work.
 pytestmark = pytest.mark.timeout(900)
@@ -110,6 +111,34 @@ def test_one_wrong_thing_fails_the_twins_certificate(processes: Processes, engin
     start_is_wrong = made.logit_difference > made.logit_bound
     assert start_is_wrong == (error == "channels-first flatten")
     assert made.loss_difference > 1000 * made.loss_bound  # not by a hair
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "symmetric padding",
+        "pads counted",
+        "tanh GELU",
+        "channels-first flatten",
+        "PyTorch's epsilon in normalisations",
+        "L2 in place of decoupled decay",
+    ],
+)
+def test_one_trap_of_a_layer_fails_the_twins_certificate(processes: Processes, error: str) -> None:
+    assert certificate(processes, "exact-twin", **TRAPS).passed
+    made = certificate(processes, "exact-twin", torch=error, **TRAPS)
+    assert not made.passed
+    assert (made.logit_difference > made.logit_bound) == (error != "L2 in place of decoupled decay")
+    assert made.loss_difference > 1000 * made.loss_bound
+
+
+@pytest.mark.parametrize(
+    "error", ["batch norm's momentum as Keras means it", "unbiased running variance", "one mask for two dropouts"]
+)
+def test_what_ten_steps_without_dropout_do_not_show_is_left_to_the_runs_verdict(
+    processes: Processes, error: str
+) -> None:
+    assert certificate(processes, "exact-twin", torch=error, **TRAPS).passed
 
 
 # --- moved weights ---------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def taken(prepared_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     prepared = datasets.prepared("mnist5k", prepared_data_dir)
     assert prepared is not None
     images = np.array(prepared.load().test_images[:SHOWN])
-    np.save(folder / "images.npy", images)
+    np.save(folder / "images.npy", images[..., 0])
     weights = {name: array.astype("float32") for name, array in parity.start_weights(3).items()}
     sha256 = save_weights(weights, folder / "model.safetensors")
     predictors = Predictors(lambda engine: ChildProcess(WORKER, engine, log=folder / f"{engine}.log"))
@@ -89,7 +89,7 @@ models = LoadedModels(ENGINE("torch"))
 loaded = models.answer(messages.Load("a", settings.as_json(), str(file), hashlib.sha256(file.read_bytes()).hexdigest()))
 imported.append("torch._dynamo" in sys.modules)
 engine = ENGINE("torch")
-engine.feed(models._models["a"].images, models._models["a"].labels)
+engine.feed(models._models["a"].images, models._models["a"].labels, models._models["a"].data)
 engine.build(settings, None)
 imported.append("torch._dynamo" in sys.modules)
 print(json.dumps([loaded.slots, imported]))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.data.shape import MNIST_SHAPE
 from core.experiment import parity
 from core.experiment.network import ARTICLE, Network
 
@@ -146,6 +147,26 @@ def test_adams_terms_come_near_the_plain_ones_after_many_steps() -> None:
 def test_a_constant_is_rounded_as_keras_rounds_it() -> None:
     assert parity.as_keras_rounds(0.9) == float(np.float32(0.9)) != 0.9
     assert parity.as_keras_rounds(0.5) == 0.5
+
+
+# --- what cannot be aligned ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("layernorm, relu, flatten, dense 10", "relu after layernorm"),
+        ("layernorm, maxpool 2, tanh, leakyrelu, flatten, dense 10", "leakyrelu after layernorm"),
+        ("flatten, batchnorm, dropout, relu, dense 10", "relu after batchnorm"),
+        ("layernorm, conv 6 3 relu, flatten, dense 10", ""),
+        ("conv 6 3, layernorm, relu, flatten, dense 10", ""),
+        ("relu, layernorm, elu, flatten, dense 10", ""),
+        ("batchnorm, flatten, dense 10", ""),
+    ],
+)
+def test_a_bend_at_what_a_normalisation_makes_0_of_pixels_cannot_be_aligned(text: str, what: str) -> None:
+    assert parity.cannot_align(Network.of(text, MNIST_SHAPE._replace(channels=3))).startswith(what)
+    assert bool(parity.cannot_align(Network.of(text, MNIST_SHAPE._replace(channels=3)))) == bool(what)
 
 
 # --- the certificate -------------------------------------------------------------------------------------

@@ -326,3 +326,15 @@ def test_steps_at_once_stay_well_below_a_second(batch_size: int) -> None:
     at_once = TrainSettings(batch_size=batch_size).steps_per_execution
     assert 1 <= at_once <= 10
     assert at_once == 1 or at_once * batch_size <= 1260
+
+
+def test_what_no_alignment_aligns_is_refused_for_aligned_runs_alone() -> None:
+    raw = {"network": "flatten, layernorm, relu, dense 10"}
+    assert TrainSettings.parse(raw, datasets.find("mnist5k")).network == raw["network"]
+    for alignment in ("same-start", "exact-twin"):
+        with pytest.raises(InvalidSettings) as caught:
+            TrainSettings.parse(raw | {"alignment": alignment}, datasets.find("mnist5k"))
+        assert caught.value.problems == {
+            "alignment": f"{alignment} cannot align relu after layernorm: of pixels that equal their mean, rounding "
+            "decides the gradient. Put a convolution or a dense layer first, or choose as-shipped."
+        }

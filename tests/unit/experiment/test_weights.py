@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from core.experiment import parity, weights
 from core.data.shape import DataShape
+from core.experiment import parity, weights
 from core.experiment.network import ARTICLE, Network
 from core.experiment.weights import WeightsError
-
 
 SPECS = ARTICLE.weights
 WILD = Network.of(
