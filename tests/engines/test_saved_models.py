@@ -86,7 +86,8 @@ from core.worker.engines.torch import ENGINE
 from core.worker.inference import LoadedModels
 file, settings, imported = Path(sys.argv[1]), TrainSettings(), []
 models = LoadedModels(ENGINE("torch"))
-loaded = models.answer(messages.Load("a", settings.as_json(), str(file), hashlib.sha256(file.read_bytes()).hexdigest()))
+digest = hashlib.sha256(file.read_bytes()).hexdigest()
+loaded = models.answer(messages.Load("a", settings.as_json(), str(file), digest, [28, 28, 1, 10]))
 imported.append("torch._dynamo" in sys.modules)
 engine = ENGINE("torch")
 engine.feed(models._models["a"].images, models._models["a"].labels, models._models["a"].data)
