@@ -181,6 +181,8 @@ def test_a_link(name: str, text: str) -> None:
     elif name == "engines":
         assert value
         assert set(value) <= set(ENGINE_NAMES)
+    elif name == "network":
+        assert not setting.why_not(value)
     else:
         assert value == text[:MOST_LETTERS].encode("utf-8", "replace").decode()
 
