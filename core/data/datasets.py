@@ -17,16 +17,19 @@ from typing import Any, NamedTuple, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from core.data.shape import DataShape
+from core.data.dataset import ARRAY_FILES, Dataset, DatasetError
+from core.data.own import OWN_NAME, own_folders, read_own
 from core.protocol.listener import Listener, Lost
 from core.protocol.messages import Done, Failed, PreparationEvent, Preparing
 from core.protocol.process import ChildProcess
 
+__all__ = ["ARRAY_FILES", "Dataset", "DatasetError"]
+
 UInt8Array = npt.NDArray[np.uint8]
 
-IMAGE_SIZE = 28
-CLASSES = 10
-ARRAY_FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy")
+PREPARED_FORMAT = 2
+"""Of a prepared folder, in its provenance: images are [N, H, W, C]. Folders of format 1 hold grey images [N, H, W] and
+name no format."""
 PROVENANCE_FILE = "provenance.json"
 
 _POLL_S = 0.1
@@ -38,65 +41,8 @@ _DIGITS = tuple("0123456789")
 log = logging.getLogger(__name__)
 
 
-class DatasetError(Exception):
-    """A data set cannot be had; the message is one plain sentence: what happened, and what to do."""
-
-
 class PreparationCancelled(DatasetError):
     """The caller's `cancelled` turned true; nothing half prepared is left in the data set's folder."""
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """One data set of the catalogue: 28x28 grey images in ten classes.
-
-    `download_bytes` is what a preparation fetches (the published .gz files together); None for the embedded
-    set.
-    """
-
-    name: str
-    title: str
-    description: str
-    train_images: int
-    test_images: int
-    class_names: tuple[str, ...]
-    download_bytes: int | None = None
-    image_shape: tuple[int, int, int] = (IMAGE_SIZE, IMAGE_SIZE, 1)
-    """Height, width and channels."""
-
-    @property
-    def shape(self) -> DataShape:
-        """What a network has to know of it."""
-        return DataShape(*self.image_shape, len(self.class_names))
-
-    @property
-    def validation_images(self) -> int:
-        """Images held out for validation: the last 10 % of the training images, before any shuffle."""
-        return self.train_images // 10
-
-    @property
-    def training_split(self) -> int:
-        """Images that are trained on: what the validation split leaves."""
-        return self.train_images - self.validation_images
-
-    @property
-    def split_words(self) -> str:
-        """How many of its images do what, as part of a sentence."""
-        return (
-            f"{self.training_split:,} for training, {self.validation_images:,} for validation, "
-            f"{self.test_images:,} for testing"
-        )
-
-    @property
-    def array_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every prepared file by its name; all are uint8."""
-        size = (IMAGE_SIZE, IMAGE_SIZE)
-        return {
-            "train_images.npy": (self.train_images, *size),
-            "train_labels.npy": (self.train_images,),
-            "test_images.npy": (self.test_images, *size),
-            "test_labels.npy": (self.test_images,),
-        }
 
 
 _CATALOGUE = (
@@ -109,6 +55,7 @@ _CATALOGUE = (
         train_images=4_000,
         test_images=1_000,
         class_names=_DIGITS,
+        drawable=True,
     ),
     Dataset(
         name="mnist",
@@ -117,6 +64,7 @@ _CATALOGUE = (
         train_images=60_000,
         test_images=10_000,
         class_names=_DIGITS,
+        drawable=True,
         download_bytes=9_912_422 + 28_881 + 1_648_877 + 4_542,
     ),
     Dataset(
@@ -138,6 +86,7 @@ _CATALOGUE = (
         train_images=60_000,
         test_images=10_000,
         class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+        drawable=True,
         download_bytes=18_165_135 + 29_497 + 3_041_136 + 5_120,
     ),
 )
@@ -173,13 +122,12 @@ class Prepared:
         Raises DatasetError if the folder was damaged or removed since it was found.
         """
         try:
-            arrays = _map_arrays(self.dataset, self.folder)
+            arrays = _map_arrays(self.dataset, self.folder, self.provenance)
         except (OSError, ValueError) as fault:
             raise DatasetError(
                 f"The files of {self.dataset.title} in {self.folder} are damaged: delete that folder and try again."
             ) from fault
         train_images, train_labels, test_images, test_labels = arrays
-        # Folders of earlier versions hold grey images without their channel.
         train_images, test_images = (
             images.reshape(-1, *self.dataset.image_shape) for images in (train_images, test_images)
         )
@@ -194,38 +142,60 @@ class Prepared:
         )
 
 
-def find(name: str) -> Dataset:
-    """The data set called `name`; raises DatasetError, naming those there are."""
-    try:
+def find(name: str, data_dir: Path | None = None) -> Dataset:
+    """The data set called `name`: of the catalogue, or one's own images below `data_dir`, which have `own-` before it.
+
+    Raises DatasetError, naming those there are, where there is none, or where its dataset.json is damaged.
+    """
+    if name in DATASETS:
         return DATASETS[name]
-    except KeyError:
-        raise DatasetError(f"There is no data set {name!r}: choose one of {', '.join(DATASETS)}.") from None
+    if data_dir is not None and OWN_NAME.fullmatch(name):
+        return read_own(data_dir / "datasets" / name)
+    raise DatasetError(f"There is no data set {name!r}: choose one of {', '.join(DATASETS)}.")
+
+
+def all_datasets(data_dir: Path) -> dict[str, Dataset]:
+    """Every data set by its name: the catalogue, then one's own in `data_dir`, by title; a damaged one is left out."""
+    own = []
+    for folder in own_folders(data_dir):
+        with contextlib.suppress(DatasetError):
+            own.append(read_own(folder))
+    own.sort(key=lambda dataset: (dataset.title.casefold(), dataset.name))
+    return DATASETS | {dataset.name: dataset for dataset in own}
 
 
 def folder_of(name: str, data_dir: Path) -> Path:
     """Where the prepared files of data set `name` lie, whether or not they do yet."""
-    return data_dir / "datasets" / find(name).name
+    return data_dir / "datasets" / find(name, data_dir).name
 
 
 def prepared(name: str, data_dir: Path) -> Prepared | None:
     """The prepared folder of `name`, or None where there is none or it is torn.
 
-    Torn: a file is missing, or has a wrong shape. Reads four headers, not the data: about a millisecond.
+    Torn: a file is missing, or has a wrong shape. Reads four headers, not the data: about a millisecond. Raises
+    DatasetError where there is no such data set.
     """
-    dataset, folder = find(name), folder_of(name, data_dir)
+    dataset = find(name, data_dir)
+    folder = data_dir / "datasets" / dataset.name
     try:
         provenance = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))
-        _map_arrays(dataset, folder)
+        if not isinstance(provenance, dict):
+            return None
+        _map_arrays(dataset, folder, provenance)
     except (OSError, ValueError):
         return None
-    return Prepared(dataset, folder, provenance) if isinstance(provenance, dict) else None
+    return Prepared(dataset, folder, provenance)
 
 
-def _map_arrays(dataset: Dataset, folder: Path) -> list[UInt8Array]:
+def _map_arrays(dataset: Dataset, folder: Path, provenance: Mapping[str, Any]) -> list[UInt8Array]:
     """The four arrays in the order of ARRAY_FILES; raises OSError or ValueError if one is amiss."""
+    format_ = provenance.get("format", 1)
+    if format_ not in (1, PREPARED_FORMAT):
+        raise ValueError(f"format {format_} is not known")
     arrays = []
-    for file_name in ARRAY_FILES:
-        shape = dataset.array_shapes[file_name]
+    for file_name, shape in dataset.array_shapes.items():
+        if format_ == 1 and shape[3:] == (1,):
+            shape = shape[:3]
         try:
             array = np.load(folder / file_name, mmap_mode="r", allow_pickle=False)
         except EOFError as fault:  # numpy's word for an empty file
@@ -250,10 +220,12 @@ def prepare(
     called in this thread, `cancelled` about ten times a second. `program` is the module that prepares, and arguments
     for it. Raises DatasetError, or PreparationCancelled. However this ends, no process is left.
     """
-    dataset = find(name)
+    dataset = find(name, data_dir)
     ready = prepared(name, data_dir)
     if ready is not None:
         return ready
+    if name not in DATASETS:
+        raise DatasetError(f"The files of {dataset.title} are damaged: delete it and add its images again.")
     arguments = [name, "--data-dir", str(data_dir.resolve())]
     if datasets_dir is not None:
         arguments += ["--datasets-dir", str(datasets_dir.resolve())]

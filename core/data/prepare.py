@@ -34,9 +34,8 @@ import numpy.typing as npt
 
 from core.data.datasets import (
     ARRAY_FILES,
-    CLASSES,
     DATASETS,
-    IMAGE_SIZE,
+    PREPARED_FORMAT,
     PROVENANCE_FILE,
     Dataset,
     DatasetError,
@@ -144,7 +143,7 @@ def _build_folder(
             source = _download(dataset, partial / "raw", silence_limit_s, emit)
         _emit_progress(emit, "convert", dataset.download_bytes or 0, dataset)
         ready = partial / "ready"
-        _write(dataset, source, ready)
+        write_folder(dataset, source, ready)
         _remove(target)  # a torn one: a complete folder is never built again
         os.replace(ready, target)
     finally:
@@ -158,7 +157,7 @@ def _remove(folder: Path) -> None:
         folder.unlink(missing_ok=True)
 
 
-def _write(dataset: Dataset, source: Source, folder: Path) -> None:
+def write_folder(dataset: Dataset, source: Source, folder: Path) -> None:
     """Write the four arrays and their provenance into a new `folder`."""
     folder.mkdir()
     sha256_by_array = {}
@@ -171,6 +170,7 @@ def _write(dataset: Dataset, source: Source, folder: Path) -> None:
         (folder / file_name).write_bytes(buffer.getbuffer())
         sha256_by_array[file_name] = hashlib.sha256(buffer.getbuffer()).hexdigest()
     provenance = {
+        "format": PREPARED_FORMAT,
         "dataset": dataset.name,
         "source": source.words,
         "source_sha256": source.sha256_by_file,
@@ -194,7 +194,7 @@ def _embedded(dataset: Dataset, emit: Emit) -> Source:
     from sklearn.model_selection import train_test_split
 
     images, labels = mnist_data()  # float64 [5000, 784] in 0..255, int64 [5000]
-    images = images.astype(np.uint8).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
+    images = images.astype(np.uint8).reshape(-1, *dataset.image_shape)
     # The shuffle matters as much as the split: the last 10 % become the validation images, of all classes.
     train_images, test_images, train_labels, test_labels = train_test_split(
         images,
@@ -257,8 +257,9 @@ def _read_all(dataset: Dataset, paths: list[Path], words: str, emit: Emit) -> So
     _emit_progress(emit, "verify", dataset.download_bytes or 0, dataset)
     arrays, sha256_by_file = [], {}
     for path, array_file in zip(paths, ARRAY_FILES, strict=True):
-        array, sha256_by_file[path.name] = read_idx(path, dataset.array_shapes[array_file])
-        arrays.append(array)
+        array, sha256_by_file[path.name] = read_idx(path, dataset.array_shapes[array_file][:3], dataset.shape.classes)
+        # IDX files hold grey images without their channel.
+        arrays.append(array.reshape(dataset.array_shapes[array_file]))
     return Source(tuple(arrays), words, sha256_by_file)
 
 
@@ -352,11 +353,11 @@ def _emit_progress(emit: Emit, phase: Phase, received_bytes: int, dataset: Datas
 # ------------------------------------------------------------------------------------------ reading IDX files
 
 
-def read_idx(path: Path, shape: tuple[int, ...]) -> tuple[UInt8Array, str]:
-    """The images [N, 28, 28] or labels [N] of an IDX file, plain or .gz, as uint8, and the file's SHA-256.
+def read_idx(path: Path, shape: tuple[int, ...], classes: int) -> tuple[UInt8Array, str]:
+    """The images [N, H, W] or labels [N] of an IDX file, plain or .gz, as uint8, and the file's SHA-256.
 
-    Raises DatasetError, naming the file, if it is not a complete IDX file of exactly `shape`, or a label
-    exceeds 9.
+    Raises DatasetError, naming the file, if it is not a complete IDX file of exactly `shape`, or a label is not
+    below `classes`.
     """
     header_bytes = 4 + 4 * len(shape)
     payload, sha256 = _read_payload(path, header_bytes + math.prod(shape))
@@ -374,8 +375,8 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> tuple[UInt8Array, str]:
     values: npt.NDArray[np.uint8] = np.frombuffer(payload, dtype=np.uint8, offset=header_bytes)
     if len(values) != math.prod(shape):
         raise _faulty(path, "ends too early" if len(values) < math.prod(shape) else "is longer than its header says")
-    if kind == "labels" and values.max() >= CLASSES:
-        raise _faulty(path, f"holds the label {values.max()}, where only 0 to {CLASSES - 1} have a meaning")
+    if kind == "labels" and values.max() >= classes:
+        raise _faulty(path, f"holds the label {values.max()}, where only 0 to {classes - 1} have a meaning")
     return values.reshape(shape), sha256
 
 

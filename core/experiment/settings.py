@@ -17,7 +17,9 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from core.data.datasets import DATASETS, Dataset
+from core.data.dataset import Dataset
+from core.data.datasets import DATASETS
+from core.experiment.dataset_name import DatasetName
 from core.experiment.kinds import Choice, Number, Setting, shown
 from core.experiment.layers import Dropout
 from core.experiment.names import ENGINE_TITLES, engine_title, joined
@@ -186,7 +188,9 @@ class TrainSettings(BaseModel):
     seed: Annotated[int, Number("Seed", low=0, high=2**31 - 1, help="For weights and shuffling.")] = 0
     dataset: Annotated[
         str,
-        Choice("Data set", costs=True, titles={name: dataset.title for name, dataset in DATASETS.items()}, proper=True),
+        DatasetName(
+            "Data set", costs=True, titles={name: dataset.title for name, dataset in DATASETS.items()}, proper=True
+        ),
     ] = "mnist5k"
     engines: Annotated[tuple[str, ...], Engines("Engines", costs=True, help="Engines, one lane each.")] = ALIGNED_PAIR
     alignment: Annotated[

@@ -34,7 +34,10 @@ class Admission:
             if engine not in ENGINE_NAMES and not self._deployment.fake_engines:
                 raise InvalidSettings({"engines": no_engine(engine)})
         settings.check_installed()
-        dataset = datasets.find(settings.dataset)
+        try:
+            dataset = datasets.find(settings.dataset, self._store.data_dir)
+        except datasets.DatasetError as error:
+            raise InvalidSettings({"dataset": str(error)}) from None
         here = not dataset.download_bytes or self._deployment.datasets_dir is not None
         self._limits.check(settings, here or datasets.prepared(settings.dataset, self._store.data_dir) is not None)
         return settings.fitted(dataset)

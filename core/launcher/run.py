@@ -60,7 +60,7 @@ class RunInProgress:
         self._flushed_at = 0.0
         aligned = settings.alignment != Alignment.AS_SHIPPED
         self._comparison = Comparison(settings.engines, settings.alignment, settings.drops) if aligned else None
-        self._network = Network.of(settings.network, datasets.find(settings.dataset).shape)
+        self._network = Network.of(settings.network, datasets.find(settings.dataset, context.data_dir).shape)
         self._certified: bool | None = None
         self._fault = ""  # what kept the whole run from going on, as a sentence
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from core.data import datasets, prepare
-from core.data.datasets import ARRAY_FILES, DATASETS, PROVENANCE_FILE, DatasetError
+from core.data.dataset import ARRAY_FILES, DatasetError
+from core.data.datasets import DATASETS, PROVENANCE_FILE
 from core.protocol.messages import Done, Failed, PreparationEvent, Preparing
 
 SMALL = dataclasses.replace(DATASETS["mnist"], train_images=60, test_images=20)
@@ -29,13 +30,17 @@ def _small_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The complete prepared folder of a small MNIST; the pixel values tell the images apart."""
+    return write(tmp_path, SMALL.array_shapes, {"format": 2})
+
+
+def write(tmp_path: Path, shapes: dict[str, tuple[int, ...]], provenance: dict[str, object]) -> Path:
     folder = tmp_path / "datasets" / "mnist"
     folder.mkdir(parents=True)
-    for name, shape in SMALL.array_shapes.items():
+    for name, shape in shapes.items():
         index = np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1))
         values = index % 10 if "labels" in name else index
         np.save(folder / name, np.broadcast_to(values, shape).astype(np.uint8))
-    (folder / PROVENANCE_FILE).write_text(json.dumps({"source": "made up"}))
+    (folder / PROVENANCE_FILE).write_text(json.dumps(provenance))
     return folder
 
 
@@ -82,7 +87,7 @@ def test_the_last_tenth_becomes_validation_and_everything_is_mapped(folder: Path
     prepared = datasets.prepared("mnist", tmp_path)
     assert prepared is not None
     assert prepared.folder == folder
-    assert prepared.provenance == {"source": "made up"}
+    assert prepared.provenance == {"format": 2}
     arrays = prepared.load()
     assert arrays.train_images.shape == (54, 28, 28, 1)
     assert arrays.validation_images[:, 0, 0, 0].tolist() == [54, 55, 56, 57, 58, 59]
@@ -92,6 +97,22 @@ def test_the_last_tenth_becomes_validation_and_everything_is_mapped(folder: Path
         assert isinstance(array, np.memmap)
         assert array.dtype == np.uint8
         assert not array.flags.writeable
+
+
+def test_a_folder_of_an_earlier_version_is_read_with_a_channel(tmp_path: Path) -> None:
+    write(tmp_path, {name: shape[:3] for name, shape in SMALL.array_shapes.items()}, {"source": "made up"})
+    prepared = datasets.prepared("mnist", tmp_path)
+    assert prepared is not None
+    assert prepared.load().train_images.shape == (54, 28, 28, 1)
+    assert prepared.load().validation_images[:, 27, 27, 0].tolist() == [54, 55, 56, 57, 58, 59]
+
+
+@pytest.mark.parametrize("provenance", [{"format": 3}, {"format": "2"}, {"format": []}, {"format": 1}, {}])
+def test_a_folder_that_does_not_hold_what_its_format_says_counts_as_not_prepared(
+    tmp_path: Path, provenance: dict[str, object]
+) -> None:
+    write(tmp_path, SMALL.array_shapes, provenance)
+    assert datasets.prepared("mnist", tmp_path) is None
 
 
 def test_a_prepared_folder_is_taken_as_it_is_without_starting_anything(folder: Path, tmp_path: Path) -> None:
@@ -112,7 +133,7 @@ def test_a_torn_folder_counts_as_not_prepared(folder: Path, tmp_path: Path, name
 
 @pytest.mark.parametrize(
     "array",
-    [np.zeros((59, 28, 28), np.uint8), np.zeros((60, 28, 28), np.float32), np.zeros((60, 784), np.uint8)],
+    [np.zeros((59, 28, 28, 1), np.uint8), np.zeros((60, 28, 28, 1), np.float32), np.zeros((60, 784), np.uint8)],
     ids=["count", "dtype", "shape"],
 )
 def test_a_wrong_array_counts_as_not_prepared(folder: Path, tmp_path: Path, array: np.ndarray) -> None:
@@ -137,7 +158,7 @@ def test_idx_files_are_read_plain_and_packed(tmp_path: Path, suffix: str) -> Non
     for name, values in (("images", IMAGES), ("labels", LABELS)):
         path = tmp_path / f"{name}{suffix}"
         path.write_bytes(pack(idx(values)))
-        array, sha256 = prepare.read_idx(path, values.shape)
+        array, sha256 = prepare.read_idx(path, values.shape, 10)
         assert np.array_equal(array, values)
         assert len(sha256) == 64
 
@@ -162,7 +183,7 @@ def test_a_faulty_idx_file_is_named_with_its_fault(tmp_path: Path, fault: str, s
     path = tmp_path / f"data{suffix}"
     path.write_bytes(gzip.compress(content) if suffix else content)
     with pytest.raises(DatasetError) as raised:
-        prepare.read_idx(path, shape)
+        prepare.read_idx(path, shape, 10)
     assert str(raised.value).startswith(f"{path} {words}")
     assert str(raised.value).endswith(": replace it with the published file.")
 
@@ -180,12 +201,12 @@ def test_a_faulty_gzip_file_is_named_with_its_fault(tmp_path: Path, content: byt
     path = tmp_path / "data.gz"
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=f"data.gz {words}: replace it"):
-        prepare.read_idx(path, IMAGES.shape)
+        prepare.read_idx(path, IMAGES.shape, 10)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=rf"^{tmp_path} cannot be read \(Is a directory\)"):
-        prepare.read_idx(tmp_path, IMAGES.shape)
+        prepare.read_idx(tmp_path, IMAGES.shape, 10)
 
 
 # ---- a folder of IDX files in place of a download
