@@ -14,6 +14,7 @@ MOST_SIDE = 64
 MOST_IMAGES = 1_000_000
 MOST_LETTERS = 100
 """Of a title and of a class's name."""
+_FIELDS = {"title", "image_shape", "class_names", "train_images", "test_images"}
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Letters that no line of text has: those that a terminal or a page obeys."""
 
@@ -116,9 +117,6 @@ class Dataset:
             class_names=tuple(class_names),
             image_shape=(int(shape[0]), int(shape[1]), int(shape[2])),
         )
-
-
-_FIELDS = {"title", "image_shape", "class_names", "train_images", "test_images"}
 
 
 def _is_count(value: object, low: int, high: int) -> bool:
