@@ -115,7 +115,7 @@ def _noted(row: Row, note: str) -> Row:
 
 
 def kept_images(launcher: Launcher, run: Run, source: Path) -> dict[str, npt.NDArray[np.generic]]:
-    """What a recording brings of the test set: `index` int32 [K] and `images` uint8 [K, 28, 28] of the images that
+    """What a recording brings of the test set: `index` int32 [K] and `images` uint8 [K, H, W, C] of the images that
     are worth a look, and `test_labels` uint8 [N] of all.
     """
     prepared = datasets.prepared(run.settings.dataset, launcher.store.data_dir)
@@ -127,7 +127,9 @@ def kept_images(launcher: Launcher, run: Run, source: Path) -> dict[str, npt.NDA
     wanted = np.zeros(len(labels), bool)
     for classes in predicted:
         wanted |= (classes != labels) | (classes != predicted[0])
-    samples = np.concatenate([np.flatnonzero(labels == digit)[:SAMPLES_PER_CLASS] for digit in range(10)])
+    samples = np.concatenate(
+        [np.flatnonzero(labels == digit)[:SAMPLES_PER_CLASS] for digit in range(run.dataset.shape.classes)]
+    )
     wanted[samples] = True
     index = np.flatnonzero(wanted)
     return {

@@ -72,6 +72,10 @@ class Dataset:
         shapes = [shape for count in counts for shape in ((count, *self.image_shape), (count,))]
         return dict(zip(ARRAY_FILES, shapes, strict=True))
 
+    def is_like(self, other: "Dataset") -> bool:
+        """Whether both have as many images of one shape in the same classes, whatever they are called."""
+        return {**self.as_json(), "title": ""} == {**other.as_json(), "title": ""}
+
     def as_json(self) -> dict[str, Any]:
         """What a run is shown with, as JSON fields, which `of_json` takes back."""
         return {

@@ -38,6 +38,8 @@ def content(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
         "name": run.name,
         "note": run.note,
     }
+    if run.data is not None:
+        values["data"] = run.data.as_json()
     lanes = [
         {
             "engine": lane.engine,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from core.data import datasets
 from core.experiment.names import engine_title
 from core.results.outcome import Outcome
+from core.storage.records import Run
 from core.storage.runs import Store
 
 Indices = npt.NDArray[np.int64]
@@ -27,7 +28,7 @@ class GalleryError(Exception):
 
 @dataclass(frozen=True)
 class Predictions:
-    """One lane's reading of every test image: class, uint8 [N], and that class' probability, float32 [N]."""
+    """One lane's reading of every test image: class, uint8 [N], and its probability, float32 [N]."""
 
     engine: str
     classes: npt.NDArray[np.uint8]
@@ -38,7 +39,7 @@ class Predictions:
 class Gallery:
     """A run's test labels and predictions, and the images that can be shown.
 
-    `index` int64 [K] says which test images `images` uint8 [K, 28, 28] are; `labels` uint8 [N] covers all of them.
+    `index` int64 [K] says which test images `images` uint8 [K, H, W, C] are; `labels` uint8 [N] covers all of them.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -47,7 +48,7 @@ class Gallery:
     images: Images
 
     def pixels(self, which: Sequence[int] | Indices) -> Images:
-        """The images of test indices, uint8 [n, 28, 28]. Raises `GalleryError` where one did not come along."""
+        """The images of test indices, uint8 [n, H, W, C]. Raises `GalleryError` where one did not come along."""
         place = np.searchsorted(self.index, which)
         if (place >= len(self.index)).any() or (self.index[np.minimum(place, len(self.index) - 1)] != which).any():
             raise GalleryError("These test images did not come with the recording.")
@@ -75,9 +76,9 @@ class Gallery:
         return np.flatnonzero((self.labels == is_class) & (self.lane(engine).classes == read_as))
 
     def samples(self) -> Indices:
-        """One test image of each class, the first there is."""
-        known = self.labels[self.index]
-        return np.array([self.index[np.flatnonzero(known == digit)[0]] for digit in range(10)])
+        """One test image of each class, the first there is, by class."""
+        _, first = np.unique(self.labels[self.index], return_index=True)
+        return self.index[first]
 
 
 def open_gallery(store: Store, outcome: Outcome) -> Gallery:
@@ -89,13 +90,47 @@ def open_gallery(store: Store, outcome: Outcome) -> Gallery:
         raise GalleryError("This run kept no predictions: it did not finish.")
     if run.source == "recorded":
         return _recorded(folder, predictions)
-    prepared = datasets.prepared(run.settings.dataset, store.data_dir)
-    if prepared is None:
+    if words := gone_words(run, store.data_dir):
+        raise GalleryError(words)
+    try:
+        prepared = datasets.prepared(run.settings.dataset, store.data_dir)
+        arrays = prepared.load() if prepared else None
+    except datasets.DatasetError as error:
+        raise GalleryError(str(error)) from None
+    if arrays is None:
         raise GalleryError("The data set of this run is not in the data folder: train on it here to see images.")
-    arrays = prepared.load()
-    if any(len(lane.classes) != len(arrays.test_labels) for lane in predictions):
+    labels = np.asarray(arrays.test_labels)
+    # One's own images can be others under the same name: then they are not those that confusion counts.
+    size = run.dataset.shape.classes
+    counted = [_counts(labels, lane.classes, size) for lane in predictions]
+    if counted != [lane.tested.confusion for lane in done]:
         raise GalleryError("This run's predictions belong to another version of its data set.")
-    return Gallery(np.asarray(arrays.test_labels), predictions, np.arange(len(arrays.test_labels)), arrays.test_images)
+    return Gallery(labels, predictions, np.arange(len(labels)), arrays.test_images)
+
+
+def gone_words(run: Run, data_dir: Path) -> str:
+    """That the data set of a run is not there any more, or another one, as a sentence; empty where it is there.
+
+    One of the catalogue counts as there: it can be had again.
+    """
+    if run.data is None:
+        return ""
+    try:
+        if datasets.find(run.settings.dataset, data_dir).is_like(run.data):
+            return ""
+    except datasets.DatasetError:
+        pass
+    longer = "not" if run.source == "imported" else "no longer"
+    return f"{run.data.title}, the images of this run, are {longer} in this data folder: its results stay."
+
+
+def _counts(labels: npt.NDArray[np.uint8], classes: npt.NDArray[np.uint8], size: int) -> list[list[int]] | None:
+    """The confusion table of a lane's classes, `size` by `size`; None where they are not one for each label."""
+    if len(labels) != len(classes) or max(labels.max(initial=0), classes.max(initial=0)) >= size:
+        return None
+    table = np.zeros((size, size), np.int64)
+    np.add.at(table, (labels, classes), 1)
+    return [[int(count) for count in line] for line in table]
 
 
 def read_predictions(engine: str, path: Path) -> Predictions:
@@ -109,4 +144,7 @@ def read_predictions(engine: str, path: Path) -> Predictions:
 
 def _recorded(folder: Path, predictions: tuple[Predictions, ...]) -> Gallery:
     with np.load(folder / "images.npz", allow_pickle=False) as kept:
-        return Gallery(kept["test_labels"], predictions, kept["index"].astype(np.int64), kept["images"])
+        images = kept["images"]
+        # Those of earlier versions are grey, without their channel.
+        images = images[..., np.newaxis] if images.ndim == 3 else images
+        return Gallery(kept["test_labels"], predictions, kept["index"].astype(np.int64), images)

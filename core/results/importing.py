@@ -14,7 +14,7 @@ from core.experiment.settings import InvalidSettings, TrainSettings
 from core.results.carried import Carried, unpack
 from core.results.export import FORMAT
 from core.storage.database import LaneState, State
-from core.storage.records import NAME_LETTERS, NOTE_LETTERS, Run, fairness_and_busy, lane_of
+from core.storage.records import NAME_LETTERS, NOTE_LETTERS, Run, fairness_and_busy, kept_data, lane_of
 from core.storage.rows import KINDS, Damage, Row, in_words, read
 from core.storage.soundness import check_listed, check_rows, check_times
 
@@ -67,6 +67,7 @@ class _Run(_Strict):
     machine: _Machine
     name: Annotated[str, Field(max_length=NAME_LETTERS)] = ""
     note: Annotated[str, Field(max_length=NOTE_LETTERS)] = ""
+    data: dict[str, Any] | None = None
 
 
 class _Content(_Strict):
@@ -144,6 +145,7 @@ def _sound(found: _Content) -> ImportedRun:
         note=found.run.note,
         fairness=verdict,
         busy=busy,
+        data=kept_data(settings, found.run.data),
     )
     going_on = [f"the run is {run.state}"] if run.live else []
     going_on += [f"the lane {lane.engine} is {lane.state}" for lane in lanes if not lane.state.ended]

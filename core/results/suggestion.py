@@ -9,8 +9,8 @@ from core.experiment.settings import ALIGNED_PAIR, Alignment, Schedule, TrainSet
 from core.results.outcome import Outcome
 from core.storage.database import State
 
-CHANCE = 2 / 10
-"""A test accuracy below this is no better than guessing one of ten classes."""
+CHANCE = 2
+"""A test accuracy below this many times that of guessing one of the classes is no better than guessing."""
 ROSE = 1.15
 """A validation loss that ends this many times above its lowest has risen for good: between epochs it wavers less."""
 ENOUGH_DROPOUT = 0.5
@@ -33,8 +33,9 @@ Rule = Callable[[Outcome, TrainSettings], tuple[dict[str, Any], str, str] | None
 
 def _smaller_rate(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, Any], str, str] | None:
     rate, usual = settings.learning_rate, TrainSettings().learning_rate
+    chance = CHANCE / outcome.dataset.shape.classes
     away = [lane for lane in outcome.lanes if lane.diverged]
-    guessing = [lane for lane in outcome.lanes if lane.result and lane.result.test_accuracy < CHANCE]
+    guessing = [lane for lane in outcome.lanes if lane.result and lane.result.test_accuracy < chance]
     if away:
         why = f"{away[0].title} diverged at {rate:g}."
     elif guessing and rate > usual:

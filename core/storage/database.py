@@ -54,13 +54,17 @@ OPEN_STATES = (State.QUEUED, State.RUNNING)
 ENDED_STATES = (State.FINISHED, State.STOPPED, State.FAILED, State.INTERRUPTED)
 """Nothing more comes."""
 
-INDEXED = ("dataset", "batch_size", "engines", "alignment", "schedule", "device")
+FIRST_INDEXED = ("dataset", "batch_size", "engines", "alignment", "schedule", "device")
+INDEXED = (*FIRST_INDEXED, "network", "optimizer")
 """The settings in the index of runs whose epochs cost the same, in its order; only a migration changes it."""
+UNSAID = {"network": "article", "optimizer": "adam"}
+"""What a run of before a setting came trained with."""
 
 
 def _values(names: Iterable[str]) -> str:
     """The values of a run's settings as SQL; NULL where the run is damaged."""
-    extracted = ", ".join(f"json_extract(settings, '$.{name}')" for name in names)
+    values = {name: f"json_extract(settings, '$.{name}')" for name in names}
+    extracted = ", ".join(f"IFNULL({one}, '{UNSAID[name]}')" if name in UNSAID else one for name, one in values.items())
     return f"CASE WHEN json_valid(settings) THEN json_array({extracted}) END"
 
 
@@ -142,7 +146,7 @@ MIGRATIONS = (
     ALTER TABLE runs ADD COLUMN visitor TEXT NOT NULL DEFAULT '';
     ALTER TABLE measurements ADD COLUMN visitor TEXT NOT NULL DEFAULT '';
     """,
-    f"CREATE INDEX runs_alike ON runs ({_values(INDEXED)}, id) WHERE state = 'finished' AND source = 'here';",
+    f"CREATE INDEX runs_alike ON runs ({_values(FIRST_INDEXED)}, id) WHERE state = 'finished' AND source = 'here';",
     """
     ALTER TABLE runs ADD COLUMN fairness TEXT NOT NULL DEFAULT 'null';
     ALTER TABLE runs ADD COLUMN busy INTEGER NOT NULL DEFAULT 0;
@@ -152,6 +156,11 @@ MIGRATIONS = (
     UPDATE measurements SET lesson = 1 WHERE subject LIKE 'lesson-%';
     """,
     "DROP INDEX runs_in_order;",
+    f"""
+    ALTER TABLE runs ADD COLUMN data TEXT NOT NULL DEFAULT 'null';
+    DROP INDEX runs_alike;
+    CREATE INDEX runs_alike ON runs ({_values(INDEXED)}, id) WHERE state = 'finished' AND source = 'here';
+    """,
 )
 """Each brings the file from version i to i + 1; the version is SQLite's own `user_version`."""
 

@@ -16,7 +16,7 @@ from core.experiment.network import Network
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.titles import searchable_settings
 from core.storage.database import OPEN_STATES, LaneState, State, StoreError
-from core.storage.rows import Row, RowEvent, RunChanged, read
+from core.storage.rows import Damage, Row, RowEvent, RunChanged, read
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 """Checks a run id wherever one enters: sortable by time, safe in a URL and as a file name."""
@@ -74,6 +74,8 @@ class Run:
     """What an aligned run itself said at its end."""
     busy: bool = False
     """Whether others took so much of the processors that its times say little: its end says it, for good."""
+    data: Dataset | None = None
+    """What it trained on, where that is no data set of the catalogue: one's own can be deleted, and the run stays."""
 
     @property
     def live(self) -> bool:
@@ -83,7 +85,7 @@ class Run:
     @property
     def dataset(self) -> Dataset:
         """What it trains on."""
-        return datasets.find(self.settings.dataset)
+        return self.data or datasets.find(self.settings.dataset)
 
     @property
     def network(self) -> Network:
@@ -174,6 +176,27 @@ def check_words(name: str, note: str) -> None:
     for what, text, most in (("name", name, NAME_LETTERS), ("note", note, NOTE_LETTERS)):
         if len(text) > most:
             raise StoreError(f"A {what} has at most {most:,} letters; this one has {len(text):,}.")
+
+
+def data_to_keep(settings: TrainSettings, data_dir: Path) -> dict[str, Any] | None:
+    """What a run keeps of its data set as JSON fields: None for one of the catalogue. Raises `StoreError`."""
+    try:
+        found = datasets.find(settings.dataset, data_dir)
+    except datasets.DatasetError as error:
+        raise StoreError(str(error)) from None
+    return None if found.name in datasets.DATASETS else found.as_json()
+
+
+def kept_data(settings: TrainSettings, fields: object) -> Dataset | None:
+    """The same read again. Raises `Damage` where it cannot be, or contradicts the settings."""
+    if settings.dataset in datasets.DATASETS:
+        if fields is not None:
+            raise Damage(f"{settings.dataset} is no data set of one's own, and data describes one")
+        return None
+    try:
+        return Dataset.of_json(settings.dataset, fields)
+    except ValueError as error:
+        raise Damage(f"what it says of its data set {settings.dataset} cannot be: {error}") from None
 
 
 def fairness_and_busy(events: Iterable[RowEvent]) -> tuple[FairnessVerdict | None, bool]:

@@ -34,6 +34,7 @@ from core.storage.records import (
     RunFilter,
     UnknownRun,
     checked_id,
+    data_to_keep,
     fairness_and_busy,
     read_recordings,
 )
@@ -45,7 +46,7 @@ ALL_ROWS = 10**9
 RECORDED = Path(__file__).parent / "recorded"
 COLUMNS = (
     "id, created_at, started_at, ended_at, state, reason, settings, machine, name, note, pinned, source, visitor, "
-    "fairness, busy"
+    "fairness, busy, data"
 )
 _Line = tuple[int, str, str, str]
 
@@ -69,12 +70,13 @@ class Store(Database):
     # --- writing ---------------------------------------------------------------------------------------
 
     def create(self, settings: TrainSettings, machine: Mapping[str, Any], visitor: str = "") -> str:
-        """A new queued run; returns its id."""
-        run_id = new_id()
+        """A new queued run; returns its id. Raises `StoreError` where its data set is one's own and gone."""
+        run_id, data = new_id(), json.dumps(data_to_keep(settings, self.data_dir))
         with self.write_transaction() as connection:
             connection.execute(
-                "INSERT INTO runs (id, created_at, state, settings, machine, visitor) VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, now(), State.QUEUED, json.dumps(settings.as_json()), json.dumps(machine), visitor),
+                "INSERT INTO runs (id, created_at, state, settings, machine, visitor, data) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (run_id, now(), State.QUEUED, json.dumps(settings.as_json()), json.dumps(machine), visitor, data),
             )
             connection.executemany(
                 "INSERT INTO lanes (run, engine, position, state) VALUES (?, ?, ?, ?)",
@@ -188,13 +190,14 @@ class Store(Database):
         verdict, busy = fairness_and_busy(row.event for row in rows)
         said = "null" if verdict is None else to_text(verdict)
         settings, machine = json.dumps(run.settings.as_json()), json.dumps(run.machine)
+        data = json.dumps(run.data and run.data.as_json())
         with self.write_transaction() as connection:
             connection.execute(
                 "INSERT INTO runs (id, created_at, started_at, ended_at, state, reason, settings, machine, name, note, "
-                "visitor, fairness, busy, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'imported')",
+                "visitor, fairness, busy, data, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'imported')",
                 (
                     *(run_id, run.created_at, run.started_at, run.ended_at, run.state, run.reason),
-                    *(settings, machine, run.name, run.note, visitor, said, busy),
+                    *(settings, machine, run.name, run.note, visitor, said, busy, data),
                 ),
             )
             connection.executemany(

@@ -24,7 +24,7 @@ from core.experiment.settings import InvalidSettings, TrainSettings
 from core.protocol.messages import Built, Epoch, Ready, Result, Step
 from core.storage.database import LaneState, State, StoreError
 from core.storage.recomputed import busy_damage, certificate_damage, verdict_damage
-from core.storage.records import DamagedRun, DamagedRunError, Lane, Run, lane_of
+from core.storage.records import DamagedRun, DamagedRunError, Lane, Run, kept_data, lane_of
 from core.storage.rows import (
     LANES_KINDS,
     RUNS_KINDS,
@@ -68,10 +68,11 @@ def parse_time(name: str, text: object) -> datetime:
 def run_of(line: sqlite3.Row, lanes: Sequence[sqlite3.Row]) -> Run:
     """A run from its line of the table of runs and those of its lanes, checked. Raises `Damage`."""
     try:
-        settings, machine = json.loads(line["settings"]), json.loads(line["machine"])
+        stored, machine, data = (json.loads(line[name]) for name in ("settings", "machine", "data"))
         fairness = from_fields(json.loads(line["fairness"]))
     except (ValueError, TypeError, LookupError, RecursionError):
-        raise Damage("its settings, its machine or its verdict cannot be read") from None
+        raise Damage("its settings, its machine, its data set or its verdict cannot be read") from None
+    settings = settings_of(stored)
     found = Run(
         id=line["id"],
         created_at=line["created_at"],
@@ -79,7 +80,7 @@ def run_of(line: sqlite3.Row, lanes: Sequence[sqlite3.Row]) -> Run:
         ended_at=line["ended_at"],
         state=_state_of(line),
         reason=line["reason"],
-        settings=settings_of(settings),
+        settings=settings,
         machine=machine,
         source=line["source"],
         lanes=tuple(map(_lane_of, lanes)),
@@ -89,6 +90,7 @@ def run_of(line: sqlite3.Row, lanes: Sequence[sqlite3.Row]) -> Run:
         visitor=line["visitor"],
         fairness=fairness,
         busy=bool(line["busy"]),
+        data=kept_data(settings, data),
     )
     check_listed(found)
     return found
@@ -186,7 +188,11 @@ def naming_damaged(rows: Callable[[Run], Sequence[Row]], *runs: Run) -> Iterator
 
 
 def check_rows(run: Run, rows: Sequence[Row]) -> None:
-    """Every row for itself, then with those before it, then what they add up to. Raises `Damage`."""
+    """Settings and data fit, then every row for itself and with those before it, then their sum. Raises `Damage`."""
+    try:
+        run.settings.fitted(run.dataset)
+    except InvalidSettings as error:
+        raise Damage(f"its settings cannot be: {str(error).rstrip('.')}") from None
     seen = _Seen(run)
     for row in rows:
         try:

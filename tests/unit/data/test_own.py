@@ -1,36 +1,14 @@
 """One's own images as a data set: what dataset.json says, and what it cannot say."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from core.data import datasets
 from core.data.dataset import DatasetError
 from core.data.own import read_own
-
-FIELDS = {
-    "title": "Our pets",
-    "image_shape": [32, 28, 3],
-    "class_names": ["cat", "dog", "Hängebauchschwein 🐖"],
-    "train_images": 40,
-    "test_images": 10,
-}
-
-
-def written(data_dir: Path, fields: Any = FIELDS, name: str = "own-pets") -> Path:
-    folder = data_dir / "datasets" / name
-    folder.mkdir(parents=True)
-    (folder / "dataset.json").write_text(fields if isinstance(fields, str) else json.dumps(fields))
-    return folder
-
-
-def with_arrays(folder: Path) -> None:
-    for file_name, shape in read_own(folder).array_shapes.items():
-        np.save(folder / file_name, np.zeros(shape, np.uint8))
-    (folder / "provenance.json").write_text(json.dumps({"format": 2}))
+from tests.own_images import FIELDS, with_images, written
 
 
 def test_an_own_data_set_is_what_its_folder_says(tmp_path: Path) -> None:
@@ -42,8 +20,7 @@ def test_an_own_data_set_is_what_its_folder_says(tmp_path: Path) -> None:
 
 
 def test_an_own_data_set_is_found_and_mapped_like_any_other(tmp_path: Path) -> None:
-    folder = written(tmp_path)
-    with_arrays(folder)
+    folder = with_images(tmp_path)
     assert datasets.find("own-pets", tmp_path) == read_own(folder)
     prepared = datasets.prepare("own-pets", tmp_path, program=("not.there",))
     assert prepared.load().validation_images.shape == (4, 32, 28, 3)

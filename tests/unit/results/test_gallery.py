@@ -1,17 +1,19 @@
 """The test images behind a run: which ones a gallery finds, and what it says where it cannot show them."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.experiment.settings import TrainSettings
-from core.results.gallery import Gallery, GalleryError, Predictions, open_gallery
+from core.results.gallery import Gallery, GalleryError, Predictions, gone_words, open_gallery
 from core.results.outcome import LaneOutcome, Outcome
 from core.storage.database import LaneState
 from core.storage.records import Lane, Run
 from core.storage.runs import Store
 from tests import events
+from tests.own_images import with_images, written_again
 
 LABELS = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1], np.uint8)
 
@@ -102,6 +104,54 @@ def test_predictions_of_another_length_are_a_sentence(tmp_path: Path, prepared_d
         open_gallery(store, found)
 
 
+def of_own_images(tmp_path: Path, seed: int = 0) -> tuple[Store, Outcome]:
+    """A run that read every test image right, and its data set, whose images are shuffled by the seed."""
+    folder = with_images(tmp_path, seed=seed)
+    labels = np.load(folder / "test_labels.npy")
+    store = Store(tmp_path)
+    store.open_for_writing()
+    settings = TrainSettings.parse({"dataset": "own-pets", "engines": "keras"})
+    found = store.run(store.create(settings, {}))
+    store.artifacts(found.id).mkdir(parents=True)
+    np.savez(
+        store.artifacts(found.id) / "keras.npz", classes=labels, probabilities=np.full(len(labels), 0.5, "float32")
+    )
+    confusion = np.diag(np.bincount(labels)).tolist()
+    result = events.result(predictions_file="keras.npz", confusion=confusion)
+    return store, Outcome(found, [LaneOutcome("keras", LaneState.FINISHED, result=result)])
+
+
+def test_own_images_are_shown_in_their_colours(tmp_path: Path) -> None:
+    gallery = open_gallery(*of_own_images(tmp_path))
+    assert gallery.pixels(gallery.samples()).shape == (3, 32, 28, 3)
+    assert gallery.labels[gallery.samples()].tolist() == [0, 1, 2]
+
+
+def test_own_images_that_are_gone_or_others_are_a_sentence(tmp_path: Path) -> None:
+    store, found = of_own_images(tmp_path)
+    folder = tmp_path / "datasets" / "own-pets"
+    written_again(folder, title="Our animals")
+    assert gone_words(found.run, tmp_path) == ""
+    words = r"^Our pets, the images of this run, are no longer in this data folder: its results stay\.$"
+    written_again(folder, class_names=["cat", "dog", "cow"])
+    with pytest.raises(GalleryError, match=words):
+        open_gallery(store, found)
+    shutil.rmtree(folder)
+    with pytest.raises(GalleryError, match=words):
+        open_gallery(store, found)
+    with_images(tmp_path, seed=1)
+    with pytest.raises(GalleryError, match="another version of its data set"):
+        open_gallery(store, found)
+
+
+def test_a_recording_of_an_earlier_version_is_read_with_a_channel(tmp_path: Path) -> None:
+    store, found = run(tmp_path, source="recorded")
+    folder = store.artifacts(found.run.id)
+    np.savez(folder / "keras.npz", classes=KERAS.classes, probabilities=KERAS.probabilities)
+    np.savez(folder / "images.npz", index=ALL.astype("int32"), images=PIXELS, test_labels=LABELS)
+    assert open_gallery(store, found).images.shape == (12, 28, 28, 1)
+
+
 def test_a_recorded_run_brings_its_images(tmp_path: Path) -> None:
     store, found = run(tmp_path, source="recorded")
     folder = store.artifacts(found.run.id)
@@ -109,4 +159,4 @@ def test_a_recorded_run_brings_its_images(tmp_path: Path) -> None:
     np.savez(folder / "images.npz", index=ALL.astype("int32"), images=PIXELS, test_labels=LABELS)
     opened = open_gallery(store, found)
     assert opened.confident_mistakes("keras", 9).tolist() == [11, 3, 7]
-    assert opened.pixels([3])[0, 0, 0] == 3
+    assert opened.pixels([3])[0, 0, 0, 0] == 3

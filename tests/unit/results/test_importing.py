@@ -202,6 +202,57 @@ def test_no_bytes_make_it_fail_in_another_way(data: bytes) -> None:
         read_json(data)
 
 
+# --- one's own images ------------------------------------------------------------------------------------
+
+DIGITS = {
+    "title": "Our <b>digits</b>",
+    "image_shape": [28, 28, 1],
+    "class_names": [f"our {digit}" for digit in range(10)],
+    "train_images": 60_000,
+    "test_images": 10_000,
+}
+"""As many images as MNIST has, so that the recorded rows fit."""
+
+
+def of_own_images(values: dict[str, Any], **said: Any) -> None:
+    values["run"]["settings"]["dataset"] = "own-digits"
+    values["run"]["data"] = {**DIGITS, **said}
+
+
+def test_a_run_of_own_images_comes_with_what_they_were(recorded: tuple[Run, list[Row]], tmp_path: Path) -> None:
+    imported, rows, _ = read_json(changed(of_own_images, recorded))
+    assert imported.dataset.as_json() == DIGITS
+    store = Store(tmp_path)
+    store.open_for_writing()
+    run = store.run(store.import_run(imported, rows))
+    assert read_json(as_json(run, rows).encode()).run.dataset == run.dataset == imported.dataset
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda v: v["run"].pop("data"), "data set own-digits cannot be: it must have the fields"),
+        (lambda v: v["run"].update(data=[]), "run.data"),
+        (lambda v: v["run"]["data"].update(more=1), "own-digits cannot be: it must have the fields"),
+        (lambda v: v["run"]["data"].update(class_names=["a"] * 10), "own-digits cannot be: its classes must have"),
+        (lambda v: v["run"]["data"].update(class_names=["a", "b"]), "confusion is no table of 2 by 2 counts"),
+        (lambda v: v["run"]["data"].update(test_images=9_999), "and the data set has 9,999"),
+        (lambda v: v["run"]["data"].update(train_images=6_000), "and this batch size makes 43"),
+        (lambda v: v["run"]["data"].update(train_images=100), "settings cannot be: Batch size 126 is larger"),
+        (lambda v: v["run"]["data"].update(image_shape=[8, 8, 1]), "settings cannot be: "),
+        (lambda v: v["run"]["data"].update(image_shape=[10**9, 28, 1]), "own-digits cannot be: its image_shape"),
+        (lambda v: v["run"]["settings"].update(dataset="own-"), "settings cannot be: Data set must be one of"),
+        (lambda v: v["run"]["settings"].update(dataset="mnist"), "mnist is no data set of one's own"),
+    ],
+)
+def test_own_images_that_cannot_be_are_refused(recorded: tuple[Run, list[Row]], change: Change, said: str) -> None:
+    def both(values: dict[str, Any]) -> None:
+        of_own_images(values)
+        change(values)
+
+    assert said in refused(changed(both, recorded))
+
+
 # --- a busy machine --------------------------------------------------------------------------------------
 
 

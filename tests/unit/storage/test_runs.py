@@ -1,23 +1,27 @@
 """The store: rows and their cursor, listings, recordings, and what it says of files that it cannot use."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.data.datasets import DATASETS
+from core.data.own import read_own
 from core.experiment.settings import SETTINGS, TrainSettings
 from core.storage import database
-from core.storage.database import FILE, MIGRATIONS, LaneState, State, StoreError, new_id
+from core.storage.database import FILE, MIGRATIONS, UNSAID, LaneState, State, StoreError, new_id
 from core.storage.records import Run, UnknownRun, checked_id
 from core.storage.rows import Entry, LaneChanged, Row, RunChanged
 from core.storage.runs import Store
 from tests.events import epoch, result, step
+from tests.own_images import written, written_again
 
 MACHINE = {"name": "here"}
 RECORDED_ID = "20250101-000000-00000001"
@@ -68,6 +72,26 @@ def test_rows_are_numbered_and_read_from_a_cursor(store: Store) -> None:
     flat = {"seq": 1, "engine": "keras", "kind": "step", "epoch": 1, "steps_per_epoch": 40, "points": [[1, 2.5]]}
     assert store.rows(run_id)[0].as_json() == flat
     assert store.rows_as_json(run_id, limit=1) == [flat]
+
+
+def test_a_run_keeps_what_its_own_images_were_when_they_are_renamed_or_gone(store: Store) -> None:
+    folder = written(store.data_dir)
+    run_id = created(store, dataset="own-pets", batch_size=12)
+    kept = read_own(folder)
+    written_again(folder, title="Our animals")
+    assert store.run(run_id).dataset == kept
+    shutil.rmtree(folder)
+    run = store.run(run_id)
+    assert (run.dataset, run.network.nodes[0].arrives) == (kept, (32, 28, 3))
+    taken = store.run(store.import_run(replace(run, machine={"processor": "any", "cores": 2}), []))
+    assert taken.dataset == kept
+    with pytest.raises(StoreError, match=r"^There is no data set own-pets in this data folder"):
+        created(store, dataset="own-pets")
+
+
+def test_a_run_of_the_catalogue_keeps_nothing_of_its_data(store: Store) -> None:
+    run = store.run(created(store, dataset="mnist"))
+    assert (run.data, run.dataset) == (None, DATASETS["mnist"])
 
 
 def test_a_run_goes_from_queued_to_its_end(store: Store) -> None:
@@ -242,6 +266,9 @@ ANOTHER = {
 }  # fmt: skip
 
 
+LATER = ("network", "optimizer", "momentum", "weight_decay")
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_last_like_agrees_in_each_setting_that_is_declared_to_cost_and_in_no_other(store: Store, name: str) -> None:
     usual = {"optimizer": "sgd"} if name == "momentum" else {}  # which Adam has none of
@@ -257,6 +284,11 @@ def test_the_index_stays_the_one_of_the_folders_that_are_there() -> None:
         "json_extract(settings, '$.schedule'), json_extract(settings, '$.device')) END, id) "
         "WHERE state = 'finished' AND source = 'here';"
     )
+
+
+def test_a_run_of_before_a_setting_counts_as_its_default() -> None:
+    usual = TrainSettings().as_json()
+    assert {name: usual[name] for name in UNSAID} == UNSAID
 
 
 def test_a_run_from_elsewhere_says_nothing_of_how_long_one_takes_here(store: Store) -> None:
@@ -373,7 +405,10 @@ def test_the_folder_of_every_older_version_opens_with_its_runs_even_a_damaged_on
         for script in MIGRATIONS[:version]:
             connection.executescript(script)
         connection.execute(f"PRAGMA user_version={version}")
-        for number, settings in enumerate((json.dumps(TrainSettings().as_json()), "{")):
+        known = TrainSettings().as_json()
+        if version < 9:  # of before networks and optimisers could be chosen
+            known = {name: known[name] for name in ANOTHER if name not in LATER}
+        for number, settings in enumerate((json.dumps(known), "{")):
             connection.execute(
                 "INSERT INTO runs (id, created_at, state, settings, machine) VALUES (?, ?, 'finished', ?, '{}')",
                 (f"20250101-000000-0000000{number}", "2025-01-01T00:00:00+00:00", settings),
@@ -388,6 +423,8 @@ def test_the_folder_of_every_older_version_opens_with_its_runs_even_a_damaged_on
     found = store.newest_similar(TrainSettings())
     assert found is not None
     assert found.id == "20250101-000000-00000000"
+    assert found.data is None
+    assert store.newest_similar(TrainSettings.parse({"network": "mlp"})) is None
 
 
 @pytest.mark.parametrize("torn", ["SELECT no_such_function();", "INSERT INTO nowhere VALUES (1);"])
