@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from core.data.datasets import DATASETS
 from core.data.own import OWN_NAME
 from core.experiment.kinds import Choice, shown
 
@@ -25,3 +26,8 @@ class DatasetName(Choice):
 
     def cell(self, value: Any) -> str:
         return self.said(value)
+
+
+DATASET = DatasetName(
+    "Data set", costs=True, titles={name: dataset.title for name, dataset in DATASETS.items()}, proper=True
+)

@@ -18,8 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from core.data.dataset import Dataset
-from core.data.datasets import DATASETS
-from core.experiment.dataset_name import DatasetName
+from core.experiment.dataset_name import DATASET
 from core.experiment.kinds import Choice, Number, Setting, shown
 from core.experiment.layers import Dropout
 from core.experiment.names import ENGINE_TITLES, engine_title, joined
@@ -186,12 +185,7 @@ class TrainSettings(BaseModel):
         float, Number("Weight decay", low=0, high=1, whole=False, note="a step."), Field(validate_default=True)
     ] = 0.0
     seed: Annotated[int, Number("Seed", low=0, high=2**31 - 1, help="For weights and shuffling.")] = 0
-    dataset: Annotated[
-        str,
-        DatasetName(
-            "Data set", costs=True, titles={name: dataset.title for name, dataset in DATASETS.items()}, proper=True
-        ),
-    ] = "mnist5k"
+    dataset: Annotated[str, DATASET] = "mnist5k"
     engines: Annotated[tuple[str, ...], Engines("Engines", costs=True, help="Engines, one lane each.")] = ALIGNED_PAIR
     alignment: Annotated[
         Alignment,
