@@ -14,6 +14,7 @@ from statistics import median
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import RUN_S, Dashboard, RowsClient, clean_environment, dashboard
 from benchmarks.visitor import start_and_leave
+from core.data import datasets
 from core.experiment.names import engine_title
 from core.experiment.settings import SPARE_ENGINES, Device, TrainSettings
 from core.protocol.messages import Epoch
@@ -84,7 +85,7 @@ class Half:
 
 def bare(server: Dashboard, settings: TrainSettings) -> Trained:
     """The script in a clean process, the dashboard suspended."""
-    made = listing(settings.engines[0], settings)
+    made = listing(settings.engines[0], settings, datasets.find(settings.dataset))
     with tempfile.TemporaryDirectory(prefix="duel-bench-") as folder, server.suspended():
         out = Path(folder) / "epochs.json"
         (Path(folder) / made.filename).write_text(made.script, encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from core.data import datasets
 from core.experiment.settings import TrainSettings
 from core.results.listings import listing
 from core.storage.records import Run
@@ -271,7 +272,8 @@ def test_a_download_is_the_whole_script(result: Page, engine: str, filename: str
     with result.expect_download() as download:
         result.get_by_role("button", name=f"Download {filename}").click()
     assert download.value.suggested_filename == filename
-    assert download.value.path().read_text() == listing(engine, TrainSettings.parse(SETTINGS)).script
+    settings = TrainSettings.parse(SETTINGS)
+    assert download.value.path().read_text() == listing(engine, settings, datasets.find(settings.dataset)).script
 
 
 def test_a_theme_switch_recolours_every_charts_text(visit: OpenVisitor, story: Story) -> None:

@@ -1,8 +1,7 @@
 """A lane without a worker, for tests: `python -m tests.engines.lane_figures ENGINE SETTINGS_JSON PREPARED_DIR`.
 
-SETTINGS_JSON is a list of runs' settings, which one process trains one after the other (all in one dtype: Keras
-keeps that of the first layer); PREPARED_DIR is a data set's folder. The last line on stdout is a JSON list: each
-run's figures.
+SETTINGS_JSON is a list of runs' settings, which one process trains one after the other; PREPARED_DIR is a data set's
+folder. The last line on stdout is a JSON list: each run's figures.
 """
 
 import importlib

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.data import datasets
-from core.experiment.settings import Alignment, Device, TrainSettings, installed_engines
+from core.experiment.settings import Alignment, Device, Optimizer, TrainSettings, installed_engines
 from core.results.listings import listing
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -23,6 +24,35 @@ AS_SHIPPED = TrainSettings(epochs=3, device=Device.CPU)
 TWO_EPOCHS = TrainSettings(epochs=2, device=Device.CPU)
 SAME_START = TrainSettings(epochs=1, device=Device.CPU, alignment=Alignment.SAME_START)
 TWIN = TrainSettings(epochs=2, device=Device.CPU, alignment=Alignment.EXACT_TWIN)
+
+EVERY_LAYER = TrainSettings(
+    epochs=1,
+    device=Device.CPU,
+    alignment=Alignment.EXACT_TWIN,
+    network=(
+        "conv 8 3 stride 2 same, batchnorm, leakyrelu, depthwise 3 same gelu, avgpool 3 stride 2 same, layernorm, "
+        "dropout 0.2, conv 6 2 stride 2 same elu, maxpool 3 stride 1 same, flatten, layernorm, dropout, "
+        "dense 16 silu, dense 12, batchnorm, tanh, dropout 0.1, dense 10"
+    ),
+    optimizer=Optimizer.RMSPROP,
+    momentum=0.5,
+    weight_decay=0.01,
+)
+STRIDED = TrainSettings(
+    epochs=1,
+    device=Device.CPU,
+    alignment=Alignment.SAME_START,
+    network="strided",
+    optimizer=Optimizer.ADAMW,
+    weight_decay=0.004,
+)
+OTHERS_ALIGNED = [
+    EVERY_LAYER.model_copy(update={"optimizer": Optimizer.NESTEROV, "momentum": 0.9, "network": "batchnorm"}),
+    EVERY_LAYER.model_copy(update={"optimizer": Optimizer.ADAM, "momentum": 0.0, "network": "lenet5"}),
+    STRIDED.model_copy(update={"optimizer": Optimizer.SGD, "momentum": 0.9, "network": EVERY_LAYER.network}),
+    STRIDED.model_copy(update={"network": "mlp"}),
+]
+"""More networks and optimisers."""
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -39,7 +69,7 @@ class Printed:
 
 def run_script(engine: str, settings: TrainSettings, folder: Path) -> Printed:
     """Runs the script as its reader would: a file in a folder of its own, away from this project."""
-    made = listing(engine, settings)
+    made = listing(engine, settings, datasets.find(settings.dataset))
     (folder / made.filename).write_text(made.script, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "KERAS"))}
     done = subprocess.run(
@@ -55,24 +85,30 @@ def run_script(engine: str, settings: TrainSettings, folder: Path) -> Printed:
     )
 
 
+def figures_of_lanes(engine: str, runs: Sequence[TrainSettings], data_dir: Path) -> list[dict[str, Any]]:
+    """The figures of an engine's lane in each run, from one process."""
+    asked, folder = json.dumps([settings.as_json() for settings in runs]), datasets.folder_of("mnist5k", data_dir)
+    command = [sys.executable, "-m", "tests.engines.lane_figures", engine, asked, str(folder)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    made: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return made
+
+
 @pytest.fixture(scope="module")
-def lanes(prepared_data_dir: Path) -> dict[tuple[str, Alignment], dict[str, Any]]:
-    """Each engine's figures of the float32 runs, from one process an engine."""
-    runs = (AS_SHIPPED, SAME_START)
-    asked = json.dumps([settings.as_json() for settings in runs])
-    figures, folder = {}, datasets.folder_of("mnist5k", prepared_data_dir)
-    for engine in ENGINES:
-        command = [sys.executable, "-m", "tests.engines.lane_figures", engine, asked, str(folder)]
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr[-3000:]
-        for settings, made in zip(runs, json.loads(done.stdout.splitlines()[-1]), strict=True):
-            figures[engine, settings.alignment] = made
-    return figures
+def lanes(prepared_data_dir: Path) -> dict[tuple[str, TrainSettings], dict[str, Any]]:
+    """Each engine's figures of every run that is always tested, from one process an engine."""
+    runs = (AS_SHIPPED, SAME_START, STRIDED, EVERY_LAYER)
+    return {
+        (engine, settings): figures
+        for engine in ENGINES
+        for settings, figures in zip(runs, figures_of_lanes(engine, runs, prepared_data_dir), strict=True)
+    }
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_as_shipped_a_script_reaches_the_lanes_accuracy(engine: str, lanes: Any, tmp_path: Path) -> None:
-    script, lane = run_script(engine, AS_SHIPPED, tmp_path), lanes[engine, Alignment.AS_SHIPPED]
+    script, lane = run_script(engine, AS_SHIPPED, tmp_path), lanes[engine, AS_SHIPPED]
     assert script.epochs == 3
     assert script.test_accuracy > 0.8
     assert script.test_accuracy == pytest.approx(lane["test_accuracy"], abs=0.02)
@@ -86,11 +122,31 @@ def test_a_variants_script_learns(engine: str, tmp_path: Path) -> None:
     assert 0 < script.test_loss < 1
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_from_the_same_start_a_script_takes_the_lanes_steps(engine: str, lanes: Any, tmp_path: Path) -> None:
-    script, lane = run_script(engine, SAME_START, tmp_path), lanes[engine, Alignment.SAME_START]
+def assert_takes_the_lanes_steps(script: Printed, lane: dict[str, Any], settings: TrainSettings) -> None:
     assert len(script.first_losses) == 10
-    assert script.first_losses == pytest.approx(lane["step_losses"][:10], rel=1e-4)
+    assert script.first_losses == pytest.approx(lane["step_losses"][:10], rel=1e-11 if settings.float64 else 1e-4)
+    # Where every number is shared, the epoch's end and its evaluation are, too.
+    if settings.float64:
+        assert script.test_loss == pytest.approx(lane["test_loss"], rel=1e-8)
+        assert script.test_accuracy == pytest.approx(lane["test_accuracy"])
+
+
+@pytest.mark.parametrize("settings", [SAME_START, STRIDED, EVERY_LAYER], ids=["article", "strided", "every layer"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_from_the_same_start_a_script_takes_the_lanes_steps(
+    engine: str, settings: TrainSettings, lanes: Any, tmp_path: Path
+) -> None:
+    assert_takes_the_lanes_steps(run_script(engine, settings, tmp_path), lanes[engine, settings], settings)
+
+
+@pytest.mark.more
+@pytest.mark.parametrize("settings", OTHERS_ALIGNED, ids=lambda settings: settings.optimizer)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_with_other_networks_and_optimisers_a_script_takes_the_lanes_steps(
+    engine: str, settings: TrainSettings, prepared_data_dir: Path, tmp_path: Path
+) -> None:
+    (lane,) = figures_of_lanes(engine, [settings], prepared_data_dir)
+    assert_takes_the_lanes_steps(run_script(engine, settings, tmp_path), lane, settings)
 
 
 def test_the_twins_scripts_are_one_computation(tmp_path: Path) -> None:

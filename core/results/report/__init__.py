@@ -153,7 +153,10 @@ def _certificate(outcome: Outcome) -> dict[str, Any] | None:
 
 def _code(outcome: Outcome) -> list[tuple[str, list[tuple[LaneOutcome, str]]]]:
     """Every purpose with each lane's part of its script."""
-    scripts = [(lane, listing(lane.engine, outcome.run.settings)) for lane in outcome.lanes if lane.engine in FILENAMES]
+    run = outcome.run
+    scripts = [
+        (lane, listing(lane.engine, run.settings, run.dataset)) for lane in outcome.lanes if lane.engine in FILENAMES
+    ]
     if not scripts:
         return []
     return [(TITLES[purpose], [(lane, script.sections[purpose]) for lane, script in scripts]) for purpose in PURPOSES]

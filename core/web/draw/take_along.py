@@ -17,6 +17,7 @@ from core.experiment.metrics import digits
 from core.experiment.names import engine_title, framework
 from core.launcher.launcher import LauncherUnavailable
 from core.launcher.predictors import Prediction, PredictorError, Predictors
+from core.results.listings import loading_lines
 from core.results.models import Model, swapped
 from core.results.outcome import Outcome
 from core.web.draw.drawing import Drawing
@@ -27,29 +28,6 @@ from core.web.elements.markdown import literal
 from core.web.elements.presses import READ_S
 from core.web.elements.table import table
 from core.web.server.installation import installation
-
-LOADING_CODE = {
-    "safetensors": """from safetensors.numpy import load_file
-weights = load_file("{name}.safetensors")
-for key, array in weights.items():
-    print(key, array.shape)
-# conv [height, width, in, out], dense [in, out], channels last
-""",
-    "keras": """import keras
-model = keras.models.load_model("{name}.keras")
-logits = model.predict(images[..., None] / 255)   # images: uint8 [N, 28, 28]
-""",
-    "pt": """import torch
-from torch import nn
-from collections import OrderedDict
-model = nn.Sequential(OrderedDict(
-    conv1=nn.Conv2d(1, 30, 3), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
-    conv2=nn.Conv2d(30, 62, 3), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2),
-    flatten=nn.Flatten(), dropout=nn.Dropout({dropout}), dense=nn.Linear(1550, 10)))
-model.load_state_dict(torch.load("{name}.pt", weights_only=True))
-model.eval()   # then model(images[:, None] / 255), images: float32 [N, 28, 28]
-""",
-}
 
 
 def picture(drawing: Drawing, answers: Sequence[Prediction], classes: Sequence[str], names: Sequence[str]) -> None:
@@ -155,7 +133,7 @@ def weights(outcome: Outcome, models: Sequence[Model]) -> None:
                     )
     # Each look travels over somebody's line: seldom while all can be written.
     st.fragment(why_not, run_every=2 if any(cannot.values()) else 10)(predictors, cannot, failed)
+    run = outcome.run
     with st.expander("The lines that load them"):
-        for kind, code in LOADING_CODE.items():
-            text = code.format(name=models[0].engine, dropout=outcome.run.settings.dropout)
-            code_blocks(Code(text, f"lines that load {kind}"))
+        for kind, lines in loading_lines(run.settings, run.dataset, models[0].engine).items():
+            code_blocks(Code(lines, f"lines that load {kind}"))

@@ -166,7 +166,8 @@ def confusion(lanes: list[LaneOutcome], outcome: Outcome) -> None:
 
 def code(outcome: Outcome) -> None:
     """Each lane's complete script beside the other, in rows of the same purpose."""
-    listings = [listing(lane.engine, outcome.run.settings) for lane in outcome.lanes if lane.engine in FILENAMES]
+    run = outcome.run
+    listings = [listing(lane.engine, run.settings, run.dataset) for lane in outcome.lanes if lane.engine in FILENAMES]
     if not listings:
         return
     st.space("small")

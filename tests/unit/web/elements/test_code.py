@@ -4,13 +4,14 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from core.data import datasets
 from core.experiment.settings import TrainSettings
 from core.learn.lessons import LESSONS, script
 from core.results.listings import FILENAMES, listing
 from core.web.elements.code import Code, row_html
 
 SCRIPTS = {
-    **{engine: listing(engine, TrainSettings()).script for engine in FILENAMES},
+    **{engine: listing(engine, TrainSettings(), datasets.find("mnist5k")).script for engine in FILENAMES},
     **{f"{one.slug} {side}": script(one, side, None) for one in LESSONS for side in one.sides if not one.control},
     "hostile": 'print("</code></pre><script>alert(1)</script>")  # a < b & c\n\n\nif x:\n\ty = 1',
 }

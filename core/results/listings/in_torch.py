@@ -1,0 +1,192 @@
+"""A run's layers and optimiser as PyTorch's user writes them; the lane builds the same in `torch_layers` and
+`torch_steps`, whose aligned forms the templates hold as classes of their own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from core.experiment import layers, parity
+from core.experiment.network import Network, Node
+from core.experiment.settings import Alignment, Optimizer, TrainSettings
+from core.results.listings.calls import OPTIMIZERS, Call, same_after_pool
+
+CLASSES = ("SharedDropout", "ChannelLayerNorm", "KerasBatchNorm", "PixelAvgPool", "KerasGELU")
+"""What PyTorch has not: classes that a script holds where its network needs them."""
+FUSED = (Optimizer.ADAM, Optimizer.ADAMW, Optimizer.SGD, Optimizer.NESTEROV)
+"""The optimisers that PyTorch can step with one kernel for all weights."""
+
+_ACTIVATIONS = {
+    "relu": "nn.ReLU",
+    "leakyrelu": "nn.LeakyReLU",
+    "elu": "nn.ELU",
+    "gelu": "nn.GELU",
+    "silu": "nn.SiLU",
+    "tanh": "nn.Tanh",
+    "sigmoid": "nn.Sigmoid",
+}
+_PADS = "as Keras pads"
+
+
+def layer_calls(
+    network: Network, settings: TrainSettings, pool_first: bool = False, training: bool = True
+) -> list[Call]:
+    """The modules in order, each with its name in the lane.
+
+    `pool_first`: max-pools come before the ReLU that they follow. Without `training` they are for evaluation alone,
+    where PyTorch's own modules do for more of what is aligned.
+    """
+    calls = [call for node in network.nodes for call in _calls(node, settings, training)]
+    if pool_first:
+        calls = list(_pools_first(calls))
+    calls[-1] = replace(calls[-1], comment="logits")
+    return calls
+
+
+def _pools_first(calls: list[Call]) -> Iterator[Call]:
+    """The modules with each ReLU behind the max-pools, and what pads for them, that followed it."""
+    waiting: Call | None = None
+    for call in calls:
+        if call.function not in ("nn.MaxPool2d", "nn.ConstantPad2d"):
+            if waiting is not None:
+                yield waiting
+            waiting = call if call.function == "nn.ReLU" else None
+            if waiting is not None:
+                continue
+        elif waiting is not None and call.function == "nn.MaxPool2d":
+            note = same_after_pool(_stride(call))
+            waiting = Call.of("nn.ReLU", inplace=True, comment=note, name=waiting.name)
+        yield call
+
+
+def reordered(grid: layers.Shape | None) -> bool:
+    """Whether what was flattened from [height, width, channels] has another order in PyTorch."""
+    return grid is not None and grid[2] > 1 and grid[0] * grid[1] > 1
+
+
+def _stride(pool: Call) -> int:
+    said = [text.removeprefix("stride=") for text in pool.arguments if text.startswith("stride=")]
+    return int(said[0] if said else pool.arguments[0])
+
+
+def _calls(node: Node, settings: TrainSettings, training: bool) -> Iterator[Call]:
+    aligned, name, channels = settings.alignment != Alignment.AS_SHIPPED, node.name, node.arrives[-1]
+    images = len(node.arrives) == 3
+    epsilon = parity.KERAS_NORM_EPSILON if aligned else None
+    match node.layer:
+        case layers.Conv(filters, kernel, stride, same, activation):
+            yield from _conv(node, (channels, filters, kernel), stride, same, aligned)
+            yield from _activation(f"{name}_{activation}", activation, settings, training)
+        case layers.DepthwiseConv(kernel, stride, same, activation):
+            groups = channels if channels > 1 else None
+            yield from _conv(node, (channels, channels, kernel), stride, same, aligned, groups)
+            yield from _activation(f"{name}_{activation}", activation, settings, training)
+        case layers.MaxPool() | layers.AvgPool() as pool:
+            yield from _pool(node, pool, aligned)
+        case layers.GlobalAvgPool():
+            yield Call.of("nn.AdaptiveAvgPool2d", 1, name=name)
+            yield Call.of("nn.Flatten", name=f"{name}_flatten")
+        case layers.BatchNorm():
+            if aligned and training:
+                yield Call.of("KerasBatchNorm", channels, name=name)
+            else:
+                yield Call.of(f"nn.BatchNorm{2 if images else 1}d", channels, eps=epsilon, name=name)
+        case layers.LayerNorm():
+            kind = "ChannelLayerNorm" if images else "nn.LayerNorm"
+            yield Call.of(kind, channels, eps=epsilon, name=name)
+        case layers.Dropout(rate):
+            if settings.float64 and training:
+                grid = node.arrives if images else node.grid
+                yield Call.of("SharedDropout", *((grid or ()) if reordered(grid) else ()), name=name)
+            else:
+                usual = "DROPOUT" if training else settings.dropout
+                yield Call.of("nn.Dropout", usual if rate is None else rate, name=name)
+        case layers.Flatten():
+            yield Call.of("nn.Flatten", name=name)
+        case layers.Dense(units, activation):
+            yield Call.of("nn.Linear", channels, units, bias=None if node.bias else False, name=name)
+            yield from _activation(f"{name}_{activation}", activation, settings, training)
+        case layers.Activation(function):
+            yield from _activation(name, function, settings, training)
+
+
+def _activation(name: str, function: str, settings: TrainSettings, training: bool) -> Iterator[Call]:
+    if not function:
+        return
+    if settings.alignment != Alignment.AS_SHIPPED and function == "leakyrelu":
+        slope = parity.KERAS_LEAKY_SLOPE
+        rounded = f"float(np.float32({slope}))" if settings.float64 and training else slope
+        yield Call.of("nn.LeakyReLU", rounded, comment="Keras' slope", name=name)
+    elif settings.float64 and training and function == "gelu":
+        yield Call("KerasGELU", name=name)
+    else:
+        yield Call(_ACTIVATIONS[function], name=name)
+
+
+def _pads(node: Node, window: int, stride: int) -> tuple[int, int, int, int]:
+    """Keras' `same` padding: left, right, above, below."""
+    height, width, _ = node.arrives
+    return *layers.padding(width, window, stride), *layers.padding(height, window, stride)
+
+
+def _conv(
+    node: Node, sizes: tuple[int, int, int], stride: int, same: bool, aligned: bool, groups: int | None = None
+) -> Iterator[Call]:
+    kernel = sizes[2]
+    pads = _pads(node, kernel, stride) if same else (0, 0, 0, 0)
+    padding: object = None
+    if any(pads):
+        if stride == 1:
+            padding = "same"
+        elif kernel % 2 and not aligned:
+            padding = kernel // 2
+        else:
+            yield Call.of("nn.ZeroPad2d", pads, comment=_PADS if aligned else "", name=f"{node.name}_pad")
+    yield Call.of(
+        "nn.Conv2d",
+        *sizes,
+        stride=stride if stride != 1 else None,
+        padding=padding,
+        groups=groups,
+        bias=None if node.bias else False,
+        name=node.name,
+    )
+
+
+def _pool(node: Node, pool: layers.MaxPool | layers.AvgPool, aligned: bool) -> Iterator[Call]:
+    largest, size = isinstance(pool, layers.MaxPool), pool.size
+    kind = "nn.MaxPool2d" if largest else "nn.AvgPool2d"
+    options: dict[str, Any] = {"stride": pool.step if pool.step != size else None, "name": node.name}
+    pads = _pads(node, size, pool.step) if pool.same else (0, 0, 0, 0)
+    if not any(pads):
+        yield Call.of(kind, size, **options)
+    elif size % 2 and not aligned:
+        yield Call.of(kind, size, **options, padding=size // 2)
+    elif largest:
+        note = _PADS if aligned else ""
+        yield Call.of("nn.ConstantPad2d", pads, "-torch.inf", comment=note, name=f"{node.name}_pad")
+        yield Call.of(kind, size, **options)
+    elif aligned:
+        yield Call.of("PixelAvgPool", size, pool.step, pads, name=node.name)
+    else:
+        yield Call.of("nn.ZeroPad2d", pads, name=f"{node.name}_pad")
+        yield Call.of(kind, size, **options)
+
+
+def optimizer_call(settings: TrainSettings, tuned: bool = False) -> Call:
+    """The optimiser with this run's settings; in an aligned run without the decay, which is a step of its own."""
+    optimizer, aligned = settings.optimizer, settings.alignment != Alignment.AS_SHIPPED
+    function = f"torch.optim.{OPTIMIZERS[optimizer]}"
+    if aligned and optimizer == Optimizer.ADAMW:
+        function = "torch.optim.Adam"
+    if aligned and optimizer == Optimizer.RMSPROP:
+        function = "KerasRMSprop"
+    # Keras on TensorFlow rounds SGD's momentum to float32 on its way; in float32 nobody sees it.
+    rounds = settings.float64 and optimizer in (Optimizer.SGD, Optimizer.NESTEROV)
+    momentum = "float(np.float32(MOMENTUM))" if rounds else "MOMENTUM"
+    arguments = ["model.parameters()", "lr=LEARNING_RATE"]
+    arguments += [f"momentum={momentum}"] if settings.momentum else []
+    arguments += ["nesterov=True"] if optimizer == Optimizer.NESTEROV else []
+    arguments += ["weight_decay=WEIGHT_DECAY"] if settings.weight_decay and not aligned else []
+    arguments += ["fused=True"] if tuned and optimizer in FUSED else []
+    return Call(function, tuple(arguments))
