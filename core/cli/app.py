@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from core.cli import record as recording
 from core.cli.claims import claims, print_measurement
+from core.cli.data import data
 from core.cli.delete import delete
 from core.cli.export import damage_as_sentence, export, find, import_run
 from core.cli.health import health
@@ -56,6 +57,7 @@ EPOCH_FIGURES = tuple(name for name in metrics.FIGURES if name in Epoch.__datacl
 
 
 app.command()(claims)
+app.add_typer(data)
 app.command()(delete)
 app.command()(export)
 app.command()(health)

@@ -229,16 +229,30 @@ def prepare(
     arguments = [name, "--data-dir", str(data_dir.resolve())]
     if datasets_dir is not None:
         arguments += ["--datasets-dir", str(datasets_dir.resolve())]
-    with _child(*program, *arguments) as child:
-        _follow(dataset, child, on_progress, cancelled)
+    run_preparation(dataset.title, (*program, *arguments), on_progress, cancelled)
     ready = prepared(name, data_dir)
     if ready is None:
         raise DatasetError(f"The prepared files of {dataset.title} have vanished from {data_dir}: try again.")
     return ready
 
 
+def run_preparation(
+    title: str,
+    program: Sequence[str],
+    on_progress: Callable[[Preparing], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Runs the module `program[0]`, which makes the data set called `title`; blocks until it is done.
+
+    Raises DatasetError, or PreparationCancelled; see `prepare`. However this ends, no process is left.
+    """
+    with _child(*program, environment=environment) as child:
+        _follow(title, child, on_progress, cancelled)
+
+
 @contextlib.contextmanager
-def _child(*arguments: str) -> Iterator[ChildProcess]:
+def _child(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[ChildProcess]:
     """The preparing process, with its stderr in a temporary file; it is gone when the block is left.
 
     Raises DatasetError if it cannot be started.
@@ -246,7 +260,7 @@ def _child(*arguments: str) -> Iterator[ChildProcess]:
     with contextlib.ExitStack() as stack:
         try:
             log_file = stack.enter_context(tempfile.NamedTemporaryFile())
-            child = ChildProcess(*arguments, log=Path(log_file.name))
+            child = ChildProcess(*arguments, log=Path(log_file.name), environment=environment)
         except OSError as fault:
             raise DatasetError(
                 f"The preparing process could not be started ({fault.strerror or fault}): "
@@ -259,7 +273,7 @@ def _child(*arguments: str) -> Iterator[ChildProcess]:
 
 
 def _follow(
-    dataset: Dataset,
+    title: str,
     child: ChildProcess,
     on_progress: Callable[[Preparing], None] | None,
     cancelled: Callable[[], bool] | None,
@@ -283,13 +297,13 @@ def _follow(
             case Failed(sentence):
                 raise DatasetError(sentence)
             case Lost(reason):
-                raise DatasetError(_broke_down(dataset, child, reason))
+                raise DatasetError(_broke_down(title, child, reason))
             case _:
                 assert_never(heard.event)
 
 
-def _broke_down(dataset: Dataset, child: ChildProcess, reason: str) -> str:
+def _broke_down(title: str, child: ChildProcess, reason: str) -> str:
     """One sentence for a child that is lost for `reason`; what it wrote to stderr goes to our log."""
     tail = child.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace") if child.log else ""
-    log.error("The preparation of %s broke down: %s.\n%s", dataset.name, reason, tail)
-    return f"The preparation of {dataset.title} broke down ({reason}): look into the server's log, then try again."
+    log.error("The preparation of %s broke down: %s.\n%s", title, reason, tail)
+    return f"The preparation of {title} broke down ({reason}): look into the server's log, then try again."

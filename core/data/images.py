@@ -21,7 +21,11 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
+
+from core.data import pictures
+from core.data.pictures import MAX_UPLOAD_BYTES as MAX_UPLOAD_BYTES
+from core.data.pictures import ImageError as ImageError
 
 Grey = npt.NDArray[np.uint8]
 Drawing = list[list[int]]
@@ -29,11 +33,6 @@ Drawing = list[list[int]]
 
 MAX_STROKES = 200
 MAX_NUMBERS = 20_000
-MAX_UPLOAD_BYTES = 1024 * 1024
-MAX_UPLOAD_PIXELS = 4_000_000
-MAX_SCANS = 100
-"""Passes of a progressive JPEG over its pixels: cameras make ten, and 1 MB has room for 70,000, a minute's work."""
-
 NOTHING_DRAWN = "Nothing is drawn yet."
 
 _PAD = 1000
@@ -59,23 +58,6 @@ _WORKING_SIDE = 800
 _LEAST_CONTRAST = 16
 _RANK = 10
 """A picture's peak is its tenth brightest pixel, so that a few hot ones do not count."""
-_ONLY = "only PNG and JPEG pictures can be read"
-_SIGNATURES = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"RIFF": "WebP",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"%PDF": "PDF",
-}
-
-
-class ImageError(Exception):
-    """A drawing or a file that cannot be read; the message is one plain sentence: what is wrong, what is allowed."""
-
-
 # --- drawings --------------------------------------------------------------------------------------------
 
 
@@ -259,23 +241,7 @@ def from_upload(content: bytes, name: str) -> Grey:
     out furthest from the background is ink. Raises `ImageError` for any other format, more than 1 MB or 4 megapixels
     (checked before anything is decoded), animation, damage, and pictures in which nothing stands out.
     """
-    file = _named(name)
-    if len(content) > MAX_UPLOAD_BYTES:
-        raise ImageError(f"{file} is larger than 1 MB, the most that can be read.")
-    kind = _kind(content)
-    if kind not in ("PNG", "JPEG"):
-        raise ImageError(f"{file} is {kind}: {_ONLY}.")
-    if kind == "JPEG" and content.count(b"\xff\xda") > MAX_SCANS:
-        raise ImageError(f"{file} is built up in more than {MAX_SCANS} passes: save it as a plain JPEG once more.")
-    try:
-        paper = _decoded(content, kind, file)
-    except ImageError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageError(f"{file} has far more than 4 megapixels, the most that can be read.") from None
-    except Exception:  # Pillow's decoders raise a dozen kinds of error at hostile bytes.
-        raise ImageError(f"{file} is damaged or cut short: save it as a {kind} once more.") from None
-    return _stretched(paper, file)
+    return _stretched(pictures.read(content, name, pictures.UPLOAD, _grey), pictures.named(name))
 
 
 def png(pixels: Grey, scale: int = 1) -> bytes:
@@ -290,51 +256,10 @@ def data_url(pixels: Grey, scale: int = 1) -> str:
     return "data:image/png;base64," + base64.b64encode(png(pixels, scale)).decode()
 
 
-def _named(name: str) -> str:
-    """A file's name as it may stand in a sentence: without folders, short, printable."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    shown = "".join(letter for letter in last if letter.isprintable()).strip() or "The file"
-    return shown if len(shown) <= 40 else shown[:39] + "…"
-
-
-def _kind(content: bytes) -> str:
-    """What a file is by its first bytes: "PNG", "JPEG", or another format in words."""
-    for signature, kind in _SIGNATURES.items():
-        if content.startswith(signature):
-            return kind if kind in ("PNG", "JPEG") else f"a {kind} file"
-    start = content[:1000].lower()
-    if b"<svg" in start:
-        return "an SVG drawing"
-    if not content:
-        return "empty"
-    return "text" if b"\0" not in start and start.isascii() else "no picture that is known here"
-
-
-def _decoded(content: bytes, kind: str, file: str) -> Grey:
-    """The picture in shades of grey on white paper, upright, uint8 [H, W], at most 800 a side."""
-    with Image.open(io.BytesIO(content), formats=[kind]) as picture:
-        width, height = picture.size
-        if width * height > MAX_UPLOAD_PIXELS:
-            raise ImageError(f"{file} has {width:,} x {height:,} pixels: at most 4 megapixels can be read.")
-        if kind == "PNG" and getattr(picture, "is_animated", False):
-            raise ImageError(f"{file} is animated: only still pictures can be read.")
-        upright = ImageOps.exif_transpose(picture)
-    grey = _on_paper(upright)
+def _grey(upright: Image.Image) -> Grey:
+    """The picture in shades of grey on white paper, uint8 [H, W], at most 800 a side."""
+    grey = pictures.on_paper(upright).convert("L")
     return np.asarray(grey.reduce(max(1, math.ceil(max(grey.size) / _WORKING_SIDE))))
-
-
-def _on_paper(picture: Image.Image) -> Image.Image:
-    """Any of Pillow's modes as "L", what is transparent white."""
-    if picture.mode.startswith("I"):  # 16 bits; Pillow's own conversion would cut off all above 255
-        wide = np.asarray(picture).astype("uint16")
-        grey = (wide >> 8).astype("uint8")
-        if isinstance(clear := picture.info.get("transparency"), int):
-            grey[wide == clear] = 255
-        return Image.fromarray(grey)
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    return picture.convert("RGB").convert("L")
 
 
 def _stretched(grey: Grey, file: str) -> Grey:

@@ -9,7 +9,6 @@ ever sees half of it.
 import argparse
 import contextlib
 import datetime
-import errno
 import gzip
 import hashlib
 import http.client
@@ -32,6 +31,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from core.data import disk
 from core.data.datasets import (
     ARRAY_FILES,
     DATASETS,
@@ -62,8 +62,6 @@ IDX_FILES = (
     "t10k-labels-idx1-ubyte",
 )
 _PROGRESS_INTERVAL_S = 0.25
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -292,7 +290,7 @@ def _is_ours(fault: Exception) -> bool:
     """Whether a failed download is due to this machine's disk, not to the server or the way to it."""
     if not isinstance(fault, OSError) or isinstance(fault, urllib.error.URLError):
         return False
-    return fault.errno in _NO_ROOM or fault.filename is not None
+    return disk.is_full(fault) or fault.filename is not None
 
 
 def server_sentence(mirror: str, path: Path, fault: Exception) -> str:
@@ -406,17 +404,8 @@ def _faulty(path: Path, what: str) -> DatasetError:
 
 def disk_sentence(dataset: Dataset, data_dir: Path, fault: OSError) -> str:
     """One sentence: what kept us from writing below `data_dir`, and what to do."""
-    if fault.errno in _NO_ROOM:
-        needed_bytes = (dataset.download_bytes or 0) + sum(map(math.prod, dataset.array_shapes.values()))
-        needed_mb = math.ceil(needed_bytes / 1e6)
-        return f"The disk that holds {data_dir} is full: free {needed_mb} MB there and try again."
-    place = fault.filename or data_dir
-    if fault.errno in _NO_PERMISSION:
-        return (
-            f"This account may not write to {place}: "
-            "change the permissions, or choose another data folder with DUEL_DATA_DIR."
-        )
-    return f"{place} could not be written ({fault.strerror or fault}): check the data folder and try again."
+    needed_bytes = (dataset.download_bytes or 0) + sum(map(math.prod, dataset.array_shapes.values()))
+    return disk.sentence(data_dir, needed_bytes, fault)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ class Limits(BaseSettings):
     """Whether a run may download its data set."""
     imports: bool = True
     """Whether runs may be taken in from files."""
+    own_images: bool = True
+    """Whether data sets of one's own images may be made, renamed and deleted on the pages."""
     only_own: bool = False
     """Whether visitors change and stop only what they started."""
     kept_runs: Count = None
@@ -99,6 +101,7 @@ class HostedLimits(Limits):
     drawing_beside: bool = False
     downloads: bool = False
     imports: bool = False
+    own_images: bool = False
     only_own: bool = True
     kept_runs: Count = 200
     kept_mb: Count = 500

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from core.data import own_images
 from core.deployment.limits import NO_LIMITS, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.machine import this_machine
@@ -74,6 +75,7 @@ class Launcher:
         """Why the last run's end could not be written, as a sentence; empty where all is well."""
         log.info("launcher opened", extra={"owner": owner, "data_dir": str(self.store.data_dir)})
         self._tidy()
+        own_images.remove_leftovers(self.store.data_dir)
         self._thread = threading.Thread(target=self._work, name="launcher", daemon=True)
         self._thread.start()
 
@@ -169,6 +171,21 @@ class Launcher:
         """Keeps a run that was exported elsewhere; returns its new id. Raises `Refused`, `StoreError`."""
         self.admission.check_import()
         return self.store.import_run(run, rows, files, visitor)
+
+    def draft_images(self, wanted: own_images.Wanted) -> own_images.Draft:
+        """Begins a data set of one's own images. Raises `Refused`, `DatasetError`."""
+        self.admission.check_own_images()
+        return own_images.Draft(self.store.data_dir, wanted)
+
+    def rename_images(self, name: str, title: str) -> None:
+        """Gives a data set of one's own images another title. Raises `Refused`, `DatasetError`."""
+        self.admission.check_own_images()
+        own_images.rename(self.store.data_dir, name, title)
+
+    def delete_images(self, name: str) -> None:
+        """Removes a data set of one's own images. Raises `Refused`, `DatasetError`, `StoreError`."""
+        self.admission.check_own_images()
+        delete_images(self.store, name)
 
     def active(self) -> list[str]:
         """The running run's id, then the queued ones' in their order."""
@@ -268,6 +285,18 @@ class Launcher:
 
     def _take_worker(self, engine: str, folder: Path) -> ChildProcess:
         return self._spares.worker(engine, folder)
+
+
+def delete_images(store: Store, name: str) -> None:
+    """Removes a data set of one's own images that no run waits for or trains on; runs that have ended keep what they
+    found.
+
+    Raises `Refused`, `DatasetError`, `StoreError`.
+    """
+    users = [run.id for run in store.open_runs() if run.settings.dataset == name]
+    if users:
+        raise Refused(f"Run {users[0]} needs {name}: delete it when that has ended, or stop it.")
+    own_images.delete(store.data_dir, name)
 
 
 def _end_what_was_left_open(store: Store, measurements: Measurements, owner: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from core.data.dataset import DatasetError
 from core.experiment.settings import InvalidSettings
 from core.launcher.launcher import Launcher, LauncherUnavailable, Refused
 from core.storage.database import StoreError
@@ -38,7 +39,7 @@ def attempt(where: str, do: Callable[[], object]) -> bool:
     st.session_state.pop(f"refused_{where}", None)
     try:
         do()
-    except (InvalidSettings, StoreError, LauncherUnavailable) as error:
+    except (InvalidSettings, StoreError, LauncherUnavailable, DatasetError) as error:
         st.session_state[f"refused_{where}"] = time.monotonic(), error
         return False
     return True
