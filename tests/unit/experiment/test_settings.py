@@ -338,3 +338,14 @@ def test_what_no_alignment_aligns_is_refused_for_aligned_runs_alone() -> None:
             "alignment": f"{alignment} cannot align relu after layernorm: of pixels that equal their mean, rounding "
             "decides the gradient. Put a convolution or a dense layer first, or choose as-shipped."
         }
+
+
+@pytest.mark.parametrize(("batch_size", "fits"), [(126, True), (1, False), (3599, False), (7, True), (59, False)])
+def test_a_last_batch_of_one_image_is_refused_where_a_mean_is_taken_of_it(batch_size: int, fits: bool) -> None:
+    raw = {"network": "flatten, dense 8, batchnorm, dense 10", "batch_size": batch_size}
+    assert 3600 % 59 == 1
+    if fits:
+        assert TrainSettings.parse(raw, datasets.find("mnist5k")).batch_size == batch_size
+        return
+    with pytest.raises(InvalidSettings, match="is a single image, and batchnorm needs two"):
+        TrainSettings.parse(raw, datasets.find("mnist5k"))
