@@ -32,7 +32,9 @@ def features_to_torch(features: Floats, grid: Shape | None) -> Floats:
     """
     if features.ndim == 4:
         return features.transpose(0, 3, 1, 2)
-    return features if grid is None else _channels_first(features.T, grid).T
+    if grid is None:
+        return features
+    return features.reshape(-1, *grid).transpose(0, 3, 1, 2).reshape(features.shape)
 
 
 def _channels_first(array: Floats, grid: Shape) -> Floats:
