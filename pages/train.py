@@ -18,7 +18,15 @@ from core.web.run import damaged
 from core.web.run import page as run_page
 from core.web.server.installation import installation
 from core.web.server.visitor import visitor
-from core.web.train.form import button_in_field_row, form_problems, plan, read_as, settings_form, settings_path
+from core.web.train.form import (
+    button_in_field_row,
+    form_problems,
+    network_editor,
+    plan,
+    read_as,
+    settings_form,
+    settings_path,
+)
 
 store = installation().store
 PRESSED = "start_pressed"
@@ -69,14 +77,17 @@ def controls(launcher: Launcher | None, run: Run | None) -> None:
             copy_link(settings_path(), "to these settings", key="copy_settings")
     if st.session_state.get(PRESSED):
         start(launcher, settings)
-    refused("start")
-    problems()
-    if not busy and settings:
-        st.caption(
-            literal(read_as(settings))
-            + plan(settings, estimate(store, settings))
-            + (queue_view.queue_words(launcher) if launcher else "")
-        )
+    # One place however many lines it has: what stands below is not moved, and whoever types there goes on.
+    with st.container():
+        refused("start")
+        problems()
+        if not busy and settings:
+            st.caption(
+                literal(read_as(settings))
+                + plan(settings, estimate(store, settings))
+                + (queue_view.queue_words(launcher) if launcher else "")
+            )
+    network_editor(disabled=busy, launcher=launcher)
     if launcher and (turn := launcher.queue.running) and not (run and run.live):
         queue_view.meanwhile(launcher, turn.job.id)
     if run and run.live and not mine:

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.deployment.settings import DeploymentSettings, Profile
 from core.experiment import metrics
+from core.experiment.network import MOST_LAYERS, MOST_MULTIPLY_ADDS, MOST_PARAMETERS, Network
 from core.experiment.settings import InvalidSettings, TrainSettings
 
 HOUR_S = 3600.0
@@ -40,6 +41,10 @@ class Limits(BaseSettings):
     batch_max: Count = None
     lanes: Count = None
     """Lanes of one run: each is a process with a framework in its memory."""
+    layers: Count = None
+    """Layers of a network, below what no installation trains; parameters and multiply-adds an image likewise."""
+    parameters: Count = None
+    multiply_adds: Count = None
     run_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Seconds after which a run or a measurement is stopped."""
     drawing_beside: bool = True
@@ -57,9 +62,14 @@ class Limits(BaseSettings):
     kept_mb: Count = None
     """Older runs, pinned ones apart, are removed while all of them take more, in MB of 1,000,000 bytes."""
 
-    def check(self, settings: TrainSettings, data_is_here: bool) -> None:
-        """Raises `InvalidSettings` with a sentence for each field of a run that is not allowed here."""
+    def check(self, settings: TrainSettings, data_is_here: bool, network: Network) -> None:
+        """Raises `InvalidSettings` with a sentence for each field of a run that is not allowed here.
+
+        `network` is the one that the settings mean for their data.
+        """
         problems: dict[str, str] = {}
+        if too_large := self.why_not(network):
+            problems["network"] = too_large
         if self.epochs is not None and settings.epochs > self.epochs:
             problems["epochs"] = f"A run here has at most {self.epochs} epochs, not {settings.epochs}."
         low, high = self.batch_span(settings.float64)
@@ -73,6 +83,21 @@ class Limits(BaseSettings):
             problems["dataset"] = f"Nothing is downloaded here, and {settings.dataset} is not there: choose mnist5k."
         if problems:
             raise InvalidSettings(problems)
+
+    @property
+    def network(self) -> dict[str, int]:
+        """What a network may have at most: layers, parameters, multiply-adds an image."""
+        ours = {"layers": self.layers, "parameters": self.parameters, "multiply-adds an image": self.multiply_adds}
+        most = (MOST_LAYERS, MOST_PARAMETERS, MOST_MULTIPLY_ADDS)
+        return {what: min(own or limit, limit) for (what, own), limit in zip(ours.items(), most, strict=True)}
+
+    def why_not(self, network: Network) -> str:
+        """Why a network is too large to be trained here, as a sentence; empty where it is not."""
+        counts = (len(network.layers), network.parameters, network.multiply_adds)
+        for count, (what, most) in zip(counts, self.network.items(), strict=True):
+            if count > most:
+                return f"The network has {count:,} {what}: at most {most:,} here."
+        return ""
 
     def batch_span(self, float64: bool) -> tuple[int, int | None]:
         """The smallest and the largest batch of a run; None: as large as its data set allows."""
@@ -97,6 +122,9 @@ class HostedLimits(Limits):
     batch_min: Count = 16
     batch_max: Count = 1024
     lanes: Count = 2
+    layers: Count = 20
+    parameters: Count = 500_000
+    multiply_adds: Count = 20_000_000
     run_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 180.0
     drawing_beside: bool = False
     downloads: bool = False

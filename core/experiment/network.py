@@ -8,6 +8,7 @@ canonical layout of `WeightSpec`; `core.experiment.weights` moves them between i
 """
 
 import difflib
+import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -76,7 +77,14 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 
 
 class NetworkError(ValueError):
-    """A network that cannot be, in one sentence that names the layer and the reason."""
+    """A network that cannot be, in one sentence that names the layer and the reason.
+
+    `place` is that layer's, from 0; None where it is the whole that cannot be.
+    """
+
+    def __init__(self, sentence: str, place: int | None = None) -> None:
+        super().__init__(sentence)
+        self.place = place
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,8 @@ class Network:
                     if isinstance(last, Dense) and last.activation
                     else ""
                 )
-                + f", not {last}."
+                + f", not {last}.",
+                place=len(self.layers) - 1,
             )
         if self.parameters > MOST_PARAMETERS:
             raise NetworkError(f"The network has {self.parameters:,} parameters: at most {MOST_PARAMETERS:,} here.")
@@ -146,9 +155,10 @@ class Network:
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
         """Every layer in its place. Raises `NetworkError` where one cannot follow the one before it."""
-        return tuple(self._placed())
+        return tuple(self.placed())
 
-    def _placed(self) -> Iterator[Node]:
+    def placed(self) -> Iterator[Node]:
+        """The same one after the other, up to the one that cannot follow. Raises `NetworkError`."""
         shape: Shape = self.data.image
         grid: Shape | None = None
         before = f"{self.data.words}"
@@ -157,7 +167,7 @@ class Network:
             try:
                 leaves = layer.output(shape)
             except Impossible as reason:
-                raise NetworkError(f"{_capital(str(layer))} after {before} {reason}.") from None
+                raise NetworkError(f"{_capital(str(layer))} after {before} {reason}.", place) from None
             yield Node(name, layer, shape, leaves, layer.weights(name, shape, grid, bias), grid, bias)
             if isinstance(layer, Flatten):
                 grid = shape
@@ -221,6 +231,19 @@ def written(layers: tuple[Layer, ...]) -> str:
     return ", ".join(map(str, layers))
 
 
+def in_short(layers: tuple[Layer, ...], letters: int = 40) -> str:
+    """What tells networks apart in few letters: conv 16-32 dense 128-10; only how many layers where that is long."""
+    sizes = [
+        (layer.word, str(layer.filters if isinstance(layer, Conv) else layer.units))
+        for layer in layers
+        if isinstance(layer, Conv | Dense)
+    ]
+    words = " ".join(
+        f"{word} {'-'.join(size for _, size in run)}" for word, run in itertools.groupby(sizes, key=lambda one: one[0])
+    )
+    return words if 0 < len(words) <= letters else f"of {len(layers)} layers"
+
+
 def shortest(text: str, classes: int) -> str:
     """A preset's name where the text means it for so many classes, else the text in its shortest form.
 
@@ -265,22 +288,23 @@ def _layer(text: str, place: int) -> Layer:
     """One layer of its text. Raises `NetworkError`."""
     words = text.lower().split()
     if not words:
-        raise NetworkError(f"Layer {place} is empty: two commas stand side by side.")
+        raise NetworkError(f"Layer {place} is empty: two commas stand side by side.", place - 1)
     word, *rest = words
     if word in ACTIVATIONS:
         if rest:
-            raise NetworkError(f"Layer {place}, {shown(text)}: {word} takes nothing more.")
+            raise NetworkError(f"Layer {place}, {shown(text)}: {word} takes nothing more.", place - 1)
         return Activation(word)  # type: ignore[arg-type]
     if word not in KINDS:
         near = difflib.get_close_matches(word, WORDS, n=1)
         meant = f" Did you mean {near[0]}?" if near else ""
         presets = f" Presets: {', '.join(PRESETS)}." if place == 1 and not rest else ""
-        raise NetworkError(f"There is no layer {shown(word)}.{meant} Layers: {', '.join(WORDS)}.{presets}")
+        sentence = f"There is no layer {shown(word)}.{meant} Layers: {', '.join(WORDS)}.{presets}"
+        raise NetworkError(sentence, place - 1)
     kind = KINDS[word]
     try:
         return kind(**_read(kind, rest))
     except _Unread as reason:
-        raise NetworkError(f"Layer {place}, {shown(text)}: {reason}.") from None
+        raise NetworkError(f"Layer {place}, {shown(text)}: {reason}.", place - 1) from None
 
 
 class _Unread(ValueError):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.experiment.kinds import Setting, shown
-from core.experiment.network import MOST_LETTERS, PRESET_TITLES, PRESETS, NetworkError, parse, written
+from core.experiment.network import MOST_LETTERS, PRESET_TITLES, PRESETS, NetworkError, in_short, parse, written
 
 
 @dataclass(frozen=True)
@@ -32,4 +32,4 @@ class NetworkText(Setting):
         return PRESET_TITLES[value] if value in PRESETS else str(value)
 
     def phrase(self, value: Any) -> str:
-        return f"network {value}"
+        return f"network {value if value in PRESETS else in_short(parse(value))}"

@@ -160,7 +160,7 @@ class TrainSettings(BaseModel):
     learning_rate: Annotated[
         float, Number("Learning rate", low=0, high=1e6, whole=False, above=True, help="The optimiser's.")
     ] = 1e-3
-    network: Annotated[str, NetworkText("Network", costs=True, help="A preset's name, or layers.")] = "article"
+    network: Annotated[str, NetworkText("Network", costs=True)] = "article"
     optimizer: Annotated[
         Optimizer,
         Choice(
@@ -198,8 +198,8 @@ class TrainSettings(BaseModel):
                 Alignment.EXACT_TWIN: "Exact twin",
             },
             meanings={
-                Alignment.AS_SHIPPED: "Each framework's own initial weights, shuffling and Adam.",
-                Alignment.SAME_START: "The same initial weights, batches and Adam in both.",
+                Alignment.AS_SHIPPED: "Each framework's own initial weights, shuffling and optimiser.",
+                Alignment.SAME_START: "The same initial weights, batches and optimiser in both.",
                 Alignment.EXACT_TWIN: (
                     "Same start, in float64 and with the same dropout: both compute the same numbers."
                 ),
@@ -335,8 +335,16 @@ class TrainSettings(BaseModel):
     @property
     def drops(self) -> bool:
         """Whether training drops any activation."""
-        dropouts = [layer for layer in layers_of(self.network) if isinstance(layer, Dropout)]
-        return any(self.dropout if layer.rate is None else layer.rate for layer in dropouts)
+        return any(self.dropout if rate is None else rate for rate in self._dropout_rates)
+
+    @property
+    def follows_dropout(self) -> bool:
+        """Whether any layer drops at the run's rate."""
+        return None in self._dropout_rates
+
+    @property
+    def _dropout_rates(self) -> list[float | None]:
+        return [layer.rate for layer in layers_of(self.network) if isinstance(layer, Dropout)]
 
     @property
     def float64(self) -> bool:

@@ -5,6 +5,7 @@ import contextlib
 from core.data import datasets
 from core.deployment.limits import Allowance, Limits
 from core.deployment.settings import DeploymentSettings
+from core.experiment.network import Network
 from core.experiment.settings import ENGINE_NAMES, InvalidSettings, TrainSettings, no_engine
 from core.launcher.queue import Queue, Turn, left_s
 from core.storage.database import StoreError
@@ -39,8 +40,10 @@ class Admission:
         except datasets.DatasetError as error:
             raise InvalidSettings({"dataset": str(error)}) from None
         here = not dataset.download_bytes or self._deployment.datasets_dir is not None
-        self._limits.check(settings, here or datasets.prepared(settings.dataset, self._store.data_dir) is not None)
-        return settings.fitted(dataset)
+        here = here or datasets.prepared(settings.dataset, self._store.data_dir) is not None
+        fitted = settings.fitted(dataset)
+        self._limits.check(fitted, here, Network.of(fitted.network, dataset.shape))
+        return fitted
 
     def admit(self, visitor: str, queue: Queue) -> None:
         """Raises `Refused` where this visitor may start nothing now, `LauncherUnavailable` where nobody may."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.experiment.metrics import loss
-from core.experiment.settings import ALIGNED_PAIR, Alignment, Schedule, TrainSettings
+from core.experiment.settings import ALIGNED_PAIR, Alignment, Optimizer, Schedule, TrainSettings
 from core.results.outcome import Outcome
 from core.storage.database import State
 
@@ -14,6 +14,8 @@ CHANCE = 2
 ROSE = 1.15
 """A validation loss that ends this many times above its lowest has risen for good: between epochs it wavers less."""
 ENOUGH_DROPOUT = 0.5
+USUAL_RATES = {Optimizer.SGD: 0.01, Optimizer.NESTEROV: 0.01}
+"""The learning rate that an optimiser usually has, where not the article's."""
 WAIT = 2
 """Epochs without a better validation loss, where dropout does not keep a lane from overfitting."""
 
@@ -32,7 +34,7 @@ Rule = Callable[[Outcome, TrainSettings], tuple[dict[str, Any], str, str] | None
 
 
 def _smaller_rate(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, Any], str, str] | None:
-    rate, usual = settings.learning_rate, TrainSettings().learning_rate
+    rate, usual = settings.learning_rate, USUAL_RATES.get(settings.optimizer, TrainSettings().learning_rate)
     chance = CHANCE / outcome.dataset.shape.classes
     away = [lane for lane in outcome.lanes if lane.diverged]
     guessing = [lane for lane in outcome.lanes if lane.result and lane.result.test_accuracy < chance]
@@ -71,7 +73,7 @@ def _against_overfitting(outcome: Outcome, settings: TrainSettings) -> tuple[dic
             f"{lane.title} overfitted: its validation loss rose from {loss(lowest)} after epoch {best} "
             f"to {loss(losses[-1])}."
         )
-        if settings.dropout < ENOUGH_DROPOUT:
+        if settings.dropout < ENOUGH_DROPOUT and settings.follows_dropout:
             return {"dropout": ENOUGH_DROPOUT}, f"dropout {ENOUGH_DROPOUT:g}", why
         if not settings.patience:
             return {"patience": WAIT}, f"stopping early, with patience {WAIT}", why

@@ -4,10 +4,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.experiment.kinds import Number
+from core.experiment.network_text import NetworkText
 from core.experiment.settings import DEFAULTS, SETTINGS
 
 MOST_LETTERS = 1000
 """Of a text that is no number, in a link."""
+MOST_NETWORK_LETTERS = 3000
+"""Of a network's; one more than a network may have is as wrong as all of them."""
+
+
+def most_letters(name: str) -> int:
+    """How much of what was typed into a field goes into a link."""
+    return MOST_NETWORK_LETTERS if isinstance(SETTINGS[name], NetworkText) else MOST_LETTERS
+
+
+def keeps_any_text(name: str) -> bool:
+    """Whether a field holds whatever was typed, right or wrong."""
+    return isinstance(SETTINGS[name], Number | NetworkText)
 
 
 def link_of(values: Mapping[str, Any]) -> dict[str, str]:
@@ -22,8 +35,8 @@ def link_to(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def as_text(name: str, value: Any) -> str:
-    """A value as a link holds it: a number in its plain form, what is none as it was typed."""
+    """A value as a link holds it: a number or a network in its plain form, what is none as it was typed."""
     setting = SETTINGS[name]
-    if isinstance(setting, Number):
-        return str(value)[:MOST_LETTERS] if setting.why_not(value) else setting.typed(setting.read(value))
+    if keeps_any_text(name):
+        return str(value)[: most_letters(name)] if setting.why_not(value) else setting.typed(setting.read(value))
     return setting.typed(value)

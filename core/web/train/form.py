@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from core.data.datasets import DATASETS
+from core.data.datasets import DATASETS, Dataset
 from core.deployment.limits import NO_LIMITS, Limits
 from core.experiment.kinds import Choice, Number
 from core.experiment.names import engine_title
@@ -34,8 +34,9 @@ from core.experiment.settings import (
 )
 from core.launcher.launcher import Launcher
 from core.results.estimate import Estimate
-from core.web.elements.settings_link import MOST_LETTERS, link_of
+from core.web.elements.settings_link import keeps_any_text, link_of, most_letters
 from core.web.server.installation import installation
+from core.web.train import network
 
 FIELD_PX = 108
 SPAN_PX = 23
@@ -46,13 +47,20 @@ ARRIVES_S = 3.0
 LEFT_OUT = "The link's value was left out."
 
 IN_SIGHT = ("batch_size", "epochs", "dropout")
-FOLDED = in_order(*IN_SIGHT, "alignment", "schedule", "dataset", "engines")[len(IN_SIGHT) :]
-"""The settings whose fields stand in a row, and those behind More settings, each in this order."""
+FIRST_FOLDED = ("alignment", "schedule", "dataset", "engines", "optimizer")
+FOLDED = [name for name in in_order(*FIRST_FOLDED) if name not in (*IN_SIGHT, "network")]
+"""The settings whose fields stand in a row, and those behind More settings, each in this order.
+
+A network has an editor.
+"""
 
 
 def settings_form(disabled: bool, launcher: Launcher | None = None) -> TrainSettings | None:
     """Draws the fields in a row; None, after the sentences, where they do not make a run or one not allowed here."""
     read_link()
+    dataset = chosen_dataset()
+    network.take_edit(dataset.shape)
+    st.session_state[network.WHOLE] = st.session_state["network"]
     spans = allowed(installation().limits if launcher else NO_LIMITS)
     for name in IN_SIGHT:
         _field(name, spans, disabled, width=FIELD_PX)
@@ -62,13 +70,23 @@ def settings_form(disabled: bool, launcher: Launcher | None = None) -> TrainSett
     write_link()
     try:
         raw = {name: st.session_state[name] for name in DEFAULTS}
-        settings = TrainSettings.parse(raw, DATASETS[raw["dataset"]])
+        settings = TrainSettings.parse(raw, dataset)
         if launcher is not None:
             launcher.admission.check(settings)
         return settings
     except InvalidSettings as error:
         st.session_state["problems"] = error.problems
         return None
+
+
+def network_editor(disabled: bool, launcher: Launcher | None = None) -> None:
+    """Draws the editor of the network, folded until it is wanted."""
+    network.editor(chosen_dataset(), installation().limits if launcher else NO_LIMITS, disabled)
+
+
+def chosen_dataset() -> Dataset:
+    """The data set in its field; a forged message may name none."""
+    return DATASETS.get(st.session_state["dataset"], DATASETS[DEFAULTS["dataset"]])
 
 
 @contextmanager
@@ -84,8 +102,7 @@ def allowed(limits: Limits) -> dict[str, str]:
     spans = {name: field.allowed for name, field in NUMBERS.items()}
     low, high = limits.batch_span(st.session_state["alignment"] == Alignment.EXACT_TWIN)
     most = int(NUMBERS["batch_size"].high)
-    if chosen := DATASETS.get(st.session_state["dataset"]):  # a forged message may name none
-        most = min(chosen.training_split, most)
+    most = min(chosen_dataset().training_split, most)
     spans["batch_size"] = f"{low:,} to {min(most, high or most):,}"
     if limits.epochs is not None:
         spans["epochs"] = f"1 to {min(limits.epochs, int(NUMBERS['epochs'].high)):,}"
@@ -171,8 +188,8 @@ def _outdated(link: Mapping[str, str]) -> bool:
 
 def _field_value(name: str, text: str) -> tuple[Any, str]:
     """What a field shows for the text of a link: the value, or the default and what is wrong with the text."""
-    if name in NUMBERS:
-        return text[:MOST_LETTERS].encode("utf-8", "replace").decode(), ""
+    if keeps_any_text(name):
+        return text[: most_letters(name)].encode("utf-8", "replace").decode(), ""
     try:
         settings = TrainSettings.parse({name: text})
         settings.check_installed()
@@ -206,8 +223,9 @@ def settings_path() -> str:
 
 
 def form_problems() -> Mapping[str, str]:
-    """A sentence for each field that is wrong, the link's included."""
-    return {**st.session_state.get(LINK_PROBLEMS, {}), **st.session_state.pop("problems", {})}
+    """A sentence for each field that is wrong, the link's included; the network's stands in its editor."""
+    problems = {**st.session_state.get(LINK_PROBLEMS, {}), **st.session_state.pop("problems", {})}
+    return {name: sentence for name, sentence in problems.items() if name != "network"}
 
 
 def read_as(settings: TrainSettings) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from core.deployment.limits import NO_LIMITS, Allowance, HostedLimits, Limits, read_environment
 from core.deployment.settings import Profile
+from core.experiment.network import ARTICLE, MOST_LAYERS, PRESETS, Network
 from core.experiment.settings import InvalidSettings, TrainSettings
 
 HOSTED = HostedLimits.model_construct()
@@ -16,21 +17,21 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def refused(limits: Limits, data_is_here: bool = True, **settings: object) -> dict[str, str]:
     with pytest.raises(InvalidSettings) as caught:
-        limits.check(TrainSettings.parse(settings), data_is_here)
+        limits.check(TrainSettings.parse(settings), data_is_here, ARTICLE)
     return caught.value.problems
 
 
 def test_ones_own_machine_has_no_limits() -> None:
     everything = TrainSettings.parse({"epochs": 100, "batch_size": 4096, "engines": "keras,torch,keras-eager"})
-    Limits().check(everything, data_is_here=False)
+    Limits().check(everything, data_is_here=False, network=ARTICLE)
     assert Limits() == NO_LIMITS
     assert not Limits().hosted
 
 
 def test_the_articles_run_is_allowed_where_it_is_hosted() -> None:
-    HOSTED.check(TrainSettings(), data_is_here=True)
+    HOSTED.check(TrainSettings(), data_is_here=True, network=ARTICLE)
     for batch_size, epochs in ((16, 1), (1024, 10)):
-        HOSTED.check(TrainSettings(batch_size=batch_size, epochs=epochs), data_is_here=True)
+        HOSTED.check(TrainSettings(batch_size=batch_size, epochs=epochs), data_is_here=True, network=ARTICLE)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,39 @@ def test_each_field_beyond_its_limit_gets_a_sentence(settings: dict[str, object]
 def test_nothing_is_downloaded_but_data_that_is_there_may_be_used() -> None:
     problems = refused(HOSTED, data_is_here=False, dataset="kmnist")
     assert problems == {"dataset": "Nothing is downloaded here, and kmnist is not there: choose mnist5k."}
-    HOSTED.check(TrainSettings(dataset="kmnist"), data_is_here=True)
+    HOSTED.check(TrainSettings(dataset="kmnist"), data_is_here=True, network=ARTICLE)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_small_enough_where_it_is_hosted(preset: str) -> None:
+    assert not HOSTED.why_not(Network.of(preset))
+
+
+@pytest.mark.parametrize(
+    ("network", "sentence"),
+    [
+        (
+            f"flatten, {'dense 10, ' * 19}dense 10",
+            "The network has 21 layers: at most 20 here.",
+        ),
+        ("flatten, dense 640, dense 10", "The network has 508,810 parameters: at most 500,000 here."),
+        (
+            "conv 64 3 same, conv 64 3 same, globalavgpool, dense 10",
+            "The network has 29,353,600 multiply-adds an image: at most 20,000,000 here.",
+        ),
+    ],
+)
+def test_a_network_beyond_what_is_hosted_gets_a_sentence_and_trains_at_home(network: str, sentence: str) -> None:
+    made = Network.of(network)
+    assert not Limits().why_not(made)
+    with pytest.raises(InvalidSettings) as caught:
+        HOSTED.check(TrainSettings(network=network), data_is_here=True, network=made)
+    assert caught.value.problems == {"network": sentence}
+    assert HOSTED.network == {"layers": 20, "parameters": 500_000, "multiply-adds an image": 20_000_000}
+
+
+def test_no_variable_lifts_what_no_installation_trains() -> None:
+    assert Limits(layers=1000).network["layers"] == MOST_LAYERS
 
 
 def test_the_environment_changes_each_limit_and_names_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
