@@ -63,16 +63,9 @@ def controls(launcher: Launcher | None, run: Run | None) -> None:
                 stop, its = queue_view.stop, (launcher, [run.id])
                 st.button("Stop", icon=":material/stop:", width=120, key="stop", on_click=stop, args=its)
             else:
+                icon, idle = ":material/play_arrow:", not (settings and launcher)
                 # As a callback: a rerun that comes first would else swallow the press.
-                st.button(
-                    "Start",
-                    icon=":material/play_arrow:",
-                    type="primary",
-                    width=120,
-                    key="start",
-                    disabled=not (settings and launcher),
-                    on_click=press,
-                )
+                st.button("Start", icon=icon, type="primary", width=120, key="start", disabled=idle, on_click=press)
         with button_in_field_row():
             copy_link(settings_path(), "to these settings", key="copy_settings")
     if st.session_state.get(PRESSED):
@@ -82,11 +75,8 @@ def controls(launcher: Launcher | None, run: Run | None) -> None:
         refused("start")
         problems()
         if not busy and settings:
-            st.caption(
-                literal(read_as(settings))
-                + plan(settings, estimate(store, settings))
-                + (queue_view.queue_words(launcher) if launcher else "")
-            )
+            waiting = queue_view.queue_words(launcher) if launcher else ""
+            st.caption(literal(read_as(settings)) + plan(settings, estimate(store, settings)) + waiting)
     network_editor(disabled=busy, launcher=launcher)
     if launcher and (turn := launcher.queue.running) and not (run and run.live):
         queue_view.meanwhile(launcher, turn.job.id)

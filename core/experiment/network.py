@@ -8,7 +8,6 @@ canonical layout of `WeightSpec`; `core.experiment.weights` moves them between i
 """
 
 import difflib
-import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -229,19 +228,6 @@ def names_of(layers: tuple[Layer, ...]) -> list[str]:
 def written(layers: tuple[Layer, ...]) -> str:
     """The notation of layers, in its shortest form."""
     return ", ".join(map(str, layers))
-
-
-def in_short(layers: tuple[Layer, ...], letters: int = 40) -> str:
-    """What tells networks apart in few letters: conv 16-32 dense 128-10; only how many layers where that is long."""
-    sizes = [
-        (layer.word, str(layer.filters if isinstance(layer, Conv) else layer.units))
-        for layer in layers
-        if isinstance(layer, Conv | Dense)
-    ]
-    words = " ".join(
-        f"{word} {'-'.join(size for _, size in run)}" for word, run in itertools.groupby(sizes, key=lambda one: one[0])
-    )
-    return words if 0 < len(words) <= letters else f"of {len(layers)} layers"
 
 
 def shortest(text: str, classes: int) -> str:

@@ -1,10 +1,12 @@
 """The setting that is a network."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 from core.experiment.kinds import Setting, shown
-from core.experiment.network import MOST_LETTERS, PRESET_TITLES, PRESETS, NetworkError, in_short, parse, written
+from core.experiment.layers import Conv, Dense, Layer
+from core.experiment.network import MOST_LETTERS, PRESET_TITLES, PRESETS, NetworkError, parse, written
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,16 @@ class NetworkText(Setting):
 
     def phrase(self, value: Any) -> str:
         return f"network {value if value in PRESETS else in_short(parse(value))}"
+
+
+def in_short(layers: tuple[Layer, ...], letters: int = 40) -> str:
+    """What tells networks apart in few letters: conv 16-32 dense 128-10; only how many layers where that is long."""
+    sizes = [
+        (layer.word, str(layer.filters if isinstance(layer, Conv) else layer.units))
+        for layer in layers
+        if isinstance(layer, Conv | Dense)
+    ]
+    words = " ".join(
+        f"{word} {'-'.join(size for _, size in run)}" for word, run in itertools.groupby(sizes, key=lambda one: one[0])
+    )
+    return words if 0 < len(words) <= letters else f"of {len(layers)} layers"

@@ -335,16 +335,8 @@ class TrainSettings(BaseModel):
     @property
     def drops(self) -> bool:
         """Whether training drops any activation."""
-        return any(self.dropout if rate is None else rate for rate in self._dropout_rates)
-
-    @property
-    def follows_dropout(self) -> bool:
-        """Whether any layer drops at the run's rate."""
-        return None in self._dropout_rates
-
-    @property
-    def _dropout_rates(self) -> list[float | None]:
-        return [layer.rate for layer in layers_of(self.network) if isinstance(layer, Dropout)]
+        dropouts = [layer for layer in layers_of(self.network) if isinstance(layer, Dropout)]
+        return any(self.dropout if layer.rate is None else layer.rate for layer in dropouts)
 
     @property
     def float64(self) -> bool:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from core.experiment.layers import Dropout
 from core.experiment.metrics import loss
+from core.experiment.network import layers_of
 from core.experiment.settings import ALIGNED_PAIR, Alignment, Optimizer, Schedule, TrainSettings
 from core.results.outcome import Outcome
 from core.storage.database import State
@@ -73,7 +75,7 @@ def _against_overfitting(outcome: Outcome, settings: TrainSettings) -> tuple[dic
             f"{lane.title} overfitted: its validation loss rose from {loss(lowest)} after epoch {best} "
             f"to {loss(losses[-1])}."
         )
-        if settings.dropout < ENOUGH_DROPOUT and settings.follows_dropout:
+        if settings.dropout < ENOUGH_DROPOUT and Dropout() in layers_of(settings.network):
             return {"dropout": ENOUGH_DROPOUT}, f"dropout {ENOUGH_DROPOUT:g}", why
         if not settings.patience:
             return {"patience": WAIT}, f"stopping early, with patience {WAIT}", why

@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import streamlit as st
 
@@ -113,7 +113,7 @@ def view_of(text: str, dataset: Dataset, limits: Limits) -> EditorView:
         arrives=shape.image,
         rows=rows_of(text, shape),
         presets=presets_for(dataset, limits),
-        kinds=KINDS_OF_ROWS,
+        kinds=kinds(),
         summary=summary,
         totals=totals,
         allowed=f"At most {_listed([f'{most:,} {what}' for what, most in limits.network.items()])} here.",
@@ -214,9 +214,8 @@ def fields_of(layer: Layer) -> tuple[RowField, ...]:
     return tuple(found)
 
 
-def _kinds() -> tuple[EditorKind, ...]:
+@cache
+def kinds() -> tuple[EditorKind, ...]:
+    """Every kind of layer that a row can be, activations last."""
     layered = [EditorKind(word, fields_of(parse(example(kind))[0])) for word, kind in KINDS.items()]
     return (*layered, *(EditorKind(word, ()) for word in ACTIVATIONS))
-
-
-KINDS_OF_ROWS = _kinds()
