@@ -206,9 +206,9 @@ def fields_of(layer: Layer) -> tuple[RowField, ...]:
         elif name in spans(type(layer)):
             found.append(RowField(name, "number", name, str(value)))
         elif name == "rate":
-            found.append(RowField(name, "number", name, "" if value is None else f"{value:g}", hint="the run's"))
+            found.append(RowField(name, "number", name, "" if value is None else f"{value:g}", hint="run's"))
         elif name == "same":
-            found.append(RowField(name, "flag", "same size", "same" if value else "", word="same"))
+            found.append(RowField(name, "flag", "same", "same" if value else "", word="same"))
         else:
             found.append(RowField(name, "choice", name, value, choices=("", *ACTIVATIONS)))
     return tuple(found)

@@ -115,6 +115,9 @@ HTML = """
       <p class="network-editor-problem" id="network-editor-problem"></p>
       <div class="network-editor-beside">
         <div class="network-editor-list">
+          <div class="network-editor-heads" aria-hidden="true">
+            <span>output shape</span><span>parameters</span><span>multiply-adds</span>
+          </div>
           <ol class="network-editor-rows"></ol>
           <button type="button" class="network-editor-button network-editor-add">Add a layer</button>
         </div>

@@ -58,7 +58,7 @@ const LETTER = 6.2; // pixels of a caption's letter
 const SIDE = 72; // of the largest image
 const TALLEST = 92;
 const THIN = 4;
-const LINE = 148; // a line of boxes with their captions
+const CAPTIONS = 34; // two lines under a box
 
 /** Front face, and how far the depth goes to the right and up: an image's channels, height and width. */
 function boxOf(shape, largest) {
@@ -90,32 +90,57 @@ function cellsOf({ arrives, rows }) {
   const largest = Math.max(...images.flatMap(({ shape }) => shape.slice(0, 2)));
   return cells.map((cell) => {
     const box = boxOf(cell.shape, largest);
-    const caption = cell.shape.join("×");
+    const caption = cell.shape.map((size) => size.toLocaleString("en")).join("×");
     const drawn = box.wide + box.deep + cell.plates * THIN;
     return { ...cell, box, caption, drawn, wide: Math.max(drawn + 10, LETTER * Math.max(caption.length, cell.name.length) + 8) };
   });
 }
 
+/** As many beside each other as there is room for. */
+function linesOf(cells, width) {
+  const lines = [[]];
+  let x = 0;
+  for (const cell of cells) {
+    if (x && x + cell.wide > width) {
+      lines.push([]);
+      x = 0;
+    }
+    lines.at(-1).push(cell);
+    x += cell.wide;
+  }
+  return lines;
+}
+
+function drawnCell({ name, box, caption, drawn, wide, plates }, x, floor) {
+  const left = x + (wide - drawn) / 2;
+  const behind = Array.from({ length: plates }, (_, plate) => plates - 1 - plate).flatMap((plate) =>
+    drawnBox(left + box.wide + plate * THIN + 1.5, floor, { ...box, wide: 1.5 }, "thin"),
+  );
+  const middle = { x: (x + wide / 2).toFixed(1) };
+  return [
+    ...behind,
+    ...drawnBox(left, floor, box),
+    svg("text", "caption", { ...middle, y: (floor + 14).toFixed(1) }, [name]),
+    svg("text", "caption caption-shape", { ...middle, y: (floor + 27).toFixed(1) }, [caption]),
+  ];
+}
+
 function drawing(data, width) {
   const cells = cellsOf(data);
   const parts = [];
-  let [x, line, widest] = [0, 0, 0];
-  for (const { name, box, caption, drawn, wide, plates } of cells) {
-    if (x && x + wide > width) [x, line] = [0, line + 1];
-    const floor = line * LINE + 112;
-    const left = x + (wide - drawn) / 2;
-    for (let plate = plates; plate > 0; plate -= 1) {
-      parts.push(...drawnBox(left + box.wide + (plate - 1) * THIN + 1.5, floor, { ...box, wide: 1.5 }, "thin"));
+  let [floor, widest] = [0, 0];
+  for (const line of linesOf(cells, width)) {
+    let x = 0;
+    floor += 4 + Math.max(...line.map(({ box }) => box.tall + box.deep));
+    for (const cell of line) {
+      parts.push(...drawnCell(cell, x, floor));
+      x += cell.wide;
     }
-    parts.push(...drawnBox(left, floor, box));
-    const middle = { x: (x + wide / 2).toFixed(1) };
-    parts.push(svg("text", "caption", { ...middle, y: floor + 15 }, [name]));
-    parts.push(svg("text", "caption caption-shape", { ...middle, y: floor + 28 }, [caption]));
-    x += wide;
+    floor += CAPTIONS;
     widest = Math.max(widest, x);
   }
   const said = cells.map(({ name, shape }) => `${name} ${shape.join(" x ")}`).join(", ");
-  const [w, h] = [Math.ceil(widest), (line + 1) * LINE];
+  const [w, h] = [Math.ceil(widest), Math.ceil(floor)];
   const all = { viewBox: `0 0 ${w} ${h}`, width: w, height: h, role: "img", "aria-label": `The network: ${said}.` };
   return svg("svg", "svg", all, parts);
 }
@@ -354,9 +379,11 @@ class NetworkEditor {
       Object.assign(at, { ariaLabel: label(name), title: label(name) });
       at.ariaDisabled = String(disabled || (key === "up" && !place) || (key === "down" && place === this.rows.length - 1));
     }
-    const figures = [row.shape, row.parameters && `${row.parameters}`, row.multiply_adds];
-    const named = ["Output shape", "Parameters", "Multiply-adds"];
-    const cells = figures.map((figure, which) => make("span", "figure", { textContent: figure || "–", title: named[which], ariaLabel: `${named[which]}: ${figure || "none"}`, role: "img" }));
+    const figures = [[row.shape, ""], [row.parameters, " parameters"], [row.multiply_adds, " multiply-adds"]];
+    const cells = figures.map(([figure, unit]) => {
+      const said = figure ? [figure, make("span", "unit", { textContent: unit })] : ["–"];
+      return make("span", figure ? "figure" : "figure none", {}, said);
+    });
     element.querySelector(`.${part("figures")}`).replaceChildren(...cells);
   }
 
