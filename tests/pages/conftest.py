@@ -221,8 +221,15 @@ class TrainPage:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What every setting's field holds, by its name: a number's the text."""
-        return {widget.key: widget.value for widget in self.inputs if widget.key}
+        """What every setting's field holds, by its name: a number's the text; the network is what its editor shows."""
+        network = self.app.session_state["network"]
+        return {widget.key: widget.value for widget in self.inputs if widget.key} | {"network": network}
+
+    @property
+    def editor(self) -> dict[str, Any]:
+        """What the network editor is given."""
+        (given,) = self.components("network_editor")
+        return given
 
     @property
     def inputs(self) -> list[Any]:

@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl
 import pytest
 
 from core.cli import record
-from core.deployment.limits import NO_LIMITS, Limits
+from core.deployment.limits import NO_LIMITS, HostedLimits, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment import busy_machine
 from core.experiment.kinds import Choice
 from core.experiment.names import engine_title
+from core.experiment.network import PRESETS
 from core.experiment.settings import ENGINE_NAMES, NUMBERS, SETTINGS, TrainSettings, installed_engines
 from core.launcher.launcher import LauncherUnavailable
 from core.storage.database import FILE, MIGRATIONS
@@ -81,9 +82,12 @@ def test_the_other_settings_are_folded_away(page: TrainPage) -> None:
         ("Alignment", "as-shipped"),
         ("Lanes train", "turns"),
         ("Data set", "mnist5k"),
+        ("Optimiser", "adam"),
         ("Device", "auto"),
         ("Engines", ["keras", "torch"]),
         ("Learning rate", "0.001"),
+        ("Momentum", "0"),
+        ("Weight decay", "0"),
         ("Seed", "0"),
         ("Patience", "0"),
     ]
@@ -109,7 +113,8 @@ def ranges(page: TrainPage) -> list[str]:
 
 def test_what_a_number_may_be_stands_under_its_field(page: TrainPage) -> None:
     assert ranges(page) == [
-        *("1 to 3,600", "1 to 100", "0 to 0.9", "above 0, up to 1,000,000", "0 to 2,147,483,647"),
+        *("1 to 3,600", "1 to 100", "0 to 0.9", "above 0, up to 1,000,000", "0 to 0.999 for SGD and RMSprop."),
+        *("0 to 1 a step.", "0 to 2,147,483,647"),
         "0 to 100 epochs without a better validation loss, then a lane stops early. 0: never.",
     ]
     page.type("batch_size", "1e9")
@@ -336,6 +341,10 @@ OTHER = {
     "epochs": "2",
     "dropout": "0.1",
     "learning_rate": "0.01",
+    "network": "conv 8 3 relu, globalavgpool, dropout 0.1, dense 10",
+    "optimizer": "nesterov",
+    "momentum": "0.9",
+    "weight_decay": "0.01",
     "seed": "7",
     "dataset": "kmnist",
     "engines": "torch,keras",
@@ -384,6 +393,63 @@ def test_parameters_that_are_no_settings_are_named_stay_and_do_nothing(launcher:
     }
     assert not page.problems
     assert not launcher.active()
+
+
+# --- the network -----------------------------------------------------------------------------------------
+
+WRONG = "conv 30 3 relu, maxpool 2, conv 62 30 relu, flatten, dense 10"
+TOO_LARGE = "flatten, dense 700 relu, dense 10"
+
+
+def test_the_editor_shows_the_network_of_a_link_as_layers(launcher: StandInLauncher) -> None:
+    page = TrainPage(network="lenet5", epochs="1", batch_size="600")
+    assert page.editor["text"] == PRESETS["lenet5"]
+    assert page.editor["preset"] == "LeNet-5"
+    assert page.editor["summary"] == "LeNet-5, 61,706 parameters"
+    assert [row["word"] for row in page.editor["rows"]][:3] == ["conv", "avgpool", "conv"]
+    assert page.link["network"] == "lenet5"
+    page.press("Start")
+    assert launcher.store.runs()[0].settings.network == "lenet5"
+    wait_for("the end", lambda: not launcher.active())
+
+
+@pytest.mark.parametrize(("network", "place"), [(WRONG, 2), ("conv 30", 0), ("nonsense", 0), ("x" * 2500, None)])
+def test_a_network_that_cannot_be_stays_in_its_editor_with_its_sentence(
+    launcher: StandInLauncher, network: str, place: int | None
+) -> None:
+    page = TrainPage(network=network)
+    assert page.editor["text"] == network
+    assert page.editor["problem_place"] == place
+    assert page.editor["problem"].endswith(".")
+    assert not page.problems, "it is said once"
+    assert not page.startable
+    assert page.link == {"network": network}
+    assert page.run().editor["text"] == network
+
+
+def test_layers_that_are_a_preset_s_are_called_so_in_the_link(launcher: StandInLauncher) -> None:
+    assert TrainPage(network=PRESETS["article"].upper()).link == {}
+    assert TrainPage(network=PRESETS["mlp"]).link == {"network": PRESETS["mlp"]}
+
+
+def test_where_it_is_hosted_the_editor_says_what_is_allowed_and_start_refuses_more(data_dir: Path) -> None:
+    launcher = StandInLauncher(data_dir, limits=HostedLimits())
+    serve(launcher)
+    try:
+        page = TrainPage(network=TOO_LARGE)
+        assert page.editor["problem"] == "The network has 556,510 parameters: at most 500,000 here."
+        allowed = "At most 20 layers, 500,000 parameters and 20,000,000 multiply-adds an image here."
+        assert page.editor["allowed"] == allowed
+        assert not page.startable
+    finally:
+        launcher.close()
+
+
+def test_an_optimiser_that_needs_what_is_not_set_says_so(launcher: StandInLauncher) -> None:
+    page = TrainPage(optimizer="adamw")
+    assert page.problems == ["Weight decay must be above 0 for adamw: without it AdamW is Adam."]
+    assert page.type("weight_decay", "0,01").startable
+    assert page.texts[-2].startswith("Weight decay 0,01 is read as 0.01. ")
 
 
 def copied(page: TrainPage) -> dict[str, str]:

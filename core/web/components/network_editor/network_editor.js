@@ -310,17 +310,16 @@ class NetworkEditor {
     later?.();
   }
 
-  /** In place where the layers are the same, so that a field that is typed into stays; else anew, and the focus follows. */
+  /** In the elements that are there: what is typed into stays, and a list of kinds goes on finding by its letters. */
   showRows(focus = null) {
     const list = this.find("rows");
-    const kinds = JSON.stringify(this.rows.map(({ word, fields, text }) => [word, fields.map(({ name }) => name), word ? "" : text]));
-    if (kinds !== this.shown) {
-      const at = list.contains(document.activeElement) ? document.activeElement : null;
-      focus ??= at && [this.placeOf(at), at.dataset.control];
-      this.shown = kinds;
-      list.replaceChildren(...this.rows.map((row) => this.rowElement(row)));
-    }
-    [...list.children].forEach((element, place) => this.fillRow(element, this.rows[place], place));
+    while (list.children.length > this.rows.length) list.lastElementChild.remove();
+    while (list.children.length < this.rows.length) list.append(this.rowElement());
+    [...list.children].forEach((element, place) => {
+      const row = this.rows[place];
+      this.fitRow(element, row);
+      this.fillRow(element, row, place);
+    });
     if (focus) this.focus(...focus);
   }
 
@@ -329,24 +328,29 @@ class NetworkEditor {
     (row?.querySelector(`[data-control="${control}"]`) ?? row?.querySelector("select") ?? this.find("add")).focus();
   }
 
-  rowElement(row) {
-    const words = [...(row.word ? [] : [""]), ...this.data.kinds.map(({ word }) => word)];
-    const kind = make("select", "field kind", {}, words.map((word) => new Option(word || "?", word)));
+  rowElement() {
+    const kind = make("select", "field kind", {}, this.data.kinds.map(({ word }) => new Option(word, word)));
     kind.dataset.control = "kind";
     kind.addEventListener("change", () => this.act(() => this.become(this.placeOf(kind), kind.value)));
-    const fields = row.fields.map((field) => this.fieldElement(field));
     const keys = KEYS.map(([key, , path]) => {
       const made = button("button key", "", [icon(path)], () => this.act(() => this.press(key, this.placeOf(made))));
       made.dataset.control = key;
       return made;
     });
-    const inside = row.word ? fields : [make("span", "raw", { textContent: row.text || "nothing" })];
-    return make("li", "row", { role: "group" }, [
-      kind,
-      make("div", "fields", {}, inside),
-      make("div", "figures"),
-      make("div", "keys", {}, keys),
-    ]);
+    return make("li", "row", {}, [kind, make("div", "fields"), make("div", "figures"), make("div", "keys", {}, keys)]);
+  }
+
+  /** The fields of a row's kind; the text itself where it is of none, which its list of kinds then says. */
+  fitRow(element, { word, fields, text }) {
+    const fit = JSON.stringify([word, fields.map(({ name, hint }) => [name, hint]), word ? "" : text]);
+    if (element.fit === fit) return;
+    element.fit = fit;
+    const inside = word ? fields.map((field) => this.fieldElement(field)) : [make("span", "raw", { textContent: text || "nothing" })];
+    element.querySelector(`.${part("fields")}`).replaceChildren(...inside);
+    const kind = element.querySelector("select");
+    const none = [...kind.options].find(({ value }) => !value);
+    if (word) none?.remove();
+    else if (!none) kind.prepend(new Option("?", ""));
   }
 
   fieldElement({ name, kind, label, hint, choices }) {
