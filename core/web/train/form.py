@@ -224,8 +224,9 @@ def settings_path() -> str:
 
 def form_problems() -> Mapping[str, str]:
     """A sentence for each field that is wrong, the link's included; the network's stands in its editor."""
-    problems = {**st.session_state.get(LINK_PROBLEMS, {}), **st.session_state.pop("problems", {})}
-    return {name: sentence for name, sentence in problems.items() if name != "network"}
+    fields = st.session_state.pop("problems", {})
+    shown = {name: sentence for name, sentence in fields.items() if name != "network"}
+    return {**st.session_state.get(LINK_PROBLEMS, {}), **shown}
 
 
 def read_as(settings: TrainSettings) -> str:
