@@ -21,6 +21,8 @@ from core.experiment.titles import (
     table,
 )
 
+OWN = "conv 16 3 relu, batchnorm, conv 32 3 same, maxpool 2, flatten, dropout, dense 64 gelu, dense 10"
+
 
 def another(name: str) -> TrainSettings:
     """Settings of which this one alone is not the default."""
@@ -86,10 +88,29 @@ def test_settings_in_one_line_and_in_a_table() -> None:
             {"schedule": "together", "seed": 7, "learning_rate": 0.01},
             "Learning rate 0.01, seed 7, lanes together, as shipped",
         ),
+        ({"network": "deep", "optimizer": "sgd", "momentum": 0.9}, "Network deep, SGD, momentum 0.9, as shipped"),
+        ({"network": OWN}, "Network conv 16-32 dense 64-10, as shipped"),
+        ({"network": f"{OWN[:-9]}, {'conv 64 1, dropout, ' * 8}dense 10"}, "Network of 25 layers, as shipped"),
     ],
 )
 def test_an_automatic_title_says_what_a_run_is(settings: dict[str, Any], title: str) -> None:
     assert automatic_title(TrainSettings.parse(settings)) == title
+
+
+def test_a_network_is_short_in_a_title_and_whole_in_a_table_and_a_search() -> None:
+    settings = TrainSettings.parse({"network": OWN.upper()})
+    assert table(settings)["Network"] == OWN
+    assert OWN in in_full(settings)
+    found = searchable_settings(settings.model_dump_json())
+    assert OWN in found
+    assert "conv 16-32 dense 64-10" in found
+
+
+def test_runs_of_before_have_the_article_s_network_and_optimiser() -> None:
+    stored = '{"batch_size": 64, "epochs": 2}'
+    assert "adamw" not in searchable_settings(stored)
+    assert table(TrainSettings.of_store({"batch_size": 64}))["Network"] == "The article's"
+    assert table(TrainSettings.of_store({"batch_size": 64}))["Optimiser"] == "Adam"
 
 
 def test_a_persons_own_name_comes_before_what_the_settings_say() -> None:
