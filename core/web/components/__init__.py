@@ -1,1 +1,1 @@
-"""Streamlit components of our own: the live charts, and the pad on which a digit is drawn."""
+"""Streamlit components of our own: the live charts, the network editor, and the pad on which a digit is drawn."""

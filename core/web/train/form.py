@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from core.data import datasets
 from core.data.datasets import DATASETS, Dataset
 from core.deployment.limits import NO_LIMITS, Limits
 from core.experiment.kinds import Choice, Number
@@ -85,8 +86,11 @@ def network_editor(disabled: bool, launcher: Launcher | None = None) -> None:
 
 
 def chosen_dataset() -> Dataset:
-    """The data set in its field; a forged message may name none."""
-    return DATASETS.get(st.session_state["dataset"], DATASETS[DEFAULTS["dataset"]])
+    """The data set in its field; the usual one where a forged message names none, or it is gone meanwhile."""
+    try:
+        return datasets.find(st.session_state["dataset"], installation().store.data_dir)
+    except datasets.DatasetError:
+        return DATASETS[DEFAULTS["dataset"]]
 
 
 @contextmanager

@@ -103,7 +103,7 @@ class Edit:
 
 
 HTML = """
-<div class="network-editor" data-testid="network-editor" data-serial="0" data-drawn="" hidden>
+<div class="network-editor" data-testid="network-editor" data-serial="0" data-drawn="">
   <p class="network-editor-spoken" role="status"></p>
   <details class="network-editor-fold">
     <summary class="network-editor-summary"><span>Network</span> <span class="network-editor-which"></span></summary>

@@ -163,7 +163,6 @@ class NetworkEditor {
     this.area.addEventListener("input", () => this.edit(this.area.value, "the text"));
     this.find("add").addEventListener("click", () => this.act(() => this.insert(Math.max(0, this.rows.length - 1))));
     new ResizeObserver(() => this.data && this.draw()).observe(this.find("drawing"));
-    this.root.hidden = false;
   }
 
   find(name) {
