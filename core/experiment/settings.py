@@ -181,9 +181,9 @@ class TrainSettings(BaseModel):
         Number("Momentum", low=0, high=0.999, whole=False, note="for SGD and RMSprop.", help="Of SGD and RMSprop."),
         Field(validate_default=True),  # whether the optimiser can do without
     ] = 0.0
-    weight_decay: Annotated[
-        float, Number("Weight decay", low=0, high=1, whole=False, note="a step."), Field(validate_default=True)
-    ] = 0.0
+    weight_decay: Annotated[float, Number("Weight decay", low=0, high=1, whole=False), Field(validate_default=True)] = (
+        0.0
+    )
     seed: Annotated[int, Number("Seed", low=0, high=2**31 - 1, help="For weights and shuffling.")] = 0
     dataset: Annotated[str, DATASET] = "mnist5k"
     engines: Annotated[tuple[str, ...], Engines("Engines", costs=True, help="Engines, one lane each.")] = ALIGNED_PAIR

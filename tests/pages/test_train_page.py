@@ -114,7 +114,7 @@ def ranges(page: TrainPage) -> list[str]:
 def test_what_a_number_may_be_stands_under_its_field(page: TrainPage) -> None:
     assert ranges(page) == [
         *("1 to 3,600", "1 to 100", "0 to 0.9", "above 0, up to 1,000,000", "0 to 0.999 for SGD and RMSprop."),
-        *("0 to 1 a step.", "0 to 2,147,483,647"),
+        *("0 to 1", "0 to 2,147,483,647"),
         "0 to 100 epochs without a better validation loss, then a lane stops early. 0: never.",
     ]
     page.type("batch_size", "1e9")
