@@ -35,6 +35,7 @@ from core.protocol.stdio import Outbox, connect, taking
 from core.worker import tuning
 from core.worker.__main__ import Worker
 from core.worker.engines.base import Engine, EngineError, Floats, certificate_part, module_of
+from tests.engines.listing_probe import ListingProbe
 from tests.engines.network_probe import NetworkProbe
 
 Answer = dict[str, Any]
@@ -218,7 +219,7 @@ class CutWorker(Worker):
         self.arrays, self.data, self.data_s = self._cut, MNIST_SHAPE, 0.0
 
 
-class Probe(NetworkProbe):
+class Probe(NetworkProbe, ListingProbe):
     """Every public method is a question."""
 
     def __init__(self, name: str, data_dir: Path, out_dir: Path) -> None:

@@ -1,5 +1,6 @@
 """The scripts shown for a run, run: each as a file of its own in a clean process, beside the lane it stands for."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from core.data import datasets
 from core.experiment.settings import Alignment, Device, Optimizer, TrainSettings, installed_engines
 from core.results.listings import listing
+from tests.engines.conftest import Processes
+from tests.engines.random_networks import draw
 
 PROJECT = Path(__file__).resolve().parents[2]
 ENGINES = ("keras", "torch")
@@ -156,3 +159,26 @@ def test_the_twins_scripts_are_one_computation(tmp_path: Path) -> None:
     # Two epochs on, orders and masks of the second included, it still is.
     assert keras.test_loss == pytest.approx(torch.test_loss, rel=1e-9)
     assert keras.test_accuracy == pytest.approx(torch.test_accuracy)
+
+
+ALWAYS = {("torch", alignment): 12 for alignment in Alignment} | {("keras", Alignment.EXACT_TWIN): 4}
+"""How many draws are always tested: Keras takes seconds to trace one."""
+DRAWN = [
+    pytest.param(engine, alignment, number, marks=[pytest.mark.more] * (number >= ALWAYS.get((engine, alignment), 0)))
+    for engine, number in itertools.product((*ENGINES, *TUNED), range(30))
+    for alignment in (Alignment if engine in ENGINES else [Alignment.AS_SHIPPED])
+]
+
+
+@pytest.mark.parametrize(("engine", "alignment", "number"), DRAWN)
+def test_whatever_the_network_the_optimiser_and_the_data_a_script_is_the_lane(
+    processes: Processes, engine: str, alignment: Alignment, number: int
+) -> None:
+    drawn = draw(number)
+    asked = drawn.asked | {"settings": {**drawn.settings, "alignment": alignment}}
+    both = processes[engine].ask("shown", **asked)
+    precision = 1e-11 if alignment == Alignment.EXACT_TWIN else 1e-4
+    assert len(both["script"]["losses"]) == (0 if alignment == Alignment.AS_SHIPPED else len(both["lane"]["losses"]))
+    assert both["script"]["losses"] == pytest.approx(both["lane"]["losses"], rel=precision), str(drawn)
+    # An epoch on, the weights are the lane's: the same order, the same dropout.
+    assert both["script"]["test_loss"] == pytest.approx(both["lane"]["test_loss"], rel=100 * precision), str(drawn)
