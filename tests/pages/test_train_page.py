@@ -303,8 +303,9 @@ UNREADABLE = [
     ("engines", "fake-slow", f"Engines must name some of {OFFERED}."),
     (
         "dataset",
-        "cifar10",
-        "Data set must be one of mnist5k, mnist, fashion-mnist, kmnist, not cifar10.",
+        "imagenet",
+        "Data set must be one of mnist5k, mnist, fashion-mnist, kmnist, cifar10, digits, "
+        "or own-NAME for your own images, not imagenet.",
     ),
     ("alignment", "same", "Alignment must be one of as-shipped, same-start, exact-twin, not same."),
     ("schedule", "at-once", "Schedule must be one of turns, together, not at-once."),
@@ -328,7 +329,7 @@ def test_what_a_field_cannot_hold_is_left_out_of_the_link_and_said(
 
 
 def test_each_bad_field_of_a_link_gets_its_own_sentence(launcher: StandInLauncher) -> None:
-    page = TrainPage(batch_size="0", dropout="nan", dataset="cifar10", epochs="2")
+    page = TrainPage(batch_size="0", dropout="nan", dataset="imagenet", epochs="2")
     assert len(page.problems) == 3
     assert page.fields | {"batch_size": "0", "dropout": "nan", "epochs": "2"} == page.fields
     assert not page.startable

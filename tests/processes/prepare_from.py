@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from core.data import prepare
+from core.data.cifar import ARCHIVE
 from core.data.datasets import DATASETS
 from core.protocol.lines import encode
 from core.protocol.messages import PreparationEvent
 from core.protocol.stdio import leave
+from tests.cifar_files import archive, batches
 
 SILENCE_LIMIT_S = 1.5
 
@@ -50,6 +52,11 @@ SMALL_MNIST = dataclasses.replace(
 )
 
 
+SMALL_CIFAR = dataclasses.replace(
+    DATASETS["cifar10"], train_images=60, test_images=20, download_bytes=len(archive(batches()))
+)
+
+
 def tree(folder: Path) -> list[str]:
     """All files below `folder`, without the empty lock files."""
     paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
@@ -57,17 +64,20 @@ def tree(folder: Path) -> list[str]:
 
 
 def shrink(mirrors: list[str]) -> None:
-    """Let torchvision and the catalogue know the fabricated MNIST, to be had from `mirrors`."""
+    """Let torchvision and the catalogue know the fabricated MNIST and CIFAR-10, to be had from `mirrors`."""
     import torchvision
 
     names = [f"{name}.gz" for name in prepare.IDX_FILES]
     torchvision.datasets.MNIST.mirrors = mirrors
     torchvision.datasets.MNIST.resources = [(name, hashlib.md5(idx_files()[name]).hexdigest()) for name in names]
     DATASETS["mnist"] = SMALL_MNIST
+    torchvision.datasets.CIFAR10.url = mirrors[0] + ARCHIVE
+    torchvision.datasets.CIFAR10.tgz_md5 = hashlib.md5(archive(batches())).hexdigest()
+    DATASETS["cifar10"] = SMALL_CIFAR
 
 
 def try_one_after_another(tries: list[dict[str, Any]]) -> None:
-    """Prepare the small MNIST once for each of `tries`, and print what came of it as a line of JSON.
+    """Prepare a small data set once for each of `tries`, and print what came of it as a line of JSON.
 
     All in one process, because importing torchvision takes seconds.
     """
@@ -75,7 +85,8 @@ def try_one_after_another(tries: list[dict[str, Any]]) -> None:
         shrink(attempt["mirrors"])
         data_dir = Path(attempt["data_dir"])
         events: list[PreparationEvent] = []
-        status = prepare.run(SMALL_MNIST, data_dir, None, SILENCE_LIMIT_S, events.append)
+        dataset = DATASETS[attempt.get("dataset", "mnist")]
+        status = prepare.run(dataset, data_dir, None, SILENCE_LIMIT_S, events.append)
         print(json.dumps({"status": status, "last": encode(events[-1]), "tree": tree(data_dir)}))
 
 

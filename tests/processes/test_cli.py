@@ -21,6 +21,10 @@ from core.storage.records import Run
 from core.storage.runs import Store
 from tests.processes.conftest import PROJECT_DIR, OpenLauncher, Spawn, settings, wait_for, workers
 
+DATASET = (
+    "Data set must be one of mnist5k, mnist, fashion-mnist, kmnist, cifar10, digits, "
+    "or own-NAME for your own images, not {}."
+)
 OFFERED = ", ".join(ENGINE_NAMES)
 
 FAST = ("--batch-size", "600", "--epochs", "2")
@@ -114,7 +118,11 @@ BAD_INPUT = [
     ("--engines", "keras,jax", f"There is no engine jax. Engines: {OFFERED}."),
     ("--engines", "", f"Engines must name at least one of {OFFERED}, not nothing."),
     ("--engines", "torch,torch", "Engines must differ: each one trains in one lane."),
-    ("--dataset", "cifar", "Data set must be one of mnist5k, mnist, fashion-mnist, kmnist, not cifar."),
+    (
+        "--dataset",
+        "cifar",
+        DATASET.format("cifar"),
+    ),
     ("--alignment", "askew", "Alignment must be one of as-shipped, same-start, exact-twin, not askew."),
     ("--schedule", "never", "Schedule must be one of turns, together, not never."),
     ("--patience", "101", "Patience must be a whole number from 0 to 100, not 101."),

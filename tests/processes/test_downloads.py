@@ -22,15 +22,23 @@ import psutil
 import pytest
 
 from core.data import datasets
+from core.data.cifar import ARCHIVE, FOLDER, TEST_FILES, TRAIN_FILES
 from core.data.datasets import ARRAY_FILES, DATASETS, PROVENANCE_FILE, DatasetError
 from core.data.prepare import IDX_FILES
 from core.protocol.lines import decode_event, encode
 from core.protocol.messages import Done, Failed, Preparing, Returned
+from tests.cifar_files import archive, batches
 from tests.processes.prepare_from import SMALL_MNIST, idx_files, tree
 
 PREPARE_FROM = "tests.processes.prepare_from"
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 COMPLETE = sorted([*ARRAY_FILES, PROVENANCE_FILE])
+DIGITS_SHA256 = {
+    "train_images.npy": "a207a1245ef466d883b4cac6cc1cbd17c54efe768741029a385e9acec782caa6",
+    "train_labels.npy": "70607bbd99d45fd16010a657deeb0f99e46bf54fefcfe684ffd7b5f4fb8aae34",
+    "test_images.npy": "3942c6865264fb8f9fd161975d3fdac435180da97193c82073488cf29702c1af",
+    "test_labels.npy": "a3e4d34d51f2ba5e4812d2e94338f1fa9eb33c78b3c3612bb5a560c11115f5b5",
+}
 Outcome = dict[str, Any]  # a line of prepare_from --tries
 FIRST_FILE = "train-images-idx3-ubyte.gz"
 
@@ -43,7 +51,7 @@ class FaultyHandler(http.server.BaseHTTPRequestHandler):
         if fault in ("403", "404", "500"):
             self.send_error(int(fault))
             return
-        body = idx_files()[name]
+        body = archive(batches()) if name == ARCHIVE else idx_files()[name]
         if fault == "checksum":
             body = body[:-1] + bytes([body[-1] ^ 1])
         self.send_response(200)
@@ -95,6 +103,8 @@ def outcomes(server: str, silent: str, closed: str, tmp_path_factory: pytest.Tem
     mirrors |= {fault: [f"{server}{fault}/"] for fault in faults}
     tries = {name: {"mirrors": urls, "data_dir": shared} for name, urls in mirrors.items()}
     tries["good after all"] = {"mirrors": [f"{server}good/"], "data_dir": shared}
+    cifar = {fault: {"mirrors": [f"{server}{fault}/"], "data_dir": other} for fault in ("half", "checksum", "good")}
+    tries |= {f"cifar10 {fault}": one | {"dataset": "cifar10"} for fault, one in cifar.items()}
     tries["second mirror"] = {"mirrors": [silent, f"{server}good/"], "data_dir": other}
     argv = [sys.executable, "-m", PREPARE_FROM, "--tries", json.dumps(list(tries.values()))]
     done = subprocess.run(argv, capture_output=True, text=True, cwd=PROJECT_DIR, timeout=120, check=True)
@@ -110,6 +120,8 @@ def outcomes(server: str, silent: str, closed: str, tmp_path_factory: pytest.Tem
         ("checksum", f"sent a {FIRST_FILE} whose checksum is wrong: try again later"),
         ("403", f"refuses to send {FIRST_FILE} (HTTP 403)"),
         ("404", f"no longer has {FIRST_FILE} (HTTP 404)"),
+        ("cifar10 half", f"broke off before {ARCHIVE} was complete: try again"),
+        ("cifar10 checksum", f"sent a {ARCHIVE} whose checksum is wrong: try again later"),
         ("500", f"failed to send {FIRST_FILE} (HTTP 500)"),
     ],
 )
@@ -133,6 +145,12 @@ def test_another_try_works_after_every_failure(outcomes: dict[str, Outcome]) -> 
     assert outcome["tree"] == [f"datasets/mnist/{name}" for name in COMPLETE]
 
 
+def test_cifar10_is_downloaded_after_failures_too(outcomes: dict[str, Outcome]) -> None:
+    outcome = outcomes["cifar10 good"]
+    assert decode_event(outcome["last"]) == Done()
+    assert outcome["tree"] == [f"datasets/cifar10/{name}" for name in COMPLETE]
+
+
 def test_a_second_mirror_stands_in_for_a_silent_first(outcomes: dict[str, Outcome]) -> None:
     assert decode_event(outcomes["second mirror"]["last"]) == Done()
 
@@ -143,11 +161,17 @@ def test_torchvision_publishes_what_the_catalogue_says() -> None:
         import torchvision
         from core.data import prepare
         published = {n: getattr(torchvision.datasets, c) for n, c in prepare.TORCHVISION_CLASS.items()}
-        print(json.dumps({n: [c.classes, [file for file, _ in c.resources]] for n, c in published.items()}))
+        cifar = published.pop("cifar10")
+        parts = [file for file, _ in cifar.train_list], [file for file, _ in cifar.test_list]
+        found = {n: [c.classes, [file for file, _ in c.resources]] for n, c in published.items()}
+        print(json.dumps([found, [cifar.base_folder, cifar.filename, cifar.url, *parts]]))
         """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=PROJECT_DIR, check=True)
-    published = json.loads(done.stdout)
-    assert {*published, "mnist5k"} == {*DATASETS}
+    published, of_cifar = json.loads(done.stdout)
+    assert {*published, "mnist5k", "cifar10", "digits"} == {*DATASETS}
+    folder, file, url, *parts = of_cifar
+    assert (folder, file, url.rpartition("/")[2]) == (FOLDER, ARCHIVE, ARCHIVE)
+    assert parts == [[*TRAIN_FILES], [*TEST_FILES]]
     for name, (class_names, files) in published.items():
         assert files == [f"{file}.gz" for file in IDX_FILES]
         if name != "mnist":  # there "0 - zero" and so on
@@ -248,9 +272,9 @@ def test_two_at_once_prepare_the_embedded_set_once_and_as_recorded(tmp_path: Pat
 
     # Recorded once: a different split would make recorded runs incomparable with new ones.
     assert results[0].provenance["array_sha256"] == {
-        "train_images.npy": "1547d8ad0809d5f3a2dab1fa05587b6bd5cfc3d9b7d62b2c879d3e4c93035391",
+        "train_images.npy": "15afc065d54ebfc7d14ce45c2675e6d5574ba012360145f995f92236e2ee3a6f",
         "train_labels.npy": "8dd344243883524307a1a09278f472b54f7456cfd4bafd54618fe8df42581e5c",
-        "test_images.npy": "48a8644c1b136025695dcd76759af95ee15b4abf376fb8358912589b83660f0c",
+        "test_images.npy": "42d58af8e337cd02ecc5bb3f4a78757d2ee3dbb65df582f56280f4defd0dc75f",
         "test_labels.npy": "884cb9174b03bfdca8c7f6eaeab568ebc09da23289b7e82b8a37546c79a36137",
     }
     for name, sha256 in results[0].provenance["array_sha256"].items():
@@ -261,6 +285,16 @@ def test_two_at_once_prepare_the_embedded_set_once_and_as_recorded(tmp_path: Pat
     validation = np.bincount(arrays.validation_labels)
     assert (training + validation).tolist() == [400] * 10
     assert validation.min() >= 20, "the last 10 % must hold every class"
+
+
+def test_the_digits_of_scikit_learn_are_prepared_as_recorded(tmp_path: Path) -> None:
+    prepared = datasets.prepare("digits", tmp_path)
+    assert prepared.provenance["array_sha256"] == DIGITS_SHA256
+    arrays = prepared.load()
+    assert (arrays.train_images.shape, arrays.test_images.shape) == ((1294, 8, 8, 1), (360, 8, 8, 1))
+    assert (arrays.train_images.min(), arrays.train_images.max()) == (0, 255)
+    assert np.bincount(arrays.test_labels).min() >= 34
+    assert np.bincount(arrays.validation_labels).min() >= 8, "the last 10 % must hold every class"
 
 
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(server: str, tmp_path: Path) -> None:

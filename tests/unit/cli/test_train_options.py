@@ -17,4 +17,7 @@ def test_train_has_an_option_for_each_setting_with_its_default_and_its_help() ->
         assert options[name].help == setting.option_help
     assert TrainSettings.parse({name: options[name].default for name in SETTINGS}) == TrainSettings()
     assert options["batch_size"].help == "1 to 4,096."
-    assert options["dataset"].help == "mnist5k, mnist, fashion-mnist, kmnist, or own-NAME for your own images."
+    assert (
+        options["dataset"].help
+        == "mnist5k, mnist, fashion-mnist, kmnist, cifar10, digits, or own-NAME for your own images."
+    )

@@ -61,14 +61,14 @@ def test_a_tenth_of_the_training_images_is_for_validation() -> None:
     assert (DATASETS["kmnist"].training_split, DATASETS["kmnist"].validation_images) == (54_000, 6_000)
 
 
-def test_only_the_embedded_set_needs_no_download() -> None:
-    assert [name for name, dataset in DATASETS.items() if dataset.download_bytes is None] == ["mnist5k"]
+def test_only_the_embedded_sets_need_no_download() -> None:
+    assert [name for name, dataset in DATASETS.items() if dataset.download_bytes is None] == ["mnist5k", "digits"]
     assert DATASETS["kmnist"].download_bytes == 21_240_888
 
 
 def test_an_unknown_name_is_refused_with_those_there_are(tmp_path: Path) -> None:
     for name in ("cifar", "../mnist", ""):
-        with pytest.raises(DatasetError, match="choose one of mnist5k, mnist, fashion-mnist, kmnist"):
+        with pytest.raises(DatasetError, match="choose one of mnist5k, mnist, fashion-mnist, kmnist, cifar10, digits"):
             datasets.prepared(name, tmp_path)
 
 

@@ -33,7 +33,10 @@ DROPOUT = "Dropout must be a number from 0 to 0.9, not {}."
 RATE = "Learning rate must be a number above 0 and at most 1,000,000, not {}."
 SEED = "Seed must be a whole number from 0 to 2,147,483,647, not {}."
 PATIENCE = "Patience must be a whole number from 0 to 100, not {}."
-DATASETS = "Data set must be one of mnist5k, mnist, fashion-mnist, kmnist, or own-NAME for your own images, not {}."
+DATASETS = (
+    "Data set must be one of mnist5k, mnist, fashion-mnist, kmnist, cifar10, digits, "
+    "or own-NAME for your own images, not {}."
+)
 ALIGNMENTS = "Alignment must be one of as-shipped, same-start, exact-twin, not {}."
 OFFERED = ", ".join(ENGINE_NAMES)
 ENGINE = f"There is no engine {{}}. Engines: {OFFERED}."

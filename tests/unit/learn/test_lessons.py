@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from core.data import datasets, prepare
+from core.data import datasets
+from core.data.embedded import SPLIT_SEED
 from core.experiment.settings import EVALUATION_BATCH
 from core.learn import lessons
 from core.learn.lessons import DATA_VARIABLE, LESSONS, SIDES, Control, Lesson, lesson, order, script
@@ -180,7 +181,7 @@ def test_the_embedded_images_are_split_as_the_lanes_split_them(found: Lesson, si
     text = script(found, side, default(found))
     if "train_test_split(" in text and found.slug != "early_stopping":
         images = datasets.find("mnist5k").test_images
-        assert f"x, y, test_size={images}, stratify=y, random_state={prepare.SPLIT_SEED}" in text
+        assert f"x, y, test_size={images}, stratify=y, random_state={SPLIT_SEED}" in text
 
 
 def test_only_the_pretrained_lesson_looks_for_more_data() -> None:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.data import datasets, prepare
+from core.data import datasets
 from core.data.datasets import DATASETS, Dataset
+from core.data.embedded import SPLIT_SEED
 from core.experiment import layers, metrics
 from core.experiment.names import framework
 from core.experiment.network import PRESETS, Network
@@ -189,7 +190,7 @@ def test_all_scripts_pass_the_linter_and_are_formatted_for_narrow_screens(tmp_pa
 def test_the_embedded_images_are_split_as_the_lanes_split_them(engine: str) -> None:
     embedded = datasets.find("mnist5k")
     code = listing(engine, TrainSettings()).sections["data"]
-    assert f"x, y, test_size={embedded.test_images}, stratify=y, random_state={prepare.SPLIT_SEED}" in code
+    assert f"x, y, test_size={embedded.test_images}, stratify=y, random_state={SPLIT_SEED}" in code
     assert "split = len(x_train) - len(x_train) // 10" in code
 
 
