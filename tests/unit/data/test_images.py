@@ -270,7 +270,7 @@ def test_sixteen_bits_keep_their_shades() -> None:
     ramp = np.linspace(0, 65535, 256 * 50).astype("uint16").reshape(256, 50)
     with Image.open(io.BytesIO(file(Image.fromarray(ramp)))) as opened:
         assert opened.mode == "I;16"
-        grey = np.asarray(images._on_paper(opened))
+        grey = np.asarray(pictures.on_paper(opened))
     assert np.array_equal(grey, ramp >> 8)
 
 
