@@ -18,6 +18,7 @@ from core.web.run import damaged
 from core.web.run import page as run_page
 from core.web.server.installation import installation
 from core.web.server.visitor import visitor
+from core.web.train import own_images
 from core.web.train.form import (
     button_in_field_row,
     form_problems,
@@ -78,6 +79,8 @@ def controls(launcher: Launcher | None, run: Run | None) -> None:
             waiting = queue_view.queue_words(launcher) if launcher else ""
             st.caption(literal(read_as(settings)) + plan(settings, estimate(store, settings)) + waiting)
     network_editor(disabled=busy, launcher=launcher)
+    if launcher:
+        own_images.section(launcher)
     if launcher and (turn := launcher.queue.running) and not (run and run.live):
         queue_view.meanwhile(launcher, turn.job.id)
     if run and run.live and not mine:
@@ -89,7 +92,7 @@ def problems() -> None:
     sentences = form_problems().values()
     for sentence in sentences:
         st.markdown(f":red[{literal(sentence)}]")
-    spoken(" ".join(sentences), "settings")
+    spoken(" ".join([*sentences, own_images.said()]), "settings")
 
 
 def press() -> None:

@@ -12,9 +12,11 @@ import re
 import shutil
 import unicodedata
 import uuid
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import filelock
 import numpy as np
@@ -80,11 +82,22 @@ class Draft:
             _remove_leftovers(data_dir)
             self.folder.mkdir()
             self._lock.acquire(timeout=0)
+        # A page whose reader goes away forgets its draft, and so does a server that ends.
+        self._remove = weakref.finalize(self, _remove, self.folder)
 
     @property
     def upload(self) -> Path:
-        """Where a zip may be written that is given as a file of no name."""
+        """Where `take` puts a zip."""
         return self.folder / "upload.zip"
+
+    def take(self, write: Callable[[BinaryIO], object]) -> None:
+        """Writes a zip that is no file yet. Raises DatasetError, and discards the draft, where there is no room."""
+        try:
+            with _in_words(self._data_dir), self.upload.open("wb") as file:
+                write(file)
+        except DatasetError:
+            self.discard()
+            raise
 
     @property
     def _ready(self) -> Path:
@@ -125,7 +138,7 @@ class Draft:
 
     def discard(self) -> None:
         """Removes what was made; nothing else can be done with the draft."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._remove()
         self._lock.release()
 
 

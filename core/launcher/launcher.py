@@ -175,6 +175,8 @@ class Launcher:
     def draft_images(self, wanted: own_images.Wanted) -> own_images.Draft:
         """Begins a data set of one's own images. Raises `Refused`, `DatasetError`."""
         self.admission.check_own_images()
+        if self.queue.running is not None:
+            raise Refused("Images are read while nothing trains or is measured, which they would slow: wait a little.")
         return own_images.Draft(self.store.data_dir, wanted)
 
     def rename_images(self, name: str, title: str) -> None:

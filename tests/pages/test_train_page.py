@@ -649,7 +649,7 @@ def test_both_scripts_stand_in_rows_and_can_be_downloaded(finished_page: TrainPa
 
 def test_summaries_and_versions_are_folded(finished_page: TrainPage) -> None:
     folded = {expander.label: expander for expander in finished_page.app.expander}
-    assert list(folded) == ["Model summaries", "Machine and versions"]
+    assert list(folded) == ["Your own images", "Model summaries", "Machine and versions"]
     assert len(codes_of(folded["Model summaries"])) == 2
     assert any("fake 1" in text.value for text in folded["Machine and versions"].markdown)
 

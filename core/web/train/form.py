@@ -16,6 +16,7 @@ import streamlit as st
 from core.data import datasets
 from core.data.datasets import DATASETS, Dataset
 from core.deployment.limits import NO_LIMITS, Limits
+from core.experiment.dataset_name import DatasetName
 from core.experiment.kinds import Choice, Number
 from core.experiment.names import engine_title
 from core.experiment.settings import (
@@ -35,6 +36,7 @@ from core.experiment.settings import (
 )
 from core.launcher.launcher import Launcher
 from core.results.estimate import Estimate
+from core.web.elements.markdown import literal
 from core.web.elements.settings_link import keeps_any_text, link_of, most_letters
 from core.web.server.installation import installation
 from core.web.train import network
@@ -123,12 +125,12 @@ def _field(name: str, spans: Mapping[str, str], disabled: bool, width: int | str
             st.caption(f"{spans[name]} {setting.note}".rstrip())
     elif isinstance(setting, Engines):
         st.multiselect(setting.field_label, installed_engines(), format_func=engine_title, **shared)
+    elif isinstance(setting, DatasetName):
+        _dataset(setting, shared)
     elif isinstance(setting, Choice):
         _choice(setting, shared)
     else:
         raise TypeError(f"no field is known for the setting {name}, a {type(setting).__name__}")
-    if name == "dataset":
-        st.caption(dataset_words(st.session_state["dataset"]))
 
 
 def _number(setting: Number, shared: Mapping[str, Any]) -> None:
@@ -153,9 +155,19 @@ def _choice(setting: Choice, shared: Mapping[str, Any]) -> None:
         st.selectbox(label, values, format_func=title, **shared)
 
 
-def dataset_words(name: str) -> str:
+def _dataset(setting: DatasetName, shared: Mapping[str, Any]) -> None:
+    """Those of the project and one's own; one that is gone stays named until another is chosen."""
+    known = datasets.all_datasets(installation().store.data_dir)
+    titles = {name: dataset.title for name, dataset in known.items()}
+    chosen = st.session_state["dataset"]
+    titles.setdefault(chosen, f"{chosen}, not here")
+    st.selectbox(setting.field_label, list(titles), format_func=titles.__getitem__, **shared)
+    if (dataset := known.get(chosen)) is not None:
+        st.caption(literal(dataset_words(dataset)))
+
+
+def dataset_words(dataset: Dataset) -> str:
     """What a data set is, how it is divided, and what it costs to get."""
-    dataset = DATASETS[name]
     size = dataset.download_bytes
     download = f" Downloads {size / 2**20:.0f} MiB at the first start." if size else ""
     held_out = f"The last {dataset.validation_images:,} of its {dataset.train_images:,} training images only validate"
@@ -245,9 +257,11 @@ def read_as(settings: TrainSettings) -> str:
 
 def plan(settings: TrainSettings, expected: Estimate | None) -> str:
     """What Start will do, and how long it will take here."""
-    data = DATASETS[settings.dataset]
+    data = chosen_dataset()
     steps = -(-data.training_split // settings.batch_size)
     epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
     turns = "the lanes take turns" if settings.schedule == Schedule.TURNS else "all lanes at once"
-    words = f"{data.title}: {data.split_words}. {steps:,} step{'s' * (steps > 1)} an epoch, {epochs}, {turns}. "
+    words = (
+        f"{literal(data.title)}: {data.split_words}. {steps:,} step{'s' * (steps > 1)} an epoch, {epochs}, {turns}. "
+    )
     return words + (expected.words if expected else "No estimate of the time yet.")
