@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.data import datasets, images
+from core.data import datasets, images, pictures
 from core.data.images import Drawing, Grey, ImageError
 from tests.strokes import PATHS, PLACES, drawn
 
