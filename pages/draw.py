@@ -48,7 +48,7 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     models = models_of(outcome, store)
     swap = bool(st.session_state.get("swap")) and len(models) == 2
     shown = swapped(models) if swap else models
-    drawing = newest_drawing(gallery)
+    drawing = newest_drawing(gallery, outcome.dataset)
     why, answers = not_ready(models), []
     if bool(why) != waits:
         st.rerun()
@@ -61,11 +61,11 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     names, classes = draw_view.model_names(models, swap), outcome.dataset.class_names
     words = draw_view.in_words(answers, classes, names) if answers else None
     lanes = draw_view.pad_lanes(models, names, answers, words)
-    digit_pad(draw_view.pad_view(gallery, drawing, classes, lanes, words, hint), key=PAD)
+    digit_pad(draw_view.pad_view(gallery, drawing, outcome.dataset, lanes, words, hint), key=PAD)
     if waits:
         until_ready(models, why)
     with st.container(horizontal=True):
-        upload_button()
+        upload_button(outcome.dataset)
         if answers and drawing.seen is not None:
             take_along.picture(drawing, answers, classes, names)
     if len(models) == 2:
@@ -112,10 +112,12 @@ def show(outcome: Outcome) -> None:
 
 
 st.title("Draw", anchor=False)
-st.markdown("Draw a digit. Both models read it when you lift the pen.")
+intro = st.empty()
+intro.markdown(draw_view.DRAW)
 try:
     run = chosen_run(store)
     if run is not None:
+        intro.markdown(draw_view.DRAW if run.dataset.drawable else draw_view.SHOW)
         with damaged.reporting_damage(store, None, run):
             show(gather(run, store.rows(run.id, steps=False)))
 except StoreError as error:

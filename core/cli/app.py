@@ -6,7 +6,7 @@ Exit status: 0 finished, 1 failed, 2 bad input, 130 stopped by Ctrl-C, 141 nobod
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -23,7 +23,9 @@ from core.cli.export import damage_as_sentence, export, find, import_run
 from core.cli.health import health
 from core.cli.streams import OutputGone
 from core.cli.terminal import AsJson, deployment, err, fail, out, print_json_line, print_table, say
-from core.data import datasets, images
+from core.data import datasets, inputs
+from core.data.dataset import Dataset
+from core.data.pictures import UPLOAD, ImageError
 from core.experiment import metrics
 from core.experiment.fairness import FairnessVerdict
 from core.experiment.machine import machine_words
@@ -38,6 +40,7 @@ from core.launcher.predictors import PredictorError, Predictors
 from core.protocol.messages import Epoch, Preparing, Ready, Result, Step
 from core.protocol.process import WORKER, ChildProcess
 from core.results.fairness_words import badge_of, not_comparable, words_of
+from core.results.gallery import gone_words
 from core.results.models import Model, models_of
 from core.results.outcome import gather
 from core.storage.database import State, StoreError
@@ -277,6 +280,8 @@ def _print_run(run: Run, rows: list[Row]) -> None:
     origin = "" if run.source == "here" else f", {run.source}"
     say(f"Run {run.id}: {run.state}{origin}. {run.reason}".strip())
     say(f"{in_full(run.settings)} {machine_words(run.machine)}, {run.created_at[:10]}.")
+    if gone := gone_words(run, deployment().data_dir):
+        say(gone)
     images = run.dataset
     listed = [
         (
@@ -308,11 +313,11 @@ def _print_run(run: Run, rows: list[Row]) -> None:
 
 @app.command()
 def predict(
-    files: Annotated[list[str], typer.Argument(help="PNG or JPEG files, one digit each.")],
+    files: Annotated[list[str], typer.Argument(help="PNG or JPEG files, one digit or picture each.")],
     run: Annotated[str, typer.Option(help="A run's id, or `latest`.")] = "latest",
     as_json: AsJson = False,
 ) -> None:
-    """Predicts the digits on pictures with both models of a run."""
+    """Predicts what is on pictures with both models of a run."""
     store = Store(deployment().data_dir)
     try:
         found = find(store, run, to_predict=True)
@@ -333,7 +338,7 @@ def predict(
     with tempfile.TemporaryDirectory() as logs:
         predictors = Predictors(lambda engine: ChildProcess(WORKER, engine, log=Path(logs) / f"{engine}.log"))
         try:
-            answered = [_predict(file, predictors, models, outcome.dataset.class_names, as_json) for file in files]
+            answered = [_predict(file, predictors, models, outcome.dataset, as_json) for file in files]
         except PredictorError as error:
             fail(str(error), 1)
         finally:
@@ -341,20 +346,20 @@ def predict(
     raise typer.Exit(0 if all(answered) else 2)
 
 
-def _predict(file: str, predictors: Predictors, models: list[Model], classes: Sequence[str], as_json: bool) -> bool:
+def _predict(file: str, predictors: Predictors, models: list[Model], dataset: Dataset, as_json: bool) -> bool:
     """One file's answers, or the sentence that says why there are none; whether it could be read."""
     try:
         with Path(file).open("rb") as opened:
-            seen = images.prepare_digit(images.from_upload(opened.read(images.MAX_UPLOAD_BYTES + 1), file))
+            seen = inputs.from_upload(opened.read(UPLOAD.most_bytes + 1), file, dataset)
     except OSError as error:
         say(f"{file} cannot be read: {error.strerror}.", err)
         return False
-    except images.ImageError as error:
+    except ImageError as error:
         say(str(error), err)
         return False
     for answer in predictors.ask(models, seen[None]):
         shares = answer.probabilities[0]
-        name = classes[int(shares.argmax())]
+        name = dataset.class_names[int(shares.argmax())]
         if as_json:
             values = {"file": file, "engine": answer.engine, "class": name, "probabilities": shares.tolist()}
             print_json_line({**values, "compute_ms": answer.compute_ms})

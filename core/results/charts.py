@@ -5,6 +5,7 @@ Marks have one colour for both themes; text is coloured by the page's CSS, so th
 
 import math
 from collections.abc import Sequence
+from html import escape, unescape
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import plotly.graph_objects as go
 
 from core.experiment import metrics
 from core.experiment.names import framework, is_variant
+from core.experiment.titles import cut
 from core.results import axes
 from core.results.epoch_charts import ACCURACY, LOSS
 from core.results.outcome import LaneOutcome
@@ -73,14 +75,25 @@ def time_split(lanes: Sequence[LaneOutcome]) -> tuple[go.Figure, str]:
     return figure, "Where the time went. " + ". ".join(words) + "."
 
 
+MOST_NUMBERS = 20
+"""Classes up to which a matrix has room for its numbers and for the name of each class."""
+_TICK_LETTERS = 13
+
+
 def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.Figure, str]:
-    """A confusion matrix in which only mistakes are coloured; `most` is the largest mistake count of any lane."""
+    """A confusion matrix in which only mistakes are coloured; `most` is the largest mistake count of any lane.
+
+    Beyond `MOST_NUMBERS` classes its cells answer the pointer in place of numbers. Names are escaped: Plotly takes
+    text for markup.
+    """
+    finding, classes = _finding(lane, np.array(lane.tested.confusion), classes), [escape(name) for name in classes]
     counts = np.array(lane.tested.confusion)
     mistakes = counts.astype(float)
     np.fill_diagonal(mistakes, np.nan)
     mistakes[mistakes == 0] = np.nan
     long_names = max(len(name) for name in classes) > 2
-    figure = go.Figure(layout=base_layout(380))
+    few = len(classes) <= MOST_NUMBERS
+    figure = go.Figure(layout=base_layout(380 if len(classes) <= 10 else 520))
     figure.update_layout(margin_t=8)
     figure.add_heatmap(
         z=mistakes,
@@ -90,8 +103,8 @@ def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.
         zmax=2 * max(most, 1),
         colorscale=[(share, mistake_colour(lane, share)) for share in (0.0, 1.0)],
         showscale=False,
-        xgap=1,
-        ygap=1,
+        xgap=int(few),
+        ygap=int(few),
         hoverinfo="skip",
     )
     rows, columns = np.nonzero(counts)
@@ -99,16 +112,28 @@ def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.
         x=np.array(classes)[columns],
         y=np.array(classes)[rows],
         text=[f"{counts[i, j]:,}" for i, j in zip(rows, columns, strict=True)],
-        mode="text",
+        mode="text" if few else "markers",
         textfont={"size": 11},
+        marker={"symbol": "square", "opacity": 0},
         # The numbers and not the cells answer the pointer: only points of a scatter can be selected.
         hovertemplate="is %{y}, read as %{x}: %{text}<extra></extra>",
     )
-    figure.update_xaxes(title_text="read as", type="category", showgrid=False, side="bottom")
-    figure.update_yaxes(title_text="" if long_names else "is", type="category", autorange="reversed", showgrid=False)
+    _name_axes(figure, classes, long_names)
+    return figure, finding
+
+
+def _name_axes(figure: go.Figure, classes: Sequence[str], long_names: bool) -> None:
+    """The classes on both axes of a matrix; of many every second or third, and the long ones cut."""
+    x: dict[str, Any] = {"title_text": "read as", "side": "bottom"}
+    y: dict[str, Any] = {"title_text": "" if long_names else "is"}
     if long_names:
         figure.update_layout(margin={"l": 84, "r": 12, "t": 10, "b": 84})
-    return figure, _finding(lane, counts, classes)
+    ticks: dict[str, Any] = {}
+    if len(classes) > MOST_NUMBERS or max(map(len, classes)) > _TICK_LETTERS:
+        named = classes[:: -(-len(classes) // MOST_NUMBERS)]
+        ticks = {"tickvals": named, "ticktext": [escape(cut(unescape(name), _TICK_LETTERS)) for name in named]}
+    figure.update_xaxes(type="category", showgrid=False, **x, **ticks)
+    figure.update_yaxes(type="category", showgrid=False, autorange="reversed", **y, **ticks)
 
 
 def mistake_colour(lane: LaneOutcome, share: float) -> str:
@@ -132,6 +157,15 @@ def mistakes(lane: LaneOutcome) -> int:
     """How many test images a lane predicted wrongly."""
     counts = np.array(lane.tested.confusion)
     return int(counts.sum() - np.trace(counts))
+
+
+def most_frequent(lane: LaneOutcome, classes: Sequence[str]) -> list[tuple[str, str, int]]:
+    """A lane's most frequent mistakes, up to `MOST_NUMBERS`: what it is, what it was read as, and how often."""
+    counts = np.array(lane.tested.confusion)
+    np.fill_diagonal(counts, 0)
+    order = np.argsort(-counts, axis=None, kind="stable")[:MOST_NUMBERS]
+    found = [(*divmod(int(place), len(classes)), int(counts.flat[place])) for place in order]
+    return [(classes[label], classes[predicted], count) for label, predicted, count in found if count]
 
 
 def most_mistakes(lanes: Sequence[LaneOutcome]) -> int:

@@ -227,7 +227,7 @@ def test_swapped_weights_are_compared_in_words(page: DrawPage) -> None:
     page.draw(drawn(5, "large"))
     page.app.toggle(key="swap").set_value(True)
     page.loaded()
-    assert page.says("Largest difference of the ten outputs.")
+    assert page.says("Largest difference of the outputs.")
     assert page.says("With the weights that Keras learnt: 0 of at most")
     assert page.says("the framework is not the model")
 

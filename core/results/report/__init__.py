@@ -96,15 +96,18 @@ class _Part:
 def _result(outcome: Outcome) -> dict[str, Any]:
     done = [lane for lane in outcome.lanes if lane.epochs]
     tested = [lane for lane in done if lane.result]
-    most = figures_of.most_mistakes(tested)
+    most, classes = figures_of.most_mistakes(tested), outcome.dataset.class_names
     return {
         "figures": result_table(outcome),
         "split": _split(done) if done else None,
         "time_caption": wording.time_caption(outcome),
         "confusion": [(lane, f", {figures_of.mistakes(lane):,} mistakes", _matrix(lane, most)) for lane in tested],
+        "most_frequent": None
+        if len(classes) <= figures_of.MOST_NUMBERS
+        else [figures_of.most_frequent(lane, classes) for lane in tested],
         "confusion_caption": wording.confusion_caption(outcome),
-        "classes": outcome.dataset.class_names,
-        "named": max(map(len, outcome.dataset.class_names)) > 2,
+        "classes": classes,
+        "named": max(map(len, classes)) > 2,
     }
 
 

@@ -6,18 +6,20 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from core.data import images
+from core.data import images, inputs
+from core.data.dataset import Dataset
 from core.results.gallery import Gallery, GalleryError
 from core.web.components.digit_pad import NOTHING_DRAWN, PadAnswer, drawing_of
 from core.web.elements.markdown import literal
 
 PAD, KEPT, FILE, UPLOAD = "pad", "kept_drawing", "upload_file", "upload"
 EMPTY = "Draw a digit, take a test image or upload a picture."
+EMPTY_PICTURE = "Take a test image or upload a picture."
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """The newest drawing, and the network input that it gives: `seen` uint8 [28, 28], or None and a `hint`."""
+    """The newest drawing, and the network input that it gives: `seen` uint8 [H, W, C], or None and a `hint`."""
 
     answer: PadAnswer
     strokes: list[list[int]]
@@ -31,28 +33,50 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Upload:
-    """The newest file: the drawing's number that it has, and its picture as the models see it, or what is wrong."""
+    """The newest file: the drawing's number that it has, and its picture as the models see it, or what is wrong.
+
+    It is read for one data set, and anew when a run of another one is chosen.
+    """
 
     serial: int
+    content: bytes
+    name: str
+    dataset: Dataset
     seen: npt.NDArray[np.uint8] | None
     fault: str = ""
 
 
-def newest_drawing(gallery: Gallery | None) -> Drawing:
-    """What was drawn, chosen or uploaded last. A bad one gives a hint, never an error."""
-    newest = st.session_state[KEPT] = _newest_answer()
+def _read(serial: int, content: bytes, name: str, dataset: Dataset) -> Upload:
+    try:
+        return Upload(serial, content, name, dataset, inputs.from_upload(content, name, dataset))
+    except images.ImageError as error:
+        return Upload(serial, content, name, dataset, None, str(error))
+
+
+def _upload_for(dataset: Dataset) -> Upload | None:
+    """The newest file as the models of this data set see it."""
     upload: Upload | None = st.session_state.get(UPLOAD)
+    if upload is not None and upload.dataset != dataset:
+        upload = st.session_state[UPLOAD] = _read(upload.serial, upload.content, upload.name, dataset)
+    return upload
+
+
+def newest_drawing(gallery: Gallery | None, dataset: Dataset) -> Drawing:
+    """What was drawn, chosen or uploaded last. A bad one gives a hint, never an error."""
+    empty = EMPTY if dataset.drawable else EMPTY_PICTURE
+    newest = st.session_state[KEPT] = _newest_answer()
+    upload = _upload_for(dataset)
     if upload is not None and upload.serial == newest.serial:
         return Drawing(newest, [], upload.seen, upload.fault, upload.seen, fault=bool(upload.fault))
     try:
-        strokes = images.checked_strokes(newest.strokes)
+        strokes = images.checked_strokes(newest.strokes) if dataset.drawable else []
         if newest.sample is not None:
             if gallery is None:
-                return Drawing(newest, strokes, None, EMPTY)
+                return Drawing(newest, strokes, None, empty)
             return Drawing(newest, strokes, gallery.pixels([newest.sample])[0])
         if not strokes:
-            return Drawing(newest, strokes, None, EMPTY)
-        return Drawing(newest, strokes, images.from_strokes(strokes))
+            return Drawing(newest, strokes, None, empty)
+        return Drawing(newest, strokes, inputs.from_strokes(strokes, dataset))
     except (images.ImageError, GalleryError) as error:
         return Drawing(newest, [], None, str(error), fault=True)
 
@@ -64,16 +88,17 @@ def _newest_answer() -> PadAnswer:
     return fresh if fresh.serial >= kept.serial else kept
 
 
-def upload_button() -> None:
+def upload_button(dataset: Dataset) -> None:
     """An upload of a PNG or JPEG; it takes the pad's place until something else is drawn."""
     with st.popover("Upload", icon=":material/upload:"):
-        file = st.file_uploader("A PNG or JPEG of one digit", key=FILE, max_upload_size=1, on_change=_take)
-        upload: Upload | None = st.session_state.get(UPLOAD)
+        label = "A PNG or JPEG of one digit" if dataset.drawable else "A PNG or JPEG picture"
+        file = st.file_uploader(label, key=FILE, max_upload_size=1, on_change=_take, args=(dataset,))
+        upload = _upload_for(dataset)
         if file is not None and upload is not None and upload.fault:
             st.markdown(f":red[{literal(upload.fault)}]")
 
 
-def _take() -> None:
+def _take(dataset: Dataset) -> None:
     """Puts a new file in the drawing's place, a bad one too: no answer to an earlier drawing stays beside it."""
     file = st.session_state.get(FILE)
     upload: Upload | None = st.session_state.get(UPLOAD)
@@ -83,8 +108,5 @@ def _take() -> None:
         return
     # A higher number than the browser's own: it takes this over.
     newest = PadAnswer(strokes=[], sample=None, serial=_newest_answer().serial + 1)
-    try:
-        taken = Upload(newest.serial, images.prepare_digit(images.from_upload(file.getvalue(), file.name)))
-    except images.ImageError as error:
-        taken = Upload(newest.serial, None, str(error))
+    taken = _read(newest.serial, file.getvalue(), file.name, dataset)
     st.session_state[KEPT], st.session_state[UPLOAD] = newest, taken

@@ -1,7 +1,7 @@
 """The test images behind a run's result: disagreements, confident mistakes, and the images of a confusion cell."""
 
 from collections.abc import Sequence
-from html import escape
+from html import escape, unescape
 
 import numpy as np
 import streamlit as st
@@ -89,7 +89,7 @@ def matrix(outcome: Outcome, gallery: Gallery, lane: LaneOutcome, most: int) -> 
     if not cells:
         return
     labels = {(i, j): f"{classes[i]} read as {classes[j]} ({n})" for n, i, j in cells}
-    x, y = pressed or ("", "")
+    x, y = map(unescape, pressed or ("", ""))
     first = (classes.index(y), classes.index(x)) if x in classes and y in classes else None
     options = list(labels)
     start = options.index(first) if first in labels else 0

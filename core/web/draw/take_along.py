@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import streamlit as st
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from core.data.images import rasterise
+from core.data.images import png, rasterise
 from core.experiment.metrics import digits
 from core.experiment.names import engine_title, framework
 from core.launcher.launcher import LauncherUnavailable
@@ -35,7 +35,7 @@ def picture(drawing: Drawing, answers: Sequence[Prediction], classes: Sequence[s
     st.download_button(
         "Download picture and answers",
         lambda: answer_png(drawing, answers, classes, names),
-        "digit.png",
+        "picture.png",
         "image/png",
         icon=":material/download:",
         on_click="ignore",
@@ -47,14 +47,15 @@ def answer_png(drawing: Drawing, answers: Sequence[Prediction], classes: Sequenc
     words = in_words(answers, classes, names)
     lines = [words.headline, words.detail]
     lines += [f"{name}: {top}" for name, top in zip(names, words.tops, strict=True)]
-    sheet = Image.new("L", (680, 336 + 30 * len(lines)), 255)
-    seen = np.zeros((28, 28), np.uint8) if drawing.seen is None else drawing.seen
+    sheet = Image.new("RGB", (680, 336 + 30 * len(lines)), "white")
+    seen = np.zeros((1, 1, 1), np.uint8) if drawing.seen is None else drawing.seen
     drawn = rasterise(drawing.strokes, 280) if drawing.strokes else seen
     for left, pixels in ((40, drawn), (360, seen)):
-        sheet.paste(Image.fromarray(pixels).resize((280, 280), Image.Resampling.NEAREST), (left, 24))
+        with Image.open(io.BytesIO(png(pixels))) as picture:
+            sheet.paste(ImageOps.pad(picture.convert("RGB"), (280, 280), Image.Resampling.NEAREST), (left, 24))
     draw = ImageDraw.Draw(sheet)
     for i, line in enumerate(lines):
-        draw.text((40, 320 + 30 * i), line.replace("\u00a0", " "), fill=0, font=ImageFont.load_default(18))
+        draw.text((40, 320 + 30 * i), line.replace("\u00a0", " "), fill="black", font=ImageFont.load_default(18))
     out = io.BytesIO()
     sheet.save(out, "PNG")
     return out.getvalue()
@@ -75,9 +76,9 @@ def logits(predictors: Predictors, models: Sequence[Model], seen: npt.NDArray[np
         for answer in pair:
             name = f"{possessive(whose)} weights in {engine_title(answer.engine)}"
             columns[name] = [f"{value:.6f}" for value in answer.logits[0]]
-    st.markdown("Largest difference of the ten outputs. " + " ".join(sentences), width=720)
+    st.markdown("Largest difference of the outputs. " + " ".join(sentences), width=720)
     st.markdown("What was learnt is in the weights, not in the framework: the framework is not the model.", width=720)
-    with st.expander("All ten outputs (logits)"):
+    with st.expander("All outputs (logits)"):
         table(pd.DataFrame(columns).rename_axis("Output"))
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from core.data.dataset import Dataset
+from core.data.inputs import how_words
 from core.experiment.machine import machine_words
 from core.experiment.metrics import NO_BREAK, percent
 from core.experiment.names import engine_title, framework, joined
@@ -23,6 +25,11 @@ from core.web.components.digit_pad import PadLane, PadSample, PadView
 from core.web.draw.drawing import Drawing
 
 Shares = npt.NDArray[np.float64]
+DRAW = "Draw a digit. Both models read it when you lift the pen."
+SHOW = "Upload a picture or take a test image. Both models read it."
+MOST_ROWS = 20
+"""Classes of which each has a bar; of more only the likeliest ones do."""
+MOST_SAMPLES = 20
 WHERE = {"here": "trained here", "imported": "imported"}
 
 
@@ -49,12 +56,12 @@ def accuracy_words(run: Run) -> str:
 
 
 def best_run(runs: Sequence[Run]) -> Run:
-    """The run whose better model has the highest test accuracy, of those that read digits, else of all.
+    """The run whose better model has the highest test accuracy, of those that read MNIST's digits, else of all.
 
     Of two that are equal the first. What an imported run says of itself was not measured here: it is the last choice.
     """
     ours = [run for run in runs if run.source != "imported"] or list(runs)
-    digits = [run for run in ours if all(map(str.isdigit, run.dataset.class_names))]
+    digits = [run for run in ours if run.dataset.name in ("mnist5k", "mnist")]
     return max(digits or ours, key=lambda run: max(accuracies(run).values()))
 
 
@@ -146,18 +153,23 @@ def pad_lanes(
 def pad_view(
     gallery: Gallery | None,
     drawing: Drawing,
-    classes: tuple[str, ...],
+    dataset: Dataset,
     lanes: tuple[PadLane, ...],
     words: Words | None,
     hint: str,
 ) -> PadView:
     """What the component shows: the answers to the newest drawing, or a hint in their place."""
+    sample = drawing.answer.sample if drawing.seen is not None else None
     return PadView(
         strokes=drawing.strokes,
         sample=drawing.answer.sample,
         serial=drawing.answer.serial,
         lanes=lanes,
-        classes=classes,
+        classes=dataset.class_names,
+        rows=shown_rows(lanes, len(dataset.class_names)),
+        image_shape=dataset.image_shape,
+        drawable=dataset.drawable,
+        how=how_words(dataset, sample is not None),
         samples=pad_samples(gallery),
         headline=words.headline if words else "",
         detail=words.detail if words else "",
@@ -168,11 +180,19 @@ def pad_view(
     )
 
 
+def shown_rows(lanes: Sequence[PadLane], classes: int) -> tuple[int, ...]:
+    """The classes that have a bar, in their order: all where there are few, else those that a model finds likeliest."""
+    if classes <= MOST_ROWS:
+        return tuple(range(classes))
+    best = np.max([lane.probabilities or [0.0] * classes for lane in lanes], axis=0)
+    return tuple(sorted(int(i) for i in np.argsort(-best, kind="stable")[: MOST_ROWS // 2]))
+
+
 def pad_samples(gallery: Gallery | None) -> tuple[PadSample, ...]:
-    """One of the run's own test images of each class, to be taken instead of drawing."""
+    """One of the run's own test images of each class, up to 20, to be taken instead of drawing."""
     if gallery is None:
         return ()
-    index = gallery.samples()
+    index = gallery.samples()[:MOST_SAMPLES]
     return tuple(
         PadSample(int(i), int(gallery.labels[i]), lines.packed(image))
         for i, image in zip(index, gallery.pixels(index), strict=True)

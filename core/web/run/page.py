@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.launcher.launcher import Launcher
 from core.results.estimate import estimate
+from core.results.gallery import gone_words
 from core.results.outcome import Outcome, gather
 from core.storage.database import State
 from core.storage.records import Run
@@ -59,6 +60,8 @@ def ended(run: Run, store: Store, launcher: Launcher | None) -> None:
     elif run.reason:
         st.markdown(literal(run.reason))
     run_view.heading(outcome)
+    if words := gone_words(run, store.data_dir):
+        st.caption(literal(words))
     run_view.lane_cards(outcome)
     run_view.fairness(run)
     run_view.paragraph(outcome)

@@ -196,3 +196,39 @@ def test_text_and_background_are_left_to_the_page(figure: go.Figure) -> None:
     assert figure.layout.font.color is None
     assert all(note.font.color is None for note in figure.layout.annotations)
     assert not figure.layout.dragmode  # a finger scrolls the page
+
+
+# --- many classes, and names of the reader's own ---------------------------------------------------------
+
+
+def of_classes(count: int) -> list[list[int]]:
+    """Ten of each class right, and one of each but the last read as the next."""
+    return (10 * np.eye(count, dtype=int) + np.eye(count, k=1, dtype=int)).tolist()
+
+
+def test_many_classes_have_no_numbers_but_answer_the_pointer_and_not_every_one_is_named() -> None:
+    names = [f"class {number}" for number in range(60)]
+    figure, finding = charts.confusion(lane("keras", confusion=of_classes(60)), 1, names)
+    assert figure.data[1].mode == "markers"
+    assert len(figure.data[1].text) == 119, "every cell that counts anything"
+    assert list(figure.layout.xaxis.ticktext) == names[::3] == list(figure.layout.yaxis.tickvals)
+    assert "59 mistakes" in finding
+
+
+def test_up_to_twenty_classes_have_their_numbers() -> None:
+    figure, _ = charts.confusion(lane("keras", confusion=of_classes(20)), 1, [str(n) for n in range(20)])
+    assert figure.data[1].mode == "text"
+    assert figure.layout.xaxis.tickvals is None
+
+
+def test_names_are_no_markup_and_long_ones_are_cut_on_the_axes_alone() -> None:
+    names = ["<b>cat</b>", "a dog of a very long name"]
+    figure, finding = charts.confusion(lane("keras", confusion=[[1, 2], [0, 3]]), 2, names)
+    assert set(figure.data[1].y) == {"&lt;b&gt;cat&lt;/b&gt;", "a dog of a very long name"}
+    assert list(figure.layout.xaxis.ticktext) == ["&lt;b&gt;cat&lt;/b&gt;", "a dog of a v…"]
+    assert "<b>cat</b> read as a dog" in finding
+
+
+def test_the_most_frequent_mistakes_stand_first() -> None:
+    found = charts.most_frequent(lane("keras", confusion=[[5, 1, 0], [0, 5, 3], [0, 0, 5]]), "abc")
+    assert found == [("b", "c", 3), ("a", "b", 1)]

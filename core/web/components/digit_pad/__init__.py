@@ -33,7 +33,7 @@ IMPORT = re.compile(r"^// With this file's own \?v=.*?^const \{[^}]*\} = looks;$
 
 @dataclass(frozen=True)
 class PadLane:
-    """One model's answer: two bars' worth of colour, ten probabilities and the best three in words."""
+    """One model's answer: two bars' worth of colour, the classes' probabilities and the best three in words."""
 
     engine: str
     name: str
@@ -53,7 +53,7 @@ class PadSample:
     label: int
     """Its place in `PadView.classes`."""
     pixels_base64: str
-    """28 x 28 bytes, white ink on black."""
+    """Its bytes, as those of `PadView.seen`."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,19 @@ class PadView:
     serial: int
     lanes: tuple[PadLane, ...]
     classes: tuple[str, ...]
+    rows: tuple[int, ...]
+    """Which of the classes have a bar."""
+    image_shape: tuple[int, int, int]
+    """Height, width and channels of all pictures."""
+    drawable: bool = True
+    """Whether a pen draws on the pad; else it shows pictures alone."""
+    how: str = ""
+    """How what the models see was made."""
     samples: tuple[PadSample, ...] = ()
     headline: str = ""
     detail: str = ""
     seen: str | None = None
-    """The models' input, 28 x 28 bytes as base64."""
+    """The models' input, a byte a pixel and channel, as base64."""
     picture: str | None = None
     """In place of strokes, as `seen`: an upload, shown on the pad until something is drawn."""
     hint: str = ""
@@ -153,12 +161,12 @@ HTML = f"""
         <span class="digit-pad-hint"></span>
       </p>
       <div class="digit-pad-legend" aria-hidden="true"></div>
-      <div class="digit-pad-chart" role="img" aria-label="Probabilities of the ten classes."></div>
+      <div class="digit-pad-chart" role="img" aria-label="Probabilities of the classes."></div>
       <div class="digit-pad-tops"></div>
     </div>
     <div class="digit-pad-see">
       <h2 class="digit-pad-title">What the models see</h2>
-      <canvas class="digit-pad-seen" width="28" height="28" role="img" aria-label="Nothing yet."></canvas>
+      <canvas class="digit-pad-seen" role="img" aria-label="Nothing yet."></canvas>
       <p class="digit-pad-caption digit-pad-how"></p>
     </div>
     <div class="digit-pad-instead">

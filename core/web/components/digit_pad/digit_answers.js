@@ -1,9 +1,6 @@
 /* What the Draw page's component shows beside its pad: answers, the models' input, and the test images. */
 
 const MARKS = { keras: "●", torch: "◆", other: "■" };
-const PIXELS = 28;
-const DRAWN = "28 × 28, cut to the ink and centred by mass.";
-const SAMPLE = "A test image, as it is.";
 
 /** How a class is called: "digit 7", or its own name. */
 export function className(data, label) {
@@ -13,27 +10,33 @@ export function className(data, label) {
 
 // --- Pictures --------------------------------------------------------------------------------------------
 
-/** Base64 of 28 x 28 grey bytes as pixels; black for none, and where bytes are missing. */
-function pixels(base64) {
+/** Base64 of grey or coloured bytes, row by row, as pixels; black for none, and where bytes are missing. */
+function pixels(base64, [height, width, channels]) {
   const bytes = base64 ? atob(base64) : "";
-  const image = new ImageData(PIXELS, PIXELS);
-  for (let place = 0; place < PIXELS * PIXELS; place += 1) {
-    image.data.fill(bytes.charCodeAt(place) || 0, 4 * place, 4 * place + 3);
+  const image = new ImageData(width, height);
+  for (let place = 0; place < width * height; place += 1) {
+    for (let channel = 0; channel < 3; channel += 1) {
+      const from = channels * place + Math.min(channel, channels - 1);
+      image.data[4 * place + channel] = bytes.charCodeAt(from) || 0;
+    }
     image.data[4 * place + 3] = 255;
   }
   return image;
 }
 
-function showPixels(canvas, base64) {
-  canvas.getContext("2d").putImageData(pixels(base64), 0, 0);
+function showPixels(canvas, base64, shape) {
+  const [height, width] = shape;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  canvas.getContext("2d").putImageData(pixels(base64, shape), 0, 0);
 }
 
 /** The same on the pad: enlarged, not smoothed, since this is all there is. */
-export function drawPicture(context, base64, size) {
-  const small = Object.assign(document.createElement("canvas"), { width: PIXELS, height: PIXELS });
-  showPixels(small, base64);
+export function drawPicture(context, base64, shape, size) {
+  const small = document.createElement("canvas");
+  showPixels(small, base64, shape);
   context.imageSmoothingEnabled = false;
-  context.drawImage(small, 0, 0, size, size);
+  const [height, width] = shape.map((side) => (size * side) / Math.max(shape[0], shape[1]));
+  context.drawImage(small, (size - width) / 2, (size - height) / 2, width, height);
 }
 
 // --- Answers ---------------------------------------------------------------------------------------------
@@ -41,7 +44,6 @@ export function drawPicture(context, base64, size) {
 export class Answers {
   constructor(root) {
     this.root = root;
-    showPixels(this.find("seen"), null);
   }
 
   find(name) {
@@ -49,7 +51,8 @@ export class Answers {
   }
 
   show(data) {
-    const layout = JSON.stringify([data.classes, data.lanes.map(({ name, framework }) => [name, framework])]);
+    const { classes, rows, lanes } = data;
+    const layout = JSON.stringify([classes, rows, lanes.map(({ name, framework }) => [name, framework])]);
     if (layout !== this.layout) {
       this.layout = layout;
       this.build(data);
@@ -61,10 +64,11 @@ export class Answers {
     this.note(data, answers);
   }
 
-  build({ classes, lanes }) {
+  build({ classes, rows: shown, lanes }) {
     this.root.classList.toggle("digit-pad-long", classes.some((name) => name.length > 2));
     this.find("legend").replaceChildren(...lanes.map(key), element("span", "digit-pad-unit", "Probability in %"));
-    const rows = classes.map((name, label) => row(name, label, lanes));
+    const rows = shown.map((label, place) => row(classes[label], place, lanes));
+    this.find("chart").style.setProperty("--digit-pad-rows", shown.length);
     const grid = element("span", "digit-pad-lines");
     grid.append(...[0, 25, 50, 75, 100].map(tick));
     this.find("chart").replaceChildren(grid, ...rows.flat());
@@ -78,24 +82,25 @@ export class Answers {
     this.find("hint").classList.toggle("digit-pad-fault", fault);
   }
 
-  bars({ classes, lanes, headline }, answers) {
+  bars({ classes, rows, lanes, headline }, answers) {
     const drawn = this.find("chart").querySelectorAll(".digit-pad-bars");
     const tops = this.find("tops").children;
     lanes.forEach(({ probabilities, tops: text }, place) => {
       const shown = (answers && probabilities) || [];
-      drawn.forEach((bars, label) => (bars.children[place].style.width = `${100 * (shown[label] ?? 0)}%`));
+      drawn.forEach((bars, row) => (bars.children[place].style.width = `${100 * (shown[rows[row]] ?? 0)}%`));
       const best = shown.length ? classes[shown.indexOf(Math.max(...shown))] : "";
       sayTop(tops[place], shown.length ? text : "–", best);
     });
     const finding = answers ? headline : "No answer yet.";
-    this.find("chart").setAttribute("aria-label", `Probabilities of the ten classes. ${finding}`);
+    this.find("chart").setAttribute("aria-label", `Probabilities of the classes. ${finding}`);
   }
 
-  seen({ seen, sample }) {
-    if (seen !== this.pixels) showPixels(this.find("seen"), seen);
-    this.pixels = seen;
-    setText(this.find("how"), sample === null ? DRAWN : SAMPLE);
-    const what = seen ? "28 by 28 pixels, the input of both models." : "Nothing yet.";
+  seen({ seen, how, image_shape: shape }) {
+    const shown = `${shape} ${seen}`;
+    if (shown !== this.pixels) showPixels(this.find("seen"), seen, shape);
+    this.pixels = shown;
+    setText(this.find("how"), how);
+    const what = seen ? `${shape[0]} by ${shape[1]} pixels, the input of both models.` : "Nothing yet.";
     this.find("seen").setAttribute("aria-label", what);
   }
 
@@ -122,11 +127,11 @@ function key({ name, framework }) {
   return entry;
 }
 
-function row(name, label, lanes) {
+function row(name, place, lanes) {
   const bars = element("span", "digit-pad-bars");
   bars.append(...lanes.map(({ framework }) => element("span", `digit-pad-bar digit-pad-fill-${framework}`)));
-  const cells = [element("span", "digit-pad-class", name), bars];
-  cells.forEach((cell) => (cell.style.gridRow = label + 1));
+  const cells = [Object.assign(element("span", "digit-pad-class", name), { title: name }), bars];
+  cells.forEach((cell) => (cell.style.gridRow = place + 1));
   return cells;
 }
 
@@ -155,6 +160,7 @@ function sayTop(sentence, text, best) {
 
 // --- Test images -----------------------------------------------------------------------------------------
 
+const NO_PEN = "No pen at hand? Take a test image.";
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
 /** A radio group: one of its buttons can be tabbed to, arrows move and choose. */
@@ -172,11 +178,13 @@ export class Samples {
   }
 
   show(data) {
-    const shown = JSON.stringify([data.samples, data.classes]);
+    const shown = JSON.stringify([data.samples, data.classes, data.image_shape, data.drawable]);
     if (shown === this.shown) return;
     this.shown = shown;
     this.section.hidden = !data.samples.length;
-    this.group.replaceChildren(...data.samples.map((sample) => button(sample, className(data, sample.label))));
+    this.section.querySelector(".digit-pad-offer").textContent = data.drawable ? NO_PEN : "Take a test image.";
+    const named = (sample) => className(data, sample.label);
+    this.group.replaceChildren(...data.samples.map((sample) => button(sample, named(sample), data.image_shape)));
   }
 
   choose(index) {
@@ -203,13 +211,13 @@ export class Samples {
   }
 }
 
-function button({ index, pixels_base64: bytes }, name) {
+function button({ index, pixels_base64: bytes }, name, shape) {
   const sample = element("button", "digit-pad-sample");
   Object.assign(sample, { type: "button", value: index, title: name });
   sample.setAttribute("role", "radio");
   sample.setAttribute("aria-label", name);
-  const picture = Object.assign(element("canvas", "digit-pad-pixels"), { width: PIXELS, height: PIXELS });
-  showPixels(picture, bytes);
+  const picture = element("canvas", "digit-pad-pixels");
+  showPixels(picture, bytes, shape);
   sample.append(picture);
   return sample;
 }

@@ -43,14 +43,14 @@ class Ink {
   }
 
   /** Everything anew. */
-  paint(strokes, picture, penWidth) {
+  paint(strokes, picture, shape, penWidth) {
     const size = Math.round(this.canvas.clientWidth * window.devicePixelRatio);
     if (!size) return;
     const { canvas, context } = this;
     if (canvas.width !== size) canvas.width = canvas.height = size;
     context.fillStyle = "#000";
     context.fillRect(0, 0, size, size);
-    if (picture) drawPicture(context, picture, size);
+    if (picture) drawPicture(context, picture, shape, size);
     Object.assign(context, { strokeStyle: "#fff", lineCap: "round", lineJoin: "round" });
     context.lineWidth = penWidth * this.scale;
     strokes.forEach((stroke) => context.stroke(strokePath(stroke, this.scale)));
@@ -102,6 +102,8 @@ class DigitPad {
     const first = !this.data;
     Object.assign(this, { data, setStateValue });
     if (first || data.serial > this.serial) this.adopt(data, first);
+    this.root.classList.toggle("digit-pad-pictures", !data.drawable);
+    if (!data.drawable && this.strokes.length) this.strokes = []; // of another run, which reads drawings
     this.samples.show(data);
     this.answers.show(data);
     this.waitForAnswer();
@@ -181,7 +183,7 @@ class DigitPad {
   /** One pointer draws, others are ignored; only a pen takes over, from the palm that came before it. */
   penDown(event) {
     if (this.pen && !this.canvas.hasPointerCapture(this.pen.id)) this.pen = null; // its end was never told
-    if (event.button !== 0 || (this.pen && (event.pointerType !== "pen" || this.pen.type === "pen"))) return;
+    if (!this.data.drawable || event.button !== 0 || (this.pen && (event.pointerType !== "pen" || this.pen.type === "pen"))) return;
     event.preventDefault();
     if (this.pen) Object.assign(this, this.history.pop());
     this.canvas.setPointerCapture(event.pointerId);
@@ -236,7 +238,7 @@ class DigitPad {
       const { strokes, picture } = this;
       this.frame = null;
       this.painted = { strokes, picture };
-      this.ink.paint(strokes, picture, this.data.pen_width);
+      this.ink.paint(strokes, picture, this.data.image_shape, this.data.pen_width);
     });
   }
 
@@ -244,7 +246,7 @@ class DigitPad {
     const { data, serial } = this;
     const answered = data.serial === serial ? data.hint || data.headline : "";
     this.root.dataset.serial = serial;
-    this.canvas.setAttribute("aria-label", `Drawing pad, ${this.drawn()}. ${answered}`.trim());
+    this.canvas.setAttribute("aria-label", `${data.drawable ? "Drawing pad" : "Picture"}, ${this.drawn()}. ${answered}`.trim());
     this.find("undo").setAttribute("aria-disabled", this.empty && !this.history.length);
     this.find("clear").setAttribute("aria-disabled", this.empty);
     this.samples.choose(this.sample);

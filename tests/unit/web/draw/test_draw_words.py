@@ -11,6 +11,7 @@ from core.results.models import Model
 from core.storage.database import LaneState
 from core.storage.records import Lane, Run
 from core.storage.runs import RECORDED, Store
+from core.web.components.digit_pad import PadLane
 from core.web.draw.view import (
     a_class,
     accuracy_words,
@@ -22,6 +23,7 @@ from core.web.draw.view import (
     per_cent,
     possessive,
     run_labels,
+    shown_rows,
     top_three,
 )
 
@@ -138,3 +140,24 @@ def test_what_an_imported_run_says_of_itself_makes_it_no_best_run() -> None:
     ours, theirs = a_run(1, keras=0.9), replace(a_run(2, keras=1.0), source="imported")
     assert best_run([theirs, ours]) is ours
     assert best_run([theirs]) is theirs
+
+
+def lanes_of(*shares: list[float]) -> tuple[PadLane, ...]:
+    return tuple(PadLane(f"e{i}", "", "other", share) for i, share in enumerate(shares))
+
+
+def test_each_of_few_classes_has_a_bar_and_of_many_the_likeliest() -> None:
+    assert shown_rows(lanes_of([0.5] * 20), 20) == tuple(range(20))
+    first, second = [0.0] * 40, [0.0] * 40
+    first[30], second[3] = 0.9, 0.8
+    rows = shown_rows(lanes_of(first, second), 40)
+    assert len(rows) == 10
+    assert {3, 30} <= set(rows)
+    assert rows == tuple(sorted(rows))
+    assert shown_rows((PadLane("keras", "", "keras"),), 40) == tuple(range(10))
+
+
+def test_a_run_on_smaller_digits_is_not_the_one_to_read_drawings_with() -> None:
+    small, usual = a_run(1, "digits", keras=0.99), a_run(2, "mnist5k", keras=0.97)
+    assert best_run([small, usual]) is usual
+    assert best_run([small]) is small
