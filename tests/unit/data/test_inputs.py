@@ -45,7 +45,7 @@ def test_a_drawing_for_small_digits_fills_their_height_and_is_as_bright_as_they_
 
 @pytest.mark.parametrize("strokes", [[[500, 500]], [[100, 500, 900, 500]], [[500, 0, 500, 1000]]])
 def test_any_drawing_gives_a_small_digit(strokes: images.Drawing) -> None:
-    assert inputs.from_strokes(strokes, DATASETS["digits"]).max() == 255
+    assert inputs.from_strokes(strokes, DATASETS["digits"]).max() > 100
 
 
 def test_an_upload_keeps_its_colours_where_the_data_have_them() -> None:
