@@ -26,6 +26,13 @@ DRAWN = """() => {
     return drawn !== "" && drawn === serial;
 }"""
 
+FADED = """(part) => {
+    let faded = 0;
+    for (; part; part = part.parentElement) faded += getComputedStyle(part).opacity < 1;
+    return faded;
+}"""
+"""How much around it is faded: what a rerun has not drawn yet is."""
+
 
 def opened(visit: OpenVisitor, width: int = 1280, **settings: object) -> Page:
     """The Train page with its editor open."""
@@ -227,5 +234,6 @@ def test_the_open_editor_has_no_fault_that_axe_finds(visit: OpenVisitor, scheme:
     page = opened(visit)
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     area(page).fill("conv 8 3, oops, dense 10")
-    settle(page)
+    expect(start_button(page)).to_be_disabled()
+    wait_for("nothing is faded any more", lambda: page.locator(EDITOR).evaluate(FADED) == 0, page=page)
     assert not axe.found(page)
