@@ -430,7 +430,7 @@ def test_a_network_that_cannot_be_stays_in_its_editor_with_its_sentence(
 
 def test_layers_that_are_a_preset_s_are_called_so_in_the_link(launcher: StandInLauncher) -> None:
     assert TrainPage(network=PRESETS["article"].upper()).link == {}
-    assert TrainPage(network=PRESETS["mlp"]).link == {"network": PRESETS["mlp"]}
+    assert TrainPage(network=PRESETS["mlp"]).link == {"network": "mlp"}
 
 
 def test_where_it_is_hosted_the_editor_says_what_is_allowed_and_start_refuses_more(data_dir: Path) -> None:

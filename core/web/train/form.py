@@ -63,6 +63,7 @@ def settings_form(disabled: bool, launcher: Launcher | None = None) -> TrainSett
     read_link()
     dataset = chosen_dataset()
     network.take_edit(dataset.shape)
+    st.session_state["network"] = network.named(st.session_state["network"], dataset.shape)  # a link's, too
     st.session_state[network.WHOLE] = st.session_state["network"]
     spans = allowed(installation().limits if launcher else NO_LIMITS)
     for name in IN_SIGHT:
