@@ -3,7 +3,7 @@
    A row is edited by writing its part of the text anew. What a layer is and whether it can be there, the page knows.
    Streamlit calls the default export again at every change of data or theme, with the same parentElement. */
 
-const SETTLED_MS = 600;
+const SETTLED_MS = 1000; // the whole page is drawn anew then, and whoever types meanwhile waits for it
 const MOST_UNDO = 100;
 const NEW_LAYER = "relu"; // can stand anywhere but at the end
 const KEYS = [
