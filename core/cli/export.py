@@ -11,6 +11,7 @@ from core.cli.terminal import deployment, fail, out, say
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import read_run
 from core.results import export as files
+from core.results.carried import can_carry
 from core.results.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
 from core.results.models import can_predict, has_weights
 from core.results.report import as_html
@@ -70,6 +71,8 @@ def export(
         found, rows = read_run(store, find(store, run))
         if with_weights and not has_weights(found, store):
             fail(f"Run {found.id} has no weights to take along.", 2)
+        if with_weights and not can_carry(found, store):
+            fail(f"The weights of run {found.id} are too large for a file of everything: take each lane's own.", 2)
         with damage_as_sentence(found, rows):
             _write(found, rows, form, output, store.artifacts(found.id) if with_weights else None)
     except UnknownRun as error:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_type_hints
 
+import numpy as np
+
 Activations = Literal["relu", "leakyrelu", "elu", "gelu", "silu", "tanh", "sigmoid"]
 ACTIVATIONS: tuple[str, ...] = get_args(Activations)
 Shape = tuple[int, ...]
@@ -272,7 +274,7 @@ class Dropout(Layer):
     rate: float | None = None
 
     def __str__(self) -> str:
-        return "dropout" if self.rate is None else f"dropout {self.rate:g}"
+        return "dropout" if self.rate is None else f"dropout {np.format_float_positional(self.rate, trim='-')}"
 
     def output(self, shape: Shape) -> Shape:
         return shape

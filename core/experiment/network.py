@@ -252,6 +252,14 @@ def layers_of(text: str, classes: int = 10) -> tuple[Layer, ...]:
     return parse(text)
 
 
+def parts_of(text: str) -> list[str]:
+    """The text of each layer."""
+    parts = [part.strip() for part in re.split(r",\s*\n|,|\n", text)]
+    while parts and not parts[-1]:
+        parts.pop()  # a comma or a line end after the last layer
+    return parts
+
+
 @lru_cache(maxsize=256)
 def parse(text: str) -> tuple[Layer, ...]:
     """The layers of the notation: separated by commas or line ends, in any case and with any spaces.
@@ -260,9 +268,7 @@ def parse(text: str) -> tuple[Layer, ...]:
     """
     if len(text) > MOST_LETTERS:
         raise NetworkError(f"A network has at most {MOST_LETTERS:,} letters, not {len(text):,}.")
-    parts = [part.strip() for part in re.split(r",\s*\n|,|\n", text)]
-    while parts and not parts[-1]:
-        parts.pop()  # a comma or a line end after the last layer
+    parts = parts_of(text)
     if not parts:
         raise NetworkError(f"A network needs layers: {PRESETS['mlp']}, for example, or the name of a preset.")
     if len(parts) > MOST_LAYERS:

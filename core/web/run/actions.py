@@ -12,8 +12,8 @@ import streamlit as st
 from core.experiment.titles import TITLE_LETTERS
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.results import export
-from core.results.importing import ImportRefused, read_json
-from core.results.models import has_weights
+from core.results.carried import can_carry
+from core.results.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
 from core.results.report import as_html
 from core.storage.database import StoreError
 from core.storage.records import Run
@@ -107,7 +107,7 @@ def take_along(run: Run, store: Store) -> None:
         ("Everything (JSON)", lambda: export.as_json(run, rows()), "json", "application/json"),
         ("TensorBoard", partial(_tensorboard, run, rows), "tensorboard.zip", "application/zip"),
     ]
-    if has_weights(run, store):
+    if can_carry(run, store):
         label = "Everything, with weights (JSON)"
         made.insert(3, (label, lambda: export.as_json(run, rows(), folder), "with-weights.json", "application/json"))
     for label, make, ending, mime in made:
@@ -140,7 +140,9 @@ def import_run(launcher: Launcher) -> None:
     if not installation().limits.imports:
         return
     with st.popover("Import", icon=":material/upload:"):
-        given = st.file_uploader("A run exported as JSON", type="json", key="import_run")
+        given = st.file_uploader(
+            "A run exported as JSON", type="json", key="import_run", max_upload_size=MAX_IMPORT_BYTES // 10**6
+        )
         if given is None or st.session_state.get("imported") == given.file_id:
             return
         st.session_state["imported"] = given.file_id

@@ -1,7 +1,6 @@
 """The network editor on the Train page: what the browser's text means for the data that are chosen, and for Start."""
 
 import contextlib
-import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import cache, lru_cache
@@ -24,6 +23,7 @@ from core.experiment.network import (
     layers_of,
     names_of,
     parse,
+    parts_of,
     shortest,
     written,
 )
@@ -140,9 +140,7 @@ def rows_of(text: str, shape: DataShape) -> tuple[EditorRow, ...]:
     """The layers of a text, those too that cannot be read or cannot be there."""
     if text.strip().lower() in PRESETS:
         text = in_full(text.strip().lower(), shape)
-    parts = [part.strip() for part in re.split(r"[,\n]", text[:MOST_LETTERS])]
-    while parts and not parts[-1]:
-        parts.pop()
+    parts = parts_of(text[:MOST_LETTERS])
     layers = [_layer_in(part) for part in parts[: MOST_LAYERS + 1]]
     readable = tuple(layer for layer in layers if layer)
     names = iter(names_of(readable))

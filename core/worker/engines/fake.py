@@ -54,7 +54,7 @@ class FakeEngine(Engine):
     def _features(self, images: Images) -> Floats:
         """[N, features]: as many pixels as the last layer takes, then zeros."""
         features = self.network.nodes[-1].arrives[0]
-        pixels = scaled(images, self.dtype).reshape(len(images), -1)[:, :features]
+        pixels = scaled(images, self.dtype).reshape(len(images), math.prod(images.shape[1:]))[:, :features]
         return np.pad(pixels, ((0, 0), (0, features - pixels.shape[1])))
 
     def _last(self, kind: str) -> str:

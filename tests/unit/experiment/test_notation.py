@@ -62,6 +62,9 @@ def test_a_preset_is_printed_as_it_stands_and_called_by_its_name(name: str) -> N
         ("maxpool 2 stride 2, flatten, dense 10", "maxpool 2, flatten, dense 10"),
         ("conv 8 3 stride 1, dropout .50, flatten, dense 10", "conv 8 3, dropout 0.5, flatten, dense 10"),
         ("  MLP ", "mlp"),
+        ("flatten,\ndense 10", "flatten, dense 10"),
+        ("dropout .00001, flatten, dense 10", "dropout 0.00001, flatten, dense 10"),
+        ("dropout 0.1234567, flatten, dense 10", "dropout 0.1234567, flatten, dense 10"),
     ],
 )
 def test_case_spaces_order_and_what_goes_without_saying_are_free(typed: str, printed: str) -> None:

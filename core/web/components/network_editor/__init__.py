@@ -137,7 +137,7 @@ _component = st.components.v2.component(
     "network_editor",
     html=HTML,
     css=(ASSETS / "network_editor.css").read_text(encoding="utf-8"),
-    js=loading("network_editor.js", otherwise='component.parentElement.style.display = "none";'),
+    js=loading("network_editor.js", otherwise="component.parentElement.textContent = component.data.problem;"),
     isolate_styles=False,  # the page's fonts and its focus outline hold here, too
 )
 
