@@ -20,8 +20,9 @@ from core.results.models import models_of
 from core.results.outcome import gather
 from core.web.components.digit_pad import PadAnswer
 from core.web.draw import take_along
-from core.web.draw.drawing import EMPTY, FILE, KEPT
+from core.web.draw.drawing import EMPTY, EMPTY_PICTURE, FILE, KEPT
 from core.web.draw.view import accuracy_words, best_run, per_cent
+from tests.own_images import FIELDS, with_images
 from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, read, serve, wait_for
 from tests.strokes import drawn
 
@@ -265,6 +266,46 @@ def test_under_each_disagreement_stands_what_is_true_and_what_each_read(
             lane = gallery.lane(engine)
             read = f"{engine_title(engine)}: {lane.classes[index]}, {per_cent(float(lane.probabilities[index]))}"
             assert line.partition(" ")[2] == read
+
+
+def trained_on(launcher: StandInLauncher, dataset: str, network: str = "mlp", batch_size: str = "12") -> None:
+    settings = {**SHORT, "dataset": dataset, "network": network, "batch_size": batch_size}
+    launcher.submit(TrainSettings.parse(settings))
+    wait_for("the run's end", lambda: not launcher.active())
+
+
+def test_images_that_cannot_be_drawn_are_taken_and_shown_in_colour_and_nothing_stays_when_they_are_gone(
+    data_dir: Any, launcher: StandInLauncher
+) -> None:
+    (data_dir / "datasets").unlink()  # a link to those of all tests
+    folder = with_images(data_dir, FIELDS | {"class_names": ["<b>cat</b>", "dog", "*cow*"]})
+    trained_on(launcher, "own-pets")
+    page = DrawPage(launcher)
+    assert page.says("Upload a picture or take a test image.")
+    assert (page.pad["drawable"], page.pad["hint"]) == (False, EMPTY_PICTURE)
+    assert page.draw(drawn(7, "middle")).pad["hint"] == EMPTY_PICTURE, "strokes are none of its images"
+    samples = page.pad["samples"]
+    assert [len(base64.b64decode(sample["pixels_base64"])) for sample in samples] == [32 * 28 * 3] * 3
+    page.draw([], sample=samples[1]["index"])
+    assert page.pad["seen"] == samples[1]["pixels_base64"]
+    assert len(page.pad["lanes"][0]["probabilities"]) == 3
+    page.upload("red.png", images.png(np.full((90, 90, 3), (250, 0, 9), np.uint8)))
+    assert base64.b64decode(page.pad["seen"]) == bytes((250, 0, 9)) * (32 * 28)
+    assert page.pad["how"] == "32 × 28, cut from the middle and resized (Lanczos)."
+    shutil.rmtree(folder)
+    gone = page.loaded()
+    assert gone.says("Our pets, the images of this run, are no longer in this data folder: its results stay.")
+    assert gone.pad["samples"] == []
+    assert gone.pad["headline"], "the models still read what was uploaded"
+
+
+def test_small_digits_are_drawn_as_they_are(data_dir: Any, launcher: StandInLauncher) -> None:
+    (data_dir / "datasets").unlink()
+    trained_on(launcher, "digits", batch_size="100")
+    page = DrawPage(launcher).draw(drawn(7, "middle"))
+    assert len(base64.b64decode(page.pad["seen"])) == 64
+    assert (page.pad["drawable"], page.pad["image_shape"]) == (True, [8, 8, 1])
+    assert page.pad["headline"]
 
 
 def test_the_drawing_survives_a_change_of_page(page: DrawPage) -> None:
