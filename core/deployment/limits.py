@@ -45,6 +45,8 @@ class Limits(BaseSettings):
     """Layers of a network, below what no installation trains; parameters and multiply-adds an image likewise."""
     parameters: Count = None
     multiply_adds: Count = None
+    activations_mb: Count = None
+    """What all layers leave of one batch, in MB of 1,000,000 bytes; a lane takes three times as much."""
     run_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Seconds after which a run or a measurement is stopped."""
     drawing_beside: bool = True
@@ -77,6 +79,11 @@ class Limits(BaseSettings):
             span = f"{low:,} or more" if high is None else f"{low:,} to {high:,}"
             whose = " of an exact twin" if settings.float64 else ""
             problems["batch_size"] = f"Batch size{whose} here is {span}, not {settings.batch_size:,}."
+        else:
+            image_bytes = network.activations * (8 if settings.float64 else 4)
+            most = self.activations_mb and max(1, self.activations_mb * 10**6 // image_bytes)
+            if most is not None and settings.batch_size > most:
+                problems["batch_size"] = f"Batch size here is at most {most:,} with this network: it fills the memory."
         if self.lanes is not None and len(settings.engines) > self.lanes:
             problems["engines"] = f"A run here has at most {self.lanes} lanes, not {len(settings.engines)}."
         if not self.downloads and not data_is_here:
@@ -125,6 +132,7 @@ class HostedLimits(Limits):
     layers: Count = 20
     parameters: Count = 500_000
     multiply_adds: Count = 20_000_000
+    activations_mb: Count = 300
     run_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 180.0
     drawing_beside: bool = False
     downloads: bool = False

@@ -127,28 +127,20 @@ class Network:
 
     def check(self) -> None:
         """Raises `NetworkError` where it cannot be, or is too large to be trained here."""
-        nodes = self.nodes
+        _ = self.nodes  # each layer can follow the one before it
         last = self.layers[-1]
         if not isinstance(last, Dense) or last.units != self.data.classes or last.activation:
-            raise NetworkError(
-                f"The last layer must be dense {self.data.classes} for this data set"
-                + (
-                    ", without an activation: it gives the logits"
-                    if isinstance(last, Dense) and last.activation
-                    else ""
-                )
-                + f", not {last}.",
-                place=len(self.layers) - 1,
-            )
+            why = " The last layer gives the logits, without an activation." if getattr(last, "activation", "") else ""
+            raise NetworkError(f"The last layer must be dense {self.data.classes} for this data set, not {last}.{why}")
         if self.parameters > MOST_PARAMETERS:
             raise NetworkError(f"The network has {self.parameters:,} parameters: at most {MOST_PARAMETERS:,} here.")
         if self.multiply_adds > MOST_MULTIPLY_ADDS:
             raise NetworkError(
                 f"The network takes {self.multiply_adds:,} multiply-adds an image: at most {MOST_MULTIPLY_ADDS:,} here."
             )
-        if (activations := sum(math.prod(node.leaves) for node in nodes)) > MOST_ACTIVATIONS:
+        if self.activations > MOST_ACTIVATIONS:
             raise NetworkError(
-                f"The layers leave {activations:,} activations of one image: at most {MOST_ACTIVATIONS:,} here."
+                f"The layers leave {self.activations:,} activations of one image: at most {MOST_ACTIVATIONS:,} here."
             )
 
     @cached_property
@@ -190,6 +182,11 @@ class Network:
         return sum(node.multiply_adds for node in self.nodes)
 
     @property
+    def activations(self) -> int:
+        """How many numbers all layers together leave of one image; training keeps them, times the batch."""
+        return sum(math.prod(node.leaves) for node in self.nodes)
+
+    @property
     def dropouts(self) -> tuple[Node, ...]:
         """Where activations are dropped while training, in order."""
         return tuple(node for node in self.nodes if isinstance(node.layer, Dropout))
@@ -201,18 +198,33 @@ class Network:
 
 
 def _loses_bias(layers: Sequence[Layer]) -> bool:
-    """Whether the batch normalisation that follows the first of these layers would take its bias away again.
+    """Whether a batch normalisation would take the bias of the first of these layers away again.
 
     It then has none, as one writes it in both frameworks. Its gradient would be rounding alone, which Adam's update
     makes a weight of.
     """
     layer, *after = layers
-    if not isinstance(layer, Conv | DepthwiseConv | Dense) or layer.activation:
-        return False
-    for following in after:
-        if not isinstance(following, Pool | GlobalAvgPool | Flatten):
-            return isinstance(following, BatchNorm)
+    return _is_linear(layer) and loses_constants(after)
+
+
+def loses_constants(after: Sequence[Layer]) -> bool:
+    """Whether a number added to a whole channel is a number added to a whole channel up to a batch normalisation."""
+    for layer in after:
+        if isinstance(layer, BatchNorm):
+            return True
+        # Padding makes the border another number.
+        if not isinstance(layer, Pool | GlobalAvgPool | Flatten) and not (_is_linear(layer) and not padded(layer)):
+            return False
     return False
+
+
+def _is_linear(layer: Layer) -> bool:
+    return isinstance(layer, Conv | DepthwiseConv | Dense) and not layer.activation
+
+
+def padded(layer: Layer) -> bool:
+    """Whether zeros are put around its image."""
+    return isinstance(layer, Conv | DepthwiseConv) and layer.same
 
 
 def names_of(layers: tuple[Layer, ...]) -> list[str]:
@@ -309,7 +321,7 @@ def _read(kind: type[Layer], words: list[str]) -> dict[str, Any]:
     numbers = [name for name in allowed if name != "stride"]
     read: dict[str, Any] = {}
     for number in numbers:
-        if not words:
+        if not words or words[0].isalpha():
             raise _Unread(f"{kind.word} needs {' and '.join(numbers)}, as in {example(kind)}")
         read[number] = _whole(words.pop(0), number, allowed[number])
     if kind is Dropout and words:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.experiment.layers import Activation, BatchNorm, Conv, Dense, DepthwiseConv, LayerNorm, Shape
-from core.experiment.network import ARTICLE, Network
+from core.experiment.layers import BatchNorm, Conv, Dense, DepthwiseConv, LayerNorm, Shape
+from core.experiment.network import ARTICLE, Network, loses_constants
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -88,17 +88,21 @@ def cannot_align(network: Network) -> str:
     """What rounding decides in it, so that no alignment makes two frameworks compute the same; "" where nothing is.
 
     A normalisation of the pixels themselves makes 0 of those that are equal to their mean, or what rounding leaves of
-    it. Behind a bend at 0 half of them then have another gradient. Kernels mix pixels: behind them it is 0 or is not.
+    it. Behind a bend at 0 half of them then have another gradient. Kernels mix pixels, and what a batch normalisation
+    left is then 0 or is not; a layer normalisation leaves rounding alone in every pixel of a flat grey area.
     """
-    normed = ""
-    for node in network.nodes:
-        match node.layer:
-            case Conv() | DepthwiseConv() | Dense():
-                return ""
-            case BatchNorm() | LayerNorm():
-                normed = node.name
-            case Activation("relu" | "leakyrelu") if normed:
-                return f"{node.name} after {normed}: of pixels that equal their mean, rounding decides the gradient"
+    normed, stays, mixed = "", False, False
+    for place, node in enumerate(network.nodes):
+        layer = node.layer
+        if isinstance(layer, LayerNorm) and loses_constants(network.layers[place + 1 :]):
+            return f"batchnorm after {node.name}: it takes its bias away, and what is learnt there is rounding"
+        if isinstance(layer, Conv | DepthwiseConv | Dense):
+            normed, mixed = normed if stays else "", True
+        bend = getattr(layer, "activation", "") or getattr(layer, "function", "")
+        if normed and bend in ("relu", "leakyrelu"):
+            return f"{bend} after {normed}: of pixels that equal their mean, rounding decides the gradient"
+        if isinstance(layer, BatchNorm | LayerNorm) and not mixed:
+            normed, stays = normed or node.name, stays or (isinstance(layer, LayerNorm) and len(node.arrives) == 3)
     return ""
 
 

@@ -321,7 +321,7 @@ class TrainSettings(BaseModel):
         else:
             alone = leaves_one_value(network)
             if self.alignment != Alignment.AS_SHIPPED and (what := cannot_align(network)):
-                choose = f"Put a convolution or a dense layer first, or choose {Alignment.AS_SHIPPED}."
+                choose = f"Change these layers, or choose {Alignment.AS_SHIPPED}."
                 problems["alignment"] = f"{self.alignment} cannot align {what}. {choose}"
             if alone and not problems and split % self.batch_size == 1 % self.batch_size:
                 problems["batch_size"] = (

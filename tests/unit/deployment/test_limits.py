@@ -139,3 +139,12 @@ def test_what_is_kept_of_visitors_ends_with_their_hour() -> None:
     now[0] = 3601.0
     allowance.refusal("x", 0, 0, None)
     assert not allowance._started
+
+
+def test_a_hosted_batch_is_as_large_as_the_network_s_activations_allow() -> None:
+    wide = "conv 60 3 same, tanh, silu, gelu, elu, tanh, silu, conv 1 1, flatten, dense 10"
+    settings = TrainSettings.parse({"network": wide, "batch_size": 1024})
+    with pytest.raises(InvalidSettings, match="Batch size here is at most 226 with this network"):
+        HOSTED.check(settings, True, Network.of(wide))
+    HOSTED.check(settings.model_copy(update={"batch_size": 226}), True, Network.of(wide))
+    HOSTED.check(TrainSettings(batch_size=1024), True, Network.of("article"))

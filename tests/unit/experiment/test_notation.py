@@ -100,7 +100,8 @@ REFUSED = {
     "dense 10": "Dense 10 after 28 x 28 grey pixels needs flat activations: put flatten or globalavgpool before it.",
     "flatten, conv 3 3, dense 10": "Conv 3 3 after flatten needs an image, and what arrives is flat.",
     "flatten, dense 9": "The last layer must be dense 10 for this data set, not dense 9.",
-    "flatten, dense 10 relu": "without an activation: it gives the logits, not dense 10 relu.",
+    "flatten, dense 10 relu": "not dense 10 relu. The last layer gives the logits, without an activation.",
+    "conv 3 relu": "Layer 1, conv 3 relu: conv needs filters and kernel, as in conv 30 3.",
     "flatten": "The last layer must be dense 10 for this data set, not flatten.",
     "flatten, dense 4096, dense 4096, dense 10": "The network has 20,037,642 parameters: at most 5,000,000 here.",
     "conv 512 5 same, conv 512 5 same, globalavgpool, dense 10": "parameters: at most 5,000,000",
@@ -153,6 +154,8 @@ def test_a_network_for_small_images_is_refused_for_them_alone() -> None:
         ("conv 4 3, batchnorm, relu, flatten, dense 10", {"dense"}),
         ("conv 4 3, maxpool 2, batchnorm, flatten, dense 10", {"dense"}),
         ("conv 4 3 relu, batchnorm, flatten, dense 8, dense 10", {"conv1", "dense1", "dense2"}),
+        ("conv 4 3, conv 4 3, batchnorm, relu, flatten, dense 10", {"dense"}),
+        ("conv 4 3, conv 4 3 same, batchnorm, relu, flatten, dense 10", {"conv1", "dense"}),
         ("conv 4 3, dropout, batchnorm, flatten, dense 10", {"conv1", "dense"}),
     ],
 )

@@ -339,7 +339,7 @@ def test_what_no_alignment_aligns_is_refused_for_aligned_runs_alone() -> None:
             TrainSettings.parse(raw | {"alignment": alignment}, datasets.find("mnist5k"))
         assert caught.value.problems == {
             "alignment": f"{alignment} cannot align relu after layernorm: of pixels that equal their mean, rounding "
-            "decides the gradient. Put a convolution or a dense layer first, or choose as-shipped."
+            "decides the gradient. Change these layers, or choose as-shipped."
         }
 
 

@@ -104,8 +104,8 @@ def probability(values: dict[str, Any], value: float) -> None:
 BAD: list[tuple[Change, str]] = [
     (lambda v: keras(v, weights="!"), "the weights of keras are no base64"),
     (lambda v: keras(v, weights=text(b"other")), "is damaged: its SHA-256 is not the recorded one"),
-    (lambda v: keras(v, weights="A" * 400_001), "files.keras.weights is AAAA"),
-    (lambda v: keras(v, classes="A" * 60_001), "files.keras.classes is AAAA"),
+    (lambda v: keras(v, weights="A" * 8_000_001), "files.keras.weights is AAAA"),
+    (lambda v: keras(v, classes="A" * 400_001), "files.keras.classes is AAAA"),
     (lambda v: keras(v, more="x"), "files.keras.more is no field that can be"),
     (lambda v: v["files"]["keras"].pop("classes"), "files.keras.classes is missing"),
     (lambda v: whole(v, b"no safetensors"), "is not a safetensors file"),
