@@ -31,6 +31,8 @@ PREPARED_FORMAT = 2
 """Of a prepared folder, in its provenance: images are [N, H, W, C]. Folders of format 1 hold grey images [N, H, W] and
 name no format."""
 PROVENANCE_FILE = "provenance.json"
+TORCHVISION_CLASS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "cifar10": "CIFAR10"}
+"""The published data sets, by their names in torchvision."""
 
 _POLL_S = 0.1
 _TIDY_S = 3.0

@@ -37,6 +37,7 @@ from core.data.datasets import (
     DATASETS,
     PREPARED_FORMAT,
     PROVENANCE_FILE,
+    TORCHVISION_CLASS,
     Dataset,
     DatasetError,
     UInt8Array,
@@ -53,7 +54,6 @@ SILENCE_LIMIT_S = 20.0
 IMAGES_MAGIC = 0x0803  # IDX: unsigned bytes, three dimensions
 LABELS_MAGIC = 0x0801  # IDX: unsigned bytes, one dimension
 
-TORCHVISION_CLASS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "cifar10": "CIFAR10"}
 # In the order of ARRAY_FILES; the names that torchvision and all three publishers use.
 IDX_FILES = (
     "train-images-idx3-ubyte",

@@ -9,7 +9,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 
 def probabilities(logits: Floats) -> Floats:
-    """Softmax of logits [N, 10] over their last axis, in their own type; large logits do not overflow."""
+    """Softmax of logits [N, classes] over their last axis, in their own type; large logits do not overflow."""
     raised = np.exp(logits - logits.max(-1, keepdims=True))
     shares: Floats = raised / raised.sum(-1, keepdims=True)
     return shares

@@ -131,7 +131,7 @@ def compare(
     float64: bool,
     batch_size: int,
 ) -> Certificate:
-    """The certificate of two lanes' (start logits [images, 10], losses [steps]).
+    """The certificate of two lanes' (start logits [images, classes], losses [steps]).
 
     Raises `ValueError` where the two measured different things.
     """

@@ -53,7 +53,7 @@ class PredictorError(Exception):
 
 @dataclass(frozen=True)
 class Prediction:
-    """A model's answer: logits float64 [N, 10], their softmax, and the milliseconds of the model's call alone."""
+    """A model's answer: logits float64 [N, classes], their softmax, and the milliseconds of the model's call alone."""
 
     engine: str
     logits: npt.NDArray[np.float64]
@@ -61,7 +61,7 @@ class Prediction:
 
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:
-        """Softmax of the logits, [N, 10]."""
+        """Softmax of the logits, [N, classes]."""
         return probabilities(self.logits).astype(np.float64, copy=False)
 
 

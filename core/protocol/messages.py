@@ -157,7 +157,7 @@ class Certified(Message):
 
     kind = "certified"
     logits: list[list[float]]
-    """Start logits [images, 10]."""
+    """Start logits [images, classes]."""
     losses: list[float]
     """Loss of each certificate step, before its update."""
 
@@ -252,7 +252,7 @@ class Predicted(Message):
 
     kind = "predicted"
     logits: list[list[float]]
-    """[N, 10]."""
+    """[N, classes]."""
     compute_ms: float
     """The model's call alone."""
 

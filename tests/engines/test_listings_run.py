@@ -15,6 +15,7 @@ import pytest
 from core.data import datasets
 from core.experiment.settings import Alignment, Device, Optimizer, TrainSettings, installed_engines
 from core.results.listings import listing
+from tests.engines import networks
 from tests.engines.conftest import Processes
 from tests.engines.random_networks import draw
 
@@ -32,11 +33,7 @@ EVERY_LAYER = TrainSettings(
     epochs=1,
     device=Device.CPU,
     alignment=Alignment.EXACT_TWIN,
-    network=(
-        "conv 8 3 stride 2 same, batchnorm, leakyrelu, depthwise 3 same gelu, avgpool 3 stride 2 same, layernorm, "
-        "dropout 0.2, conv 6 2 stride 2 same elu, maxpool 3 stride 1 same, flatten, layernorm, dropout, "
-        "dense 16 silu, dense 12, batchnorm, tanh, dropout 0.1, dense 10"
-    ),
+    network=networks.EVERY_LAYER,
     optimizer=Optimizer.RMSPROP,
     momentum=0.5,
     weight_decay=0.01,

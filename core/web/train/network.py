@@ -1,7 +1,6 @@
 """The network editor on the Train page: what the browser's text means for the data that are chosen, and for Start."""
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import cache, lru_cache
 
@@ -11,6 +10,7 @@ from core.data.datasets import Dataset
 from core.data.shape import DataShape
 from core.deployment.limits import Limits
 from core.experiment.layers import ACTIVATIONS, KINDS, Activation, Layer, Pool, spans
+from core.experiment.names import joined
 from core.experiment.network import (
     MOST_LAYERS,
     MOST_LETTERS,
@@ -116,15 +116,11 @@ def view_of(text: str, dataset: Dataset, limits: Limits) -> EditorView:
         kinds=kinds(),
         summary=summary,
         totals=totals,
-        allowed=f"At most {_listed([f'{most:,} {what}' for what, most in limits.network.items()])} here.",
+        allowed=f"At most {joined([f'{most:,} {what}' for what, most in limits.network.items()])} here.",
         preset=preset,
         problem=problem,
         problem_place=place,
     )
-
-
-def _listed(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 @lru_cache(maxsize=64)

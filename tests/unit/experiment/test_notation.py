@@ -119,27 +119,17 @@ def test_a_network_that_cannot_be_is_refused_with_the_layer_and_the_reason(text:
 
 @given(st.text(max_size=60) | st.lists(st.sampled_from(["conv", "3", "dense 10", ",", "same", "x", "٣"])).map(" ".join))
 def test_any_text_is_a_network_or_refused_in_a_sentence(text: str) -> None:
+    layers: tuple[Layer, ...] = ()
     refused = ""
     try:
-        assert written(parse(written(parse(text)))) == written(parse(text))
+        layers = parse(text)
     except NetworkError as error:
         refused = str(error)
+    assert bool(layers) != bool(refused)
     assert refused.isprintable()
     assert refused.endswith("." * bool(refused))
-
-
-def test_the_article_s_network_is_counted_as_both_frameworks_count_it() -> None:
-    network = Network.of("article")
-    assert (network.parameters, network.multiply_adds) == (32_612, 2_223_560)
-    assert [node.name for node in network.nodes] == ["conv1", "pool1", "conv2", "pool2", "flatten", "dropout", "dense"]
-    assert [node.leaves for node in network.nodes][:5] == [
-        (26, 26, 30),
-        (13, 13, 30),
-        (11, 11, 62),
-        (5, 5, 62),
-        (1550,),
-    ]
-    assert {node.grid for node in network.nodes} == {None, (5, 5, 62)}
+    if layers:
+        assert written(parse(written(layers))) == written(layers)
 
 
 def test_a_network_for_small_images_is_refused_for_them_alone() -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from core.experiment.dates import day_and_time
 from core.experiment.kinds import Choice, Number
-from core.experiment.network_text import NetworkText
 from core.experiment.settings import SETTINGS, TrainSettings
 from core.experiment.titles import (
     automatic_title,
@@ -33,8 +32,6 @@ def another(name: str) -> TrainSettings:
         return TrainSettings.parse({name: "mlp"})
     if isinstance(setting, Number):
         return TrainSettings.parse({name: setting.high})
-    if isinstance(setting, NetworkText):
-        return TrainSettings.parse({name: "mlp"})
     return TrainSettings.parse({name: list(setting.titles)[-1] if isinstance(setting, Choice) else "torch"})
 
 
