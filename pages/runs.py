@@ -52,7 +52,7 @@ def history(launcher: Launcher | None) -> None:
     """Search and filter, one page of rows, and what is ticked laid over each other."""
     address.keep("runs")
     st.title("Runs", anchor=False)
-    wanted = runs_view.search(launcher)
+    wanted = runs_view.search(store, launcher)
     offset = runs_view.offset(wanted)
     left_out: list[DamagedRun] = []
     found, total = store.search(wanted, runs_view.PAGE, offset, left_out)

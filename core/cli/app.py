@@ -135,6 +135,8 @@ def _train(launcher: Launcher | Guest, settings: TrainSettings, show: ShowRows) 
     """Shows a run to its end. Ctrl-C or an output that takes no more stop it; a second Ctrl-C leaves at once."""
     run_id = ""
     try:
+        if isinstance(launcher, Launcher) and launcher.reads_pictures():
+            say("Pictures are read now: this run begins after that. Ctrl-C stops it.", err)
         run_id = launcher.submit(settings)
         show(launcher.store.run(run_id), launcher.follow(run_id))
     except (KeyboardInterrupt, OutputGone) as error:

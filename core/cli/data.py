@@ -7,11 +7,11 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.cli.terminal import AsJson, deployment, err, fail, print_json_line, print_table, say
-from core.data import own_images
 from core.data.dataset import Dataset, DatasetError
 from core.data.datasets import all_datasets, prepared
 from core.data.own_images import LARGEST_SIDE, SMALLEST_SIDE, Draft, Look, Wanted
-from core.launcher.launcher import Refused, delete_images
+from core.launcher.launcher import Refused
+from core.launcher.own_images import OwnImages
 from core.protocol.messages import Preparing
 from core.storage.database import StoreError
 from core.storage.runs import Store
@@ -50,8 +50,8 @@ def add(
 ) -> None:
     """Makes a data set of your own images: the square in the middle of each, resized."""
     try:
-        draft = Draft(deployment().data_dir, Wanted(name.strip(), side, colour, seed))
-    except DatasetError as error:
+        draft = _own_images().draft(Wanted(name.strip(), side, colour, seed))
+    except (DatasetError, Refused) as error:
         fail(str(error), 2)
     try:
         _make(draft, path)
@@ -62,6 +62,11 @@ def add(
     finally:
         draft.discard()
     _print(dataset, look)
+
+
+def _own_images() -> OwnImages:
+    """Beside a dashboard, too, and with no limits: this is the terminal of who runs it."""
+    return OwnImages(Store(deployment().data_dir))
 
 
 def _make(draft: Draft, path: Path) -> None:
@@ -87,8 +92,8 @@ def _print(dataset: Dataset, look: Look) -> None:
 def rename(name: Name, title: Annotated[str, typer.Argument(help="The new title; its name stays.")]) -> None:
     """Gives a data set of your own another title."""
     try:
-        own_images.rename(deployment().data_dir, name, title)
-    except DatasetError as error:
+        _own_images().rename(name, title)
+    except (DatasetError, Refused) as error:
         fail(str(error), 2)
     say(f"{name} is called {title.strip()}.")
 
@@ -97,7 +102,7 @@ def rename(name: Name, title: Annotated[str, typer.Argument(help="The new title;
 def delete_dataset(name: Name) -> None:
     """Deletes a data set of your own for good; runs on it keep their results."""
     try:
-        delete_images(Store(deployment().data_dir), name)
+        _own_images().delete(name)
     except (DatasetError, Refused) as error:
         fail(str(error), 2)
     except StoreError as error:

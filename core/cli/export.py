@@ -12,6 +12,7 @@ from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import read_run
 from core.results import export as files
 from core.results.carried import can_carry
+from core.results.gallery import gone_words
 from core.results.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
 from core.results.models import can_predict, has_weights
 from core.results.report import as_html
@@ -89,7 +90,7 @@ def _write(run: Run, rows: list[Row], form: str, output: Path, weights: Path | N
         files.write_tensorboard(run, rows, output)
         return
     if form == "html":
-        text = as_html(run, rows)
+        text = as_html(run, rows, gone_words(run, deployment().data_dir))
     else:
         text = files.as_csv(run, rows) if form == "csv" else files.as_json(run, rows, weights)
     output.write_text(text, encoding="utf-8")

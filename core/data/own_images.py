@@ -24,6 +24,7 @@ import numpy as np
 from core.data import disk
 from core.data.dataset import Dataset, DatasetError
 from core.data.datasets import DATASETS, UInt8Array, all_datasets, run_preparation
+from core.data.machine_lock import MachineLock
 from core.data.own import DATASET_FILE, OWN_NAME, read_own
 from core.protocol.messages import Preparing
 
@@ -39,6 +40,12 @@ SAMPLES = 8
 _MAKER = "core.data.make_own"
 _DRAFT = ".own-"
 _LOCK = ".own.lock"
+_PATIENCE_S = 0.3
+"""Who asks whether the machine is busy has its lock for an instant: that refuses no pictures."""
+
+
+class MachineBusy(DatasetError):
+    """Something trains, is measured, or reads pictures."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +75,35 @@ class Wanted:
 class Draft:
     """A set that is not kept yet, in a folder of its own, whose lock it holds until it is kept or discarded.
 
-    A folder that nobody holds was left behind by a process that is gone: the next draft removes it.
+    Until it is made, it keeps the machine for itself: no run and no measurement begins meanwhile, in any process. A
+    folder that nobody holds was left behind by a process that is gone: the next draft removes it.
     """
 
     def __init__(self, data_dir: Path, wanted: Wanted) -> None:
-        """Makes the folder. Raises DatasetError where there can be no such set, or nothing can be written."""
+        """Makes the folder.
+
+        Raises DatasetError where there can be no such set, or nothing can be written, and MachineBusy.
+        """
         check(data_dir, wanted)
         self.wanted, self._data_dir = wanted, data_dir
         self.folder = data_dir / "datasets" / f"{_DRAFT}{uuid.uuid4().hex[:12]}"
         # Not thread_local: it is made beside the page, and kept by the page.
         self._lock = filelock.FileLock(self.folder / "lock", thread_local=False)
-        with _in_words(data_dir), _only_one(data_dir):
-            _remove_leftovers(data_dir)
-            self.folder.mkdir()
-            self._lock.acquire(timeout=0)
+        self._machine = MachineLock(data_dir)
+        with _in_words(data_dir):
+            data_dir.mkdir(parents=True, exist_ok=True)
+            if not self._machine.take(_PATIENCE_S):
+                raise MachineBusy(
+                    "Pictures are read while nothing trains, is measured or reads others: wait until that has ended."
+                )
+            try:
+                with _only_one(data_dir):
+                    _remove_leftovers(data_dir)
+                    self.folder.mkdir()
+                    self._lock.acquire(timeout=0)
+            except OSError:
+                self._machine.release()
+                raise
         # A page whose reader goes away forgets its draft, and so does a server that ends.
         self._remove = weakref.finalize(self, _remove, self.folder)
 
@@ -120,8 +142,12 @@ class Draft:
         # Its memory is limited, and each of numpy's threads would reserve some.
         threads = {"OPENBLAS_NUM_THREADS": "1"}
         program = (_MAKER, str(source.resolve()), str(self.folder.resolve()), *options)
-        run_preparation(wanted.title, program, on_progress, cancelled, threads)
-        self.upload.unlink(missing_ok=True)
+        try:
+            run_preparation(wanted.title, program, on_progress, cancelled, threads)
+        finally:
+            self._machine.release()
+        with _in_words(self._data_dir):
+            self.upload.unlink(missing_ok=True)
 
     def look(self) -> "Look":
         """What was made. Raises DatasetError where nothing was."""
@@ -140,6 +166,7 @@ class Draft:
         """Removes what was made; nothing else can be done with the draft."""
         self._remove()
         self._lock.release()
+        self._machine.release()
 
 
 @dataclass(frozen=True)
@@ -217,10 +244,24 @@ def rename(data_dir: Path, name: str, title: str) -> None:
         write_facts(Dataset.of_json(name, {**dataset.as_json(), "title": title}), folder)
 
 
-def delete(data_dir: Path, name: str) -> None:
-    """Removes a set for good, a damaged one, too. Raises DatasetError where there is none."""
+@contextlib.contextmanager
+def staying(data_dir: Path, name: str) -> Iterator[None]:
+    """No set called `name` is deleted meanwhile. Raises DatasetError where nothing can be locked."""
+    with contextlib.ExitStack() as stack:
+        if OWN_NAME.fullmatch(name):
+            with _in_words(data_dir):
+                stack.enter_context(_only_one(data_dir))
+        yield
+
+
+def delete(data_dir: Path, name: str, check_unneeded: Callable[[], None]) -> None:
+    """Removes a set for good, a damaged one, too, unless `check_unneeded` raises.
+
+    Nobody is inside `staying` meanwhile. Raises DatasetError where there is none.
+    """
     folder = _own_folder(data_dir, name)
     with _in_words(data_dir), _only_one(data_dir):
+        check_unneeded()
         # In one step: half a set would look like a damaged one.
         gone = folder.with_name(f"{_DRAFT}{uuid.uuid4().hex[:12]}")
         folder.rename(gone)

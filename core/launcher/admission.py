@@ -84,11 +84,6 @@ class Admission:
         if not self._limits.imports:
             raise Refused("Nothing can be imported here: every figure was measured on this machine.")
 
-    def check_own_images(self) -> None:
-        """Raises `Refused` where no data set of one's own images can be made or changed."""
-        if not self._limits.own_images:
-            raise Refused("Own images cannot be added or changed here: choose one of the data sets that are there.")
-
 
 def _is_over(turn: Turn) -> bool:
     """Whether everybody can read its end, though its last process is still being put away."""

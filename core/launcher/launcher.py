@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.data import own_images
+from core.data.machine_lock import MachineLock
+from core.data.own_images import remove_leftovers
 from core.deployment.limits import NO_LIMITS, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.machine import this_machine
@@ -23,6 +24,7 @@ from core.launcher.admission import Admission, LauncherUnavailable, Refused
 from core.launcher.job_context import JobContext
 from core.launcher.jobs import Job, Kind, MeasurementJob, RunJob
 from core.launcher.outside import follow, rows_to_end
+from core.launcher.own_images import OwnImages
 from core.launcher.predictors import Predictors
 from core.launcher.queue import Queue
 from core.launcher.spares import Spares
@@ -65,6 +67,8 @@ class Launcher:
             raise
         self.queue = Queue()
         self.admission = Admission(deployment, limits, self.store)
+        self.own_images = OwnImages(self.store, limits)
+        self._machine = MachineLock(self.store.data_dir)
         self._wake = threading.Event()
         self._closing = False
         self._spares = Spares(self.store.data_dir)
@@ -75,7 +79,7 @@ class Launcher:
         """Why the last run's end could not be written, as a sentence; empty where all is well."""
         log.info("launcher opened", extra={"owner": owner, "data_dir": str(self.store.data_dir)})
         self._tidy()
-        own_images.remove_leftovers(self.store.data_dir)
+        remove_leftovers(self.store.data_dir)
         self._thread = threading.Thread(target=self._work, name="launcher", daemon=True)
         self._thread.start()
 
@@ -95,7 +99,7 @@ class Launcher:
         """Queues a run; returns its id. Raises `InvalidSettings`, `Refused`, `StoreError`."""
         settings = self.admission.check(settings)
         expected = estimate(self.store, settings)
-        with self.queue.guard:
+        with self.queue.guard, self.own_images.staying(settings.dataset):
             self.admission.admit(visitor, self.queue)
             run_id = self.store.create(settings, this_machine(), visitor)
             job = RunJob(run_id, settings, self.store, self._context(visitor))
@@ -172,22 +176,14 @@ class Launcher:
         self.admission.check_import()
         return self.store.import_run(run, rows, files, visitor)
 
-    def draft_images(self, wanted: own_images.Wanted) -> own_images.Draft:
-        """Begins a data set of one's own images. Raises `Refused`, `DatasetError`."""
-        self.admission.check_own_images()
-        if self.queue.running is not None:
-            raise Refused("Images are read while nothing trains or is measured, which they would slow: wait a little.")
-        return own_images.Draft(self.store.data_dir, wanted)
-
-    def rename_images(self, name: str, title: str) -> None:
-        """Gives a data set of one's own images another title. Raises `Refused`, `DatasetError`."""
-        self.admission.check_own_images()
-        own_images.rename(self.store.data_dir, name, title)
-
-    def delete_images(self, name: str) -> None:
-        """Removes a data set of one's own images. Raises `Refused`, `DatasetError`, `StoreError`."""
-        self.admission.check_own_images()
-        delete_images(self.store, name)
+    def reads_pictures(self) -> bool:
+        """Whether nothing begins because pictures are read, here or in a terminal."""
+        with self.queue.guard:
+            if self.queue.running is not None:
+                return False
+            if free := self._machine.take():
+                self._machine.release()
+            return not free
 
     def active(self) -> list[str]:
         """The running run's id, then the queued ones' in their order."""
@@ -245,7 +241,8 @@ class Launcher:
 
     def _execute_next(self) -> bool:
         with self.queue.guard:
-            if self._closing or (turn := self.queue.begin_next()) is None:
+            may_begin = not self._closing and self.queue.waiting() and self._machine.take()
+            if not may_begin or (turn := self.queue.begin_next()) is None:
                 return False
         job = turn.job
         log.info("begun", extra={"job": job.id})
@@ -264,6 +261,7 @@ class Launcher:
             self._unsaid[job] = ending.launcher_failed(error)
         finally:
             self._say_failures()
+            self._machine.release()
             self.queue.end()
         with contextlib.suppress(StoreError):
             found = job.stored()
@@ -287,18 +285,6 @@ class Launcher:
 
     def _take_worker(self, engine: str, folder: Path) -> ChildProcess:
         return self._spares.worker(engine, folder)
-
-
-def delete_images(store: Store, name: str) -> None:
-    """Removes a data set of one's own images that no run waits for or trains on; runs that have ended keep what they
-    found.
-
-    Raises `Refused`, `DatasetError`, `StoreError`.
-    """
-    users = [run.id for run in store.open_runs() if run.settings.dataset == name]
-    if users:
-        raise Refused(f"Run {users[0]} needs {name}: delete it when that has ended, or stop it.")
-    own_images.delete(store.data_dir, name)
 
 
 def _end_what_was_left_open(store: Store, measurements: Measurements, owner: str) -> None:

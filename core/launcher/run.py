@@ -18,7 +18,7 @@ from core.experiment import parity
 from core.experiment.busy_machine import others_took
 from core.experiment.fairness import Comparison, FairnessVerdict
 from core.experiment.layers import WeightSpec
-from core.experiment.network import Network
+from core.experiment.network import Network, NetworkError
 from core.experiment.settings import Alignment, Device, Schedule, TrainSettings
 from core.experiment.weights import WeightsError, load_weights
 from core.launcher import ending
@@ -60,7 +60,7 @@ class RunInProgress:
         self._flushed_at = 0.0
         aligned = settings.alignment != Alignment.AS_SHIPPED
         self._comparison = Comparison(settings.engines, settings.alignment, settings.drops) if aligned else None
-        self._network = Network.of(settings.network, datasets.find(settings.dataset, context.data_dir).shape)
+        self._weights: Sequence[WeightSpec] = ()  # of its network, known once the data set is there
         self._certified: bool | None = None
         self._fault = ""  # what kept the whole run from going on, as a sentence
 
@@ -78,7 +78,7 @@ class RunInProgress:
             self._train()
         except datasets.PreparationCancelled:
             pass  # `_close` says who wanted it
-        except datasets.DatasetError as error:
+        except (datasets.DatasetError, NetworkError) as error:
             self._fault = str(error)
         except OSError as error:
             self._fault = ending.no_lane_started(error)
@@ -94,6 +94,7 @@ class RunInProgress:
             on_progress=self._data_progress,
             cancelled=self._ending,
         )
+        self._weights = Network.of(self.settings.network, prepared.dataset.shape).weights
         self._write("", Provenance.of(prepared.provenance))
 
     def _data_progress(self, progress: messages.Preparing) -> None:
@@ -293,7 +294,7 @@ class RunInProgress:
             state, reason = State.FAILED, self._fault
         last: list[RowEvent] = [DrawnMeanwhile()] if self.requests.drawn_meanwhile.is_set() else []
         if self._comparison is not None:
-            kept = self.sink.artifacts, self._network.weights
+            kept = self.sink.artifacts, self._weights
             last.append(verdict_of(self._comparison, self.lanes, kept, self._certified))
         busy = others_took([lane.epochs for lane in self.lanes], self.settings.schedule)
         self._write("", *last, RunChanged(state, reason, busy))

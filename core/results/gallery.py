@@ -125,8 +125,9 @@ def gone_words(run: Run, data_dir: Path) -> str:
             return ""
     except datasets.DatasetError:
         pass
-    longer = "not" if run.source == "imported" else "no longer"
-    return f"{run.data.title}, the images of this run, are {longer} in this data folder: its results stay."
+    if run.source == "imported":
+        return f"{run.data.title}, the data set of this run, is not in this data folder: its results stay."
+    return f"{run.data.title}, the data set of this run, was deleted or changed: its results stay."
 
 
 def _counts(labels: npt.NDArray[np.uint8], classes: npt.NDArray[np.uint8], size: int) -> list[list[int]] | None:

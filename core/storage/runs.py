@@ -299,6 +299,15 @@ class Store(Database):
                     damaged.append(DamagedRun(str(line["id"]), str(damage)))
         return sound
 
+    def own_datasets(self) -> dict[str, str]:
+        """The titles of one's own data sets by name, as the newest run on each knew them; those that are gone, too."""
+        title = "CASE WHEN json_valid(data) THEN json_extract(data, '$.title') END"
+        name = "CASE WHEN json_valid(settings) THEN json_extract(settings, '$.dataset') END"
+        query = f"SELECT {name} AS name, {title} AS title FROM runs WHERE data <> 'null' ORDER BY id"
+        with self.read_transaction() as connection:
+            found = connection.execute(query).fetchall() if connection else []
+        return {line["name"]: line["title"] for line in found if all(isinstance(value, str) for value in line)}
+
     def rows(self, run_id: str, after: int = 0, limit: int = 5000, steps: bool = True) -> list[Row]:
         """A run's rows with `seq` above `after`, in order; without the many `step` rows where `steps` is false.
 

@@ -120,6 +120,34 @@ def test_a_bad_zip_is_a_sentence_and_leaves_nothing(launcher: StandInLauncher, o
     assert sorted(path.name for path in (own_data / "datasets").iterdir()) == [".own.lock", "mnist5k"]
 
 
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), MemoryError()])
+def test_whatever_ends_the_reading_the_form_is_back_with_a_sentence(
+    launcher: StandInLauncher, own_data: Path, zip_: bytes, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fail(draft: Draft) -> None:
+        raise fault
+
+    monkeypatch.setattr(Draft, "look", fail)
+    page = OwnPage().read("Pets", zip_)
+    (said,) = page.problems
+    assert said.startswith("The pictures could not be read (")
+    assert said.endswith("): try again.")
+    assert "Read the pictures" in page.buttons
+    assert sorted(path.name for path in (own_data / "datasets").iterdir()) == [".own.lock", "mnist5k"]
+
+
+def test_a_second_press_of_keep_that_was_on_its_way_does_nothing(
+    launcher: StandInLauncher, own_data: Path, zip_: bytes
+) -> None:
+    page = OwnPage().read("Pets", zip_)
+    keep = page.app.button(key="own_keep")
+    page.press("Keep")
+    keep.click()  # of the page before
+    page.run()
+    assert not page.app.exception
+    assert page.says("Pets is kept, and chosen as the data set above.")
+
+
 def test_foreign_names_are_shown_as_text(launcher: StandInLauncher, tmp_path: Path) -> None:
     source = zipped(pets({"<b>*cat*": 10, "`dog`": 10}), tmp_path / "odd.zip").read_bytes()
     page = OwnPage().read("<i>_odd_ :red[x]", source)
@@ -163,9 +191,9 @@ def test_where_it_is_hosted_nothing_is_offered_and_all_is_refused(own_data: Path
         assert "Your own images" not in [expander.label for expander in page.app.expander]
         refusal = "Own images cannot be added or changed here: choose one of the data sets that are there."
         for press in (
-            lambda: launcher.draft_images(Wanted("Pets")),
-            lambda: launcher.rename_images("own-pets", "x"),
-            lambda: launcher.delete_images("own-pets"),
+            lambda: launcher.own_images.draft(Wanted("Pets")),
+            lambda: launcher.own_images.rename("own-pets", "x"),
+            lambda: launcher.own_images.delete("own-pets"),
         ):
             with pytest.raises(Exception, match=refusal):
                 press()

@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
-from core.experiment.settings import NEEDS
+from core.experiment.settings import NEEDS, TrainSettings
 from core.results.export import as_csv, as_json
 from core.results.report import as_html
+from core.storage.database import State
+from core.storage.rows import Entry, RunChanged
 from core.storage.runs import Store
 from core.web.run import damaged
 from core.web.run import page as run_page
 from core.web.runs import view as runs_view
+from tests.own_images import written
 from tests.pages.conftest import Ended, MakeRun, StandInLauncher, TrainPage, read, wait_for
 
 RUNS, TRAIN = "../../pages/runs.py", "../../pages/train.py"
@@ -123,6 +126,23 @@ def test_search_begins_at_the_first_page_and_filters_by_what_a_run_is(
     page.run()
     assert page.links == []
     assert page.says("No run is like that.")
+
+
+def test_the_filter_offers_ones_own_images_and_those_that_are_gone(data_dir: Path, launcher: StandInLauncher) -> None:
+    (data_dir / "datasets").unlink()
+    written(data_dir)
+    pets = launcher.store.create(TrainSettings.parse({"dataset": "own-pets", "batch_size": 12}), {})
+    launcher.store.append(pets, [Entry("", RunChanged(State.FAILED, "It failed."))])
+    page = RunsPage()
+    assert "Our pets" in page.app.selectbox(key="runs_dataset").options
+    shutil.rmtree(data_dir / "datasets" / "own-pets")
+    page = RunsPage()
+    assert "Our pets (not here)" in page.app.selectbox(key="runs_dataset").options
+    page.app.selectbox(key="runs_dataset").set_value("own-pets")
+    page.run()
+    assert [query for _, query in page.links] == [f"run={pets}"]
+    page = RunsPage(run=pets)
+    assert page.says("Our pets, the data set of this run, was deleted or changed: its results stay.")
 
 
 def test_ticked_runs_are_laid_over_each_other_at_most_four(

@@ -2,11 +2,15 @@
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,6 +20,9 @@ from core.data.dataset import DatasetError
 from core.data.datasets import PreparationCancelled
 from core.data.own_images import Draft, Wanted
 from core.launcher.launcher import Launcher, Refused
+from core.launcher.own_images import OwnImages
+from core.storage.runs import Store
+from core.web.elements import queue as queue_view
 from tests.pictures import pets, unzipped, zipped
 from tests.processes.conftest import PROJECT_DIR, OpenLauncher, Spawn, settings, wait_for
 
@@ -81,9 +88,11 @@ def test_what_is_discarded_and_what_is_refused_leaves_nothing(data_dir: Path, so
 
 
 def test_a_name_can_be_taken_once(data_dir: Path, source: Path) -> None:
-    first, second = Draft(data_dir, PETS), Draft(data_dir, PETS)
-    for draft in (first, second):
-        draft.make(source)
+    drafts = []
+    for _ in range(2):
+        drafts.append(Draft(data_dir, PETS))
+        drafts[-1].make(source)
+    first, second = drafts
     first.keep()
     with pytest.raises(DatasetError, match="There is already a data set"):
         second.keep()
@@ -152,33 +161,6 @@ def test_a_full_disk_is_a_sentence(data_dir: Path, source: Path, tmp_path: Path)
     assert child.returncode == 1
 
 
-# --- with runs -------------------------------------------------------------------------------------------
-
-
-def test_a_set_that_a_run_needs_is_not_deleted_and_a_run_keeps_what_it_found(
-    data_dir: Path, source: Path, open_launcher: OpenLauncher
-) -> None:
-    keep(data_dir, source)
-    launcher: Launcher = open_launcher()
-    run_id = launcher.submit(settings("fake-slow", dataset="own-pets", batch_size=4, epochs=50))
-    wait_for("it trains", lambda: launcher.store.run(run_id).state == "running")
-    with pytest.raises(Refused, match=f"Run {run_id} needs own-pets: delete it when that has ended, or stop it"):
-        launcher.delete_images("own-pets")
-    launcher.stop(run_id)
-    wait_for("it has ended", lambda: not launcher.active())
-    launcher.delete_images("own-pets")
-    assert left(data_dir) == []
-    assert launcher.store.run(run_id).dataset.title == "Pets"
-
-
-def test_a_dashboard_that_starts_removes_what_was_left(data_dir: Path, open_launcher: OpenLauncher) -> None:
-    (data_dir / "datasets" / ".own-123" / "ready").mkdir(parents=True)
-    open_launcher()
-    assert left(data_dir) == []
-
-
-# --- the terminal ----------------------------------------------------------------------------------------
-
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -192,6 +174,105 @@ def data(spawn: Spawn) -> Run:
         return process.returncode, out.replace("\N{NO-BREAK SPACE}", " "), err
 
     return run
+
+
+# --- with runs -------------------------------------------------------------------------------------------
+
+
+def test_a_set_that_a_run_needs_is_not_deleted_and_a_run_keeps_what_it_found(
+    data_dir: Path, source: Path, open_launcher: OpenLauncher
+) -> None:
+    keep(data_dir, source)
+    launcher: Launcher = open_launcher()
+    run_id = launcher.submit(settings("fake-slow", dataset="own-pets", batch_size=4, epochs=50))
+    wait_for("it trains", lambda: launcher.store.run(run_id).state == "running")
+    with pytest.raises(Refused, match=f"Run {run_id} needs own-pets: delete it when that has ended, or stop it"):
+        launcher.own_images.delete("own-pets")
+    launcher.stop(run_id)
+    wait_for("it has ended", lambda: not launcher.active())
+    launcher.own_images.delete("own-pets")
+    assert left(data_dir) == []
+    assert launcher.store.run(run_id).dataset.title == "Pets"
+
+
+def test_no_pictures_are_read_beside_a_run_and_no_run_begins_beside_pictures(
+    data_dir: Path, source: Path, open_launcher: OpenLauncher, data: Run
+) -> None:
+    launcher: Launcher = open_launcher()
+    busy = "Pictures are read while nothing trains, is measured or reads others: wait until that has ended."
+    run_id = launcher.submit(settings("fake-slow", epochs=50))
+    wait_for("it trains", lambda: launcher.store.run(run_id).state == "running", within_s=60)
+    with pytest.raises(Refused, match=busy):
+        launcher.own_images.draft(PETS)
+    status, _, said = data("add", str(source), "--name", "Pets")
+    assert (status, said.replace("\n", " ").strip()) == (2, busy)
+    launcher.stop(run_id)
+    wait_for("it has ended", lambda: not launcher.active(), within_s=60)
+    draft = launcher.own_images.draft(PETS)
+    with pytest.raises(Refused, match=busy):
+        launcher.own_images.draft(Wanted("Others"))
+    run_id = launcher.submit(settings("fake-a", epochs=1))
+    time.sleep(1.5)  # the launcher looks twice a second
+    assert launcher.store.run(run_id).state == "queued"
+    assert queue_view.waiting(launcher, run_id) == "Waits for its turn: pictures are read, which would slow it."
+    draft.make(source)
+    wait_for("it has ended", lambda: not launcher.active(), within_s=60)
+    assert launcher.store.run(run_id).state == "finished"
+    assert not launcher.reads_pictures()
+    draft.discard()
+
+
+def test_a_set_that_goes_while_its_run_waits_is_that_runs_reason(
+    data_dir: Path, source: Path, open_launcher: OpenLauncher
+) -> None:
+    keep(data_dir, source)
+    launcher: Launcher = open_launcher()
+    before = launcher.submit(settings("fake-slow", epochs=50))
+    waits = launcher.submit(settings("fake-a", dataset="own-pets", batch_size=4))
+    shutil.rmtree(data_dir / "datasets" / "own-pets")
+    launcher.stop(before)
+    wait_for("both have ended", lambda: not launcher.active(), within_s=60)
+    run = launcher.store.run(waits)
+    sentence = "There is no data set own-pets in this data folder: it was deleted, or its images were never added."
+    assert (run.state, run.reason) == ("failed", sentence)
+    assert [lane.state for lane in run.lanes] == ["failed"]
+
+
+def test_a_set_is_not_deleted_between_the_check_of_a_run_and_its_place_in_the_queue(
+    data_dir: Path, source: Path, open_launcher: OpenLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(data_dir, source)
+    launcher: Launcher = open_launcher()
+    refusals: list[str] = []
+
+    def delete() -> None:
+        try:
+            OwnImages(Store(data_dir)).delete("own-pets")
+        except Refused as refused:
+            refusals.append(str(refused))
+
+    create, deleting = launcher.store.create, threading.Thread(target=delete)
+
+    def create_slowly(*arguments: Any) -> str:
+        deleting.start()
+        deleting.join(timeout=1)
+        return create(*arguments)
+
+    monkeypatch.setattr(launcher.store, "create", create_slowly)
+    run_id = launcher.submit(settings("fake-slow", dataset="own-pets", batch_size=4, epochs=50))
+    deleting.join(timeout=30)
+    assert refusals == [f"Run {run_id} needs own-pets: delete it when that has ended, or stop it."]
+    assert left(data_dir) == ["own-pets"]
+    launcher.stop(run_id)
+
+
+def test_a_dashboard_that_starts_removes_what_was_left(data_dir: Path, open_launcher: OpenLauncher) -> None:
+    (data_dir / "datasets" / ".own-123" / "ready").mkdir(parents=True)
+    open_launcher()
+    assert left(data_dir) == []
+
+
+# --- the terminal ----------------------------------------------------------------------------------------
 
 
 def test_the_terminal_adds_lists_renames_and_deletes(data: Run, data_dir: Path, tmp_path: Path) -> None:

@@ -37,8 +37,11 @@ _TEMPLATES.filters["framework"] = framework
 _TEMPLATES.filters["wears"] = lambda engine: framework(engine) + (" open" if is_variant(engine) else "")
 
 
-def as_html(run: Run, rows: Sequence[Row]) -> str:
-    """The report of a run with all its rows, the steps' too; a hundred kilobytes or two."""
+def as_html(run: Run, rows: Sequence[Row], data_gone: str = "") -> str:
+    """The report of a run with all its rows, the steps' too; a hundred kilobytes or two.
+
+    `data_gone` says that its data set is not there any more (`core.results.gallery.gone_words`).
+    """
     outcome = gather(run, rows)
     return _TEMPLATES.get_template("report.html.j2").render(
         run=run,
@@ -58,6 +61,7 @@ def as_html(run: Run, rows: Sequence[Row]) -> str:
         day=day(run.created_at),
         versions=[(lane, wording.versions_line(lane)) for lane in outcome.lanes],
         data=wording.data_line(outcome),
+        data_gone=data_gone,
         sums=outcome.prepared.source_sha256,
         code=_code(outcome),
         summaries=[lane for lane in outcome.lanes if lane.built],

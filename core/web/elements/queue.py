@@ -14,12 +14,14 @@ from core.web.server.installation import installation
 from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
 
+READS = "Waits for its turn: pictures are read, which would slow it."
+
 
 def waiting(launcher: Launcher, job_id: str) -> str:
     """What a queued run or measurement waits for, and when it should begin, as sentences."""
     waits_for = launcher.queue.waits_for(job_id)
     if waits_for is None:
-        return "Begins at once."
+        return READS if launcher.reads_pictures() else "Begins at once."
     kind, ahead = waits_for
     more = f", {ahead} more before it" if ahead else ""
     wait_s = launcher.queue.wait_s(job_id)
@@ -31,7 +33,7 @@ def queue_words(launcher: Launcher) -> str:
     """Who is before a run that would be started now, as a sentence; empty where nobody is."""
     turn = launcher.queue.running
     if turn is None:
-        return ""
+        return " Pictures are read now: yours would begin after that." if launcher.reads_pictures() else ""
     kind = turn.job.kind
     ahead, wait_s = launcher.queue.waiting(), launcher.queue.wait_s()
     wait = f", {ahead} waiting" if ahead else ""

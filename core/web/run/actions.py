@@ -13,6 +13,7 @@ from core.experiment.titles import TITLE_LETTERS
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.results import export
 from core.results.carried import can_carry
+from core.results.gallery import gone_words
 from core.results.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
 from core.results.report import as_html
 from core.storage.database import StoreError
@@ -102,7 +103,7 @@ def take_along(run: Run, store: Store) -> None:
 
     folder = store.artifacts(run.id)
     made: list[tuple[str, Callable[[], str | bytes], str, str]] = [
-        ("Report (HTML)", lambda: as_html(run, rows()), "html", "text/html"),
+        ("Report (HTML)", lambda: as_html(run, rows(), gone_words(run, store.data_dir)), "html", "text/html"),
         ("All rows (CSV)", lambda: export.as_csv(run, rows()), "csv", "text/csv"),
         ("Everything (JSON)", lambda: export.as_json(run, rows()), "json", "application/json"),
         ("TensorBoard", partial(_tensorboard, run, rows), "tensorboard.zip", "application/zip"),

@@ -42,7 +42,7 @@ def while_it_runs(drawn: Run, store: Store, launcher: Launcher | None, expected:
     if run.state != drawn.state or installation().audience.pace_s(run.id, pace) != pace:
         st.rerun()
     outcome = gather(run, store.rows(run.id, steps=False))
-    if launcher and launcher.queue.waits_for(run.id):
+    if launcher and (launcher.queue.waits_for(run.id) or (run.state == State.QUEUED and launcher.reads_pictures())):
         st.progress(0.0, text=queue_view.waiting(launcher, run.id))
         queue_view.running_job(launcher, "before")
     else:

@@ -5,7 +5,7 @@ import contextlib
 import pandas as pd
 import streamlit as st
 
-from core.data.datasets import DATASETS
+from core.data.datasets import all_datasets
 from core.experiment import metrics
 from core.experiment.dates import day_and_time
 from core.experiment.names import engine_title
@@ -35,7 +35,7 @@ def title(run: Run) -> str:
     return run_title(run.name, run.settings)
 
 
-def search(launcher: Launcher | None) -> RunFilter:
+def search(store: Store, launcher: Launcher | None) -> RunFilter:
     """The search field, the filter, and the way for a run from elsewhere into this history."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
@@ -46,12 +46,18 @@ def search(launcher: Launcher | None) -> RunFilter:
             width=220,
         )
         with st.popover("Filter", icon=":material/filter_list:"):
-            dataset = _filter("Data set", {name: found.title for name, found in DATASETS.items()}, "dataset")
+            dataset = _filter("Data set", _datasets(store), "dataset")
             engine = _filter("Engine", {name: engine_title(name) for name in ENGINE_NAMES}, "engine")
             state = _filter("State", {found.value: found.value for found in State}, "state")
         if launcher is not None:
             import_run(launcher)
     return RunFilter(text.strip(), dataset, engine, State(state) if state else None)
+
+
+def _datasets(store: Store) -> dict[str, str]:
+    """Titles by name: what there is to train on, then what runs were trained on that is not here."""
+    here = {name: found.title for name, found in all_datasets(store.data_dir).items()}
+    return here | {name: f"{title} (not here)" for name, title in store.own_datasets().items() if name not in here}
 
 
 def _filter(label: str, titles: dict[str, str], name: str) -> str:

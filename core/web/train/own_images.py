@@ -1,5 +1,6 @@
 """One's own images on the Train page: a zip becomes a data set that is looked at, then kept or discarded."""
 
+import logging
 import shutil
 import threading
 from html import escape
@@ -15,10 +16,12 @@ from core.data.own_images import LEAST_OF_A_CLASS, MOST_ZIP_MB, Draft, Look, Wan
 from core.experiment.settings import DEFAULTS
 from core.launcher.launcher import Launcher
 from core.protocol.messages import Preparing
+from core.protocol.stdio import one_line
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt, refused
 from core.web.server.installation import installation
 
+log = logging.getLogger(__name__)
 BOX, MAKING, KEPT, PLACE = "own_images", "own_images_making", "own_images_kept", "own_images"
 NAME, SIDE, COLOUR, UPLOADS = "own_name", "own_side", "own_colour", "own_uploads"
 SIDES = (28, 32, 48, 64)
@@ -43,8 +46,11 @@ class Making:
         try:
             self.draft.make(self.draft.upload, self._show, self._cancelled.is_set)
             self.look = self.draft.look()
-        except DatasetError as error:
-            self.fault = str(error)
+        except Exception as error:  # whatever it is, the section must offer its form again
+            known = isinstance(error, DatasetError)
+            if not known:
+                log.exception("own images")
+            self.fault = str(error) if known else f"The pictures could not be read ({one_line(error)}): try again."
             self.draft.discard()
 
     def _show(self, event: Preparing) -> None:
@@ -120,7 +126,7 @@ def _begin(launcher: Launcher, key: str) -> None:
         return
 
     def begin() -> None:
-        draft = launcher.draft_images(Wanted(title.strip(), side, COLOURS[colour]))
+        draft = launcher.own_images.draft(Wanted(title.strip(), side, COLOURS[colour]))
         draft.take(lambda file: shutil.copyfileobj(given, file))
         st.session_state[MAKING] = Making(draft)
 
@@ -170,7 +176,9 @@ def _facts(dataset: Dataset) -> str:
 
 def _keep() -> None:
     """Puts the set where it can be chosen, and chooses it."""
-    making: Making = st.session_state[MAKING]
+    making: Making | None = st.session_state.get(MAKING)
+    if making is None:
+        return  # a second press, on its way while the first one was answered
 
     def keep() -> None:
         dataset = making.draft.keep()
@@ -209,7 +217,7 @@ def _row(dataset: Dataset, launcher: Launcher) -> None:
 
 
 def _rename(name: str, key: str, launcher: Launcher) -> None:
-    attempt(name, lambda: launcher.rename_images(name, st.session_state[key]))
+    attempt(name, lambda: launcher.own_images.rename(name, st.session_state[key]))
 
 
 @st.dialog("Delete these images?")
@@ -221,5 +229,5 @@ def _confirm(dataset: Dataset, launcher: Launcher) -> None:
 
 
 def _delete(name: str, launcher: Launcher) -> None:
-    if attempt(name, lambda: launcher.delete_images(name)) and st.session_state["dataset"] == name:
+    if attempt(name, lambda: launcher.own_images.delete(name)) and st.session_state["dataset"] == name:
         st.session_state["dataset"] = DEFAULTS["dataset"]

@@ -132,7 +132,7 @@ def test_own_images_that_are_gone_or_others_are_a_sentence(tmp_path: Path) -> No
     folder = tmp_path / "datasets" / "own-pets"
     written_again(folder, title="Our animals")
     assert gone_words(found.run, tmp_path) == ""
-    words = r"^Our pets, the images of this run, are no longer in this data folder: its results stay\.$"
+    words = r"^Our pets, the data set of this run, was deleted or changed: its results stay\.$"
     written_again(folder, class_names=["cat", "dog", "cow"])
     with pytest.raises(GalleryError, match=words):
         open_gallery(store, found)

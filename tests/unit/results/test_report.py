@@ -47,6 +47,11 @@ def test_it_says_what_the_page_says(case: str) -> None:
     assert [words for words in expected if squeezed(words) not in said] == []
 
 
+def test_it_says_where_the_data_set_is_gone() -> None:
+    gone = "Our pets, the data set of this run, was deleted or changed: its results stay."
+    assert gone in squeezed(text_of(as_html(*recorded(), gone)))
+
+
 def test_settings_stand_under_their_names() -> None:
     html = as_html(*recorded("exact-twin")).partition("<h2>Code")[0]
     assert {name for name in TrainSettings.model_fields if "_" in name and name in html} == set()

@@ -83,6 +83,7 @@ def test_a_run_keeps_what_its_own_images_were_when_they_are_renamed_or_gone(stor
     shutil.rmtree(folder)
     run = store.run(run_id)
     assert (run.dataset, run.network.nodes[0].arrives) == (kept, (32, 28, 3))
+    assert store.own_datasets() == {"own-pets": "Our pets"}
     taken = store.run(store.import_run(replace(run, machine={"processor": "any", "cores": 2}), []))
     assert taken.dataset == kept
     with pytest.raises(StoreError, match=r"^There is no data set own-pets in this data folder"):
@@ -92,6 +93,7 @@ def test_a_run_keeps_what_its_own_images_were_when_they_are_renamed_or_gone(stor
 def test_a_run_of_the_catalogue_keeps_nothing_of_its_data(store: Store) -> None:
     run = store.run(created(store, dataset="mnist"))
     assert (run.data, run.dataset) == (None, DATASETS["mnist"])
+    assert store.own_datasets() == {}
 
 
 def test_a_run_goes_from_queued_to_its_end(store: Store) -> None:
