@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -199,17 +200,23 @@ def result(story: Story, browser: Browser, server: Server) -> Iterator[Page]:
     visitor.close()
 
 
+def _has_points(page: Page, chart: str, counts: list[int]) -> bool:
+    return points(page, chart) == counts
+
+
 def test_a_finished_run_is_found_by_who_comes_later(result: Page, story: Story) -> None:
     assert story.run is not None
     for lane in story.run.lanes:
         percent = f"{100 * (lane.test_accuracy or 0):.1f}"
         expect(result.get_by_test_id("stMetricValue").filter(has_text=percent).first).to_be_visible()
+    plot(result, "val_accuracy").scroll_into_view_if_needed()
     wait_for("all rows are drawn", lambda: min(points(result, "val_accuracy"), default=0) == 3, page=result)
     counts = points(result, "loss")
     assert counts[:2] == [3 * STEPS, 3 * STEPS]
     assert counts[2:] == [3, 3, 3, 3]
     for chart in ("seconds", "throughput"):
-        assert points(result, chart) == [3, 3]
+        plot(result, chart).scroll_into_view_if_needed()  # it is drawn when it comes near the window
+        wait_for(f"{chart} is drawn", partial(_has_points, result, chart, [3, 3]), page=result)
 
 
 def test_the_table_holds_both_test_figures(result: Page, story: Story) -> None:

@@ -294,7 +294,7 @@ def test_images_that_cannot_be_drawn_are_taken_and_shown_in_colour_and_nothing_s
     assert page.pad["how"] == "32 × 28, cut from the middle and resized (Lanczos)."
     shutil.rmtree(folder)
     gone = page.loaded()
-    assert gone.says("Our pets, the images of this run, are no longer in this data folder: its results stay.")
+    assert gone.says("Our pets, the data set of this run, was deleted or changed: its results stay.")
     assert gone.pad["samples"] == []
     assert gone.pad["headline"], "the models still read what was uploaded"
 
