@@ -13,7 +13,8 @@ from tests.shell import ONE_CORE
 
 HOW = """
 Networks of every kind of layer, optimisers and shapes of data are drawn at random (`tests/engines/random_networks.py`:
-a number gives the same draw everywhere, and `make test` holds the first twelve). For each, both frameworks count the
+a number gives the same draw everywhere, and `make test` holds twelve of the first
+thirteen). For each, both frameworks count the
 parameters, train the exact twin for 20 steps, and read each other's weights, statistics included, in evaluation and in
 training mode, in float64 and in float32. The bounds stand in `tests/engines/parity_of.py`; what is above one is noted.
 """

@@ -31,7 +31,7 @@ from core.data.own_images import LEAST_OF_A_CLASS, MOST_CLASSES, MOST_ZIP_MB, Wa
 from core.data.pictures import PictureError, PictureLimits
 from core.data.prepare import Source, write_folder
 from core.protocol.messages import Done, Failed, PreparationEvent, Preparing
-from core.protocol.stdio import connect, leave, refuse
+from core.protocol.stdio import connect, leave_after, refuse
 
 Emit = Callable[[PreparationEvent], None]
 Indices = npt.NDArray[np.int64]
@@ -384,12 +384,4 @@ def _shown(path: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    exit_status = 1
-    try:
-        exit_status = main()
-    except SystemExit as leaving:
-        exit_status = leaving.code if isinstance(leaving.code, int) else 1
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        leave(exit_status)
+    leave_after(main)

@@ -46,7 +46,7 @@ from core.data.datasets import (
 )
 from core.data.embedded import read_embedded, sha256_of
 from core.protocol.messages import Done, Failed, Phase, PreparationEvent, Preparing
-from core.protocol.stdio import connect, leave, refuse
+from core.protocol.stdio import connect, leave_after, refuse
 
 Emit = Callable[[PreparationEvent], None]
 
@@ -406,12 +406,4 @@ def disk_sentence(dataset: Dataset, data_dir: Path, fault: OSError) -> str:
 
 
 if __name__ == "__main__":
-    exit_status = 1
-    try:
-        exit_status = main()
-    except SystemExit as leaving:
-        exit_status = leaving.code if isinstance(leaving.code, int) else 1
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        leave(exit_status)
+    leave_after(main)

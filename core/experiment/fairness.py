@@ -30,7 +30,7 @@ class Bounds:
     A loss' difference is over the larger loss, or over 1 where both are smaller: below 1 a loss is a difference of
     larger numbers, and what rounding leaves of it does not shrink with it. An accuracy's is a fraction of the images.
     An array of weights differs by the length of the difference over the longer array's, `SMALL_WEIGHT` a number at
-    least: what a network cannot learn, such as a bias that a batch normalisation takes away again, is rounding alone.
+    least: what a network cannot learn is rounding alone.
     """
 
     first_losses: float

@@ -113,7 +113,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Network:
-    """A network for data of one shape. `of` and `parse` make one of text, and refuse what cannot be."""
+    """A network for data of one shape. `of` makes one of text, and refuses what cannot be."""
 
     layers: tuple[Layer, ...]
     data: DataShape
@@ -213,18 +213,15 @@ def loses_constants(after: Sequence[Layer]) -> bool:
         if isinstance(layer, BatchNorm):
             return True
         # Padding makes the border another number.
-        if not isinstance(layer, Pool | GlobalAvgPool | Flatten) and not (_is_linear(layer) and not padded(layer)):
+        if not isinstance(layer, Pool | GlobalAvgPool | Flatten) and not (
+            _is_linear(layer) and not getattr(layer, "same", False)
+        ):
             return False
     return False
 
 
 def _is_linear(layer: Layer) -> bool:
     return isinstance(layer, Conv | DepthwiseConv | Dense) and not layer.activation
-
-
-def padded(layer: Layer) -> bool:
-    """Whether zeros are put around its image."""
-    return isinstance(layer, Conv | DepthwiseConv) and layer.same
 
 
 def names_of(layers: tuple[Layer, ...]) -> list[str]:

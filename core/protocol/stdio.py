@@ -92,6 +92,19 @@ def leave(status: int = 0) -> NoReturn:
     os._exit(status)
 
 
+def leave_after(program: Callable[[], int]) -> NoReturn:
+    """Runs a program and ends this process with its status; what it raises is told on stderr, as Python would."""
+    status = 1
+    try:
+        status = program()
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        leave(status)
+
+
 def one_line(error: BaseException) -> str:
     """An exception as the rest of a sentence: its type and first line, without the stop that a library may have put."""
     text = (str(error).strip().splitlines() or [""])[0][:MOST_LETTERS].rstrip(".")

@@ -121,11 +121,11 @@ def _modules(node: Node, settings: TrainSettings) -> Named:
     channels = node.arrives[-1]
     match node.layer:
         case layers.Conv(filters, kernel, stride, same, activation):
-            yield from _conv(node, nn.Conv2d, (channels, filters, kernel), (kernel, stride, same), aligned, 1)
+            yield from _conv(node, (channels, filters, kernel), (kernel, stride, same), aligned, 1)
             if activation:
                 yield f"{name}_{activation}", _activation(activation, settings)
         case layers.DepthwiseConv(kernel, stride, same, activation):
-            yield from _conv(node, nn.Conv2d, (channels, channels, kernel), (kernel, stride, same), aligned, channels)
+            yield from _conv(node, (channels, channels, kernel), (kernel, stride, same), aligned, channels)
             if activation:
                 yield f"{name}_{activation}", _activation(activation, settings)
         case layers.MaxPool() | layers.AvgPool() as layer:
@@ -153,7 +153,6 @@ def _modules(node: Node, settings: TrainSettings) -> Named:
 
 def _conv(
     node: Node,
-    kind: type[nn.Conv2d],
     sizes: tuple[int, int, int],
     window: tuple[int, int, bool],
     aligned: bool,
@@ -162,14 +161,14 @@ def _conv(
     kernel, stride, same = window
     pads = _pads(node, kernel, stride) if same else (0, 0, 0, 0)
     if not any(pads):
-        yield node.name, kind(*sizes, stride, groups=groups, bias=node.bias)
+        yield node.name, nn.Conv2d(*sizes, stride, groups=groups, bias=node.bias)
     elif stride == 1:
-        yield node.name, kind(*sizes, padding="same", groups=groups, bias=node.bias)
+        yield node.name, nn.Conv2d(*sizes, padding="same", groups=groups, bias=node.bias)
     elif kernel % 2 and not aligned:
-        yield node.name, kind(*sizes, stride, padding=kernel // 2, groups=groups, bias=node.bias)
+        yield node.name, nn.Conv2d(*sizes, stride, padding=kernel // 2, groups=groups, bias=node.bias)
     else:
         yield f"{node.name}_pad", nn.ZeroPad2d(pads)
-        yield node.name, kind(*sizes, stride, groups=groups, bias=node.bias)
+        yield node.name, nn.Conv2d(*sizes, stride, groups=groups, bias=node.bias)
 
 
 def _pool(node: Node, layer: layers.MaxPool | layers.AvgPool, aligned: bool) -> Named:
