@@ -18,7 +18,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("busy")
 
-PREPARING = [Path("core/data/datasets.py"), Path("core/data/prepare.py")]
+PREPARING = Path("core/data")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def prepared_data_dir(pytestconfig: pytest.Config, tmp_path_factory: pytest.Temp
     if cache is None:
         folder = tmp_path_factory.mktemp("prepared")
     else:
-        code = b"".join((pytestconfig.rootpath / path).read_bytes() for path in PREPARING)
+        code = b"".join(path.read_bytes() for path in sorted((pytestconfig.rootpath / PREPARING).glob("*.py")))
         folder = cache.mkdir("prepared") / hashlib.sha256(code).hexdigest()[:12]
         for older in folder.parent.iterdir():
             if older != folder:

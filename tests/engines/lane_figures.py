@@ -1,7 +1,7 @@
-"""A lane without a worker, for tests: `python -m tests.engines.lane_figures ENGINE SETTINGS_JSON PREPARED_DIR`.
+"""A lane without a worker, for tests: `python -m tests.engines.lane_figures ENGINE SETTINGS_JSON DATASET DATA_DIR`.
 
-SETTINGS_JSON is a list of runs' settings, which one process trains one after the other; PREPARED_DIR is a data set's
-folder. The last line on stdout is a JSON list: each run's figures.
+SETTINGS_JSON is a list of runs' settings, which one process trains one after the other on DATASET, prepared in
+DATA_DIR. The last line on stdout is a JSON list: each run's figures.
 """
 
 import importlib
@@ -48,19 +48,19 @@ def figures(engine: Engine, settings: TrainSettings, arrays: datasets.Arrays, da
     }
 
 
-def main(name: str, settings_json: str, prepared_dir: str) -> None:
+def main(name: str, settings_json: str, dataset_name: str, data_dir: str) -> None:
     """Prints the figures of every run in `settings_json` as one JSON line."""
     engine_class = importlib.import_module(module_of(name)).ENGINE
     runs = [TrainSettings.parse(raw) for raw in json.loads(settings_json)]
-    folder = Path(prepared_dir)
-    dataset = datasets.find(folder.name)
-    arrays = datasets.Prepared(dataset, folder, {}).load()
+    prepared = datasets.prepared(dataset_name, Path(data_dir))
+    assert prepared is not None, f"{dataset_name} is not prepared in {data_dir}"
+    arrays = prepared.load()
     made = []
     for i, settings in enumerate(runs):
         engine = engine_class(name)
         if i == 0:
             engine.use_device("cpu", 0)
-        made.append(figures(engine, settings, arrays, dataset.shape))
+        made.append(figures(engine, settings, arrays, prepared.dataset.shape))
     print(json.dumps(made), flush=True)
 
 

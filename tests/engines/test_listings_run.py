@@ -87,8 +87,8 @@ def run_script(engine: str, settings: TrainSettings, folder: Path) -> Printed:
 
 def figures_of_lanes(engine: str, runs: Sequence[TrainSettings], data_dir: Path) -> list[dict[str, Any]]:
     """The figures of an engine's lane in each run, from one process."""
-    asked, folder = json.dumps([settings.as_json() for settings in runs]), datasets.folder_of("mnist5k", data_dir)
-    command = [sys.executable, "-m", "tests.engines.lane_figures", engine, asked, str(folder)]
+    asked = json.dumps([settings.as_json() for settings in runs])
+    command = [sys.executable, "-m", "tests.engines.lane_figures", engine, asked, "mnist5k", str(data_dir)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     made: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])

@@ -70,7 +70,8 @@ def test_a_damaged_run_is_said_beside_the_others_and_can_be_deleted(tmp_path: Pa
         connection.execute("UPDATE rows SET fields = '[' WHERE run = ?", (other,))
         connection.execute("UPDATE runs SET state = 'running' WHERE id = ?", (other,))
     connection.close()
-    said = f"Run {run_id} is damaged and cannot be shown: its settings, its machine or its verdict cannot be read.\n"
+    unread = "its settings, its machine, its data set or its verdict"
+    said = f"Run {run_id} is damaged and cannot be shown: {unread} cannot be read.\n"
     status, listed, complaint = core("runs", folder=tmp_path)
     assert (status, other in listed, run_id in listed, complaint) == (0, True, False, said)
     assert said in core("health", folder=tmp_path)[1]

@@ -1,6 +1,7 @@
 /* A figure that stands still. Also what all figures share: when Plotly is loaded, and how. */
 
 const NEAR = "400px"; // so that a figure is drawn when a scrolling reader gets there
+const NARROWEST = 120; // pixels: Streamlit lays a new element out at 16 for a moment, where Plotly finds room for no label
 const CONFIG = { displayModeBar: false };
 
 /** Plotly, loaded once a page, whichever figure asks first. */
@@ -19,9 +20,10 @@ export function loadPlotly(address) {
   return window.duelPlotly;
 }
 
-/** Plotly for an element that has come near the window, never before; null where it cannot be had. */
+/** Plotly for an element that has come near the window and has its width, never before; null where it cannot be had. */
 export async function plotlyWhenNear(element, address) {
   await near(element);
+  await wide(element);
   const load = () => loadPlotly(address);
   return load().catch(load).catch(() => null);
 }
@@ -31,7 +33,7 @@ export function followWidth(Plotly, plot) {
   let drawn = plot.offsetWidth;
   const resizing = new ResizeObserver(() => {
     const width = plot.offsetWidth;
-    if (!width || width === drawn) return;
+    if (width < NARROWEST || width === drawn) return;
     drawn = width;
     Plotly.relayout(plot, { width, autosize: true });
   });
@@ -51,6 +53,17 @@ function near(element) {
       { root: element.closest("[data-testid=stMain]"), rootMargin: `${NEAR} 0px` },
     );
     watch.observe(element);
+  });
+}
+
+function wide(element) {
+  return new Promise((resolve) => {
+    const watch = new ResizeObserver(() => {
+      if (element.offsetWidth < NARROWEST) return;
+      watch.disconnect();
+      resolve();
+    });
+    watch.observe(element); // calls once at once
   });
 }
 

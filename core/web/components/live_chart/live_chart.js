@@ -279,6 +279,7 @@ class LiveChart {
   }
 
   dispose() {
+    this.disposed = true;
     this.generation += 1;
     this.stopPolling();
     document.removeEventListener("visibilitychange", this.wake);
@@ -325,7 +326,7 @@ function park(chart) {
   setTimeout(() => {
     if (parked.get(run) !== chart) return;
     parked.delete(run);
-    chart.dispose();
+    if (!chart.root.isConnected) chart.dispose(); // else it was put back where it had been
   }, PARKED_MS);
 }
 
@@ -340,7 +341,7 @@ function mount(parentElement, run) {
 export default function liveChart(component) {
   const { parentElement, data } = component;
   if (!data) return;
-  if (!mounted.has(parentElement)) mounted.set(parentElement, mount(parentElement, data.run));
+  if (mounted.get(parentElement)?.disposed ?? true) mounted.set(parentElement, mount(parentElement, data.run));
   const chart = mounted.get(parentElement);
   chart.receive(component);
   return () => {
