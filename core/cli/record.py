@@ -36,6 +36,13 @@ ShowRows = Callable[[Run, Iterator[Row]], None]
 Await = Callable[[Launcher, str], Measurement]
 """Shows a measurement until it has ended, and returns it."""
 
+DUELS = (
+    *(TrainSettings(dataset="mnist", alignment=alignment) for alignment in Alignment),
+    TrainSettings(dataset="mnist", network="batchnorm"),
+    TrainSettings(dataset="digits", network="mlp", batch_size=32, epochs=20),
+)
+"""The article's network in every alignment, another network, and other data."""
+
 SAMPLES_PER_CLASS = 2
 
 
@@ -44,17 +51,17 @@ class RecordingError(Exception):
 
 
 def record(launcher: Launcher, note: str, show: ShowRows, folder: Path = RECORDED) -> list[Path]:
-    """Runs the three duels and keeps each; replaces the ones kept before. Raises `RecordingError`.
+    """Runs the duels and keeps each; replaces the ones kept before. Raises `RecordingError`.
 
     `note` says what is special about the data, where something is: it is shown with every figure.
     """
     kept = []
-    for alignment in Alignment:
-        run_id = launcher.submit(TrainSettings(dataset="mnist", alignment=alignment))
+    for settings in DUELS:
+        run_id = launcher.submit(settings)
         show(launcher.store.run(run_id), launcher.follow(run_id))
         run = launcher.store.run(run_id)
         if run.state != State.FINISHED:
-            raise RecordingError(f"The {alignment} duel ended {run.state}: {run.reason}")
+            raise RecordingError(f"A duel ended {run.state}: {run.title}. {run.reason}")
         kept.append(keep(launcher, run, note, folder))
     for old in folder.glob("*/run.json"):
         if old.parent not in kept:

@@ -243,7 +243,8 @@ def start_button(page: Page) -> Locator:
 
 
 def stop_button(page: Page) -> Locator:
-    return page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True)  # Streamlit has a Stop of its own
+    main = page.get_by_test_id("stMain")  # Streamlit's header has a Stop of its own
+    return main.get_by_role("button", name="Stop", exact=True)
 
 
 def field(page: Page, label: str) -> Locator:
