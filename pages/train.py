@@ -4,7 +4,9 @@ import contextlib
 
 import streamlit as st
 
-from core.experiment.settings import SETTINGS, TrainSettings
+from core.experiment.names import NUMBER_WORDS
+from core.experiment.settings import TrainSettings
+from core.experiment.titles import duel_title
 from core.launcher.launcher import Launcher
 from core.results.estimate import estimate
 from core.storage.database import StoreError
@@ -114,12 +116,13 @@ def start(launcher: Launcher | None, settings: TrainSettings | None) -> None:
 
 
 def recorded() -> Run | None:
-    """One of the three duels that came with the project."""
-    runs = {SETTINGS["alignment"].cell(run.settings.alignment): run for run in store.recorded()}
+    """One of the duels that came with the project."""
+    runs = {duel_title(run.settings): run for run in store.recorded()}
     if not runs:
         return None
     st.markdown(
-        "Nothing has run here yet, so this is one of three that came with the project. Press Start for your own."
+        f"Nothing has run here yet, so this is one of {NUMBER_WORDS[len(runs)]} duels that came with the project. "
+        "Press Start for your own."
     )
     choice = st.segmented_control("Recorded duels", list(runs), default=next(iter(runs)), label_visibility="collapsed")
     return runs.get(choice or "", next(iter(runs.values())))

@@ -378,7 +378,7 @@ def record(
     data_note: Annotated[str, typer.Option(help="What is special about the data; shown with every figure.")] = "",
     only: Annotated[str, typer.Option(help="duels or evidence; both where it is not given.")] = "",
 ) -> None:
-    """Makes what comes with the project: three duels on full MNIST, every row's evidence, every lesson's output."""
+    """Makes what comes with the project: the duels of the first visit, every row's evidence, every lesson's output."""
     if only not in ("", "duels", "evidence"):
         fail("--only must be duels or evidence.", 2)
     try:

@@ -1,9 +1,9 @@
 """`make record`: the duels, the evidence and the lessons' output that come with the project, never made by hand.
 
-The duels are real runs on full MNIST. Each becomes a folder in `core/storage/recorded`: `run.json` (run, lanes, rows),
-the weights and test predictions of each lane, and `images.npz` with the pixels of every test image that a lane misread
-or on which the lanes disagree, and of 20 samples (the first two of each class). The full test set is too large to come
-along. Evidence and output are real measurements, all in `core/storage/recorded/evidence.json`.
+The duels are real runs. Each becomes a folder in `core/storage/recorded`: `run.json` (run, lanes, rows), the weights
+and test predictions of each lane, and `images.npz` with the pixels of every test image that a lane misread or on which
+the lanes disagree, and of the first two of each class. A full test set is too large to come along. Evidence and output
+are real measurements, all in `core/storage/recorded/evidence.json`.
 """
 
 import json

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.compare.evidence import Shown, shown
+from core.experiment.names import NUMBER_WORDS
 from core.experiment.order import Order, Place
 from core.storage.measurements import Measurement
 
@@ -288,9 +289,6 @@ def judged(row: Claim, here: Measurement | None, recorded: Measurement | None) -
 def all_judged(here: Mapping[str, Measurement], recorded: Mapping[str, Measurement]) -> list[Judged]:
     """Every row, from the newest results by subject."""
     return [judged(row, here.get(row.subject), recorded.get(row.subject)) for row in CLAIMS]
-
-
-NUMBER_WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def summary(rows: Sequence[Judged]) -> str:

@@ -1,4 +1,4 @@
-"""What engines are called on a page and in sentences."""
+"""What engines are called on a page and in sentences, and how words are counted and joined there."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -13,6 +13,7 @@ ENGINE_TITLES = {
     "torch-compile": "PyTorch compiled",
     "torch-tuned": "PyTorch tuned",
 }
+NUMBER_WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def engine_title(engine: str) -> str:

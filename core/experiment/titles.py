@@ -14,6 +14,8 @@ from core.experiment.settings import DEFAULTS, SETTINGS, TrainSettings, in_order
 TITLE_LETTERS = 60
 TITLE_ORDER = in_order("engines", last=("alignment", "dataset"))
 """What stands last in a title: how alike the lanes began, and on what they trained."""
+ARTICLES = {"network": "article", "dataset": "mnist"}
+"""On what the article trains what."""
 ALWAYS_SAID = ("batch_size", "epochs", "dropout", "alignment", "schedule", "dataset")
 """Settings that are worth saying where they have their default, in this order."""
 ALWAYS_FOUND = ("batch_size", "epochs", "dropout", "learning_rate", "engines", "alignment", "dataset")
@@ -50,6 +52,21 @@ def automatic_title(settings: TrainSettings) -> str:
     """What a run is, by its settings: which differ from the usual ones, and how alike its lanes began."""
     said = {"alignment", *settings.changed()}
     return sentence_case(", ".join(phrases(settings, [name for name in TITLE_ORDER if name in said])))
+
+
+def apart_by(settings: TrainSettings) -> str:
+    """The name of the setting that tells a recorded duel from the others.
+
+    That is data or a network which are not the article's, else how alike the lanes began.
+    """
+    others = [name for name, usual in ARTICLES.items() if getattr(settings, name) != usual]
+    return others[-1] if others else "alignment"
+
+
+def duel_title(settings: TrainSettings) -> str:
+    """What a recorded duel is called beside the others."""
+    name = apart_by(settings)
+    return SETTINGS[name].cell(getattr(settings, name))
 
 
 def brief(settings: TrainSettings) -> str:

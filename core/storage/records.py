@@ -14,7 +14,7 @@ from core.experiment.dates import as_time, day_and_time
 from core.experiment.fairness import FairnessVerdict
 from core.experiment.network import Network
 from core.experiment.settings import Alignment, TrainSettings
-from core.experiment.titles import searchable_settings
+from core.experiment.titles import ARTICLES, apart_by, searchable_settings
 from core.storage.database import OPEN_STATES, LaneState, State, StoreError
 from core.storage.rows import Damage, Row, RowEvent, RunChanged, read
 
@@ -244,7 +244,14 @@ class Recording:
 
 @cache
 def read_recordings(folder: Path) -> dict[str, Recording]:
-    """The recordings in a folder by run id, as shipped first, the twin last; read once a process: they never change."""
+    """The recordings in a folder by run id; read once a process: they never change.
+
+    The article's network on its data comes first, as shipped to the twin, then other networks, then other data.
+    """
     found = [Recording(path) for path in sorted(folder.glob("*/run.json"))]
-    found.sort(key=lambda recording: [*Alignment].index(recording.run.settings.alignment))
+    found.sort(key=lambda recording: _place(recording.run.settings))
     return {recording.run.id: recording for recording in found}
+
+
+def _place(settings: TrainSettings) -> tuple[int, int]:
+    return ["alignment", *ARTICLES].index(apart_by(settings)), [*Alignment].index(settings.alignment)

@@ -858,6 +858,7 @@ def recorded(make_run: MakeRun, tmp_path: Path) -> Path:
         run = replace(
             made.run,
             id=f"20261104-08150{number}-1a2b3c4d",
+            settings=made.run.settings.model_copy(update={"dataset": "mnist"}),
             created_at="2026-11-04T08:15:00.000+00:00",
             machine=made.run.machine | {"processor": "a recording machine", "cores": 3},
         )
@@ -871,7 +872,7 @@ def recorded(make_run: MakeRun, tmp_path: Path) -> Path:
 
 def test_the_first_visit_shows_a_recorded_duel(recorded: Path, launcher: StandInLauncher) -> None:
     page = TrainPage()
-    assert page.says("Nothing has run here yet, so this is one of ")
+    assert page.says("Nothing has run here yet, so this is one of two duels that came with")
     assert page.headers[0] == "A recorded duel"
     assert page.says("recorded on a recording machine, 3 cores, 4 Nov 2026")
     assert page.startable

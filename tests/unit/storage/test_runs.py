@@ -15,6 +15,7 @@ import pytest
 from core.data.datasets import DATASETS
 from core.data.own import read_own
 from core.experiment.settings import SETTINGS, TrainSettings
+from core.experiment.titles import duel_title
 from core.storage import database
 from core.storage.database import FILE, MIGRATIONS, UNSAID, LaneState, State, StoreError, new_id
 from core.storage.records import Run, UnknownRun, checked_id
@@ -43,9 +44,10 @@ def finish(store: Store, run_id: str, state: str = "finished", reason: str = "")
     store.append(run_id, [Entry("", RunChanged(State(state), reason))])
 
 
-def record(folder: Path, run_id: str = RECORDED_ID) -> None:
+def record(folder: Path, run_id: str = RECORDED_ID, **asked: str) -> None:
     """A recording as `make record` writes it."""
-    run = Run(run_id, "2025-01-01T00:00:00+00:00", None, None, "finished", "", TrainSettings().as_json(), MACHINE)
+    settings = TrainSettings(**asked).as_json()
+    run = Run(run_id, "2025-01-01T00:00:00+00:00", None, None, "finished", "", settings, MACHINE)
     content = {
         "run": {name: value for name, value in asdict(run).items() if name not in ("source", "lanes")},
         "lanes": [{"engine": "keras", "state": "finished", "reason": "", "test_loss": 0.1, "test_accuracy": 0.98}],
@@ -474,6 +476,20 @@ Store(Path({str(tmp_path)!r})).open_for_writing()
 
 def test_the_recorded_duels_go_from_as_shipped_to_the_twin_and_the_aligned_ones_held(tmp_path: Path) -> None:
     runs = Store(tmp_path).recorded()
-    assert [run.settings.alignment for run in runs] == ["as-shipped", "same-start", "exact-twin"]
-    assert [run.fairness and run.fairness.state for run in runs] == [None, "held", "held"]
+    assert [run.settings.alignment for run in runs[:3]] == ["as-shipped", "same-start", "exact-twin"]
+    assert {(run.settings.network, run.settings.dataset) for run in runs[:3]} == {("article", "mnist")}
+    assert [run.fairness and run.fairness.state for run in runs[:3]] == [None, "held", "held"]
     assert not any(run.busy for run in runs)
+
+
+def test_recorded_duels_of_other_networks_and_data_stand_behind_the_articles(tmp_path: Path) -> None:
+    asked = [dict(dataset="digits", network="mlp"), dict(network="batchnorm"), dict(alignment="exact-twin"), dict()]
+    for number, settings in enumerate(asked):
+        record(tmp_path / "recorded", f"2025010{number + 1}-000000-00000001", **{"dataset": "mnist", **settings})
+    runs = Store(tmp_path / "data", tmp_path / "recorded").recorded()
+    assert [duel_title(run.settings) for run in runs] == [
+        "As shipped",
+        "Exact twin",
+        "With batch normalisation",
+        "Digits, 8 x 8",
+    ]
