@@ -1,4 +1,6 @@
-"""The live charts' figures by themselves, in Chromium without a server: their axes, their words."""
+"""The live charts by themselves, in Chromium without a server: their axes, their words, and how they outlive what
+Streamlit does with their element.
+"""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -6,11 +8,12 @@ from pathlib import Path
 
 import plotly
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from core.experiment import metrics
 from core.results.epoch_charts import EPOCH_CHARTS, epoch_charts
-from core.web.components.live_chart import ASSETS
+from core.web.components.assets import SCRIPTS
+from core.web.components.live_chart import ASSETS, HTML, ChartLane, ChartView
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 LANES = [
@@ -88,3 +91,100 @@ def test_a_figure_is_said_as_the_report_says_it(page: Page) -> None:
     for chart in epoch_charts(600):
         said = page.evaluate("([chart, value]) => ours.say(chart, value)", [asdict(chart), values[chart.key]])
         assert said == chart.say(values[chart.key])
+
+
+# --- a chart's element is Streamlit's ---------------------------------------------------------------------
+
+HOST = "http://charts.example/"
+PARKED_MS = 2000
+"""As in live_chart.js: how long charts wait for a new place."""
+
+
+def epoch_row(seq: int) -> dict[str, object]:
+    figures = {"train_loss": 0.5, "train_accuracy": 0.8, "val_loss": 0.4, "val_accuracy": 0.9}
+    return {"seq": seq, "engine": "keras", "kind": "epoch", "epoch": seq, **figures, "train_s": 1.0, "val_s": 0.1,
+            "images_per_s": 1000.0}  # fmt: skip
+
+
+class Host:
+    """A page with one live chart, and what its server says."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.epochs = page, 1
+        self.asked_from: list[int] = []
+        """After which row each request asked."""
+        page.route(f"{HOST}**", self._answer)
+        page.goto(HOST)
+        view = ChartView("one", 9, (ChartLane("keras", "Keras", "keras"),))
+        page.evaluate(
+            """async (data) => {
+                const { default: liveChart } = await import("/live_chart.js?v=1");
+                const parentElement = document.getElementById("here");
+                const ignore = () => {};
+                window.rerun = () =>
+                    window.cleanUp = liveChart({ parentElement, data, setStateValue: ignore, setTriggerValue: ignore });
+                window.chart = parentElement.firstElementChild;
+                const isNumber = (value) => value !== null;
+                window.points = () => {
+                    const drawn = document.querySelector(".live-chart-plot").data?.find((trace) => trace.showlegend);
+                    return drawn?.y.filter(isNumber).length ?? 0;
+                };
+            }""",
+            view.to_data(),
+        )
+
+    def _answer(self, route: Route) -> None:
+        path = route.request.url.removeprefix(HOST)
+        if path.startswith("api/"):
+            after = int(path.rpartition("=")[2])
+            self.asked_from.append(after)
+            rows = [epoch_row(seq) for seq in range(after + 1, self.epochs + 1)]
+            route.fulfill(json={"rows": rows, "next": self.epochs, "state": "running"})
+        elif not path:
+            route.fulfill(
+                content_type="text/html", body=f'<main><div id="here" style="width: 600px">{HTML}</div></main>'
+            )
+        elif path.startswith("assets/plotly"):
+            route.fulfill(content_type="text/javascript", path=PLOTLY)
+        else:
+            name = path.partition("?")[0]
+            found = [each for each in SCRIPTS if each.name == name]
+            route.fulfill(content_type="text/javascript", path=found[0]) if found else route.abort()
+
+    def shows(self, epochs: int) -> None:
+        """Waits until so many epochs are drawn, of as many as the server has."""
+        self.epochs = epochs
+        self.page.wait_for_function("epochs => points() === epochs", arg=epochs)
+
+
+@pytest.fixture
+def host(browser: Browser) -> Iterator[Host]:
+    page = browser.new_page(viewport={"width": 640, "height": 480})
+    yield Host(page)
+    page.close()
+
+
+def test_a_rerun_of_the_page_goes_on_with_the_same_chart(host: Host) -> None:
+    host.page.evaluate("rerun()")
+    host.shows(2)
+    host.page.evaluate("rerun(), rerun()")
+    host.shows(4)
+    assert host.asked_from.count(0) == 1, "another chart began anew on the same element"
+
+
+def test_a_chart_that_is_put_back_where_it_was_goes_on(host: Host) -> None:
+    host.page.evaluate("rerun()")
+    host.shows(2)
+    host.page.evaluate("() => { chart.remove(); cleanUp(); document.getElementById('here').append(chart); }")
+    host.page.wait_for_timeout(PARKED_MS + 200)
+    host.shows(3)
+
+
+def test_a_chart_that_comes_back_after_it_was_given_up_is_drawn_anew(host: Host) -> None:
+    host.page.evaluate("rerun()")
+    host.shows(2)
+    host.page.evaluate("() => { chart.remove(); cleanUp(); }")
+    host.page.wait_for_timeout(PARKED_MS + 200)
+    assert host.page.evaluate("!chart.querySelector('.js-plotly-plot .main-svg')"), "a chart that left is purged"
+    host.page.evaluate("() => { document.getElementById('here').append(chart); rerun(); }")
+    host.shows(3)

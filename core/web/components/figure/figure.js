@@ -114,6 +114,8 @@ export default function stillFigure(component) {
   const figure = mounted.get(plot);
   figure.receive(component);
   return () => {
-    if (!plot.isConnected) figure.dispose();
+    if (plot.isConnected) return;
+    figure.dispose();
+    mounted.delete(plot); // should it be put back, it is drawn anew
   };
 }

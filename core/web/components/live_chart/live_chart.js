@@ -21,7 +21,7 @@ class LiveChart {
   constructor(parentElement) {
     this.root = parentElement.querySelector(".live-chart");
     this.generation = 0; // counts runs, so that a late answer for an earlier one is dropped
-    this.blocked = false;
+    this.blocked = this.disposed = false;
     this.wake = () => document.hidden || this.pollNow?.();
     document.addEventListener("visibilitychange", this.wake);
     window.addEventListener("online", this.wake);
