@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from core.data.dataset import Dataset, DatasetError
+from core.data.dataset import Dataset, DatasetError, in_sentence, unsound
 
 FOLDER, ARCHIVE = "cifar-10-batches-py", "cifar-10-python.tar.gz"
 """What torchvision calls them."""
@@ -78,7 +78,7 @@ _STAND_INS: dict[tuple[str, str], object] = {
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _STAND_INS:
-            raise _Refused(f"it names {module}.{name}, which no such file does")
+            raise _Refused(f"it names {in_sentence(f'{module}.{name}')}, which no such file does")
         return _STAND_INS[module, name]
 
 
@@ -120,16 +120,16 @@ def read(dataset: Dataset, place: Path) -> tuple[tuple[npt.NDArray[np.uint8], ..
         try:
             batches[name] = read_batch(content)
         except ValueError as fault:
-            raise _faulty(path, f"is no sound file of CIFAR-10 ({name}: {fault})") from None
+            raise unsound(path, f"is no sound file of CIFAR-10 ({name}: {fault})") from None
         if place.suffix != ".gz":
             sha256_by_file[name] = hashlib.sha256(content).hexdigest()
     arrays = []
     for names, count in ((TRAIN_FILES, dataset.train_images), (TEST_FILES, dataset.test_images)):
         if missing := [name for name in names if name not in batches]:
-            raise _faulty(place, f"holds no {missing[0]}")
+            raise unsound(place, f"holds no {missing[0]}")
         images, labels = (np.concatenate(parts) for parts in zip(*(batches[name] for name in names), strict=True))
         if len(images) != count:
-            raise _faulty(place, f"holds {len(images):,} images in {names[0]} and the like, not {count:,}")
+            raise unsound(place, f"holds {len(images):,} images in {names[0]} and the like, not {count:,}")
         arrays += [images, labels]
     return tuple(arrays), sha256_by_file
 
@@ -145,7 +145,7 @@ def _of_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
                 f"{path} cannot be read ({fault.strerror}): add the file, or leave DUEL_DATASETS_DIR unset to download."
             ) from None
         if len(content) > MOST_FILE_BYTES:
-            raise _faulty(path, "is larger than a file of CIFAR-10")
+            raise unsound(path, "is larger than a file of CIFAR-10")
         yield name, content
 
 
@@ -160,9 +160,9 @@ def _of_archive(path: Path, sha256_by_file: dict[str, str]) -> Iterator[tuple[st
                 with tarfile.open(fileobj=source, mode="r|") as archive:
                     yield from _members(archive, path)
     except (EOFError, tarfile.ReadError) as fault:
-        raise _faulty(path, "ends too early") from fault
+        raise unsound(path, "ends too early") from fault
     except (gzip.BadGzipFile, zlib.error, tarfile.TarError, ValueError, OverflowError) as fault:
-        raise _faulty(path, f"is no sound archive ({fault})") from fault
+        raise unsound(path, f"is no sound archive ({fault})") from fault
     except OSError as fault:
         raise DatasetError(f"{path} cannot be read ({fault.strerror}): check the file and its permissions.") from fault
 
@@ -173,7 +173,7 @@ def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[str, bytes]
         name = wanted.pop(member.name, "")
         if name and member.isreg():
             if member.size > MOST_FILE_BYTES:
-                raise _faulty(path, f"holds a {name} larger than a file of CIFAR-10")
+                raise unsound(path, f"holds a {name} larger than a file of CIFAR-10")
             file = archive.extractfile(member)
             yield name, file.read() if file else b""
         if not wanted:
@@ -192,7 +192,3 @@ class _Bounded:
         if self._left < 0:
             raise ValueError(f"it unpacks to more than {MOST_UNPACKED_BYTES // 10**6} MB")
         return content
-
-
-def _faulty(path: Path, what: str) -> DatasetError:
-    return DatasetError(f"{path} {what}: replace it with the published file.")

@@ -1,26 +1,36 @@
 """What is known of a data set: its images' shape, its classes and counts, as values and as JSON."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from core.data.shape import DataShape
 
 ARRAY_FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy")
-MOST_CLASSES = 255
+MOST_UINT8_CLASSES = 255
 """Labels are uint8."""
 MOST_SIDE = 64
 MOST_IMAGES = 1_000_000
-MOST_LETTERS = 100
+MOST_NAME_LETTERS = 100
 """Of a title and of a class's name."""
 _FIELDS = {"title", "image_shape", "class_names", "train_images", "test_images"}
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Letters that no line of text has: those that a terminal or a page obeys."""
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Letters that no line of text has: a terminal or a page obeys them. Joiners are not among them: families of emoji and
+many scripts are written with them."""
+_UNSEEN = ("Cf", "Zs", "Mn", "Me")
+"""Unicode's categories of letters that show nothing by themselves."""
 
 
 class DatasetError(Exception):
     """A data set cannot be had; the message is one plain sentence: what happened, and what to do."""
+
+
+def unsound(path: Path, what: str) -> DatasetError:
+    """What is wrong with a published file, as a sentence that begins with its path."""
+    return DatasetError(f"{path} {what}: replace it with the published file.")
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,7 @@ class Dataset:
             raise ValueError(f"it must have the fields {', '.join(sorted(_FIELDS))}")
         title, shape, class_names = fields["title"], fields["image_shape"], fields["class_names"]
         if not _is_plain(title):
-            raise ValueError(f"its title must be plain text of 1 to {MOST_LETTERS} letters")
+            raise ValueError(f"its title must be plain text of 1 to {MOST_NAME_LETTERS} letters")
         if not (
             isinstance(shape, list)
             and len(shape) == 3
@@ -104,10 +114,12 @@ class Dataset:
             and shape[2] in (1, 3)
         ):
             raise ValueError(f"its image_shape must be height and width up to {MOST_SIDE}, and 1 or 3 channels")
-        if not isinstance(class_names, list) or not 2 <= len(class_names) <= MOST_CLASSES:
-            raise ValueError(f"it must have 2 to {MOST_CLASSES} classes")
+        if not isinstance(class_names, list) or not 2 <= len(class_names) <= MOST_UINT8_CLASSES:
+            raise ValueError(f"it must have 2 to {MOST_UINT8_CLASSES} classes")
         if not all(map(_is_plain, class_names)) or len(set(class_names)) < len(class_names):
-            raise ValueError(f"its classes must have different names, each plain text of 1 to {MOST_LETTERS} letters")
+            raise ValueError(
+                f"its classes must have different names, each plain text of 1 to {MOST_NAME_LETTERS} letters"
+            )
         for what in ("train_images", "test_images"):
             if not _is_count(fields[what], 10 if what == "train_images" else 1, MOST_IMAGES):
                 raise ValueError(f"its {what} must be a number of images up to {MOST_IMAGES:,}")
@@ -123,15 +135,23 @@ class Dataset:
         )
 
 
+def can_be_shown(text: str) -> bool:
+    """Whether text is one line that shows something, and that nothing obeys."""
+    return not _OBEYED.search(text) and any(unicodedata.category(letter) not in _UNSEEN for letter in text)
+
+
+def in_sentence(text: str, letters: int = 60) -> str:
+    """Text from elsewhere as it may stand in a sentence: on one line, its middle left out where it is long."""
+    if not can_be_shown(text):
+        text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    half = letters // 2 - 1
+    return text if len(text) <= letters else f"{text[:half]}…{text[-half:]}"
+
+
 def _is_count(value: object, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _is_plain(value: object) -> bool:
     """Whether it is text that can be shown on one line."""
-    return (
-        isinstance(value, str)
-        and 0 < len(value) <= MOST_LETTERS
-        and value == value.strip()
-        and not _CONTROL.search(value)
-    )
+    return isinstance(value, str) and len(value) <= MOST_NAME_LETTERS and value == value.strip() and can_be_shown(value)

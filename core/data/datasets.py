@@ -199,8 +199,8 @@ def folder_of(name: str, data_dir: Path) -> Path:
 def prepared(name: str, data_dir: Path) -> Prepared | None:
     """The prepared folder of `name`, or None where there is none or it is torn.
 
-    Torn: a file is missing, or has a wrong shape. Reads four headers, not the data: about a millisecond. Raises
-    DatasetError where there is no such data set.
+    Torn: a file is missing, has a wrong shape, or a label of no class. Reads the labels, and of the images their
+    headers: about a millisecond. Raises DatasetError where there is no such data set.
     """
     dataset = find(name, data_dir)
     folder = data_dir / "datasets" / dataset.name
@@ -229,6 +229,8 @@ def _map_arrays(dataset: Dataset, folder: Path, provenance: Mapping[str, Any]) -
             raise ValueError(f"{file_name} is empty") from fault
         if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != np.uint8:
             raise ValueError(f"{file_name} is not uint8 {shape}")
+        if array.ndim == 1 and array.max(initial=0) >= dataset.shape.classes:
+            raise ValueError(f"{file_name} has a label of no class")
         arrays.append(array)
     return arrays
 

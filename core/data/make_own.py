@@ -26,8 +26,8 @@ import numpy.typing as npt
 import PIL
 
 from core.data import disk, pictures
-from core.data.dataset import Dataset, DatasetError
-from core.data.own_images import LEAST_OF_A_CLASS, MOST_CLASSES, MOST_ZIP_MB, Wanted, write_facts
+from core.data.dataset import Dataset, DatasetError, can_be_shown, in_sentence
+from core.data.own_images import LEAST_OF_A_CLASS, MOST_OWN_CLASSES, MOST_ZIP_MB, Wanted, write_facts
 from core.data.pictures import PictureError, PictureLimits
 from core.data.prepare import Source, write_folder
 from core.protocol.messages import Done, Failed, PreparationEvent, Preparing
@@ -37,6 +37,10 @@ Emit = Callable[[PreparationEvent], None]
 Indices = npt.NDArray[np.int64]
 
 MOST_FILES = 100_000
+MOST_FOLDERS = 30
+"""One in another."""
+MOST_ZIP_PIXELS = 4_000_000_000
+"""Of all pictures in a zip: packed well, they can be a thousandth of this in bytes, and each takes time to decode."""
 MOST_MEMORY_BYTES = 2 * 2**30
 MOST_ARRAY_BYTES = 300_000_000
 """Of all images resized: twice as much is in memory while they are written."""
@@ -72,6 +76,9 @@ class Files(Protocol):
         Raises PictureError where it cannot be read, and DatasetError where the whole source may not be.
         """
 
+    def count(self, pixels: int) -> None:
+        """Hears how many pixels are decoded next. Raises DatasetError where they are too many together."""
+
 
 class Folder:
     """A folder of this machine."""
@@ -92,6 +99,7 @@ class Folder:
             if entry.is_symlink():
                 raise DatasetError(f"{_shown(inside)} is a link: put the file itself there.")
             if entry.is_dir():
+                _check_depth(inside)
                 yield from self._below(inside)
             elif entry.is_file():
                 yield File(inside, entry.stat().st_size)
@@ -104,6 +112,9 @@ class Folder:
                 return opened.read(PICTURE.most_bytes + 1)
         except OSError as fault:
             raise PictureError(_shown(file.path), f"cannot be opened ({fault.strerror})", "") from fault
+
+    def count(self, pixels: int) -> None:
+        """Whoever reads a folder of this machine may take the time."""
 
 
 class Zip:
@@ -118,7 +129,7 @@ class Zip:
         except Exception as fault:  # zipfile raises half a dozen kinds of error at hostile bytes
             raise DatasetError("The zip is damaged, or no zip: pack the folder once more.") from fault
         self._entries: dict[tuple[str, ...], zipfile.ZipInfo] = {}
-        self._unpacked_bytes = 0
+        self._unpacked_bytes = self._pixels = 0
 
     def listed(self) -> Iterator[File]:
         if sum(info.file_size for info in self._archive.infolist()) > MOST_ZIP_MB * 1_000_000:
@@ -133,6 +144,7 @@ class Zip:
                 raise DatasetError(f"{_shown(parts)} is a link: put the file itself there.")
             if name.endswith("/") or not parts or _is_junk(parts):
                 continue
+            _check_depth(parts[:-1])
             if info.flag_bits & 1:
                 raise DatasetError("The zip is locked with a password: pack it without one.")
             if info.compress_type not in _PACKED_BY:
@@ -154,6 +166,14 @@ class Zip:
         if self._unpacked_bytes > MOST_ZIP_MB * 1_000_000:
             raise _too_much()
         return content
+
+    def count(self, pixels: int) -> None:
+        self._pixels += pixels
+        if self._pixels > MOST_ZIP_PIXELS:
+            raise DatasetError(
+                f"The pictures in the zip have more than {MOST_ZIP_PIXELS / 1e6:,.0f} megapixels together: make them "
+                "smaller, or unpack it and give the folder in the terminal."
+            )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -243,7 +263,8 @@ def _listed(files: Files) -> list[File]:
             if len(found) > MOST_FILES:
                 raise DatasetError(f"There are more than {MOST_FILES:,} files: give fewer.")
     except OSError as fault:
-        raise DatasetError(f"{fault.filename} cannot be read ({fault.strerror}): check its permissions.") from fault
+        name = in_sentence(str(fault.filename), 120)
+        raise DatasetError(f"{name} cannot be read ({fault.strerror}): check its permissions.") from fault
     return found
 
 
@@ -255,13 +276,20 @@ def classes_of(files: Sequence[File]) -> dict[str, list[File]]:
         if len(file.path) == depth + 1:
             raise DatasetError(f"{_shown(file.path)} lies in no class's folder: put it into one, or take it out.")
         if len(file.path) > depth + 2:
-            raise DatasetError(
-                f"{_shown(file.path)} lies too deep: put the pictures of a class straight into its folder."
-            )
+            raise _too_deep(file.path)
         by_class[file.path[depth]].append(file)
     _check_names(list(by_class))
     _check_counts(by_class)
     return {name: sorted(by_class[name], key=lambda file: file.path) for name in sorted(by_class, key=str.casefold)}
+
+
+def _check_depth(folder: tuple[str, ...]) -> None:
+    if len(folder) > MOST_FOLDERS:
+        raise _too_deep(folder[: MOST_FOLDERS + 1])
+
+
+def _too_deep(path: tuple[str, ...]) -> DatasetError:
+    return DatasetError(f"{_shown(path)} lies too deep: put the pictures of a class straight into its folder.")
 
 
 def _depth_of_wrapper(files: Sequence[File]) -> int:
@@ -280,7 +308,7 @@ def _check_names(names: Sequence[str]) -> None:
                 f"The class {_shown((name,))} has a name of {len(name)} letters: "
                 f"at most {MOST_CLASS_LETTERS} can be shown."
             )
-        if not name.isprintable() or name != name.strip():
+        if not can_be_shown(name) or name != name.strip():
             raise DatasetError(f"The class {_shown((name,))} has letters in its name that cannot be shown: rename it.")
     alike = Counter(unicodedata.normalize("NFC", name).casefold() for name in names)
     for name in sorted(names):
@@ -291,11 +319,11 @@ def _check_names(names: Sequence[str]) -> None:
 def _check_counts(by_class: Mapping[str, Sequence[File]]) -> None:
     """Raises DatasetError where there are too few or too many classes, or too few files in one."""
     if not by_class:
-        raise DatasetError(f"No pictures were found: give a folder for each of 2 to {MOST_CLASSES} classes.")
+        raise DatasetError(f"No pictures were found: give a folder for each of 2 to {MOST_OWN_CLASSES} classes.")
     if len(by_class) == 1:
         raise DatasetError(f"There is one class alone, {next(iter(by_class))}: give a folder for each of at least two.")
-    if len(by_class) > MOST_CLASSES:
-        raise DatasetError(f"There are {len(by_class):,} classes: at most {MOST_CLASSES} can be compared.")
+    if len(by_class) > MOST_OWN_CLASSES:
+        raise DatasetError(f"There are {len(by_class):,} classes: at most {MOST_OWN_CLASSES} can be compared.")
     few = [f"{name} has {len(inside)}" for name, inside in by_class.items() if len(inside) < LEAST_OF_A_CLASS]
     if few:
         raise DatasetError(f"Each class needs at least {LEAST_OF_A_CLASS} pictures: {_first_of(few)}.")
@@ -343,7 +371,7 @@ def _read_all(
     for i, file in enumerate(wanted_files):
         try:
             content = files.read(file)
-            pixels[i] = pictures.from_picture(content, file.path[-1], wanted.image_shape, PICTURE)
+            pixels[i] = pictures.from_picture(content, file.path[-1], wanted.image_shape, PICTURE, files.count)
             digest.update(content)
         except PictureError as fault:
             faults.append(f"{_shown(file.path)} {fault.what}")
@@ -378,9 +406,8 @@ def _is_junk(path: tuple[str, ...]) -> bool:
 
 
 def _shown(path: tuple[str, ...]) -> str:
-    """The end of a path as it may stand in a sentence: short, on one line, printable."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in "/".join(path[-3:]))
-    return text if len(text) <= 60 else f"{text[:29]}…{text[-29:]}"
+    """The end of a path as it may stand in a sentence."""
+    return in_sentence("/".join(path[-3:]))
 
 
 if __name__ == "__main__":

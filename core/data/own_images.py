@@ -22,14 +22,14 @@ import filelock
 import numpy as np
 
 from core.data import disk
-from core.data.dataset import Dataset, DatasetError
+from core.data.dataset import Dataset, DatasetError, can_be_shown
 from core.data.datasets import DATASETS, UInt8Array, all_datasets, run_preparation
 from core.data.machine_lock import MachineLock
 from core.data.own import DATASET_FILE, OWN_NAME, read_own
 from core.protocol.messages import Preparing
 
 SMALLEST_SIDE, LARGEST_SIDE = 28, 64
-MOST_CLASSES = 50
+MOST_OWN_CLASSES = 50
 LEAST_OF_A_CLASS = 10
 MOST_TITLE_LETTERS = 40
 MOST_ZIP_MB = 200
@@ -227,7 +227,7 @@ def check_title(data_dir: Path, title: str, name: str = "") -> None:
         raise DatasetError(
             f"The name has {len(title):,} letters: at most {MOST_TITLE_LETTERS} fit into the pages' fields."
         )
-    if not title.isprintable():
+    if not can_be_shown(title):
         raise DatasetError("The name holds a letter that cannot be shown: type it anew.")
     taken = {dataset.title.casefold() for dataset in all_datasets(data_dir).values() if dataset.name != name}
     if title.casefold() in taken | DATASETS.keys():

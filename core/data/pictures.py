@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from core.data.dataset import DatasetError
+
 Pixels = npt.NDArray[np.uint8]
 
 MAX_UPLOAD_BYTES = 1024 * 1024
@@ -55,12 +57,19 @@ UPLOAD = PictureLimits(MAX_UPLOAD_BYTES, MAX_UPLOAD_PIXELS)
 """Of a picture that the web process itself reads."""
 
 
-def from_picture(content: bytes, name: str, image_shape: tuple[int, int, int], limits: PictureLimits) -> Pixels:
+def from_picture(
+    content: bytes,
+    name: str,
+    image_shape: tuple[int, int, int],
+    limits: PictureLimits,
+    count: Callable[[int], None] | None = None,
+) -> Pixels:
     """The middle of a PNG's or JPEG's picture at a data set's shape: uint8 [H, W, C].
 
     The largest part of that form is cut from the centre and resized by Pillow's Lanczos filter. A JPEG is decoded no
     finer than four times the result needs. Transparency, orientation and `ImageError`s as in
-    `core.data.images.from_upload`.
+    `core.data.images.from_upload`. `count` hears how many pixels the picture has before they are decoded; its
+    DatasetError ends that.
     """
     height, width, channels = image_shape
 
@@ -69,7 +78,7 @@ def from_picture(content: bytes, name: str, image_shape: tuple[int, int, int], l
         small = ImageOps.fit(paper, (width, height), Image.Resampling.LANCZOS)
         return np.asarray(small).reshape(image_shape)
 
-    return read(content, name, limits, fitted, (4 * width, 4 * height))
+    return read(content, name, limits, fitted, (4 * width, 4 * height), count)
 
 
 def named(name: str) -> str:
@@ -98,8 +107,12 @@ def read(
     limits: PictureLimits,
     work: Callable[[Image.Image], Pixels],
     enough: tuple[int, int] | None = None,
+    count: Callable[[int], None] | None = None,
 ) -> Pixels:
-    """What `work` makes of the upright picture in a PNG or JPEG; a JPEG may come reduced to no less than `enough`."""
+    """What `work` makes of the upright picture in a PNG or JPEG; a JPEG may come reduced to no less than `enough`.
+
+    `count` as in `from_picture`.
+    """
     file = named(name)
     if len(content) > limits.most_bytes:
         raise PictureError(file, f"is larger than {limits.most_bytes // 2**20} MB", ", the most that can be read")
@@ -116,10 +129,12 @@ def read(
                 raise PictureError(file, f"has {width:,} x {height:,} pixels", f": at most {most} can be read")
             if kind == "PNG" and getattr(picture, "is_animated", False):
                 raise PictureError(file, "is animated", ": only still pictures can be read")
+            if count is not None:
+                count(width * height)
             if enough is not None:
                 picture.draft(None, enough)
             return work(ImageOps.exif_transpose(picture))
-    except ImageError:
+    except (ImageError, DatasetError):
         raise
     except MemoryError:
         raise PictureError(file, "needs more memory than there is", ": make it smaller") from None

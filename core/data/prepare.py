@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.data import cifar, disk
+from core.data.dataset import unsound
 from core.data.datasets import (
     ARRAY_FILES,
     DATASETS,
@@ -359,19 +360,19 @@ def read_idx(path: Path, shape: tuple[int, ...], classes: int) -> tuple[UInt8Arr
     kind, magic = ("images", IMAGES_MAGIC) if len(shape) == 3 else ("labels", LABELS_MAGIC)
     header = np.frombuffer(payload[: len(payload) // 4 * 4][:header_bytes], dtype=">u4")
     if len(header) == 0 or header[0] != magic:
-        raise _faulty(path, f"is not an IDX file of {kind}")
+        raise unsound(path, f"is not an IDX file of {kind}")
     if len(header) <= len(shape):
-        raise _faulty(path, "ends too early")
+        raise unsound(path, "ends too early")
     count, *size = (int(number) for number in header[1:])
     if size != list(shape[1:]):
-        raise _faulty(path, f"holds images of {size[0]}x{size[1]} pixels, not {shape[1]}x{shape[2]}")
+        raise unsound(path, f"holds images of {size[0]}x{size[1]} pixels, not {shape[1]}x{shape[2]}")
     if count != shape[0]:
-        raise _faulty(path, f"holds {count:,} {kind}, not {shape[0]:,}")
+        raise unsound(path, f"holds {count:,} {kind}, not {shape[0]:,}")
     values: npt.NDArray[np.uint8] = np.frombuffer(payload, dtype=np.uint8, offset=header_bytes)
     if len(values) != math.prod(shape):
-        raise _faulty(path, "ends too early" if len(values) < math.prod(shape) else "is longer than its header says")
+        raise unsound(path, "ends too early" if len(values) < math.prod(shape) else "is longer than its header says")
     if kind == "labels" and values.max() >= classes:
-        raise _faulty(path, f"holds the label {values.max()}, where only 0 to {classes - 1} have a meaning")
+        raise unsound(path, f"holds the label {values.max()}, where only 0 to {classes - 1} have a meaning")
     return values.reshape(shape), sha256
 
 
@@ -385,15 +386,11 @@ def _read_payload(path: Path, expected_bytes: int) -> tuple[bytes, str]:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
             return stream.read(expected_bytes + 1), sha256
     except EOFError as fault:
-        raise _faulty(path, "ends too early") from fault
+        raise unsound(path, "ends too early") from fault
     except (gzip.BadGzipFile, zlib.error) as fault:
-        raise _faulty(path, "is not a sound gzip file") from fault
+        raise unsound(path, "is not a sound gzip file") from fault
     except OSError as fault:
         raise DatasetError(f"{path} cannot be read ({fault.strerror}): check the file and its permissions.") from fault
-
-
-def _faulty(path: Path, what: str) -> DatasetError:
-    return DatasetError(f"{path} {what}: replace it with the published file.")
 
 
 # ----------------------------------------------------------------------------------------------- this machine

@@ -72,7 +72,7 @@ class FairnessVerdict:
     weighed: bool = False
     """Whether both lanes' final weights were compared."""
     complete: bool = False
-    """Whether both lanes came to their end; else they are compared as far as both got."""
+    """Whether both lanes came to their end; else they are compared as far as both got, and did not hold."""
     certified: bool | None = None
     """What the certificate before epoch 1 said."""
     first_losses_difference: float = 0.0
@@ -94,6 +94,8 @@ class FairnessVerdict:
 
     def __post_init__(self) -> None:
         """Raises `ValueError` where it contradicts itself."""
+        if self.state == "held" and not self.complete:  # as earlier versions said of a run that was cut off
+            object.__setattr__(self, "state", "not compared")
         measured = {kind: getattr(self, f"{kind}_difference") for kind in KINDS}
         above = self.bounds is not None and any(
             not difference <= getattr(self.bounds, kind) for kind, difference in measured.items()
@@ -130,15 +132,15 @@ def bounds_of(alignment: str, drops: bool) -> Bounds | None:
     return None if drops else SAME_START_BOUNDS
 
 
-def state_of(parted: bool, certified: bool | None, unweighed: bool, bounded: bool, steps: int) -> State:
-    """What follows from what was found: `unweighed` is a run that is complete but for the weights, `bounded` one whose
-    differences have bounds, `steps` how many steps were compared.
+def state_of(parted: bool, certified: bool | None, weighed: bool, bounded: bool, steps: int) -> State:
+    """What follows from what was found: `weighed` is a run that came to its end, with its weights compared, `bounded`
+    one whose differences have bounds, `steps` how many steps were compared.
     """
     if parted:
         return "parted"
     if certified is False:
         return "failed"
-    if unweighed:
+    if not weighed:
         return "not compared"
     # Where dropout differs by design, the start is all that can be held to anything.
     compared = steps if bounded else certified
@@ -204,9 +206,9 @@ class Comparison:
             self._compare_figures("test", 0, (one, other), ("test_loss", "test_accuracy"))
             self._compare_confusion(np.array(one.confusion), np.array(other.confusion))
         apart = self._compare_weights(*weights) if weights else ""
-        parted, unweighed = self._parting is not None, complete and not weights
+        parted, weighed = self._parting is not None, complete and bool(weights)
         return FairnessVerdict(
-            state_of(parted, certified, unweighed, self.bounds is not None, self._steps),
+            state_of(parted, certified, weighed, self.bounds is not None, self._steps),
             self._steps,
             self._epochs,
             tested=one is not None and other is not None,

@@ -8,8 +8,10 @@ from core.storage.database import State
 from core.storage.records import Run
 
 NOT_COMPARED = "fairness not compared"
+CUT_OFF = "fairness not compared to the end"
 COLOURS = {"held": "green", "parted": "red", "failed": "red", "not compared": "gray"}
 TWIN_ROUNDING = "Differences of this size are rounding: a float64 holds about 16 digits."
+SAME_NUMBERS = "Both lanes computed the same numbers."
 NO_COMPARISON = "So more than the framework differs, and this run does not compare the two."
 ENDED_BEFORE = "It ended before its lanes could be compared."
 NOT_RECORDED = "This run was made before runs compared themselves; only its certificate before epoch 1 is known."
@@ -53,11 +55,11 @@ def badge_words(verdict: FairnessVerdict, alignment: str) -> str:
         case "held" if alignment != Alignment.EXACT_TWIN:
             return "start held"
         case "held":
-            return "fairness held" if verdict.complete else "fairness held so far"
+            return "fairness held"
         case "failed":
             return "fairness certificate failed"
         case "not compared":
-            return NOT_COMPARED
+            return CUT_OFF if verdict.steps and not verdict.complete else NOT_COMPARED
     assert verdict.parting is not None
     return _parted(verdict.parting)
 
@@ -79,7 +81,7 @@ def sentences(verdict: FairnessVerdict, alignment: str) -> str:
     twin = alignment == Alignment.EXACT_TWIN
     match verdict.state:
         case "held" if twin:
-            return " ".join([_held(verdict), _compared(verdict), _largest(verdict), TWIN_ROUNDING])
+            return " ".join([SAME_NUMBERS, _compared(verdict), _largest(verdict), TWIN_ROUNDING])
         case "held" if verdict.bounds is not None:
             return " ".join([_started_alike(verdict), _compared(verdict), _drifted(verdict)])
         case "held":
@@ -90,12 +92,10 @@ def sentences(verdict: FairnessVerdict, alignment: str) -> str:
             return f"The certificate before epoch 1 failed: the lanes did not start alike. {NO_COMPARISON}"
     if verdict.complete:
         return f"{_compared(verdict)} The final weights could not be read, so the run is not said to have held."
-    return "Nothing was compared: no step was reported by both lanes."
-
-
-def _held(verdict: FairnessVerdict) -> str:
-    same = "Both lanes computed the same numbers"
-    return f"{same}." if verdict.complete else f"{same} as far as both got."
+    if not verdict.steps:
+        return "Nothing was compared: no step was reported by both lanes."
+    found = f" {_largest(verdict)}" if verdict.bounds is not None else ""
+    return f"{_compared(verdict)}{found} The run did not come to its end, so it is not said to have held."
 
 
 def _compared(verdict: FairnessVerdict) -> str:

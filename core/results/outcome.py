@@ -349,7 +349,7 @@ def _time_words(outcome: Outcome, first: LaneOutcome, second: LaneOutcome) -> tu
 def _caution(outcome: Outcome) -> tuple[str, str]:
     """A warning, and what it means."""
     run, verdict = outcome.run, outcome.run.fairness
-    held = verdict is not None and verdict.state == "held" and verdict.complete
+    held = verdict is not None and verdict.state == "held"
     if held and run.settings.alignment == Alignment.EXACT_TWIN:
         same = "with everything aligned both compute the same numbers; only speed and memory are the frameworks' own."
         return "The framework is not the model:", same

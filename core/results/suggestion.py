@@ -97,7 +97,7 @@ def _times_that_compare(outcome: Outcome, settings: TrainSettings) -> tuple[dict
 def _alignment(outcome: Outcome, settings: TrainSettings) -> tuple[dict[str, Any], str, str] | None:
     verdict = outcome.run.fairness
     if settings.alignment == Alignment.EXACT_TWIN:
-        if not (verdict and verdict.state == "held" and verdict.complete):
+        if not (verdict and verdict.state == "held"):
             return None
         why = "The twin held: what then still differs is what each framework ships with."
         return {"alignment": Alignment.AS_SHIPPED}, "the same as shipped", why

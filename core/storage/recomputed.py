@@ -189,6 +189,6 @@ def _weights_damage(said: FairnessVerdict, run: Run) -> str:
 
 
 def _state_damage(said: FairnessVerdict) -> str:
-    unweighed = said.complete and not said.weighed
-    made = state_of(said.parting is not None, said.certified, unweighed, said.bounds is not None, said.steps)
+    weighed = said.complete and said.weighed
+    made = state_of(said.parting is not None, said.certified, weighed, said.bounds is not None, said.steps)
     return "" if said.state == made else f"its lanes are said to be {said.state}, and its rows make them {made}"

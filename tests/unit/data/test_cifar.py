@@ -97,6 +97,7 @@ GOOD = pixels(4, 0)
 BAD: dict[str, bytes] = {
     "a command": pickle.dumps({b"data": Evil(), b"labels": []}, protocol=3),
     "a command by a newer protocol": pickle.dumps({b"data": Evil(), b"labels": []}, protocol=4),
+    "a name of many lines": b"\x80\x04\x8c\x03a\nb\x8c\xc8" + b"c" * 200 + b"\x93.",
     "much memory": pickle.dumps(Copies(), protocol=3),
     "a place far away in its memory": b"\x80\x02]r\xff\xff\xff\x7f.",
     "an array of objects": pickle.dumps({b"data": np.array([[None]]), b"labels": [0]}, protocol=3),
@@ -128,6 +129,7 @@ def test_a_batch_that_is_none_does_nothing_and_is_named(
     assert sentence.startswith(f"{place / 'data_batch_2'} is no sound file of CIFAR-10 (data_batch_2: it")
     assert sentence.endswith("): replace it with the published file.")
     assert "\n" not in sentence
+    assert len(sentence.replace(str(place), "")) < 250
     assert not (tmp_path / "evil").exists()
 
 

@@ -5,6 +5,7 @@ import os
 import stat
 import struct
 import zipfile
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.data import make_own
+from core.data import make_own, pictures
 from core.data.dataset import ARRAY_FILES
 from core.data.datasets import PROVENANCE_FILE
 from core.data.own import DATASET_FILE, read_own
@@ -148,6 +149,12 @@ def test_what_a_set_says_of_itself_is_read_back_with_its_counts_and_samples(tmp_
     )
 
 
+def test_joiners_may_stand_in_the_name_of_a_class(tmp_path: Path) -> None:
+    family = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}"
+    made(zipped(pets({"cat": 10, family: 10}), tmp_path / "pets.zip"), tmp_path / "draft")
+    assert read_own(tmp_path / "draft" / "ready").class_names == ("cat", family)
+
+
 def test_classes_that_are_about_equal_get_no_sentence(tmp_path: Path) -> None:
     made(zipped(pets({"cat": 30, "dog": 20}), tmp_path / "pets.zip"), tmp_path / "draft")
     folder = tmp_path / "draft" / "ready"
@@ -180,6 +187,10 @@ BAD: dict[str, tuple[dict[str, bytes], str]] = {
     "a class that cannot be shown": (
         pets({"cat": 10, "d\u202eog": 10}),
         "The class d?og has letters in its name that cannot be shown: rename it.",
+    ),
+    "a class of which nothing is seen": (
+        pets({"cat": 10, "\u200d": 10}),
+        "The class ? has letters in its name that cannot be shown: rename it.",
     ),
     "two of a name": (
         pets({"cat": 10, "Cat": 10}),
@@ -240,6 +251,20 @@ def test_more_bytes_than_fit_are_refused_before_a_picture_is_read(
 def test_more_files_than_allowed_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(make_own, "MOST_FILES", 59)
     assert refusal(zipped(pets(), tmp_path / "source.zip"), tmp_path) == "There are more than 59 files: give fewer."
+
+
+TOO_DEEP = "f/f/f lies too deep: put the pictures of a class straight into its folder."
+
+
+def test_empty_folders_in_folders_without_end_are_refused(tmp_path: Path) -> None:
+    source = unzipped(pets(), tmp_path / "source")
+    (source / ("f/" * 40)).mkdir(parents=True)
+    assert refusal(source, tmp_path) == TOO_DEEP
+
+
+def test_a_zip_of_folders_in_folders_without_end_is_refused(tmp_path: Path) -> None:
+    deep = {"f/" * 1200 + name: content for name, content in pets().items()}
+    assert refusal(zipped(deep, tmp_path / "source.zip"), tmp_path) == TOO_DEEP
 
 
 # --- hostile zips ----------------------------------------------------------------------------------------
@@ -319,6 +344,30 @@ def test_what_is_really_unpacked_is_counted(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(make_own, "MOST_ZIP_MB", 0.01)  # from now on; the headers were believed
     with pytest.raises(make_own.DatasetError, match="unpacks to more than"):
         list(map(unpacked.read, listed))
+
+
+def test_pixels_are_counted_before_they_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """White pictures pack a thousandfold, and each takes its time: a small zip could hold hours of work."""
+    monkeypatch.setattr(make_own, "MOST_ZIP_PIXELS", 120_000_000)
+    large = png(7000, 7000, zlib.compress(bytes(7000 * 876), 9), bits=1)
+    assert len(large) < 10_000
+    files = {f"{name}/{i}.png": large for name in ("cat", "dog") for i in range(10)}
+    decoded: list[Image.Image] = []
+    whole = pictures.on_paper
+
+    def on_paper(picture: Image.Image) -> Image.Image:
+        decoded.append(picture)
+        return whole(picture)
+
+    monkeypatch.setattr(pictures, "on_paper", on_paper)
+    assert refusal(zipped(files, tmp_path / "source.zip"), tmp_path) == (
+        "The pictures in the zip have more than 120 megapixels together: make them smaller, or unpack it and give the "
+        "folder in the terminal."
+    )
+    assert len(decoded) == 2
+    small = {f"{name}/{i}.png": picture(0, i) for name in ("cat", "dog") for i in range(10)}
+    monkeypatch.setattr(make_own, "MOST_ZIP_PIXELS", 1)
+    assert made(unzipped(small, tmp_path / "folder"), tmp_path / "of a folder")[-1] == Done(), "a folder may take time"
 
 
 def test_a_zip_with_a_password_and_one_packed_otherwise_are_refused(tmp_path: Path) -> None:

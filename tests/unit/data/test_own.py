@@ -8,7 +8,7 @@ import pytest
 from core.data import datasets
 from core.data.dataset import DatasetError
 from core.data.own import read_own
-from tests.own_images import FIELDS, with_images, written
+from tests.own_images import FIELDS, with_images, written, written_again
 
 
 def test_an_own_data_set_is_what_its_folder_says(tmp_path: Path) -> None:
@@ -50,6 +50,28 @@ def test_an_own_data_set_without_its_files_says_so(tmp_path: Path) -> None:
         datasets.prepare("own-pets", tmp_path)
 
 
+def test_labels_of_more_classes_than_it_says_it_has_are_damage_before_anything_trains(tmp_path: Path) -> None:
+    written_again(with_images(tmp_path), class_names=["cat", "dog"])
+    assert datasets.prepared("own-pets", tmp_path) is None
+    with pytest.raises(DatasetError, match=r"^The files of Our pets are damaged: delete it and add its images again"):
+        datasets.prepare("own-pets", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\u0d9a\u0dca\u200d\u0dc2",
+        "\u200f\u05d0\u05d1",
+    ],
+    ids=["emoji", "Persian", "Sinhala", "Hebrew"],
+)
+def test_joiners_and_marks_of_a_script_may_stand_in_names(tmp_path: Path, name: str) -> None:
+    folder = written(tmp_path, {**FIELDS, "title": name, "class_names": ["cat", name]})
+    assert (read_own(folder).title, read_own(folder).class_names) == (name, ("cat", name))
+
+
 @pytest.mark.parametrize("name", ["own-", "own-A", "own-a/../b", "own-ä", "own-a\n", "own-" + "a" * 41, "pets"])
 def test_a_name_that_no_own_data_set_has_is_looked_for_nowhere(tmp_path: Path, name: str) -> None:
     with pytest.raises(DatasetError, match=r"There is no data set .*: choose one of mnist5k"):
@@ -81,6 +103,7 @@ def test_a_name_that_no_own_data_set_has_is_looked_for_nowhere(tmp_path: Path, n
         ({**FIELDS, "class_names": ["cat", "cat"]}, "its classes"),
         ({**FIELDS, "class_names": ["cat", ""]}, "its classes"),
         ({**FIELDS, "class_names": ["cat", "\u202edog"]}, "its classes"),
+        ({**FIELDS, "class_names": ["cat", "\u200d"]}, "its classes"),
         ({**FIELDS, "class_names": ["cat", 1]}, "its classes"),
         ({**FIELDS, "train_images": 9}, "its train_images"),
         ({**FIELDS, "train_images": 40.0}, "its train_images"),

@@ -81,12 +81,28 @@ def test_turns_may_come_in_any_order() -> None:
     assert comparison.verdict((WEIGHTS, WEIGHTS), True, True) == verdict(reports(), reports())
 
 
-def test_a_stopped_run_is_compared_as_far_as_both_got() -> None:
-    cut = [*reports()[:2], messages.Step(2, STEPS, [[1, loss(2, 1)]])]
-    found = verdict(reports()[:4], cut, complete=False)
-    assert (found.state, found.steps, found.epochs, found.weighed) == ("held", 4, 1, False)
-    assert badge_words(found, "exact-twin") == "fairness held so far"
-    assert "as far as both got" in sentences(found, "exact-twin")
+@pytest.mark.parametrize(("alignment", "dropout"), [("exact-twin", 0.3), ("same-start", 0), ("same-start", 0.3)])
+@pytest.mark.parametrize("reported", [1, 4], ids=["one step", "an epoch and a step"])
+def test_a_run_that_was_cut_off_is_compared_as_far_as_both_got_and_did_not_hold(
+    alignment: str, dropout: float, reported: int
+) -> None:
+    cut = [messages.Step(1, STEPS, [[1, loss(1, 1)]])]
+    if reported == 4:
+        cut = [*reports()[:2], messages.Step(2, STEPS, [[1, loss(2, 1)]])]
+    found = verdict(reports()[:4], cut, alignment, dropout, complete=False)
+    assert (found.state, found.steps, found.weighed) == ("not compared", reported, False)
+    assert badge_words(found, alignment) == "fairness not compared to the end"
+    words = sentences(found, alignment)
+    assert words.startswith("Compared: the loss of one step." if reported == 1 else "Compared: the loss of each of 4")
+    assert words.endswith(" The run did not come to its end, so it is not said to have held.")
+    assert ("Largest difference of a step's loss: 0" in words) == (found.bounds is not None)
+
+
+def test_what_an_earlier_version_said_of_a_run_that_was_cut_off_is_read_as_not_compared() -> None:
+    stored = asdict(verdict(reports()[:4], reports()[:1], complete=False)) | {"state": "held"}
+    read = from_fields(json.loads(json.dumps(stored)))
+    assert read is not None
+    assert (read.state, read.steps) == ("not compared", 3)
 
 
 @pytest.mark.parametrize("certified", [True, None])
@@ -199,7 +215,7 @@ def test_a_same_start_may_drift_as_float32_does_but_not_in_its_first_steps() -> 
     assert verdict(reports(), reports(e1s2=loss(1, 2) + 0.2), "same-start", 0).state == "parted"
     later = [messages.Step(5, STEPS, [[1, 1.0]])], [messages.Step(5, STEPS, [[1, 1.01]])]
     found = verdict(*later, "same-start", 0, complete=False)
-    assert (found.state, found.first_losses_difference) == ("held", 0)
+    assert (found.parting, found.first_losses_difference) == (None, 0)
     assert found.step_loss_difference == pytest.approx(0.0099, abs=1e-3)
 
 

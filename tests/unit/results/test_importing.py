@@ -228,6 +228,14 @@ def test_a_run_of_own_images_comes_with_what_they_were(recorded: tuple[Run, list
     assert read_json(as_json(run, rows).encode()).run.dataset == run.dataset == imported.dataset
 
 
+def test_what_a_file_calls_its_classes_is_text_in_its_report(recorded: tuple[Run, list[Row]]) -> None:
+    evil = [f"<img src=x onerror=alert({digit})>" for digit in range(10)]
+    imported, rows, _ = read_json(changed(lambda values: of_own_images(values, class_names=evil), recorded))
+    html = as_html(imported, rows)
+    assert "<img" not in html
+    assert html.count("&lt;img src=x onerror=alert(7)&gt;") >= 2, "in both lanes' confusion"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
