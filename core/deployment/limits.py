@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.deployment.settings import DeploymentSettings, Profile
 from core.experiment import metrics
-from core.experiment.network import MOST_LAYERS, MOST_MULTIPLY_ADDS, MOST_PARAMETERS, Network
+from core.experiment.network import MOST, Network
 from core.experiment.settings import InvalidSettings, TrainSettings
 
 HOUR_S = 3600.0
@@ -70,7 +70,7 @@ class Limits(BaseSettings):
         `network` is the one that the settings mean for their data.
         """
         problems: dict[str, str] = {}
-        if too_large := self.why_not(network):
+        if too_large := network.too_large(self.network):
             problems["network"] = too_large
         if self.epochs is not None and settings.epochs > self.epochs:
             problems["epochs"] = f"A run here has at most {self.epochs} epochs, not {settings.epochs}."
@@ -95,16 +95,7 @@ class Limits(BaseSettings):
     def network(self) -> dict[str, int]:
         """What a network may have at most: layers, parameters, multiply-adds an image."""
         ours = {"layers": self.layers, "parameters": self.parameters, "multiply-adds an image": self.multiply_adds}
-        most = (MOST_LAYERS, MOST_PARAMETERS, MOST_MULTIPLY_ADDS)
-        return {what: min(own or limit, limit) for (what, own), limit in zip(ours.items(), most, strict=True)}
-
-    def why_not(self, network: Network) -> str:
-        """Why a network is too large to be trained here, as a sentence; empty where it is not."""
-        counts = (len(network.layers), network.parameters, network.multiply_adds)
-        for count, (what, most) in zip(counts, self.network.items(), strict=True):
-            if count > most:
-                return f"The network has {count:,} {what}: at most {most:,} here."
-        return ""
+        return {what: min(own or MOST[what], MOST[what]) for what, own in ours.items()}
 
     def batch_span(self, float64: bool) -> tuple[int, int | None]:
         """The smallest and the largest batch of a run; None: as large as its data set allows."""

@@ -14,6 +14,18 @@ import numpy as np
 
 Activations = Literal["relu", "leakyrelu", "elu", "gelu", "silu", "tanh", "sigmoid"]
 ACTIVATIONS: tuple[str, ...] = get_args(Activations)
+IN_KERAS = {"leakyrelu": "leaky_relu"}
+"""What Keras calls an activation, where not by the notation's word."""
+IN_TORCH = {
+    "relu": "ReLU",
+    "leakyrelu": "LeakyReLU",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+}
+"""The classes of `torch.nn`."""
 Shape = tuple[int, ...]
 Start = Literal["glorot", "zeros", "ones"]
 Role = Literal["conv", "depthwise", "dense", "vector"]

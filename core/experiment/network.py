@@ -10,7 +10,7 @@ canonical layout of `WeightSpec`; `core.experiment.weights` moves them between i
 import difflib
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any, Self
@@ -35,6 +35,7 @@ from core.experiment.layers import (
     Shape,
     Span,
     WeightSpec,
+    padding,
     spans,
 )
 
@@ -63,14 +64,17 @@ PRESET_TITLES = {
     "deep": "Four convolutions",
     "strided": "Strides in place of pooling",
 }
-MOST_LETTERS = 2000
+MOST_NETWORK_LETTERS = 2000
 """Of a network's text."""
 MOST_LAYERS = 40
-MOST_PARAMETERS = 5_000_000
-MOST_MULTIPLY_ADDS = 300_000_000
-"""For one image, forward."""
-MOST_ACTIVATIONS = 4_000_000
-"""Numbers that all layers together leave of one image: what training keeps in memory, times the batch."""
+MOST = {
+    "layers": MOST_LAYERS,
+    "parameters": 5_000_000,
+    "multiply-adds an image": 300_000_000,
+    "activations an image": 4_000_000,
+}
+"""How large a network can be: multiply-adds are those of one image, forward; activations the numbers that all layers
+together leave of it, which training keeps in memory, times the batch."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 
@@ -110,6 +114,11 @@ class Node:
         """Multiplications with an addition for one image."""
         return self.layer.multiply_adds(self.arrives)
 
+    def pads(self, window: int, stride: int) -> tuple[int, int, int, int]:
+        """Keras' `same` padding of what arrives, as PyTorch's functions take it: left, right, above, below."""
+        height, width, _ = self.arrives
+        return *padding(width, window, stride), *padding(height, window, stride)
+
 
 @dataclass(frozen=True)
 class Network:
@@ -119,7 +128,7 @@ class Network:
     data: DataShape
 
     @classmethod
-    def of(cls, text: str, data: DataShape = MNIST_SHAPE) -> Self:
+    def of(cls, text: str, data: DataShape) -> Self:
         """The network that a preset's name or the notation means. Raises `NetworkError` for one that cannot be."""
         made = cls(layers_of(text, data.classes), data)
         made.check()
@@ -132,16 +141,16 @@ class Network:
         if not isinstance(last, Dense) or last.units != self.data.classes or last.activation:
             why = " The last layer gives the logits, without an activation." if getattr(last, "activation", "") else ""
             raise NetworkError(f"The last layer must be dense {self.data.classes} for this data set, not {last}.{why}")
-        if self.parameters > MOST_PARAMETERS:
-            raise NetworkError(f"The network has {self.parameters:,} parameters: at most {MOST_PARAMETERS:,} here.")
-        if self.multiply_adds > MOST_MULTIPLY_ADDS:
-            raise NetworkError(
-                f"The network takes {self.multiply_adds:,} multiply-adds an image: at most {MOST_MULTIPLY_ADDS:,} here."
-            )
-        if self.activations > MOST_ACTIVATIONS:
-            raise NetworkError(
-                f"The layers leave {self.activations:,} activations of one image: at most {MOST_ACTIVATIONS:,} here."
-            )
+        if too_large := self.too_large(MOST):
+            raise NetworkError(too_large)
+
+    def too_large(self, most: Mapping[str, int]) -> str:
+        """Why it has more than `most` allows, by the words of `MOST`, as a sentence; empty where it has not."""
+        counts = (len(self.layers), self.parameters, self.multiply_adds, self.activations)
+        for what, count in zip(MOST, counts, strict=True):
+            if what in most and count > most[what]:
+                return f"The network has {count:,} {what}: at most {most[what]:,} here."
+        return ""
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -275,8 +284,8 @@ def parse(text: str) -> tuple[Layer, ...]:
 
     Whether they fit each other and the data, `Network.check` says. Raises `NetworkError`.
     """
-    if len(text) > MOST_LETTERS:
-        raise NetworkError(f"A network has at most {MOST_LETTERS:,} letters, not {len(text):,}.")
+    if len(text) > MOST_NETWORK_LETTERS:
+        raise NetworkError(f"A network has at most {MOST_NETWORK_LETTERS:,} letters, not {len(text):,}.")
     parts = parts_of(text)
     if not parts:
         raise NetworkError(f"A network needs layers: {PRESETS['mlp']}, for example, or the name of a preset.")
@@ -389,5 +398,5 @@ def leaves_one_value(network: Network) -> str:
     return ""
 
 
-ARTICLE = Network.of("article")
+ARTICLE = Network.of("article", MNIST_SHAPE)
 """The article's network on the article's data: what its probes and lessons build, whatever a run has."""

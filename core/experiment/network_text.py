@@ -6,7 +6,7 @@ from typing import Any
 
 from core.experiment.kinds import Setting, shown
 from core.experiment.layers import Conv, Dense, Layer
-from core.experiment.network import MOST_LETTERS, PRESET_TITLES, PRESETS, NetworkError, parse, written
+from core.experiment.network import MOST_NETWORK_LETTERS, PRESET_TITLES, PRESETS, NetworkError, parse, written
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class NetworkText(Setting):
         return ""
 
     def read(self, value: Any) -> object:
-        name = str(value)[:MOST_LETTERS].strip().lower()
+        name = str(value)[:MOST_NETWORK_LETTERS].strip().lower()
         return name if name in PRESETS else written(parse(str(value)))
 
     def said(self, value: Any) -> str:

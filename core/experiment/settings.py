@@ -52,6 +52,10 @@ class Optimizer(StrEnum):
     RMSPROP = "rmsprop"
 
 
+FUSED_IN_TORCH = (Optimizer.ADAM, Optimizer.ADAMW, Optimizer.SGD, Optimizer.NESTEROV)
+"""The optimisers that PyTorch can step with one kernel for all weights."""
+
+
 class Device(StrEnum):
     """`auto`: the GPU where every lane sees one, else the CPU. `best`: each lane the best that it sees."""
 

@@ -19,7 +19,7 @@ from core.protocol.messages import Call, Command, Event, Measure
 
 C = TypeVar("C", Measure, Call)
 BEAT_S = 1.0
-MOST_LETTERS = 300
+MOST_REASON_LETTERS = 300
 
 
 class Outbox:
@@ -107,5 +107,5 @@ def leave_after(program: Callable[[], int]) -> NoReturn:
 
 def one_line(error: BaseException) -> str:
     """An exception as the rest of a sentence: its type and first line, without the stop that a library may have put."""
-    text = (str(error).strip().splitlines() or [""])[0][:MOST_LETTERS].rstrip(".")
+    text = (str(error).strip().splitlines() or [""])[0][:MOST_REASON_LETTERS].rstrip(".")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

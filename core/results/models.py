@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.data.shape import MNIST_SHAPE, DataShape
+from core.data.shape import DataShape
 from core.experiment.names import framework, is_variant
 from core.experiment.settings import TrainSettings, missing_module
 from core.results.outcome import Outcome
@@ -21,7 +21,7 @@ class Model:
     settings: TrainSettings
     weights_file: Path
     sha256: str
-    data: DataShape = MNIST_SHAPE
+    data: DataShape
     """Of what it was trained on."""
 
 

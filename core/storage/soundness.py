@@ -36,7 +36,7 @@ from core.storage.rows import (
     RunChanged,
 )
 
-MOST_LETTERS = 20_000
+MOST_TEXT_LETTERS = 20_000
 """Of one text in a row; a model's summary takes 3,000."""
 ANY_NUMBER = (-1e30, 1e30)
 RANGES = {
@@ -239,8 +239,8 @@ def _values(name: str, value: object) -> Iterator[tuple[str, object]]:
 
 
 def _check_value(name: str, value: object) -> None:
-    if isinstance(value, str) and len(value) > MOST_LETTERS:
-        raise Damage(f"{shown(name)} has {len(value):,} letters, and {MOST_LETTERS:,} are the most")
+    if isinstance(value, str) and len(value) > MOST_TEXT_LETTERS:
+        raise Damage(f"{shown(name)} has {len(value):,} letters, and {MOST_TEXT_LETTERS:,} are the most")
     if isinstance(value, int | float) and not isinstance(value, bool):
         low, high = RANGES.get(name.rpartition("_")[2], ANY_NUMBER)
         if not low <= value <= high:

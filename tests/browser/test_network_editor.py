@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from core.data.shape import MNIST_SHAPE
 from core.experiment.network import PRESETS, Network
 from core.storage.runs import Store
 from tests.browser import axe
@@ -87,7 +88,7 @@ def test_it_is_folded_until_it_is_wanted_and_says_what_will_train(visit: OpenVis
 def test_what_is_typed_is_drawn_counted_linked_and_started(visit: OpenVisitor, server: Server) -> None:
     page = opened(visit, epochs=1, batch_size=600)
     area(page).fill(OWN)
-    made = Network.of(OWN)
+    made = Network.of(OWN, MNIST_SHAPE)
     assert totals(page) == (
         f"{made.parameters:,} parameters, {made.multiply_adds:,} multiply-adds an image: the same in both frameworks."
     )

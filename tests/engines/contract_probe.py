@@ -243,7 +243,7 @@ class Probe(NetworkProbe, ListingProbe):
         """A fresh engine, fed and built as the worker does it."""
         settings, engine = TrainSettings.parse(raw), self._fed()
         aligned = settings.alignment != Alignment.AS_SHIPPED
-        start = parity.start_weights(settings.seed, Network.of(settings.network)) if aligned else None
+        start = parity.start_weights(settings.seed, Network.of(settings.network, MNIST_SHAPE)) if aligned else None
         engine.build(settings, start)
         return engine
 

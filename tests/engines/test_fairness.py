@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from core.data.shape import MNIST_SHAPE
 from core.experiment.fairness import TWIN_BOUNDS, Comparison, FairnessVerdict
 from core.experiment.network import Network
 from core.experiment.settings import TrainSettings
@@ -31,7 +32,7 @@ def verdict(processes: Processes, keras: str = "", torch: str = "", **settings: 
     parsed = TrainSettings.parse({name: value for name, value in asked.items() if name != "images"})
     comparison, specs = (
         Comparison(("keras", "torch"), parsed.alignment, parsed.drops),
-        Network.of(parsed.network).weights,
+        Network.of(parsed.network, MNIST_SHAPE).weights,
     )
     weights = []
     for engine, plant in (("keras", keras), ("torch", torch)):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from core.data import datasets
+from core.data.shape import MNIST_SHAPE
 from core.experiment import parity
 from core.experiment.network import Network
 from core.experiment.settings import Alignment, TrainSettings
@@ -42,7 +43,7 @@ def taken(prepared_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     np.save(folder / "images.npy", images)
     sums = {}
     for name, settings in RUNS.items():
-        start = parity.start_weights(3, Network.of(settings.network))
+        start = parity.start_weights(3, Network.of(settings.network, MNIST_SHAPE))
         weights = {key: array.astype("float32") for key, array in start.items()}
         sums[name] = save_weights(weights, folder / f"{name}.safetensors")
     predictors = Predictors(lambda engine: ChildProcess(WORKER, engine, log=folder / f"{engine}.log"))
@@ -50,7 +51,7 @@ def taken(prepared_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         for (engine, suffix), (name, settings) in itertools.product(
             (("keras", "keras"), ("torch", "pt")), RUNS.items()
         ):
-            model = Model(engine, name, settings, folder / f"{name}.safetensors", sums[name])
+            model = Model(engine, name, settings, folder / f"{name}.safetensors", sums[name], MNIST_SHAPE)
             np.save(folder / f"{name}.{suffix}.npy", predictors.ask([model], images)[0].logits)
             predictors.save(model, folder / f"{name}.{suffix}")
     finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.data.shape import MNIST_SHAPE
 from core.deployment.limits import HostedLimits, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.order import Order
@@ -204,7 +205,7 @@ def test_closing_does_not_wait_for_a_model_that_does_not_answer(hosted: OpenHost
     held.suspend()
 
     def ask() -> None:
-        model = Model("fake-a", "slot", settings(), Path("nowhere"), "sum")
+        model = Model("fake-a", "slot", settings(), Path("nowhere"), "sum", MNIST_SHAPE)
         with pytest.raises(PredictorError, match="shutting down"):
             launcher.predictors.save(model, Path("nowhere"))
 

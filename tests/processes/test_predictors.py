@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.data.shape import MNIST_SHAPE
 from core.experiment.network import Network
 from core.experiment.weights import load_weights
 from core.launcher import predictors as predictor_module
@@ -42,6 +43,7 @@ def trained(launcher: Launcher, seed: int = 0) -> list[Model]:
             outcome.run.settings,
             folder / lane.tested.weights_file,
             lane.tested.weights_sha256,
+            outcome.run.dataset.shape,
         )
         for lane in outcome.lanes
     ]
@@ -49,7 +51,7 @@ def trained(launcher: Launcher, seed: int = 0) -> list[Model]:
 
 def expected(model: Model) -> np.ndarray:
     """What the fake engine's one learning layer makes of the images, in numpy."""
-    weights = load_weights(model.weights_file, model.sha256, Network.of("article").weights)
+    weights = load_weights(model.weights_file, model.sha256, Network.of("article", MNIST_SHAPE).weights)
     pixels = np.zeros((len(IMAGES), 1550), "float32")
     pixels[:, :784] = IMAGES.reshape(len(IMAGES), -1).astype("float32") / np.float32(255)
     return pixels @ weights["dense.weight"] + weights["dense.bias"]

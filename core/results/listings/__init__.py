@@ -18,7 +18,15 @@ from core.data.datasets import TORCHVISION_CLASS, Dataset
 from core.experiment.layers import BatchNorm, Conv, Dense, DepthwiseConv, Dropout, LayerNorm, Pool
 from core.experiment.names import engine_title, framework
 from core.experiment.network import Network
-from core.experiment.settings import ENGINE_NAMES, EVALUATION_BATCH, Alignment, Device, Optimizer, TrainSettings
+from core.experiment.settings import (
+    ENGINE_NAMES,
+    EVALUATION_BATCH,
+    FUSED_IN_TORCH,
+    Alignment,
+    Device,
+    Optimizer,
+    TrainSettings,
+)
 from core.results.listings import in_keras, in_torch
 from core.results.listings.calls import Call
 
@@ -156,7 +164,7 @@ def _of_torch(settings: TrainSettings, network: Network, tuned: bool) -> dict[st
         "classes": _classes(layers),
         "functional": any(call.function == "KerasBatchNorm" for call in layers),
         "optimizer": in_torch.optimizer_call(settings, tuned),
-        "fused": tuned and settings.optimizer in in_torch.FUSED,
+        "fused": tuned and settings.optimizer in FUSED_IN_TORCH,
         # Without images to convolve or pool there is nothing to lay out.
         "channels_last": tuned and any(isinstance(layer, Conv | DepthwiseConv | Pool) for layer in network.layers),
         "adam": settings.optimizer in (Optimizer.ADAM, Optimizer.ADAMW),

@@ -6,7 +6,7 @@ from typing import Self
 
 from core.experiment.settings import Optimizer
 
-MOST_LETTERS = 76
+LINE_LETTERS = 76
 """Of a line of a script."""
 OPTIMIZERS = {
     Optimizer.ADAM: "Adam",
@@ -43,10 +43,10 @@ class Call:
         margin = " " * indent
         note = f"  # {self.comment}" if self.comment else ""
         line = f"{margin}{prefix}{self.function}({', '.join(self.arguments)}){end}"
-        if len(line + note) <= MOST_LETTERS:
+        if len(line + note) <= LINE_LETTERS:
             return line + note
         above = f"{margin}# {self.comment}\n" if self.comment else ""
-        if len(line) <= MOST_LETTERS:
+        if len(line) <= LINE_LETTERS:
             return above + line
         inner = "".join(f"{margin}    {argument},\n" for argument in self.arguments)
         return f"{above}{margin}{prefix}{self.function}(\n{inner}{margin}){end}"

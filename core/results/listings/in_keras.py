@@ -8,9 +8,6 @@ from core.experiment.network import Network, Node
 from core.experiment.settings import Optimizer, TrainSettings
 from core.results.listings.calls import OPTIMIZERS, Call, same_after_pool
 
-_FUNCTIONS = {"leakyrelu": "leaky_relu"}
-"""Keras' names of activations, where they are not the notation's."""
-
 
 def layer_calls(network: Network, pool_first: bool) -> list[Call]:
     """The layers in order; `pool_first`: a max-pool comes before the ReLU that it follows."""
@@ -64,7 +61,7 @@ def _call(node: Node) -> Call:
         case layers.Dense(units, activation):
             return Call.of("layers.Dense", units, **_activation(activation), use_bias=no_bias)
         case layers.Activation(function):
-            return Call("layers.Activation", (f'"{_FUNCTIONS.get(function, function)}"',))
+            return Call("layers.Activation", (f'"{layers.IN_KERAS.get(function, function)}"',))
     raise TypeError(f"there is no Keras layer for {node.layer!r}")
 
 
@@ -73,7 +70,7 @@ def _window(stride: int, usual: int, same: bool) -> dict[str, Any]:
 
 
 def _activation(function: str) -> dict[str, Any]:
-    return {"activation": _FUNCTIONS.get(function, function) or None}
+    return {"activation": layers.IN_KERAS.get(function, function) or None}
 
 
 def optimizer_call(settings: TrainSettings) -> Call:

@@ -8,23 +8,12 @@ from typing import Any
 
 from core.experiment import layers, parity
 from core.experiment.network import Network, Node
-from core.experiment.settings import Alignment, Optimizer, TrainSettings
+from core.experiment.settings import FUSED_IN_TORCH, Alignment, Optimizer, TrainSettings
 from core.results.listings.calls import OPTIMIZERS, Call, same_after_pool
 
 CLASSES = ("SharedDropout", "ChannelLayerNorm", "KerasBatchNorm", "PixelAvgPool", "KerasGELU")
 """What PyTorch has not: classes that a script holds where its network needs them."""
-FUSED = (Optimizer.ADAM, Optimizer.ADAMW, Optimizer.SGD, Optimizer.NESTEROV)
-"""The optimisers that PyTorch can step with one kernel for all weights."""
 
-_ACTIVATIONS = {
-    "relu": "nn.ReLU",
-    "leakyrelu": "nn.LeakyReLU",
-    "elu": "nn.ELU",
-    "gelu": "nn.GELU",
-    "silu": "nn.SiLU",
-    "tanh": "nn.Tanh",
-    "sigmoid": "nn.Sigmoid",
-}
 _PADS = "as Keras pads"
 
 
@@ -120,20 +109,14 @@ def _activation(name: str, function: str, settings: TrainSettings, training: boo
     elif settings.float64 and training and function == "gelu":
         yield Call("KerasGELU", name=name)
     else:
-        yield Call(_ACTIVATIONS[function], name=name)
-
-
-def _pads(node: Node, window: int, stride: int) -> tuple[int, int, int, int]:
-    """Keras' `same` padding: left, right, above, below."""
-    height, width, _ = node.arrives
-    return *layers.padding(width, window, stride), *layers.padding(height, window, stride)
+        yield Call(f"nn.{layers.IN_TORCH[function]}", name=name)
 
 
 def _conv(
     node: Node, sizes: tuple[int, int, int], stride: int, same: bool, aligned: bool, groups: int | None = None
 ) -> Iterator[Call]:
     kernel = sizes[2]
-    pads = _pads(node, kernel, stride) if same else (0, 0, 0, 0)
+    pads = node.pads(kernel, stride) if same else (0, 0, 0, 0)
     padding: object = None
     if any(pads):
         if stride == 1:
@@ -157,7 +140,7 @@ def _pool(node: Node, pool: layers.MaxPool | layers.AvgPool, aligned: bool) -> I
     largest, size = isinstance(pool, layers.MaxPool), pool.size
     kind = "nn.MaxPool2d" if largest else "nn.AvgPool2d"
     options: dict[str, Any] = {"stride": pool.step if pool.step != size else None, "name": node.name}
-    pads = _pads(node, size, pool.step) if pool.same else (0, 0, 0, 0)
+    pads = node.pads(size, pool.step) if pool.same else (0, 0, 0, 0)
     if not any(pads):
         yield Call.of(kind, size, **options)
     elif size % 2 and not aligned:
@@ -188,5 +171,5 @@ def optimizer_call(settings: TrainSettings, tuned: bool = False) -> Call:
     arguments += [f"momentum={momentum}"] if settings.momentum else []
     arguments += ["nesterov=True"] if optimizer == Optimizer.NESTEROV else []
     arguments += ["weight_decay=WEIGHT_DECAY"] if settings.weight_decay and not aligned else []
-    arguments += ["fused=True"] if tuned and optimizer in FUSED else []
+    arguments += ["fused=True"] if tuned and optimizer in FUSED_IN_TORCH else []
     return Call(function, tuple(arguments))

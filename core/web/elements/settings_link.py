@@ -7,15 +7,15 @@ from core.experiment.kinds import Number
 from core.experiment.network_text import NetworkText
 from core.experiment.settings import DEFAULTS, SETTINGS
 
-MOST_LETTERS = 1000
+MOST_LINK_LETTERS = 1000
 """Of a text that is no number, in a link."""
-MOST_NETWORK_LETTERS = 3000
+MOST_LINK_NETWORK_LETTERS = 3000
 """Of a network's; one more than a network may have is as wrong as all of them."""
 
 
 def most_letters(name: str) -> int:
     """How much of what was typed into a field goes into a link."""
-    return MOST_NETWORK_LETTERS if isinstance(SETTINGS[name], NetworkText) else MOST_LETTERS
+    return MOST_LINK_NETWORK_LETTERS if isinstance(SETTINGS[name], NetworkText) else MOST_LINK_LETTERS
 
 
 def keeps_any_text(name: str) -> bool:

@@ -13,7 +13,7 @@ from core.experiment.layers import ACTIVATIONS, KINDS, Activation, Layer, Pool, 
 from core.experiment.names import joined
 from core.experiment.network import (
     MOST_LAYERS,
-    MOST_LETTERS,
+    MOST_NETWORK_LETTERS,
     PRESET_TITLES,
     PRESETS,
     Network,
@@ -88,7 +88,7 @@ def problem_of(text: str, dataset: Dataset, limits: Limits) -> str:
     except InvalidSettings as error:
         if "network" in error.problems:
             return error.problems["network"]
-    return limits.why_not(Network.of(text, dataset.shape))
+    return Network.of(text, dataset.shape).too_large(limits.network)
 
 
 def view_of(text: str, dataset: Dataset, limits: Limits) -> EditorView:
@@ -136,7 +136,7 @@ def rows_of(text: str, shape: DataShape) -> tuple[EditorRow, ...]:
     """The layers of a text, those too that cannot be read or cannot be there."""
     if text.strip().lower() in PRESETS:
         text = in_full(text.strip().lower(), shape)
-    parts = parts_of(text[:MOST_LETTERS])
+    parts = parts_of(text[:MOST_NETWORK_LETTERS])
     layers = [_layer_in(part) for part in parts[: MOST_LAYERS + 1]]
     readable = tuple(layer for layer in layers if layer)
     names = iter(names_of(readable))

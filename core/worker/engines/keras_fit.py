@@ -88,16 +88,12 @@ class TwinBatches(keras.utils.PyDataset):
         return ((images, *masks) if masks else images), self.engine.y[rows]
 
 
-FUNCTIONS = {"leakyrelu": "leaky_relu"}
-"""Keras' names of activations, where they are not the notation's."""
-
-
 def layer_of(node: Node, dropout: float) -> Any:
     """A layer as Keras' user writes it; `dropout` is the rate of those that have none of their own."""
     name = node.name
     padding = "same" if getattr(node.layer, "same", False) else "valid"
     activation = getattr(node.layer, "activation", "")
-    options = {"activation": FUNCTIONS.get(activation, activation) or None, "use_bias": node.bias, "name": name}
+    options = {"activation": kinds.IN_KERAS.get(activation, activation) or None, "use_bias": node.bias, "name": name}
     match node.layer:
         case kinds.Conv(filters, kernel, stride):
             return layers.Conv2D(filters, kernel, stride, padding, **options)
@@ -120,7 +116,7 @@ def layer_of(node: Node, dropout: float) -> Any:
         case kinds.Dense(units):
             return layers.Dense(units, **options)
         case kinds.Activation(function):
-            return layers.Activation(FUNCTIONS.get(function, function), name=name)
+            return layers.Activation(kinds.IN_KERAS.get(function, function), name=name)
     raise TypeError(f"there is no Keras layer for {node.layer!r}")
 
 

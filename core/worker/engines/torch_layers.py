@@ -89,30 +89,14 @@ class KerasGELU(nn.Module):
         return 0.5 * x * (1 + torch.erf(x * parity.as_keras_rounds(0.5**0.5)))
 
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "leakyrelu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-}
-
-
 def _activation(function: str, settings: TrainSettings) -> nn.Module:
     if settings.alignment != Alignment.AS_SHIPPED:
         if function == "leakyrelu":
             return nn.LeakyReLU(parity.as_keras_rounds(parity.KERAS_LEAKY_SLOPE))
         if function == "gelu" and settings.float64:
             return KerasGELU()
-    return ACTIVATIONS[function]()
-
-
-def _pads(node: Node, window: int, stride: int) -> tuple[int, int, int, int]:
-    """Keras' `same` padding as PyTorch's functions take it: left, right, above, below."""
-    height, width, _ = node.arrives
-    return *layers.padding(width, window, stride), *layers.padding(height, window, stride)
+    made: nn.Module = getattr(nn, layers.IN_TORCH[function])()
+    return made
 
 
 def _modules(node: Node, settings: TrainSettings) -> Named:
@@ -159,7 +143,7 @@ def _conv(
     groups: int,
 ) -> Named:
     kernel, stride, same = window
-    pads = _pads(node, kernel, stride) if same else (0, 0, 0, 0)
+    pads = node.pads(kernel, stride) if same else (0, 0, 0, 0)
     if not any(pads):
         yield node.name, nn.Conv2d(*sizes, stride, groups=groups, bias=node.bias)
     elif stride == 1:
@@ -174,7 +158,7 @@ def _conv(
 def _pool(node: Node, layer: layers.MaxPool | layers.AvgPool, aligned: bool) -> Named:
     largest, size, stride = isinstance(layer, layers.MaxPool), layer.size, layer.step
     kind = nn.MaxPool2d if largest else nn.AvgPool2d
-    pads = _pads(node, size, stride) if layer.same else (0, 0, 0, 0)
+    pads = node.pads(size, stride) if layer.same else (0, 0, 0, 0)
     if not any(pads):
         yield node.name, kind(size, stride)
     elif size % 2 and not aligned:

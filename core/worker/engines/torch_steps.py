@@ -6,10 +6,7 @@ from typing import Any
 import torch
 
 from core.experiment import parity
-from core.experiment.settings import Optimizer, TrainSettings
-
-FUSED = (Optimizer.ADAM, Optimizer.ADAMW, Optimizer.SGD, Optimizer.NESTEROV)
-"""The optimisers that PyTorch can step with one kernel for all weights."""
+from core.experiment.settings import FUSED_IN_TORCH, Optimizer, TrainSettings
 
 
 def as_shipped(
@@ -17,7 +14,7 @@ def as_shipped(
 ) -> torch.optim.Optimizer:
     """PyTorch's own, its arguments as its users write them; Adam's, SGD's and RMSprop's `weight_decay` is L2."""
     rate, decay = settings.learning_rate, settings.weight_decay
-    fused = fused if settings.optimizer in FUSED else None
+    fused = fused if settings.optimizer in FUSED_IN_TORCH else None
     options: dict[str, Any] = {"fused": fused} if fused is not None else {}
     match settings.optimizer:
         case Optimizer.ADAM:

@@ -12,7 +12,7 @@ from torch import nn
 
 from core.experiment.layers import Conv, DepthwiseConv, Pool
 from core.experiment.network import layers_of
-from core.experiment.settings import SETTINGS, TrainSettings
+from core.experiment.settings import FUSED_IN_TORCH, SETTINGS, TrainSettings
 from core.worker.engines import torch_steps
 from core.worker.engines.base import AS_SHIPPED, Floats, Images, pools_relus
 from core.worker.engines.torch import TorchEngine
@@ -34,7 +34,7 @@ def forms(settings: TrainSettings) -> dict[str, Form]:
     found = {AS_SHIPPED: Form(pool_first=False, channels_last=False, fused=False)}
     for channels_last, fused in ((False, False), (True, False), (True, True)):
         form = Form(
-            pools_relus(settings), channels_last and over_images, fused and settings.optimizer in torch_steps.FUSED
+            pools_relus(settings), channels_last and over_images, fused and settings.optimizer in FUSED_IN_TORCH
         )
         words = ["pool before ReLU"] if form.pool_first else []
         words += [f"channels {'last' if form.channels_last else 'first'}"] if over_images else []

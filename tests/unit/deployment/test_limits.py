@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.data.shape import MNIST_SHAPE
 from core.deployment.limits import NO_LIMITS, Allowance, HostedLimits, Limits, read_environment
 from core.deployment.settings import Profile
 from core.experiment.network import ARTICLE, MOST_LAYERS, PRESETS, Network
@@ -56,7 +57,7 @@ def test_nothing_is_downloaded_but_data_that_is_there_may_be_used() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_is_small_enough_where_it_is_hosted(preset: str) -> None:
-    assert not HOSTED.why_not(Network.of(preset))
+    assert not Network.of(preset, MNIST_SHAPE).too_large(HOSTED.network)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +75,8 @@ def test_every_preset_is_small_enough_where_it_is_hosted(preset: str) -> None:
     ],
 )
 def test_a_network_beyond_what_is_hosted_gets_a_sentence_and_trains_at_home(network: str, sentence: str) -> None:
-    made = Network.of(network)
-    assert not Limits().why_not(made)
+    made = Network.of(network, MNIST_SHAPE)
+    assert not made.too_large(Limits().network)
     with pytest.raises(InvalidSettings) as caught:
         HOSTED.check(TrainSettings(network=network), data_is_here=True, network=made)
     assert caught.value.problems == {"network": sentence}
@@ -145,6 +146,6 @@ def test_a_hosted_batch_is_as_large_as_the_network_s_activations_allow() -> None
     wide = "conv 60 3 same, tanh, silu, gelu, elu, tanh, silu, conv 1 1, flatten, dense 10"
     settings = TrainSettings.parse({"network": wide, "batch_size": 1024})
     with pytest.raises(InvalidSettings, match="Batch size here is at most 226 with this network"):
-        HOSTED.check(settings, True, Network.of(wide))
-    HOSTED.check(settings.model_copy(update={"batch_size": 226}), True, Network.of(wide))
-    HOSTED.check(TrainSettings(batch_size=1024), True, Network.of("article"))
+        HOSTED.check(settings, True, Network.of(wide, MNIST_SHAPE))
+    HOSTED.check(settings.model_copy(update={"batch_size": 226}), True, Network.of(wide, MNIST_SHAPE))
+    HOSTED.check(TrainSettings(batch_size=1024), True, Network.of("article", MNIST_SHAPE))

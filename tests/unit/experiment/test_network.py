@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from core.data.shape import DataShape
+from core.data.shape import MNIST_SHAPE, DataShape
 from core.experiment import layers, network
 from core.experiment.network import ARTICLE, Network, NetworkError
 from core.experiment.settings import EVALUATION_BATCH
@@ -58,14 +58,14 @@ def test_an_evaluation_batchs_activations_are_memory_that_glibc_keeps() -> None:
 def test_layer_norm_of_one_channel_is_refused_with_the_reason() -> None:
     sentence = "Layernorm after 28 x 28 grey pixels would make 0 of everything: it takes the mean of one channel away"
     with pytest.raises(NetworkError, match=sentence):
-        Network.of("layernorm, flatten, dense 10")
+        Network.of("layernorm, flatten, dense 10", MNIST_SHAPE)
 
 
 # --- what follows from the layers ------------------------------------------------------------------------
 
 
 def test_statistics_are_weights_that_nothing_learns() -> None:
-    made = Network.of("batchnorm")
+    made = Network.of("batchnorm", MNIST_SHAPE)
     kept = {spec.name: spec.start for spec in made.weights if not spec.trained}
     assert kept == {
         "batchnorm1.mean": "zeros",
@@ -77,7 +77,9 @@ def test_statistics_are_weights_that_nothing_learns() -> None:
 
 
 def test_what_follows_a_flatten_knows_the_order_of_what_it_counts() -> None:
-    made = Network.of("conv 6 3, flatten, layernorm, dropout, batchnorm, dense 20 relu, layernorm, dense 10")
+    made = Network.of(
+        "conv 6 3, flatten, layernorm, dropout, batchnorm, dense 20 relu, layernorm, dense 10", MNIST_SHAPE
+    )
     grid = (26, 26, 6)
     assert {spec.name: spec.grid for spec in made.weights} == {
         **{f"conv1.{kind}": None for kind in ("weight", "bias")},
@@ -109,4 +111,4 @@ def test_keras_pads_the_odd_pixel_after() -> None:
     ],
 )
 def test_a_batch_norm_of_one_value_an_image_is_found(text: str, alone: str) -> None:
-    assert network.leaves_one_value(Network.of(text)) == alone
+    assert network.leaves_one_value(Network.of(text, MNIST_SHAPE)) == alone

@@ -51,7 +51,7 @@ def test_what_is_printed_is_read_as_the_same_and_printed_the_same_again(layers: 
 def test_a_preset_is_printed_as_it_stands_and_called_by_its_name(name: str) -> None:
     assert written(parse(PRESETS[name])) == PRESETS[name]
     assert shortest(PRESETS[name], 10) == shortest(name, 10) == name
-    assert Network.of(name).text == PRESETS[name]
+    assert Network.of(name, MNIST_SHAPE).text == PRESETS[name]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ REFUSED = {
 @pytest.mark.parametrize("text", REFUSED)
 def test_a_network_that_cannot_be_is_refused_with_the_layer_and_the_reason(text: str) -> None:
     with pytest.raises(NetworkError, match=re.escape(REFUSED[text]).replace("\\.\\*", ".*")) as refused:
-        Network.of(text)
+        Network.of(text, MNIST_SHAPE)
     assert str(refused.value).endswith(".")
     assert len(str(refused.value).splitlines()) == 1
 

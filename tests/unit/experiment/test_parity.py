@@ -33,7 +33,7 @@ def test_start_weights_are_glorot_uniform_with_zero_biases() -> None:
 
 
 def test_a_normalisation_starts_with_what_changes_nothing() -> None:
-    held = parity.start_weights(0, Network.of("conv 6 3, batchnorm, layernorm, flatten, dense 10"))
+    held = parity.start_weights(0, Network.of("conv 6 3, batchnorm, layernorm, flatten, dense 10", MNIST_SHAPE))
     for name, array in held.items():
         if "norm" in name:
             assert (array == (1 if name.endswith(("weight", "variance")) else 0)).all(), name

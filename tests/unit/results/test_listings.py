@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from core.data import datasets
 from core.data.datasets import DATASETS, Dataset
 from core.data.embedded import SPLIT_SEED
+from core.data.shape import MNIST_SHAPE
 from core.experiment import layers, metrics
 from core.experiment.names import framework
 from core.experiment.network import PRESETS, Network
@@ -401,7 +402,7 @@ def test_a_tuned_script_keeps_the_relu_that_no_pool_follows() -> None:
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_both_scripts_start_from_every_array_of_the_network_in_its_order(network: str) -> None:
-    expected = [(spec.name, spec.shape) for spec in Network.of(network).weights]
+    expected = [(spec.name, spec.shape) for spec in Network.of(network, MNIST_SHAPE).weights]
     for engine in ALIGNED_PAIR:
         code = listing(engine, TrainSettings(network=network, alignment=Alignment.SAME_START)).sections["model"]
         block = code[code.index("start = [") : code.index("]\n", code.index("start = ["))]
@@ -533,5 +534,5 @@ def test_the_lines_that_load_weights_name_the_runs_layers_and_shapes() -> None:
 
 
 def test_the_networks_of_these_tests_hold_every_kind_of_layer() -> None:
-    kinds = {type(layer) for network in NETWORKS.values() for layer in Network.of(network).layers}
+    kinds = {type(layer) for network in NETWORKS.values() for layer in Network.of(network, MNIST_SHAPE).layers}
     assert kinds == {*layers.KINDS.values(), layers.Activation}

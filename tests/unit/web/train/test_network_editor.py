@@ -29,7 +29,7 @@ def written(row: EditorRow) -> str:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_each_row_s_fields_write_its_layer_and_its_figures_are_the_network_s(preset: str) -> None:
-    network, rows = Network.of(preset), rows_of(PRESETS[preset], MNIST_SHAPE)
+    network, rows = Network.of(preset, MNIST_SHAPE), rows_of(PRESETS[preset], MNIST_SHAPE)
     assert ", ".join(map(written, rows)) == network.text
     assert [row.name for row in rows] == [node.name for node in network.nodes]
     assert [row.leaves for row in rows] == [node.leaves for node in network.nodes]
