@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.compare.probes.base import Part, PartFailed
+from core.data.shape import MNIST_SHAPE
 from core.experiment.order import Order
 from core.experiment.settings import TrainSettings
 from core.launcher import measuring, spares
@@ -49,7 +50,7 @@ def test_a_predictor_that_says_what_no_predictor_says_is_ended(tmp_path: Path) -
         started.append(ChildProcess(MISPLACED, engine, log=tmp_path / "log"))
         return started[-1]
 
-    model = Model("keras", "a run keras", TrainSettings(), Path("weights"), "sum")
+    model = Model("keras", "a run keras", TrainSettings(), Path("weights"), "sum", MNIST_SHAPE)
     with pytest.raises(PredictorError, match=rf"^Keras cannot answer: {WORDS}\.$"):
         Predictors(start).ask([model], np.zeros((1, 28, 28), np.uint8))
     assert len(started) == 2

@@ -109,7 +109,7 @@ def test_a_hung_predictor_is_restarted_once(launcher: Launcher, monkeypatch: pyt
 
 def test_a_predictor_that_dies_again_says_of_what(tmp_path: Path) -> None:
     predictors = Predictors(lambda engine: ChildProcess("core.not_there", engine, log=tmp_path / "log"))
-    model = Model("keras", "a run keras", settings(), Path("weights"), "sum")
+    model = Model("keras", "a run keras", settings(), Path("weights"), "sum", MNIST_SHAPE)
     with pytest.raises(PredictorError, match=r"^Keras cannot answer: its process ended by itself with code 1\.$"):
         predictors.ask([model], IMAGES)
 

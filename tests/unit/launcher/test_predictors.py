@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from core.data.shape import MNIST_SHAPE
 from core.experiment.settings import TrainSettings
 from core.launcher.predictors import IDLE_S, IDLE_WITHOUT_SPARE_S, MODELS_WAIT, PredictorError, Predictors
 from core.protocol import messages
@@ -16,7 +17,7 @@ from core.protocol.process import ChildProcess
 from core.results.models import Model
 from core.web.draw.view import framework_file
 
-MODEL = Model("keras", "a run keras", TrainSettings(), Path("weights"), "sum")
+MODEL = Model("keras", "a run keras", TrainSettings(), Path("weights"), "sum", MNIST_SHAPE)
 IMAGES = np.zeros((1, 28, 28), np.uint8)
 ANSWERS: dict[type, Callable[[Any], messages.Message]] = {
     messages.Load: lambda asked: messages.Loaded([asked.slot]),
@@ -95,7 +96,7 @@ def bench() -> Bench:
     ids=["answers", "saves", "loads"],
 )
 def test_whatever_a_predictor_does_beside_a_run_marks_it(bench: Bench, act: Callable[[Predictors], Any]) -> None:
-    bench.predictors.ask([Model("keras", "another", TrainSettings(), Path("weights"), "sum")], IMAGES)
+    bench.predictors.ask([Model("keras", "another", TrainSettings(), Path("weights"), "sum", MNIST_SHAPE)], IMAGES)
     assert bench.marked == []
     bench.trains = "this run"
     act(bench.predictors)

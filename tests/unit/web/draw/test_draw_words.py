@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.data.shape import MNIST_SHAPE
 from core.experiment.names import engine_title
 from core.launcher.predictors import Prediction
 from core.results.models import Model
@@ -127,7 +128,7 @@ def test_a_runs_accuracy_is_that_of_the_models_that_read() -> None:
 
 
 def test_swapped_models_say_whose_weights_they_read_with() -> None:
-    models = [Model(engine, engine, {}, Path(), "") for engine in ("keras", "torch")]
+    models = [Model(engine, engine, {}, Path(), "", MNIST_SHAPE) for engine in ("keras", "torch")]
     assert model_names(models, swap=False) == ["Keras", "PyTorch"]
     names = model_names(models, swap=True)
     assert names == ["Keras with PyTorch's weights", "PyTorch with Keras' weights"]
