@@ -8,18 +8,14 @@ the disk: each picture is read, resized and forgotten. SOURCE holds a folder a c
 import argparse
 import contextlib
 import hashlib
-import os
 import resource
 import signal
-import stat
 import sys
 import time
 import unicodedata
-import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +23,9 @@ import PIL
 
 from core.data import disk, pictures
 from core.data.dataset import Dataset, DatasetError, can_be_shown, in_sentence
-from core.data.own_images import LEAST_OF_A_CLASS, MOST_OWN_CLASSES, MOST_ZIP_MB, Wanted, write_facts
-from core.data.pictures import PictureError, PictureLimits
+from core.data.own_images import LEAST_OF_A_CLASS, MOST_OWN_CLASSES, Wanted, write_facts
+from core.data.picture_files import PICTURE, File, Files, Folder, Zip, shown, too_deep
+from core.data.pictures import PictureError
 from core.data.prepare import Source, write_folder
 from core.protocol.messages import Done, Failed, PreparationEvent, Preparing
 from core.protocol.stdio import connect, leave_after, refuse
@@ -37,143 +34,15 @@ Emit = Callable[[PreparationEvent], None]
 Indices = npt.NDArray[np.int64]
 
 MOST_FILES = 100_000
-MOST_FOLDERS = 30
-"""One in another."""
-MOST_ZIP_PIXELS = 4_000_000_000
-"""Of all pictures in a zip: packed well, they can be a thousandth of this in bytes, and each takes time to decode."""
 MOST_MEMORY_BYTES = 2 * 2**30
 MOST_ARRAY_BYTES = 300_000_000
 """Of all images resized: twice as much is in memory while they are written."""
-PICTURE = PictureLimits(most_bytes=50 * 2**20, most_pixels=50_000_000)
 MOST_CLASS_LETTERS = 40
 NAMED = 5
 """So many of the files with a fault are named."""
 
-_JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
-"""What file managers leave; so is all that begins with a dot."""
-_PACKED_BY = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _PROGRESS_INTERVAL_S = 0.25
 _TEST_SHARE = 0.2
-
-
-class File(NamedTuple):
-    """A file of the source, by its path there."""
-
-    path: tuple[str, ...]
-    size_bytes: int
-    """As the source says."""
-
-
-class Files(Protocol):
-    """A folder or a zip."""
-
-    def listed(self) -> Iterator[File]:
-        """Every file but those that file managers leave. Raises DatasetError for what has no place there."""
-
-    def read(self, file: File) -> bytes:
-        """What is in a file, at most a byte more than a picture may have.
-
-        Raises PictureError where it cannot be read, and DatasetError where the whole source may not be.
-        """
-
-    def count(self, pixels: int) -> None:
-        """Hears how many pixels are decoded next. Raises DatasetError where they are too many together."""
-
-
-class Folder:
-    """A folder of this machine."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def listed(self) -> Iterator[File]:
-        yield from self._below(())
-
-    def _below(self, path: tuple[str, ...]) -> Iterator[File]:
-        with os.scandir(self._root.joinpath(*path)) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-        for entry in found:
-            inside = (*path, entry.name)
-            if _is_junk(inside):
-                continue
-            if entry.is_symlink():
-                raise DatasetError(f"{_shown(inside)} is a link: put the file itself there.")
-            if entry.is_dir():
-                _check_depth(inside)
-                yield from self._below(inside)
-            elif entry.is_file():
-                yield File(inside, entry.stat().st_size)
-            else:
-                raise DatasetError(f"{_shown(inside)} is no plain file: take it out.")
-
-    def read(self, file: File) -> bytes:
-        try:
-            with self._root.joinpath(*file.path).open("rb") as opened:
-                return opened.read(PICTURE.most_bytes + 1)
-        except OSError as fault:
-            raise PictureError(_shown(file.path), f"cannot be opened ({fault.strerror})", "") from fault
-
-    def count(self, pixels: int) -> None:
-        """Whoever reads a folder of this machine may take the time."""
-
-
-class Zip:
-    """A zip, of which nothing is believed: what is unpacked is counted."""
-
-    def __init__(self, path: Path) -> None:
-        """Raises DatasetError where it is none."""
-        try:
-            self._archive = zipfile.ZipFile(path)
-        except MemoryError:
-            raise
-        except Exception as fault:  # zipfile raises half a dozen kinds of error at hostile bytes
-            raise DatasetError("The zip is damaged, or no zip: pack the folder once more.") from fault
-        self._entries: dict[tuple[str, ...], zipfile.ZipInfo] = {}
-        self._unpacked_bytes = self._pixels = 0
-
-    def listed(self) -> Iterator[File]:
-        if sum(info.file_size for info in self._archive.infolist()) > MOST_ZIP_MB * 1_000_000:
-            raise _too_much()
-        for info in sorted(self._archive.infolist(), key=lambda info: info.filename):
-            # Some programs of Windows pack with its own separator.
-            name = info.filename.replace("\\", "/")
-            parts = tuple(part for part in name.split("/") if part not in ("", "."))
-            if name.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
-                raise DatasetError(f"{_shown(parts)} leads out of the zip: pack the folder once more.")
-            if stat.S_ISLNK(info.external_attr >> 16):
-                raise DatasetError(f"{_shown(parts)} is a link: put the file itself there.")
-            if name.endswith("/") or not parts or _is_junk(parts):
-                continue
-            _check_depth(parts[:-1])
-            if info.flag_bits & 1:
-                raise DatasetError("The zip is locked with a password: pack it without one.")
-            if info.compress_type not in _PACKED_BY:
-                raise DatasetError("The zip is packed in an unusual way: pack it with the usual one, Deflate.")
-            if parts in self._entries:
-                raise DatasetError(f"{_shown(parts)} is in the zip twice: pack the folder once more.")
-            self._entries[parts] = info
-            yield File(parts, info.file_size)
-
-    def read(self, file: File) -> bytes:
-        try:
-            with self._archive.open(self._entries[file.path]) as opened:
-                content = opened.read(PICTURE.most_bytes + 1)
-        except MemoryError:
-            raise
-        except Exception as fault:  # as above
-            raise PictureError(_shown(file.path), "is damaged in the zip", "") from fault
-        self._unpacked_bytes += len(content)
-        if self._unpacked_bytes > MOST_ZIP_MB * 1_000_000:
-            raise _too_much()
-        return content
-
-    def count(self, pixels: int) -> None:
-        self._pixels += pixels
-        if self._pixels > MOST_ZIP_PIXELS:
-            raise DatasetError(
-                f"The pictures in the zip have more than {MOST_ZIP_PIXELS / 1e6:,.0f} megapixels together: make them "
-                "smaller, or unpack it and give the folder in the terminal."
-            )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -274,22 +143,13 @@ def classes_of(files: Sequence[File]) -> dict[str, list[File]]:
     by_class: defaultdict[str, list[File]] = defaultdict(list)
     for file in files:
         if len(file.path) == depth + 1:
-            raise DatasetError(f"{_shown(file.path)} lies in no class's folder: put it into one, or take it out.")
+            raise DatasetError(f"{shown(file.path)} lies in no class's folder: put it into one, or take it out.")
         if len(file.path) > depth + 2:
-            raise _too_deep(file.path)
+            raise too_deep(file.path)
         by_class[file.path[depth]].append(file)
     _check_names(list(by_class))
     _check_counts(by_class)
     return {name: sorted(by_class[name], key=lambda file: file.path) for name in sorted(by_class, key=str.casefold)}
-
-
-def _check_depth(folder: tuple[str, ...]) -> None:
-    if len(folder) > MOST_FOLDERS:
-        raise _too_deep(folder[: MOST_FOLDERS + 1])
-
-
-def _too_deep(path: tuple[str, ...]) -> DatasetError:
-    return DatasetError(f"{_shown(path)} lies too deep: put the pictures of a class straight into its folder.")
 
 
 def _depth_of_wrapper(files: Sequence[File]) -> int:
@@ -305,11 +165,11 @@ def _check_names(names: Sequence[str]) -> None:
     for name in names:
         if len(name) > MOST_CLASS_LETTERS:
             raise DatasetError(
-                f"The class {_shown((name,))} has a name of {len(name)} letters: "
+                f"The class {shown((name,))} has a name of {len(name)} letters: "
                 f"at most {MOST_CLASS_LETTERS} can be shown."
             )
         if not can_be_shown(name) or name != name.strip():
-            raise DatasetError(f"The class {_shown((name,))} has letters in its name that cannot be shown: rename it.")
+            raise DatasetError(f"The class {shown((name,))} has letters in its name that cannot be shown: rename it.")
     alike = Counter(unicodedata.normalize("NFC", name).casefold() for name in names)
     for name in sorted(names):
         if alike[unicodedata.normalize("NFC", name).casefold()] > 1:
@@ -374,7 +234,7 @@ def _read_all(
             pixels[i] = pictures.from_picture(content, file.path[-1], wanted.image_shape, PICTURE, files.count)
             digest.update(content)
         except PictureError as fault:
-            faults.append(f"{_shown(file.path)} {fault.what}")
+            faults.append(f"{shown(file.path)} {fault.what}")
         done_bytes += file.size_bytes
         if time.monotonic() - said_at > _PROGRESS_INTERVAL_S:
             said_at = time.monotonic()
@@ -392,22 +252,6 @@ def _first_of(faults: Sequence[str]) -> str:
     """The first few, and how many more there are."""
     more = len(faults) - NAMED
     return "; ".join(faults[:NAMED]) + (f"; and {more:,} more" if more > 0 else "")
-
-
-def _too_much() -> DatasetError:
-    return DatasetError(
-        f"The zip unpacks to more than {MOST_ZIP_MB} MB: make its pictures smaller, "
-        "or unpack it and give the folder in the terminal."
-    )
-
-
-def _is_junk(path: tuple[str, ...]) -> bool:
-    return any(part.startswith(".") or part.casefold() in _JUNK for part in path)
-
-
-def _shown(path: tuple[str, ...]) -> str:
-    """The end of a path as it may stand in a sentence."""
-    return in_sentence("/".join(path[-3:]))
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ class Network:
             try:
                 leaves = layer.output(shape)
             except Impossible as reason:
-                raise NetworkError(f"{_capital(str(layer))} after {before} {reason}.", place) from None
+                raise NetworkError(f"{str(layer).capitalize()} after {before} {reason}.", place) from None
             yield Node(name, layer, shape, leaves, layer.weights(name, shape, grid, bias), grid, bias)
             if isinstance(layer, Flatten):
                 grid = shape
@@ -378,10 +378,6 @@ EXAMPLES = {
 def example(kind: type[Layer]) -> str:
     """How a layer of a kind is written, with the numbers that it needs."""
     return EXAMPLES.get(kind.word, kind.word)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def without_rates(text: str) -> str:

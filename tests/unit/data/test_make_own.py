@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.data import make_own, pictures
-from core.data.dataset import ARRAY_FILES
+from core.data import make_own, picture_files, pictures
+from core.data.dataset import ARRAY_FILES, DatasetError
 from core.data.datasets import PROVENANCE_FILE
 from core.data.own import DATASET_FILE, read_own
 from core.data.own_images import Wanted, look
@@ -339,16 +339,16 @@ def test_a_header_that_lies_about_the_size_unpacks_no_more_than_it_says(tmp_path
 
 def test_what_is_really_unpacked_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = pets()
-    unpacked = make_own.Zip(zipped(files, tmp_path / "source.zip"))
+    unpacked = picture_files.Zip(zipped(files, tmp_path / "source.zip"))
     listed = list(unpacked.listed())
-    monkeypatch.setattr(make_own, "MOST_ZIP_MB", 0.01)  # from now on; the headers were believed
-    with pytest.raises(make_own.DatasetError, match="unpacks to more than"):
+    monkeypatch.setattr(picture_files, "MOST_ZIP_MB", 0.01)  # from now on; the headers were believed
+    with pytest.raises(DatasetError, match="unpacks to more than"):
         list(map(unpacked.read, listed))
 
 
 def test_pixels_are_counted_before_they_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """White pictures pack a thousandfold, and each takes its time: a small zip could hold hours of work."""
-    monkeypatch.setattr(make_own, "MOST_ZIP_PIXELS", 120_000_000)
+    monkeypatch.setattr(picture_files, "MOST_ZIP_PIXELS", 120_000_000)
     large = png(7000, 7000, zlib.compress(bytes(7000 * 876), 9), bits=1)
     assert len(large) < 10_000
     files = {f"{name}/{i}.png": large for name in ("cat", "dog") for i in range(10)}
@@ -366,7 +366,7 @@ def test_pixels_are_counted_before_they_are_decoded(tmp_path: Path, monkeypatch:
     )
     assert len(decoded) == 2
     small = {f"{name}/{i}.png": picture(0, i) for name in ("cat", "dog") for i in range(10)}
-    monkeypatch.setattr(make_own, "MOST_ZIP_PIXELS", 1)
+    monkeypatch.setattr(picture_files, "MOST_ZIP_PIXELS", 1)
     assert made(unzipped(small, tmp_path / "folder"), tmp_path / "of a folder")[-1] == Done(), "a folder may take time"
 
 
@@ -414,7 +414,7 @@ def test_memory_that_does_not_suffice_is_a_sentence(tmp_path: Path, monkeypatch:
     def fill(path: Path) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(make_own.zipfile, "ZipFile", fill)
+    monkeypatch.setattr(picture_files.zipfile, "ZipFile", fill)
     (tmp_path / "source.zip").touch()
     sentence = "These images need more memory than a data set may take: give fewer or smaller ones."
     assert refusal(tmp_path / "source.zip", tmp_path) == sentence
