@@ -101,6 +101,18 @@ def _kind(content: bytes) -> str:
     return "text" if b"\0" not in start and start.isascii() else "no picture that is known here"
 
 
+def _checked_kind(content: bytes, file: str, limits: PictureLimits) -> str:
+    """PNG or JPEG, by what needs no decoding. Raises `PictureError`."""
+    if len(content) > limits.most_bytes:
+        raise PictureError(file, f"is larger than {limits.most_bytes // 2**20} MB", ", the most that can be read")
+    kind = _kind(content)
+    if kind not in ("PNG", "JPEG"):
+        raise PictureError(file, f"is {kind}", f": {_ONLY}")
+    if kind == "JPEG" and content.count(b"\xff\xda") > MAX_SCANS:
+        raise PictureError(file, f"is built up in more than {MAX_SCANS} passes", ": save it as a plain JPEG once more")
+    return kind
+
+
 def read(
     content: bytes,
     name: str,
@@ -114,13 +126,7 @@ def read(
     `count` as in `from_picture`.
     """
     file = named(name)
-    if len(content) > limits.most_bytes:
-        raise PictureError(file, f"is larger than {limits.most_bytes // 2**20} MB", ", the most that can be read")
-    kind = _kind(content)
-    if kind not in ("PNG", "JPEG"):
-        raise PictureError(file, f"is {kind}", f": {_ONLY}")
-    if kind == "JPEG" and content.count(b"\xff\xda") > MAX_SCANS:
-        raise PictureError(file, f"is built up in more than {MAX_SCANS} passes", ": save it as a plain JPEG once more")
+    kind = _checked_kind(content, file, limits)
     most = f"{limits.most_pixels / 1e6:.0f} megapixels"
     try:
         with Image.open(io.BytesIO(content), formats=[kind]) as picture:
