@@ -262,12 +262,17 @@ def layers_of(text: str, classes: int = 10) -> tuple[Layer, ...]:
 
     Raises `NetworkError` for text that is neither.
     """
-    name = text.strip().lower()
-    if name in PRESETS:
+    if name := preset_in(text):
         *layers, last = parse(PRESETS[name])
         assert isinstance(last, Dense)
         return *layers, replace(last, units=classes)
     return parse(text)
+
+
+def preset_in(text: str) -> str:
+    """The preset whose name a text is, be there a comma after it or not; empty where it is none."""
+    name = ", ".join(parts_of(text)).lower()
+    return name if name in PRESETS else ""
 
 
 def parts_of(text: str) -> list[str]:
@@ -366,13 +371,7 @@ def _rate(text: str) -> float:
     return float(text)
 
 
-EXAMPLES = {
-    "conv": "conv 30 3",
-    "depthwise": "depthwise 3",
-    "maxpool": "maxpool 2",
-    "avgpool": "avgpool 2",
-    "dense": "dense 10",
-}
+EXAMPLES = {text.split()[0]: text for text in ("conv 30 3", "depthwise 3", "maxpool 2", "avgpool 2", "dense 10")}
 
 
 def example(kind: type[Layer]) -> str:

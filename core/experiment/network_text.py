@@ -6,7 +6,15 @@ from typing import Any
 
 from core.experiment.kinds import Setting, shown
 from core.experiment.layers import Conv, Dense, Layer
-from core.experiment.network import MOST_NETWORK_LETTERS, PRESET_TITLES, PRESETS, NetworkError, parse, written
+from core.experiment.network import (
+    MOST_NETWORK_LETTERS,
+    PRESET_TITLES,
+    PRESETS,
+    NetworkError,
+    parse,
+    preset_in,
+    written,
+)
 
 
 @dataclass(frozen=True)
@@ -27,8 +35,7 @@ class NetworkText(Setting):
         return ""
 
     def read(self, value: Any) -> object:
-        name = str(value)[:MOST_NETWORK_LETTERS].strip().lower()
-        return name if name in PRESETS else written(parse(str(value)))
+        return preset_in(str(value)[:MOST_NETWORK_LETTERS]) or written(parse(str(value)))
 
     def said(self, value: Any) -> str:
         return PRESET_TITLES[value] if value in PRESETS else str(value)

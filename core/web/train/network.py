@@ -24,6 +24,7 @@ from core.experiment.network import (
     names_of,
     parse,
     parts_of,
+    preset_in,
     shortest,
     written,
 )
@@ -134,8 +135,7 @@ def presets_for(dataset: Dataset, limits: Limits) -> tuple[EditorPreset, ...]:
 
 def rows_of(text: str, shape: DataShape) -> tuple[EditorRow, ...]:
     """The layers of a text, those too that cannot be read or cannot be there."""
-    if text.strip().lower() in PRESETS:
-        text = in_full(text.strip().lower(), shape)
+    text = in_full(preset_in(text) or text, shape)
     parts = parts_of(text[:MOST_NETWORK_LETTERS])
     layers = [_layer_in(part) for part in parts[: MOST_LAYERS + 1]]
     readable = tuple(layer for layer in layers if layer)

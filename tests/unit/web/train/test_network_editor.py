@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.data.datasets import DATASETS
@@ -87,6 +87,7 @@ WORDS_AND_MARKS = st.lists(st.sampled_from([*WORDS, "3", "stride", "same", "0.5"
 
 
 @given(st.text(max_size=60) | WORDS_AND_MARKS)
+@example("BATCHNORM,")  # a layer, and the name of a preset
 def test_any_text_is_shown_or_refused_in_words(text: str) -> None:
     view = view_of(text, MNIST5K, NO_LIMITS)
     assert view.text == text
