@@ -107,7 +107,7 @@ def in_layers(error: str) -> list[Any]:
         case "PyTorch's epsilon in normalisations":
             return [mock.patch.object(parity, "KERAS_NORM_EPSILON", 1e-5)]
         case "symmetric padding":
-            return [mock.patch("core.experiment.layers.padding", lambda _, window, __: (window // 2, window // 2))]
+            return [mock.patch("core.experiment.network.padding", lambda _, window, __: (window // 2, window // 2))]
         case "pads counted":
             return [mock.patch.object(torch_layers.PixelAvgPool, "forward", counting_pads)]
         case "tanh GELU":
