@@ -228,7 +228,7 @@ def runs(as_json: AsJson = False) -> None:
         tested = [lane for lane in run.lanes if lane.test_accuracy is not None]
         results = [f"{engine_title(lane.engine)} {metrics.percent(lane.test_accuracy, images)}" for lane in tested]
         begun = run.created_at[:16].replace("T", " ")
-        listed.append((run.id, run_title(run.name, run.settings), begun, state, ", ".join(results)))
+        listed.append((run.id, run_title(run), begun, state, ", ".join(results)))
     print_table(("run", "title", "begun", "state", "test accuracy"), listed)
 
 
@@ -278,10 +278,10 @@ def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], a
 
 def _print_run(run: Run, rows: list[Row]) -> None:
     """Settings, a line an epoch, and the article's last two lines for each lane."""
-    say(run_title(run.name, run.settings))
+    say(run_title(run))
     origin = "" if run.source == "here" else f", {run.source}"
     say(f"Run {run.id}: {run.state}{origin}. {run.reason}".strip())
-    say(f"{in_full(run.settings)} {machine_words(run.machine)}, {run.created_at[:10]}.")
+    say(f"{in_full(run)} {machine_words(run.machine)}, {run.created_at[:10]}.")
     if gone := gone_words(run, deployment().data_dir):
         say(gone)
     images = run.dataset

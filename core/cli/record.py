@@ -62,7 +62,7 @@ def record(launcher: Launcher, note: str, show: ShowRows, folder: Path = RECORDE
         show(launcher.store.run(run_id), launcher.follow(run_id))
         run = launcher.store.run(run_id)
         if run.state != State.FINISHED:
-            raise RecordingError(f"A duel ended {run.state}: {run_title(run.name, run.settings)}. {run.reason}")
+            raise RecordingError(f"A duel ended {run.state}: {run_title(run)}. {run.reason}")
         kept.append(keep(launcher, run, note, folder))
     for old in folder.glob("*/run.json"):
         if old.parent not in kept:

@@ -7,6 +7,7 @@ text. Every engine builds the same network from `Network.layers`, so it is writt
 canonical layout of `WeightSpec`; `core.experiment.weights` moves them between it and PyTorch's.
 """
 
+import contextlib
 import difflib
 import math
 import re
@@ -296,11 +297,11 @@ def parse(text: str) -> tuple[Layer, ...]:
         raise NetworkError(f"A network needs layers: {PRESETS['mlp']}, for example, or the name of a preset.")
     if len(parts) > MOST_LAYERS:
         raise NetworkError(f"A network has at most {MOST_LAYERS} layers here, not {len(parts):,}.")
-    return tuple(_layer(part, place) for place, part in enumerate(parts, start=1))
+    return tuple(_layer(*texts, place) for place, texts in enumerate(zip(parts, ["", *parts], strict=False), start=1))
 
 
-def _layer(text: str, place: int) -> Layer:
-    """One layer of its text. Raises `NetworkError`."""
+def _layer(text: str, before: str, place: int) -> Layer:
+    """One layer of its text; `before` is that of the layer before it. Raises `NetworkError`."""
     words = text.lower().split()
     if not words:
         raise NetworkError(f"Layer {place} is empty: two commas stand side by side.", place - 1)
@@ -310,6 +311,8 @@ def _layer(text: str, place: int) -> Layer:
             raise NetworkError(f"Layer {place}, {shown(text)}: {word} takes nothing more.", place - 1)
         return Activation(word)  # type: ignore[arg-type]
     if word not in KINDS:
+        if meant := _meant_by_comma(before, text):
+            raise NetworkError(f"There is no layer {shown(text)}: a comma ends a layer. Write {meant}.", place - 1)
         near = difflib.get_close_matches(word, WORDS, n=1)
         meant = f" Did you mean {near[0]}?" if near else ""
         presets = f" Presets: {', '.join(PRESETS)}." if place == 1 and not rest else ""
@@ -320,6 +323,14 @@ def _layer(text: str, place: int) -> Layer:
         return kind(**_read(kind, rest))
     except _Unread as reason:
         raise NetworkError(f"Layer {place}, {shown(text)}: {reason}.", place - 1) from None
+
+
+def _meant_by_comma(before: str, text: str) -> str:
+    """The layer that a comma tore apart: dropout 0,5; conv 8 3,same; dense 1,024; "" where none is."""
+    for joint in (".", " ", "" if re.match(r"\d{3}\b", text, re.ASCII) else " ") if before else ():
+        with contextlib.suppress(NetworkError):
+            return str(_layer(f"{before}{joint}{text}", "", 1))
+    return ""
 
 
 class _Unread(ValueError):
@@ -383,14 +394,6 @@ def without_rates(text: str) -> str:
     """The same network with the run's rate in every dropout."""
     layers = tuple(Dropout() if isinstance(layer, Dropout) else layer for layer in layers_of(text))
     return text if text in PRESETS else written(layers)
-
-
-def leaves_one_value(network: Network) -> str:
-    """A batch normalisation that sees one value a channel of each image, so that a batch needs two; "" without one."""
-    for node in network.nodes:
-        if isinstance(node.layer, BatchNorm) and math.prod(node.arrives[:-1]) == 1:
-            return node.name
-    return ""
 
 
 ARTICLE = Network.of("article", MNIST_SHAPE)

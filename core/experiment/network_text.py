@@ -1,15 +1,19 @@
 """The setting that is a network."""
 
+import contextlib
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
+from core.data.shape import DataShape
 from core.experiment.kinds import Setting, shown
-from core.experiment.layers import Conv, Dense, Layer
+from core.experiment.layers import BatchNorm, Conv, Dense, Layer
 from core.experiment.network import (
     MOST_NETWORK_LETTERS,
     PRESET_TITLES,
     PRESETS,
+    Network,
     NetworkError,
     parse,
     preset_in,
@@ -55,3 +59,21 @@ def in_short(layers: tuple[Layer, ...], letters: int = 40) -> str:
         f"{word} {'-'.join(size for _, size in run)}" for word, run in itertools.groupby(sizes, key=lambda one: one[0])
     )
     return words if 0 < len(words) <= letters else f"of {len(layers)} layers"
+
+
+def fitting_presets(data: DataShape) -> list[str]:
+    """The names of the presets that such data can train."""
+    fitting = []
+    for name in PRESETS:
+        with contextlib.suppress(NetworkError):
+            Network.of(name, data)
+            fitting.append(name)
+    return fitting
+
+
+def leaves_one_value(network: Network) -> str:
+    """A batch normalisation that sees one value a channel of each image, so that a batch needs two; "" without one."""
+    for node in network.nodes:
+        if isinstance(node.layer, BatchNorm) and math.prod(node.arrives[:-1]) == 1:
+            return node.name
+    return ""

@@ -6,7 +6,6 @@ Widgets, the URL and the command line all hand their raw values to `TrainSetting
 the same sentence everywhere.
 """
 
-import contextlib
 import importlib.util
 import re
 from collections.abc import Mapping, Sequence
@@ -22,8 +21,14 @@ from core.experiment.dataset_name import DATASET
 from core.experiment.kinds import Choice, Number, Setting, shown
 from core.experiment.layers import Dropout
 from core.experiment.names import ENGINE_TITLES, engine_title, joined
-from core.experiment.network import PRESETS, Network, NetworkError, layers_of, leaves_one_value, shortest
-from core.experiment.network_text import NetworkText
+from core.experiment.network import (
+    PRESETS,
+    Network,
+    NetworkError,
+    layers_of,
+    shortest,
+)
+from core.experiment.network_text import NetworkText, fitting_presets, leaves_one_value
 from core.experiment.parity import cannot_align
 
 
@@ -316,7 +321,7 @@ class TrainSettings(BaseModel):
         if self.batch_size > split:
             problems["batch_size"] = (
                 f"Batch size {self.batch_size:,} is larger than the {split:,} images that "
-                f"{self.dataset} trains on: choose 1 to {split:,}."
+                f"“{dataset.title}” trains on: choose 1 to {split:,}."
             )
         try:
             network = Network.of(self.network, dataset.shape)
@@ -380,13 +385,7 @@ def in_order(*first: str, last: Sequence[str] = ()) -> list[str]:
 
 def _fitting(network: str, dataset: Dataset) -> str:
     """Which presets do fit where a preset does not, as a sentence."""
-    if network not in PRESETS:
-        return ""
-    fitting = []
-    for name in PRESETS:
-        with contextlib.suppress(NetworkError):
-            Network.of(name, dataset.shape)
-            fitting.append(name)
+    fitting = fitting_presets(dataset.shape) if network in PRESETS else []
     return f" {dataset.title} is too small for it: choose {joined(fitting, 'or')}." if fitting else ""
 
 

@@ -6,14 +6,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Literal, Protocol
 
+from core.data.dataset import Dataset
 from core.experiment.dates import day_and_time
 from core.experiment.settings import DEFAULTS, SETTINGS, TrainSettings, in_order
 
 TITLE_LETTERS = 60
-TITLE_ORDER = in_order("engines", last=("alignment", "dataset"))
-"""What stands last in a title: how alike the lanes began, and on what they trained."""
+TITLE_ORDER = in_order("network", "engines", last=("alignment", "dataset"))
+"""A list cuts a title at its end: networks, which differ most, stand first; how the lanes began, and the data, last."""
 ARTICLES = {"network": "article", "dataset": "mnist"}
 """On what the article trains what."""
 ALWAYS_SAID = ("batch_size", "epochs", "dropout", "alignment", "schedule", "dataset")
@@ -38,20 +39,60 @@ def cut(text: str, letters: int = TITLE_LETTERS) -> str:
     return text[:end].rstrip() + "…"
 
 
+def cut_apart(texts: Sequence[str], letters: int) -> list[str]:
+    """Each text cut, no two alike: at its end, else in its middle, else with its number, from 1, at the end."""
+    forms = []
+    for number, text in enumerate(texts, start=1):
+        ending = text[-(letters // 2) :] if len(text) > letters else ""
+        while ending and (_joins(ending[0]) or ending[0] == JOINER):
+            ending = ending[1:]
+        middle = cut(text, letters - len(ending)) + ending if ending else text
+        forms.append((cut(text, letters), middle, f"{cut(text, letters - len(f' {number}'))} {number}"))
+    return _distinct(forms)
+
+
+def _distinct(forms: Sequence[Sequence[str]]) -> list[str]:
+    """Of each the first form that no other has; forms go from the shortest to the one that is anyone's own."""
+    steps = [0] * len(forms)
+    while True:
+        shown = [form[step] for form, step in zip(forms, steps, strict=True)]
+        often = Counter(shown)
+        same = [i for i, text in enumerate(shown) if often[text] > 1 and steps[i] < len(forms[i]) - 1]
+        if not same:
+            return shown
+        for i in same:
+            steps[i] += 1
+
+
 def _joins(letter: str) -> bool:
     """Whether it changes the letter before it rather than being one."""
     return letter == JOINER or ord(letter) in SKIN_TONES or unicodedata.category(letter) in ("Mn", "Mc", "Me")
 
 
-def run_title(name: str, settings: TrainSettings) -> str:
+class Titled(Protocol):
+    """What a run has that its title is made of, and its settings' words: its data set says itself what it is called."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def settings(self) -> TrainSettings: ...
+    @property
+    def dataset(self) -> Dataset: ...
+    @property
+    def created_at(self) -> str: ...
+
+
+def run_title(run: Titled) -> str:
     """What a run is called: its owner's name for it, else what sets its settings apart; plain text, cut."""
-    return cut(name) or cut(automatic_title(settings))
+    return cut(run.name) or cut(automatic_title(run))
 
 
-def automatic_title(settings: TrainSettings) -> str:
+def automatic_title(run: Titled) -> str:
     """What a run is, by its settings: which differ from the usual ones, and how alike its lanes began."""
-    said = {"alignment", *settings.changed()}
-    return sentence_case(", ".join(phrases(settings, [name for name in TITLE_ORDER if name in said])))
+    said = {"alignment", *run.settings.changed()}
+    return sentence_case(", ".join(phrases(run, [name for name in TITLE_ORDER if name in said])))
 
 
 def apart_by(settings: TrainSettings) -> str:
@@ -69,37 +110,45 @@ def duel_title(settings: TrainSettings) -> str:
     return SETTINGS[name].cell(getattr(settings, name))
 
 
-def brief(settings: TrainSettings) -> str:
+def brief(run: Titled) -> str:
     """A run's settings in one line, as a sentence; its engines are seen in its lanes."""
-    others = [name for name in settings.changed() if name not in (*ALWAYS_SAID, "engines")]
-    return sentence_case(", ".join(phrases(settings, [*ALWAYS_SAID, *others]))) + "."
+    others = [name for name in run.settings.changed() if name not in (*ALWAYS_SAID, "engines")]
+    return sentence_case(", ".join(phrases(run, [*ALWAYS_SAID, *others]))) + "."
 
 
-def table(settings: TrainSettings) -> dict[str, str]:
+def table(run: Titled) -> dict[str, str]:
     """Every setting by its name on the page, with its value in words."""
     order = in_order("engines", "dataset", "alignment")
-    return {SETTINGS[name].title: SETTINGS[name].cell(getattr(settings, name)) for name in order}
+    return {SETTINGS[name].title: _worded(run, name, "cell") for name in order}
 
 
-def in_full(settings: TrainSettings) -> str:
+def in_full(run: Titled) -> str:
     """Every setting with its value, as a sentence."""
-    words = [f"{setting.word} {setting.said(getattr(settings, name))}" for name, setting in SETTINGS.items()]
+    words = [f"{setting.word} {_worded(run, name, 'said')}" for name, setting in SETTINGS.items()]
     return sentence_case("; ".join(words)) + "."
 
 
-def differences(several: Sequence[TrainSettings]) -> str:
+def differences(several: Sequence[Titled]) -> str:
     """Which settings of the runs differ, with each run's value: `batch size 126, 512`."""
     parts = []
     for name, setting in SETTINGS.items():
-        said = [setting.said(getattr(settings, name)) for settings in several]
+        said = [_worded(run, name, "said") for run in several]
         if len(set(said)) > 1:
             parts.append(f"{setting.word} {', '.join(f'“{one}”' if ',' in one else one for one in said)}")
     return f"They differ in: {'; '.join(parts)}." if parts else "Their settings are the same."
 
 
-def phrases(settings: TrainSettings, names: Sequence[str]) -> list[str]:
+def phrases(run: Titled, names: Sequence[str]) -> list[str]:
     """These settings as one says them."""
-    return [SETTINGS[name].phrase(getattr(settings, name)) for name in names]
+    return [_worded(run, name, "phrase") for name in names]
+
+
+def _worded(run: Titled, name: str, form: Literal["phrase", "said", "cell"]) -> str:
+    """A setting's value in words; of its data set the title, which one's own images alone know."""
+    if name == "dataset":
+        return run.dataset.title
+    words: str = getattr(SETTINGS[name], form)(getattr(run.settings, name))
+    return words
 
 
 def sentence_case(text: str) -> str:
@@ -126,32 +175,11 @@ def searchable_settings(text: str) -> str:
     return "\n".join(words).casefold()
 
 
-class Titled(Protocol):
-    """What a run has that its title is made of."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def settings(self) -> TrainSettings: ...
-    @property
-    def created_at(self) -> str: ...
-
-
 def distinct_titles(runs: Sequence[Titled]) -> dict[str, str]:
     """Each run's title by its id, no two the same: those that would be get their time, then their id's end, or all."""
     forms = []
     for run in runs:
-        title = run_title(run.name, run.settings)
+        title = run_title(run)
         timed = f"{title}, {day_and_time(run.created_at)}"
         forms.append((title, timed, f"{timed} ({run.id[-4:]})", f"{timed} ({run.id})"))
-    steps = [0] * len(forms)
-    while True:
-        shown = [form[step] for form, step in zip(forms, steps, strict=True)]
-        often = Counter(shown)
-        same = [i for i, title in enumerate(shown) if often[title] > 1 and steps[i] < 3]
-        if not same:
-            return {run.id: title for run, title in zip(runs, shown, strict=True)}
-        for i in same:
-            steps[i] += 1
+    return dict(zip((run.id for run in runs), _distinct(forms), strict=True))

@@ -110,7 +110,8 @@ class Inbox:
         try:
             if not isinstance(values := json.loads(text), dict):
                 return {"refused": "A run's settings are a JSON object."}
-            return {"run": self._launcher.submit(TrainSettings.parse(values), self._visitor)}
+            settings, reads = TrainSettings.parse(values), self._launcher.reads_pictures()
+            return {"run": self._launcher.submit(settings, self._visitor), "reads_pictures": reads}
         except InvalidSettings as error:
             return {"problems": error.problems}
         except (LauncherUnavailable, StoreError, ValueError, RecursionError) as error:
@@ -132,6 +133,7 @@ class Guest:
         self.store_failure = ""
         self._folder = self.store.data_dir / FOLDER
         self._run = ""
+        self._reads = False
 
     def submit(self, settings: TrainSettings) -> str:
         """Has a run queued; returns its id. Raises `InvalidSettings`, `SubmissionRefused`."""
@@ -149,7 +151,7 @@ class Guest:
             raise InvalidSettings(problems)
         if refused := answer.get("refused"):
             raise SubmissionRefused(refused)
-        self._run = str(answer["run"])
+        self._run, self._reads = str(answer["run"]), answer.get("reads_pictures") is True
         return self._run
 
     def _words(self) -> str:
@@ -158,7 +160,8 @@ class Guest:
         runs, measurements = self.store.open_runs(), Measurements(self.store.data_dir).open_ones()
         before = sum(run.id < self._run for run in runs) + sum(one.id < self._run for one in measurements)
         wait = f", behind {before} other{'s' * (before != 1)}" if before else ""
-        return f"{owner} holds the data folder: this run is queued there{wait}. Ctrl-C stops it."
+        reads = " Pictures are read now: it begins after that." if self._reads else ""
+        return f"{owner} holds the data folder: this run is queued there{wait}.{reads} Ctrl-C stops it."
 
     def _await(self, ask: Path) -> dict[str, Any]:
         """The answer, however late, to what was taken; what was not is taken back. Raises `SubmissionRefused`."""

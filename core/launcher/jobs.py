@@ -127,7 +127,7 @@ class RunJob(_RequestableJob):
 
     def place(self) -> Place:
         run = self.stored()
-        return Place("Runs", {"run": run.id}, f"Run: {run_title(run.name, run.settings)}")
+        return Place("Runs", {"run": run.id}, f"Run: {run_title(run)}")
 
 
 class MeasurementJob(_RequestableJob):

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 from core.experiment import metrics
 from core.experiment.names import framework, is_variant
-from core.experiment.titles import cut
+from core.experiment.titles import cut_apart
 from core.results import axes
 from core.results.epoch_charts import ACCURACY, LOSS
 from core.results.outcome import LaneOutcome
@@ -130,8 +130,9 @@ def _name_axes(figure: go.Figure, classes: Sequence[str], long_names: bool) -> N
         figure.update_layout(margin={"l": 84, "r": 12, "t": 10, "b": 84})
     ticks: dict[str, Any] = {}
     if len(classes) > MOST_NUMBERS or max(map(len, classes)) > _TICK_LETTERS:
-        named = classes[:: -(-len(classes) // MOST_NUMBERS)]
-        ticks = {"tickvals": named, "ticktext": [escape(cut(unescape(name), _TICK_LETTERS)) for name in named]}
+        each = -(-len(classes) // MOST_NUMBERS)
+        texts = cut_apart([unescape(name) for name in classes], _TICK_LETTERS)
+        ticks = {"tickvals": classes[::each], "ticktext": [escape(text) for text in texts[::each]]}
     figure.update_xaxes(type="category", showgrid=False, **x, **ticks)
     figure.update_yaxes(type="category", showgrid=False, autorange="reversed", **y, **ticks)
 

@@ -69,7 +69,7 @@ def harmless(cell: object) -> object:
 def as_csv(run: Run, rows: Sequence[Row]) -> str:
     """Every row on a line; the columns are all fields that any row has, values that are lists as JSON."""
     flat = [row.as_json() for row in rows]
-    whose = {"run": run.id, "title": run.name or automatic_title(run.settings)}
+    whose = {"run": run.id, "title": run.name or automatic_title(run)}
     columns = list(dict.fromkeys(["run", "title", *(name for row in flat for name in row)]))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -87,7 +87,7 @@ def write_tensorboard(run: Run, rows: Sequence[Row], folder: Path) -> None:
     steps_per_epoch = {row.engine: row.event.steps_per_epoch for row in rows if isinstance(row.event, Step)}
     for lane in run.lanes:
         with SummaryWriter(logdir=str(folder / lane.engine), write_to_disk=True) as writer:
-            writer.add_text("run", run.name or automatic_title(run.settings))
+            writer.add_text("run", run.name or automatic_title(run))
             for row in rows:
                 if row.engine != lane.engine:
                     continue

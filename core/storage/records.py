@@ -144,7 +144,7 @@ class RunFilter:
 
     def matches(self, run: Run) -> bool:
         """Whether a run passes the filter."""
-        words = (run.name, run.note, run.id, run.state, run.source, run.created_at)
+        words = (run.name, run.note, run.id, run.state, run.source, run.dataset.title, run.created_at)
         return (
             self.matches_text(json.dumps(run.settings.as_json()), *words)
             and self.dataset in ("", run.settings.dataset)

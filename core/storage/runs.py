@@ -239,14 +239,14 @@ class Store(Database):
     def _order(self, wanted: RunFilter, by_pin: bool = True) -> list[str]:
         """The ids of all runs that are wanted, in the order of a list."""
         where, values = _where(wanted)
-        sought = ("settings", "name", "note", "id", "state", "source", "created_at")
-        query = f"SELECT pinned, {', '.join(sought)} FROM runs {where}"
+        title = "CASE WHEN data <> 'null' AND json_valid(data) THEN json_extract(data, '$.title') ELSE '' END"
+        query = f"SELECT pinned, settings, name, note, id, state, source, {title}, created_at FROM runs {where}"
         with self.read_transaction() as connection:
             found = connection.execute(query, values).fetchall() if connection else []
         keys = [
             (bool(line["pinned"]) and by_pin, str(line["created_at"]), str(line["id"]))
             for line in found
-            if wanted.matches_text(*(str(line[name]) for name in sought))
+            if wanted.matches_text(*map(str, tuple(line)[1:]))
         ]
         keys += [(False, run.created_at, run.id) for run in self.recorded() if wanted.matches(run)]
         return [run_id for *_, run_id in sorted(keys, reverse=True)]

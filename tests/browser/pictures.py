@@ -138,7 +138,7 @@ def film_duel(browser: Browser, server: Server) -> None:
     film.page.close()
     where = f"{machine_words(recorded.machine)}, {day(recorded.created_at)}"
     how = f"filmed from its record and played {SPEED} times as fast"
-    caption = f"A real run on {where}, {how}. {brief(recorded.settings)}"
+    caption = f"A real run on {where}, {how}. {brief(recorded)}"
     film.save(FOLDER / f"{DUEL}.webp", caption)
     text = README.read_text(encoding="utf-8")
     README.write_text(re.sub(r"(?<=</picture>\n\n).+", lambda _: caption, text, count=1), encoding="utf-8")

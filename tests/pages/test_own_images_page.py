@@ -86,8 +86,8 @@ def test_a_zip_is_looked_at_then_kept_and_chosen(launcher: StandInLauncher, own_
     assert datasets.all_datasets(own_data).keys() >= OWN
     assert page.fields["dataset"] == "own-pets"
     assert page.link["dataset"] == "own-pets"
-    assert page.says("Pets is kept, and chosen as the data set above.")
-    assert page.problems == ["Batch size 126 is larger than the 44 images that own-pets trains on: choose 1 to 44."]
+    assert page.says("Pets is kept, and chosen as the data set above. A batch of it has at most 44 images.")
+    assert page.problems == ["Batch size 126 is larger than the 44 images that “Pets” trains on: choose 1 to 44."]
 
 
 def test_what_is_discarded_leaves_nothing(launcher: StandInLauncher, own_data: Path, zip_: bytes) -> None:
@@ -145,7 +145,7 @@ def test_a_second_press_of_keep_that_was_on_its_way_does_nothing(
     keep.click()  # of the page before
     page.run()
     assert not page.app.exception
-    assert page.says("Pets is kept, and chosen as the data set above.")
+    assert page.says("Pets is kept, and chosen as the data set above. ")
 
 
 def test_foreign_names_are_shown_as_text(launcher: StandInLauncher, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from core.cli import record
+from core.data.datasets import DATASETS
 from core.deployment.limits import NO_LIMITS, HostedLimits, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment import busy_machine
@@ -170,7 +171,7 @@ BAD: list[tuple[str, Any, str]] = [
     (
         "batch_size",
         3601,
-        "Batch size 3,601 is larger than the 3,600 images that mnist5k trains on: choose 1 to 3,600.",
+        "Batch size 3,601 is larger than the 3,600 images that “MNIST, 5,000 images” trains on: choose 1 to 3,600.",
     ),
     ("epochs", 0, "Epochs must be a whole number from 1 to 100, not 0."),
     ("epochs", 10**9, "Epochs must be a whole number from 1 to 100, not 1000000000."),
@@ -943,6 +944,18 @@ def test_markdown_in_what_a_run_has_stored_is_shown_as_text(
     for text in shown:
         for raw in ("<script>", "[link](", "![x](", "**b**", "`c`", "$x$", "http://"):
             assert raw not in text, text
+
+
+def test_a_run_on_own_images_is_told_by_their_title_as_text(
+    make_run: MakeRun, shows: Shows, launcher: StandInLauncher
+) -> None:
+    shows(make_run())
+    data = json.dumps({**DATASETS["mnist5k"].as_json(), "title": "*Our* [pets](x)"})
+    with sqlite3.connect(launcher.store.path) as connection:
+        connection.execute("UPDATE runs SET data = ?, settings = json_set(settings, '$.dataset', 'own-pets')", [data])
+    page = TrainPage()
+    assert page.says("as shipped, in turns, *Our* [pets](x).")
+    assert not any("own-pets" in text for text in page.texts)
 
 
 def test_a_recorded_machines_name_is_shown_as_text(recorded: Path, launcher: StandInLauncher) -> None:

@@ -100,7 +100,7 @@ BAD_INPUT = [
     ("--batch-size", "-1", "Batch size must be a whole number from 1 to 4,096, not -1."),
     ("--batch-size", "1000000000", "Batch size must be a whole number from 1 to 4,096, not 1000000000."),
     ("--batch-size", "nan", "Batch size must be a whole number from 1 to 4,096, not nan."),
-    ("--batch-size", "4000", "Batch size 4,000 is larger than the 3,600 images that mnist5k trains on"),
+    ("--batch-size", "4000", "Batch size 4,000 is larger than the 3,600 images that “MNIST, 5,000 images” trains on"),
     ("--epochs", "0", "Epochs must be a whole number from 1 to 100, not 0."),
     ("--epochs", "1000000000", "Epochs must be a whole number from 1 to 100, not 1000000000."),
     ("--epochs", "two", "Epochs must be a whole number from 1 to 100, not two."),

@@ -9,7 +9,7 @@ import streamlit as st
 from core.data import images
 from core.experiment.names import engine_title
 from core.results import charts
-from core.results.gallery import Gallery, GalleryError, Indices
+from core.results.gallery import Gallery, GalleryError, Images, Indices
 from core.results.outcome import LaneOutcome, Outcome
 from core.web.draw.view import left_out, per_cent
 from core.web.elements.lanes import mark_html, marked, plot, side_by_side
@@ -52,17 +52,25 @@ def show(outcome: Outcome, gallery: Gallery, which: Indices, engines: Sequence[s
         st.markdown(literal(error))
         return
     shown = which[: len(pixels)]
-    # One picture holds all: a browser asks for each by itself.
-    sheet = images.data_url(np.concatenate(list(pixels), axis=1))
     figures = [
         f'<figure><span role="img" aria-label="Test image {index}" style="--place: {place}"></span>'
         f"<figcaption>{_caption(outcome, gallery, int(index), engines)}</figcaption></figure>"
         for place, index in enumerate(shown)
     ]
-    style = f"--sheet: url({sheet}); --count: {len(shown)}"
-    st.html(f'<div class="test-images" style="{style}">{"".join(figures)}</div>')
+    st.html(f'<div class="test-images" style="{sheet_style(pixels)}">{"".join(figures)}</div>')
     if len(which) > SHOWN:
         st.caption(f"The first {SHOWN} of {len(which):,}.")
+
+
+def sheet_style(pixels: Images) -> str:
+    """Images uint8 [n, H, W, C] as CSS variables: all in one picture, their number, and how wide and tall each is.
+
+    One picture holds all, since a browser asks for each by itself. The longer side of an image counts as 1.
+    """
+    sheet = images.data_url(np.concatenate(list(pixels), axis=1))
+    height, width = pixels.shape[1:3]
+    across, down = (f"{side / max(height, width):.4g}" for side in (width, height))
+    return f"--sheet: url({sheet}); --count: {len(pixels)}; --across: {across}; --down: {down}"
 
 
 def _caption(outcome: Outcome, gallery: Gallery, index: int, engines: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from core.experiment.machine import machine_words
 from core.experiment.metrics import NO_BREAK, percent
 from core.experiment.names import engine_title, framework, joined
 from core.experiment.settings import missing_module
-from core.experiment.titles import distinct_titles
+from core.experiment.titles import cut_apart, distinct_titles
 from core.launcher.predictors import Prediction, PredictorError, Predictors
 from core.protocol import lines
 from core.results.gallery import Gallery
@@ -29,6 +29,8 @@ DRAW = "Draw a digit. Both models read it when you lift the pen."
 SHOW = "Upload a picture or take a test image. Both models read it."
 MOST_ROWS = 20
 """Classes of which each has a bar; of more only the likeliest ones do."""
+LABEL_LETTERS = 18
+"""Of a class beside its bar: what 8 rem hold."""
 MOST_SAMPLES = 20
 WHERE = {"here": "trained here", "imported": "imported"}
 
@@ -166,6 +168,7 @@ def pad_view(
         serial=drawing.answer.serial,
         lanes=lanes,
         classes=dataset.class_names,
+        labels=tuple(cut_apart(dataset.class_names, LABEL_LETTERS)),
         rows=shown_rows(lanes, len(dataset.class_names)),
         image_shape=dataset.image_shape,
         drawable=dataset.drawable,

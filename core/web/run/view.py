@@ -74,7 +74,7 @@ def heading(outcome: Outcome) -> None:
         if outcome.busy:
             st.badge("machine was busy", color="yellow")
         copy_link(f"./runs?run={outcome.run.id}", "to this run", key="copy_run")
-    st.caption(brief(outcome.run.settings))
+    st.caption(literal(brief(outcome.run)))
 
 
 def lane_cards(outcome: Outcome) -> None:

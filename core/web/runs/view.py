@@ -32,7 +32,7 @@ TICKED, OFFSET, SOUGHT = "ticked_runs", "runs_offset", "runs_sought"
 
 def title(run: Run) -> str:
     """What its owner calls a run, or what sets its settings apart."""
-    return run_title(run.name, run.settings)
+    return run_title(run)
 
 
 def search(store: Store, launcher: Launcher | None) -> RunFilter:
@@ -179,7 +179,7 @@ def one_chart(outcomes: list[Outcome]) -> None:
     # A backslash at a line's end is Markdown's new line.
     named = [f"{legend(outcome, i)} {literal(titles[outcome.run.id])}" for i, outcome in enumerate(outcomes)]
     st.markdown("\\\n".join(named))
-    st.markdown(literal(differences([outcome.run.settings for outcome in outcomes])))
+    st.markdown(literal(differences([outcome.run for outcome in outcomes])))
     figure, finding = overlay(outcomes)
     plot(figure, finding, "laid_over")
     st.caption("Validation accuracy by epoch. Each run has its own mark; the first one is drawn thick.")

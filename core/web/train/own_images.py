@@ -13,7 +13,7 @@ from core.data.dataset import Dataset, DatasetError
 from core.data.datasets import all_datasets
 from core.data.own import OWN_NAME
 from core.data.own_images import LEAST_OF_A_CLASS, MOST_ZIP_MB, Draft, Look, Wanted
-from core.experiment.settings import DEFAULTS
+from core.experiment.settings import DEFAULTS, NUMBERS
 from core.launcher.launcher import Launcher
 from core.protocol.messages import Preparing
 from core.protocol.stdio import one_line
@@ -183,10 +183,16 @@ def _keep() -> None:
     def keep() -> None:
         dataset = making.draft.keep()
         st.session_state["dataset"] = dataset.name
-        st.session_state[KEPT] = f"{dataset.title} is kept, and chosen as the data set above."
+        st.session_state[KEPT] = f"{dataset.title} is kept, and chosen as the data set above.{_most_a_batch(dataset)}"
         _forget()
 
     attempt(PLACE, keep)
+
+
+def _most_a_batch(dataset: Dataset) -> str:
+    """How large a batch can be, as a sentence, where that is less than a setting can be."""
+    most = dataset.training_split
+    return f" A batch of it has at most {most:,} images." if most < NUMBERS["batch_size"].high else ""
 
 
 def _discard() -> None:

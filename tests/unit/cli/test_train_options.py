@@ -19,5 +19,6 @@ def test_train_has_an_option_for_each_setting_with_its_default_and_its_help() ->
     assert options["batch_size"].help == "1 to 4,096."
     assert (
         options["dataset"].help
-        == "mnist5k, mnist, fashion-mnist, kmnist, cifar10, digits, or own-NAME for your own images."
+        == "mnist5k, mnist, fashion-mnist, kmnist, cifar10, digits, or own-NAME for your own images. "
+        "For digits: --network mlp, batchnorm, deep or strided."
     )

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from core.data.shape import MNIST_SHAPE, DataShape
-from core.experiment import layers, network
+from core.experiment import layers, network_text
 from core.experiment.network import ARTICLE, Network, NetworkError
 from core.experiment.settings import EVALUATION_BATCH
 
@@ -111,4 +111,4 @@ def test_keras_pads_the_odd_pixel_after() -> None:
     ],
 )
 def test_a_batch_norm_of_one_value_an_image_is_found(text: str, alone: str) -> None:
-    assert network.leaves_one_value(Network.of(text, MNIST_SHAPE)) == alone
+    assert network_text.leaves_one_value(Network.of(text, MNIST_SHAPE)) == alone

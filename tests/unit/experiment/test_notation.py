@@ -77,6 +77,10 @@ def test_a_preset_s_last_layer_has_a_unit_a_class() -> None:
 
 
 REFUSED = {
+    "flatten, dropout 0,5, dense 10": "There is no layer 5: a comma ends a layer. Write dropout 0.5.",
+    "conv 8 3 stride 2,same, flatten": "There is no layer same: a comma ends a layer. Write conv 8 3 stride 2 same.",
+    "flatten, dense 1,024 relu, dense 10": "There is no layer 024 relu: a comma ends a layer. Write dense 1024 relu.",
+    "flatten, dense 10, 5": "There is no layer 5. Layers: conv,",
     "convv 3 3": "There is no layer convv. Did you mean conv? Layers: conv,",
     "foo": "There is no layer foo. Layers: .* Presets: article, lenet5,",
     "conv 30": "Layer 1, conv 30: conv needs filters and kernel, as in conv 30 3.",

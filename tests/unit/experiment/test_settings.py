@@ -174,9 +174,8 @@ def test_every_bad_field_is_named_at_once() -> None:
 
 
 def test_a_batch_larger_than_the_training_split_is_refused() -> None:
-    assert problems({"batch_size": 3601}, datasets.find("mnist5k")) == {
-        "batch_size": "Batch size 3,601 is larger than the 3,600 images that mnist5k trains on: choose 1 to 3,600."
-    }
+    said = "Batch size 3,601 is larger than the 3,600 images that “MNIST, 5,000 images” trains on: choose 1 to 3,600."
+    assert problems({"batch_size": 3601}, datasets.find("mnist5k")) == {"batch_size": said}
     assert TrainSettings.parse({"batch_size": 3600}, datasets.find("mnist5k")).batch_size == 3600
     for text in ("1e9", "12.7"):
         sentence = BATCH.format(text).replace("4,096", "3,600")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from core.data.datasets import DATASETS, Dataset
 from core.experiment.dates import day_and_time
 from core.experiment.kinds import Choice, Number
 from core.experiment.settings import SETTINGS, TrainSettings
@@ -23,6 +24,25 @@ from core.experiment.titles import (
 OWN = "conv 16 3 relu, batchnorm, conv 32 3 same, maxpool 2, flatten, dropout, dense 64 gelu, dense 10"
 
 
+@dataclass(frozen=True)
+class Told:
+    """A run as far as its words go."""
+
+    id: str = "20200203-040506-0000aaaa"
+    name: str = ""
+    created_at: str = "2020-02-03T04:05:06Z"
+    settings: TrainSettings = field(default_factory=TrainSettings)
+    data: Dataset | None = None
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.data or DATASETS[self.settings.dataset]
+
+
+def run_with(**raw: Any) -> Told:
+    return Told(settings=TrainSettings.parse(raw))
+
+
 def another(name: str) -> TrainSettings:
     """Settings of which this one alone is not the default."""
     setting = SETTINGS[name]
@@ -37,22 +57,20 @@ def another(name: str) -> TrainSettings:
 
 @pytest.mark.parametrize("name", TrainSettings.model_fields)
 def test_every_setting_is_said_wherever_settings_are(name: str) -> None:
-    usual, changed, setting = TrainSettings(), another(name), SETTINGS[name]
-    assert changed.changed() == [name]
-    phrase = setting.phrase(getattr(changed, name))
+    usual, changed, setting = Told(), Told(settings=another(name)), SETTINGS[name]
+    assert changed.settings.changed() == [name]
+    value = getattr(changed.settings, name)
+    phrase = setting.phrase(value)
     assert phrase.casefold() in automatic_title(changed).casefold()
     assert phrase.casefold() in brief(changed).casefold() or name == "engines", "the lanes show them"
-    assert phrase.casefold() in searchable_settings(changed.model_dump_json())
+    assert phrase.casefold() in searchable_settings(changed.settings.model_dump_json())
     assert {title for title, cell in table(changed).items() if cell != table(usual)[title]} == {setting.title}
     assert differences([usual, changed]).startswith(f"They differ in: {setting.word} ")
-    assert (
-        f"{setting.word} {setting.said(getattr(changed, name))}"
-        in f"{in_full(changed)[0].lower()}{in_full(changed)[1:]}"
-    )
+    assert f"{setting.word} {setting.said(value)}" in f"{in_full(changed)[0].lower()}{in_full(changed)[1:]}"
 
 
 def test_what_differs_is_said_and_equal_settings_too() -> None:
-    first, second = TrainSettings(), TrainSettings.parse({"batch_size": 512, "device": "cpu"})
+    first, second = Told(), run_with(batch_size=512, device="cpu")
     assert differences([first, second]) == (
         "They differ in: batch size 126, 512; device “GPU where both see one, else CPU”, CPU."
     )
@@ -60,9 +78,9 @@ def test_what_differs_is_said_and_equal_settings_too() -> None:
 
 
 def test_settings_in_one_line_and_in_a_table() -> None:
-    usual = TrainSettings()
+    usual = Told()
     assert brief(usual) == "Batch size 126, 8 epochs, dropout 0.3, as shipped, in turns, MNIST, 5,000 images."
-    changed = TrainSettings.parse({"epochs": 1, "dropout": 0, "seed": 3, "patience": 1, "device": "best"})
+    changed = run_with(epochs=1, dropout=0, seed=3, patience=1, device="best")
     said = "Batch size 126, 1 epoch, no dropout, as shipped, in turns, MNIST, 5,000 images, seed 3, "
     assert brief(changed) == f"{said}early stopping after 1, each on its best device."
     assert table(changed)["Early stopping"] == "after 1 epoch without a lower validation loss"
@@ -91,14 +109,14 @@ def test_settings_in_one_line_and_in_a_table() -> None:
     ],
 )
 def test_an_automatic_title_says_what_a_run_is(settings: dict[str, Any], title: str) -> None:
-    assert automatic_title(TrainSettings.parse(settings)) == title
+    assert automatic_title(run_with(**settings)) == title
 
 
 def test_a_network_is_short_in_a_title_and_whole_in_a_table_and_a_search() -> None:
-    settings = TrainSettings.parse({"network": OWN.upper()})
-    assert table(settings)["Network"] == OWN
-    assert OWN in in_full(settings)
-    found = searchable_settings(settings.model_dump_json())
+    run = run_with(network=OWN.upper())
+    assert table(run)["Network"] == OWN
+    assert OWN in in_full(run)
+    found = searchable_settings(run.settings.model_dump_json())
     assert OWN in found
     assert "conv 16-32 dense 64-10" in found
 
@@ -106,14 +124,34 @@ def test_a_network_is_short_in_a_title_and_whole_in_a_table_and_a_search() -> No
 def test_runs_of_before_have_the_article_s_network_and_optimiser() -> None:
     stored = '{"batch_size": 64, "epochs": 2}'
     assert "adamw" not in searchable_settings(stored)
-    assert table(TrainSettings.of_store({"batch_size": 64}))["Network"] == "The article's"
-    assert table(TrainSettings.of_store({"batch_size": 64}))["Optimiser"] == "Adam"
+    said = table(Told(settings=TrainSettings.of_store({"batch_size": 64})))
+    assert (said["Network"], said["Optimiser"]) == ("The article's", "Adam")
 
 
 def test_a_persons_own_name_comes_before_what_the_settings_say() -> None:
-    usual = TrainSettings()
-    assert run_title("Mine", usual) == "Mine"
-    assert run_title("  \n ", usual) == "As shipped"
+    assert run_title(Told(name="Mine")) == "Mine"
+    assert run_title(Told(name="  \n ")) == "As shipped"
+
+
+def test_a_run_on_own_images_is_told_by_their_title_and_never_by_their_name() -> None:
+    pets = Dataset("own-pets", "Cats, dogs", "", 40, 10, ("cat", "dog"))
+    run = Told(settings=TrainSettings.parse({"dataset": "own-pets"}), data=pets)
+    assert automatic_title(run) == "As shipped, Cats, dogs"
+    assert table(run)["Data set"] == "Cats, dogs"
+    for said in (brief(run), in_full(run), differences([run, Told()])):
+        assert "Cats, dogs" in said
+        assert "own-pets" not in said
+    assert differences([run, Told()]) == "They differ in: data set “Cats, dogs”, “MNIST, 5,000 images”."
+
+
+def test_what_a_list_cuts_off_is_not_where_networks_differ() -> None:
+    shared = {"batch_size": 600, "epochs": 1, "dropout": 0, "optimizer": "nesterov", "momentum": 0.9}
+    titles = {
+        run_title(run_with(network=f"conv {filters} 3 relu, maxpool 2, flatten, dense 64 relu, dense 10", **shared))
+        for filters in (16, 32, 48)
+    }
+    assert len(titles) == 3
+    assert all(title.endswith("…") for title in titles)
 
 
 @pytest.mark.parametrize(
@@ -129,16 +167,6 @@ def test_a_persons_own_name_comes_before_what_the_settings_say() -> None:
 )
 def test_a_long_name_is_cut_visibly_on_one_line_and_never_within_an_emoji(name: str, shown: str) -> None:
     assert cut(name) == shown
-
-
-@dataclass(frozen=True)
-class Told:
-    """A run as far as its title goes."""
-
-    id: str
-    name: str = ""
-    created_at: str = "2020-02-03T04:05:06Z"
-    settings: TrainSettings = field(default_factory=TrainSettings)
 
 
 def test_titles_in_a_selector_are_never_the_same() -> None:

@@ -30,6 +30,11 @@ class Desk:
         self.stopped: list[str] = []
         self.failures: list[Exception] = []
 
+        self.reads = False
+
+    def reads_pictures(self) -> bool:
+        return self.reads
+
     def submit(self, settings: TrainSettings, visitor: str) -> str:
         self.entered.set()
         self.may_answer.wait(10)
@@ -73,6 +78,19 @@ def test_an_answer_to_what_was_taken_may_be_late(desk: Desk, tmp_path: Path, fol
     threading.Timer(2.0, desk.may_answer.set).start()
     assert Guest(tmp_path, print).submit(TrainSettings()) == RUN
     assert is_empty(folder)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_who_waits_for_pictures_that_are_read_there_is_told(desk: Desk, tmp_path: Path, reads: bool) -> None:
+    desk.reads, said = reads, []
+    desk.may_answer.set()
+    guest = Guest(tmp_path, said.append)
+    guest.submit(TrainSettings())
+    with pytest.raises(StoreError):
+        next(guest.follow(RUN))  # this desk keeps no runs
+    (sentence,) = said
+    assert ("queued there. Pictures are read now: it begins after that. Ctrl-C" in sentence) is reads
+    assert sentence.endswith(" Ctrl-C stops it.")
 
 
 def test_a_run_that_nobody_waits_for_any_more_is_stopped(

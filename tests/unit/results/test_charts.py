@@ -229,6 +229,16 @@ def test_names_are_no_markup_and_long_ones_are_cut_on_the_axes_alone() -> None:
     assert "<b>cat</b> read as a dog" in finding
 
 
+def test_names_that_begin_alike_are_told_apart_on_the_axes() -> None:
+    names = ["Golden retriever, old", "Golden retriever, young", "cat", f"x{'y' * 40}1z", f"x{'y' * 40}2z"]
+    figure, _ = charts.confusion(lane("keras", confusion=of_classes(5)), 1, names)
+    for axis in (figure.layout.xaxis, figure.layout.yaxis):
+        texts = list(axis.ticktext)
+        assert len(set(texts)) == 5, texts
+        assert max(map(len, texts)) <= 13
+        assert texts[:3] == ["Golden…r, old", "Golden… young", "cat"]
+
+
 def test_the_most_frequent_mistakes_stand_first() -> None:
     found = charts.most_frequent(lane("keras", confusion=[[5, 1, 0], [0, 5, 3], [0, 0, 5]]), "abc")
     assert found == [("b", "c", 3), ("a", "b", 1)]

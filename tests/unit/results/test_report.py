@@ -40,7 +40,7 @@ def test_it_says_what_the_page_says(case: str) -> None:
     run, rows = CASES[case]()
     outcome = gather(run, rows)
     said = squeezed(text_of(as_html(run, rows)))
-    expected = [brief(run.settings), run.reason, run.state, wording.time_caption(outcome)]
+    expected = [brief(run), run.reason, run.state, wording.time_caption(outcome)]
     expected += [word for lane in outcome.lanes for word in wording.card(outcome, lane)]
     expected += [value for values in result_table(outcome).values() for value in values]
     expected += [wording.machine_line(run).strip(), wording.data_line(outcome), *conclusion(outcome)]
@@ -102,6 +102,16 @@ def test_a_higher_accuracy_is_drawn_higher() -> None:
     (line,) = [line for line in drawn((run, rows))["val_accuracy"].lines if line.lane.engine == "keras"]
     heights = [100 - y for _, y in line.places]
     assert sorted(range(8), key=values.__getitem__) == sorted(range(8), key=heights.__getitem__)
+
+
+def test_own_images_are_called_by_their_title() -> None:
+    run, rows = recorded()
+    settings = run.settings.model_copy(update={"dataset": "own-pets"})
+    html = as_html(
+        replace(run, settings=settings, data=replace(run.dataset, name="own-pets", title="Our <pets>")), rows
+    )
+    assert "as shipped, in turns, Our &lt;pets&gt;." in squeezed(html)
+    assert "own-pets" not in html.partition("<h2>Code")[0]
 
 
 def test_long_runs_have_their_steps_thinned_and_the_caption_says_so() -> None:

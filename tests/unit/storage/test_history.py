@@ -15,6 +15,7 @@ from core.storage.records import Lane, Run, RunFilter, UnknownRun
 from core.storage.rows import Entry, Row, RunChanged
 from core.storage.runs import Store, folder_bytes
 from tests.events import epoch
+from tests.own_images import NAME, written, written_again
 
 MACHINE = {"name": "here", "processor": "a processor", "cores": 2}
 
@@ -82,6 +83,14 @@ def test_search_finds_what_a_list_shows_as_titles_and_as_codes(store: Store, tex
     sought = made(store, epochs=2, dataset="fashion-mnist", engines="keras-tuned,torch", state="failed")
     made(store, dataset="kmnist", alignment="same-start", epochs=3, batch_size=512)
     assert ids(store, text=text) == [sought]
+
+
+def test_a_run_on_own_images_is_found_by_their_title_whatever_they_are_called_now(store: Store) -> None:
+    folder = written(store.data_dir)
+    pets = made(store, dataset=NAME)
+    made(store)
+    written_again(folder, title="Cats and dogs")
+    assert ids(store, text="our PETS") == ids(store, text="as shipped, our pets") == ids(store, text=NAME) == [pets]
 
 
 def test_search_finds_alignment_and_day(store: Store) -> None:

@@ -70,6 +70,8 @@ class PadView:
     serial: int
     lanes: tuple[PadLane, ...]
     classes: tuple[str, ...]
+    labels: tuple[str, ...]
+    """The classes as they stand beside bars: short, no two alike."""
     rows: tuple[int, ...]
     """Which of the classes have a bar."""
     image_shape: tuple[int, int, int]

@@ -64,10 +64,10 @@ export class Answers {
     this.note(data, answers);
   }
 
-  build({ classes, rows: shown, lanes }) {
+  build({ classes, labels, rows: shown, lanes }) {
     this.root.classList.toggle("digit-pad-long", classes.some((name) => name.length > 2));
     this.find("legend").replaceChildren(...lanes.map(key), element("span", "digit-pad-unit", "Probability in %"));
-    const rows = shown.map((label, place) => row(classes[label], place, lanes));
+    const rows = shown.map((label, place) => row(labels[label], classes[label], place, lanes));
     this.find("chart").style.setProperty("--digit-pad-rows", shown.length);
     const grid = element("span", "digit-pad-lines");
     grid.append(...[0, 25, 50, 75, 100].map(tick));
@@ -127,10 +127,10 @@ function key({ name, framework }) {
   return entry;
 }
 
-function row(name, place, lanes) {
+function row(label, name, place, lanes) {
   const bars = element("span", "digit-pad-bars");
   bars.append(...lanes.map(({ framework }) => element("span", `digit-pad-bar digit-pad-fill-${framework}`)));
-  const cells = [Object.assign(element("span", "digit-pad-class", name), { title: name }), bars];
+  const cells = [Object.assign(element("span", "digit-pad-class", label), { title: name }), bars];
   cells.forEach((cell) => (cell.style.gridRow = place + 1));
   return cells;
 }
