@@ -157,6 +157,104 @@ def test_by_mouse_rows_are_added_changed_moved_removed_and_each_step_is_taken_ba
     assert button(page, "Undo").get_attribute("aria-disabled") == "true"
 
 
+SLOWLY_MS = 1300
+"""A pause while one types."""
+
+
+def type_slowly(page: Page, *parts: str) -> None:
+    for part in parts:
+        page.keyboard.type(part)
+        settle(page)
+        page.wait_for_timeout(SLOWLY_MS)
+
+
+def test_undo_goes_back_a_whole_edit_however_slowly_it_was_typed(visit: OpenVisitor) -> None:
+    page = opened(visit)
+    filters = page.get_by_label("filters").first
+    filters.fill("")
+    type_slowly(page, "1", "6")
+    assert text(page).startswith("conv 16 3 relu")
+    button(page, "Undo").click()
+    assert text(page) == PRESETS["article"]
+    area(page).focus()
+    page.keyboard.press("ControlOrMeta+Home")
+    type_slowly(page, "dro", "pout, ")
+    assert text(page).startswith("dropout, conv 30")
+    page.keyboard.type("relu, ")
+    assert text(page).startswith("dropout, relu, conv 30")
+    button(page, "Undo").click()
+    assert text(page) == f"dropout, {PRESETS['article']}", "a pause at what can be ends an edit of the text"
+    button(page, "Undo").click()
+    assert text(page) == PRESETS["article"]
+    assert button(page, "Undo").get_attribute("aria-disabled") == "true"
+
+
+def test_a_comma_in_a_row_is_read_as_in_other_fields_or_refused_and_never_ends_the_layer(visit: OpenVisitor) -> None:
+    page = opened(visit)
+    filters = page.get_by_label("filters").first
+    filters.fill("1,024")
+    assert text(page).startswith("conv 1024 3 relu, maxpool 2")
+    filters.fill("3,5")
+    assert "filters must be a whole number from 1 to 4,096, not 3.5." in problem(page)
+    expect(filters).to_have_value("3,5")
+    filters.fill("8")
+    page.get_by_label("rate").fill("0,25")
+    assert "flatten, dropout 0.25, dense 10" in text(page)
+    assert not problem(page)
+
+
+def test_without_a_row_it_says_what_is_needed_and_nothing_is_lost(visit: OpenVisitor) -> None:
+    page = opened(visit, network="flatten, dense 10")
+    for name in ("flatten", "dense"):
+        button(page, f"Remove {name}").click()
+        settle(page)
+    assert problem(page).startswith("A network needs layers: ")
+    expect(start_button(page)).to_be_disabled()
+    button(page, "Add a layer").click()
+    assert rows(page) == ["relu"]
+    for _ in range(3):
+        button(page, "Undo").click()
+    assert text(page) == "flatten, dense 10"
+    expect(start_button(page)).to_be_enabled()
+
+
+def test_its_buttons_have_their_names_while_it_is_folded(visit: OpenVisitor) -> None:
+    page = visit().open()
+    buttons = page.locator(f"{EDITOR} details button")
+    expect(buttons.first).to_be_attached()
+    unnamed = "(all) => all.filter((one) => !one.innerText && !one.ariaLabel && !one.title).length"
+    assert buttons.evaluate_all(unnamed) == 0
+
+
+def test_where_the_network_does_not_fit_the_data_one_press_takes_one_that_does(visit: OpenVisitor) -> None:
+    page = visit().open(dataset="digits")
+    expect(page.locator(f"{EDITOR} .network-editor-problem-folded")).to_contain_text("choose mlp, batchnorm, deep or")
+    expect(start_button(page)).to_be_disabled()
+    page.get_by_role("group", name="Networks that fit").get_by_role("button", name="Multilayer perceptron").click()
+    expect(start_button(page)).to_be_enabled()
+    page.wait_for_url("**/?*network=mlp*")
+    expect(page.get_by_role("group", name="Networks that fit")).to_be_hidden()
+
+
+IS_REFUSED_MS = """() => new Promise((done) => {
+    const began = performance.now();
+    document.querySelector('[aria-label="Remove flatten"]').click();
+    (function look() {
+        const start = [...document.querySelectorAll("button")].find((one) => one.innerText.endsWith("Start"));
+        if (start?.disabled) done(performance.now() - began);
+        else requestAnimationFrame(look);
+    })();
+})"""
+"""How long Start stays enabled after a press that makes a network that cannot be."""
+
+
+@pytest.mark.alone
+def test_start_is_soon_disabled_where_a_press_makes_what_cannot_be(visit: OpenVisitor) -> None:
+    page = opened(visit)
+    settle(page)
+    assert page.evaluate(IS_REFUSED_MS) < 950
+
+
 def test_a_number_that_is_none_yet_keeps_its_row_and_what_was_typed(visit: OpenVisitor) -> None:
     page = opened(visit)
     filters = page.get_by_label("filters").first

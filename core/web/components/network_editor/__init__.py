@@ -119,7 +119,8 @@ HTML = """
             <span>output shape</span><span>parameters</span><span>multiply-adds</span>
           </div>
           <ol class="network-editor-rows"></ol>
-          <button type="button" class="network-editor-button network-editor-add">Add a layer</button>
+          <button type="button" class="network-editor-button network-editor-add"
+            aria-label="Add a layer">Add a layer</button>
         </div>
         <div class="network-editor-seen">
           <div class="network-editor-drawing"></div>
@@ -130,6 +131,7 @@ HTML = """
     </div>
   </details>
   <p class="network-editor-problem network-editor-problem-folded"></p>
+  <div class="network-editor-instead" role="group" aria-label="Networks that fit"></div>
 </div>
 """
 

@@ -4,6 +4,7 @@
    Streamlit calls the default export again at every change of data or theme, with the same parentElement. */
 
 const SETTLED_MS = 1000; // the whole page is drawn anew then, and whoever types meanwhile waits for it
+const PRESSED_MS = 200; // so for who presses: Start is soon right, and several presses are one
 const MOST_UNDO = 100;
 const NEW_LAYER = "relu"; // can stand anywhere but at the end
 const KEYS = [
@@ -48,6 +49,13 @@ function written({ word, fields }) {
     return before && before !== value ? `${before} ${value}` : value;
   });
   return [word, ...said].filter(Boolean).join(" ");
+}
+
+/** A comma would end the layer: here, as in Train's other fields, it is a decimal one, or stands before three digits. */
+function numberOf(typed) {
+  const text = typed.trim();
+  if (/^[1-9]\d{0,2}(,\d{3})+$/.test(text)) return text.replaceAll(",", "");
+  return text.replace(/[,\s]+/g, (mark) => (mark.includes(",") ? "." : " "));
 }
 
 const nameOf = (row, place) => row.name || `layer ${place + 1}`;
@@ -162,6 +170,7 @@ class NetworkEditor {
     this.area = this.find("text");
     this.area.addEventListener("input", () => this.edit(this.area.value, "the text"));
     this.find("add").addEventListener("click", () => this.act(() => this.insert(Math.max(0, this.rows.length - 1))));
+    this.root.addEventListener("focusout", () => this.leave());
     new ResizeObserver(() => this.data && this.draw()).observe(this.find("drawing"));
   }
 
@@ -187,10 +196,11 @@ class NetworkEditor {
 
   // The text
 
-  /** What is typed within one field without a pause is taken back at once. */
+  /** One step back is all that is typed into a field before it is left; of the text, up to a pause at what can be. */
   remember(by) {
     const { history } = this.kept;
-    if (!by || by !== this.by || performance.now() - this.editedAt > 1000) history.push(this.text);
+    const paused = by === "the text" && !this.data.problem && performance.now() - this.editedAt > SETTLED_MS;
+    if (!by || by !== this.by || paused) history.push(this.text);
     if (history.length > MOST_UNDO) history.shift();
     this.by = by;
     this.editedAt = performance.now();
@@ -199,17 +209,27 @@ class NetworkEditor {
   edit(text, by = "") {
     if (this.data.disabled || text === this.text) return;
     this.remember(by);
-    this.set(text);
+    this.set(text, by ? SETTLED_MS : PRESSED_MS);
   }
 
-  set(text) {
+  set(text, settledMs = PRESSED_MS) {
     this.text = text;
     this.serial += 1;
     if (this.area.value !== text) this.area.value = text;
     this.send(false);
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.send(true), SETTLED_MS);
+    this.settleIn(settledMs);
     this.controls();
+  }
+
+  settleIn(ms) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.send(true), ms);
+  }
+
+  /** Who leaves a field has done with it. */
+  leave() {
+    this.by = "";
+    if (this.settled === false) this.settleIn(PRESSED_MS);
   }
 
   send(settled) {
@@ -276,9 +296,9 @@ class NetworkEditor {
     this.showRows([place, "kind"]);
   }
 
-  fill(place, name, value) {
+  fill(place, name, value, typed) {
     const fields = this.rows[place].fields.map((field) => (field.name === name ? { ...field, value } : field));
-    this.replace(place, { fields }, `${place} ${name}`);
+    this.replace(place, { fields }, typed ? `${place} ${name}` : "");
   }
 
   replace(place, changes, by = "") {
@@ -358,9 +378,8 @@ class NetworkEditor {
     if (kind === "number") Object.assign(input, { placeholder: hint, autocomplete: "off", inputMode: "decimal", spellcheck: false });
     if (kind === "choice") input.append(...choices.map((choice) => new Option(choice || "none", choice)));
     input.dataset.control = name;
-    // A comma would end the layer: here it is a decimal one.
-    const value = () => (kind === "flag" ? (input.checked ? name : "") : input.value.replace(/[,\s]+/g, (mark) => (mark.includes(",") ? "." : " ")));
-    input.addEventListener("input", () => this.act(() => this.fill(this.placeOf(input), name, value())));
+    const value = () => (kind === "flag" ? (input.checked ? name : "") : kind === "number" ? numberOf(input.value) : input.value);
+    input.addEventListener("input", () => this.act(() => this.fill(this.placeOf(input), name, value(), kind === "number")));
     return make("label", "named", {}, [label, input]);
   }
 
@@ -398,7 +417,7 @@ class NetworkEditor {
     const known = JSON.stringify(data.presets);
     if (known !== this.knownPresets) {
       this.knownPresets = known;
-      const undo = button("button undo", "", [icon(UNDO), "Undo"], () => this.undo());
+      const undo = button("button undo", "Undo", [icon(UNDO), "Undo"], () => this.undo());
       bar.replaceChildren(
         ...data.presets.map(({ title, text, problem }) => {
           const chosen = button(`preset${problem ? " unfit" : ""}`, "", [title + (problem ? " (does not fit)" : "")], () => this.edit(text));
@@ -415,6 +434,21 @@ class NetworkEditor {
     this.find("undo").ariaDisabled = String(data.disabled || !this.kept.history.length);
     this.find("add").ariaDisabled = String(data.disabled);
     this.area.readOnly = data.disabled;
+    this.offer();
+  }
+
+  /** Where a preset is not for these data, those that are: one press takes one while the editor stays folded. */
+  offer() {
+    const { presets, preset, problem, disabled } = this.data;
+    const fitting = preset && problem && !disabled ? presets.filter((one) => !one.problem) : [];
+    const known = JSON.stringify(fitting);
+    if (known === this.knownFitting) return;
+    this.knownFitting = known;
+    const take = (text) => {
+      this.root.querySelector("summary").focus(); // the buttons go
+      this.edit(text);
+    };
+    this.find("instead").replaceChildren(...fitting.map(({ title, text }) => button("preset", "", [title], () => take(text))));
   }
 
   draw() {
