@@ -1,0 +1,156 @@
+"""A study: runs that answer one question, as data. What is asked, which runs that takes, and what they say.
+
+A **cell** is one combination of the values that vary; a **pair** is one run of a cell with one seed, in which both lanes
+take turns, so that whatever drifts while it goes on meets both. Differences are Keras minus PyTorch.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from core.data.datasets import Dataset
+from core.experiment.kinds import Number, shown
+from core.experiment.settings import ALIGNED_PAIR, SETTINGS, InvalidSettings, TrainSettings
+from core.experiment.statistics import ALPHA, Interval, Verdict, interval, verdict
+
+MOST_RUNS = 2000
+MOST_FIELDS, MOST_VALUES = 2, 50
+CANNOT_VARY = ("seed", "engines", "schedule", "device")
+"""Seeds are what every study varies; the lanes are the two that are compared, in turns, on one device."""
+SEEDS = Number("Seeds", low=1, high=MOST_RUNS)
+MARGIN_ACCURACY = Number("Margin of accuracy", low=0, high=1, whole=False, above=True)
+MARGIN_TIME = Number("Margin of time", low=0, high=10, whole=False, above=True)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of a lane, and how two lanes' differ."""
+
+    name: str
+    title: str
+    figure: str
+    """What of a lane's outcome is compared."""
+    logarithm: bool
+    """Whether ratios are compared, as the differences of logarithms."""
+    more_is_better: bool
+
+    def difference(self, keras: float, torch: float) -> float:
+        """Keras minus PyTorch. Raises `ValueError` where a ratio of these does not exist."""
+        return math.log(keras / torch) if self.logarithm else keras - torch
+
+
+MEASURES = (
+    Measure("test_accuracy", "Test accuracy", "test_accuracy", logarithm=False, more_is_better=True),
+    Measure("test_loss", "Test loss", "test_loss", logarithm=False, more_is_better=False),
+    Measure("log_train_s", "Training time", "train_s", logarithm=True, more_is_better=False),
+    Measure("log_images_per_s", "Throughput", "images_per_s", logarithm=True, more_is_better=True),
+    Measure("log_rss_mib", "Memory", "rss_mib", logarithm=True, more_is_better=False),
+)
+"""What a study compares, in the order in which it is shown."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One run of a study: its cell, by the values that vary, and its seed."""
+
+    cell: tuple[tuple[str, Any], ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is asked. `vary` holds each varied setting's values, as JSON fields."""
+
+    base: TrainSettings
+    seeds: int
+    vary: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    margin_accuracy: float = 0.002
+    margin_time: float = 0.05
+
+    @classmethod
+    def of(cls, base: TrainSettings, dataset: Dataset, seeds: object, vary: Mapping[str, Sequence[object]]) -> Self:
+        """A study whose every run can be. Raises `InvalidSettings` with a sentence for each field that is wrong."""
+        if sentence := SEEDS.why_not(seeds):
+            raise InvalidSettings({"seeds": sentence})
+        if len(vary) > MOST_FIELDS:
+            raise InvalidSettings({"vary": f"A study varies at most {MOST_FIELDS} settings, not {len(vary)}."})
+        if base.engines != ALIGNED_PAIR:
+            raise InvalidSettings({"engines": f"A study compares exactly {' and '.join(ALIGNED_PAIR)}."})
+        read = tuple((name, _values(name, values, base)) for name, values in vary.items())
+        made = cls(base, int(str(seeds)), read)
+        if (runs := made.seeds * len(made.cells)) > MOST_RUNS:
+            raise InvalidSettings({"seeds": f"A study has at most {MOST_RUNS:,} runs, not {runs:,}."})
+        for cell in made.cells:
+            made.settings(Pair(cell, base.seed)).fitted(dataset)
+        return made
+
+    @property
+    def cells(self) -> list[tuple[tuple[str, Any], ...]]:
+        """Every combination of the values that vary; one, with nothing in it, where none does."""
+        names = [name for name, _ in self.vary]
+        return [
+            tuple(zip(names, each, strict=True)) for each in itertools.product(*(values for _, values in self.vary))
+        ]
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Every run, seed by seed, so that all cells grow alike."""
+        first = self.base.seed
+        return [Pair(cell, seed) for seed in range(first, first + self.seeds) for cell in self.cells]
+
+    def settings(self, pair: Pair) -> TrainSettings:
+        """The settings of one run. Raises `InvalidSettings`."""
+        return TrainSettings.parse({**self.base.as_json(), **dict(pair.cell), "seed": pair.seed})
+
+    def margin(self, measure: Measure) -> float:
+        """The smallest difference that matters: of logarithms for a ratio."""
+        return math.log1p(self.margin_time) if measure.logarithm else self.margin_accuracy
+
+    @property
+    def alpha(self) -> float:
+        """The error of one claim where all of them shall hold at once."""
+        return ALPHA / (len(self.cells) * len(MEASURES))
+
+
+def _values(name: str, values: Sequence[object], base: TrainSettings) -> tuple[Any, ...]:
+    """The values of a varied setting. Raises `InvalidSettings`."""
+    if name not in SETTINGS or name in CANNOT_VARY:
+        can = ", ".join(each for each in SETTINGS if each not in CANNOT_VARY)
+        raise InvalidSettings({"vary": f"{shown(name)} cannot vary in a study: choose of {can}."})
+    if not 1 <= len(values) <= MOST_VALUES:
+        raise InvalidSettings({name: f"{SETTINGS[name].label} varies over 1 to {MOST_VALUES} values here."})
+    read = tuple(TrainSettings.parse({**base.as_json(), name: value}).as_json()[name] for value in values)
+    if len(set(read)) < len(read):
+        raise InvalidSettings({name: f"{SETTINGS[name].label} has the same value twice."})
+    return read
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the pairs of one cell say of one measure so far."""
+
+    measure: Measure
+    differences: tuple[float, ...]
+    interval: Interval | None
+    """None before the first pair has ended."""
+    verdict: Verdict
+    margin: float
+
+    @property
+    def favours(self) -> str:
+        """`keras` or `torch`, where they differ; else nothing."""
+        if self.interval is None or self.verdict not in (Verdict.DIFFERS, Verdict.DIFFERS_WITHIN):
+            return ""
+        return "keras" if (self.interval.mean > 0) == self.measure.more_is_better else "torch"
+
+
+def finding(study: Study, measure: Measure, differences: Sequence[float], test_images: int) -> Finding:
+    """What differences of pairs that ended say; `test_images` tell how fine an accuracy is."""
+    margin = study.margin(measure)
+    if not differences:
+        return Finding(measure, (), None, Verdict.UNKNOWN, margin)
+    resolution = 1 / test_images if measure.name == "test_accuracy" else 0.0
+    found = interval(differences, study.alpha, resolution)
+    return Finding(measure, tuple(differences), found, verdict(differences, found, margin), margin)
