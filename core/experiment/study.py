@@ -1,7 +1,7 @@
 """A study: runs that answer one question, as data. What is asked, which runs that takes, and what they say.
 
-A **cell** is one combination of the values that vary; a **pair** is one run of a cell with one seed, in which both lanes
-take turns, so that whatever drifts while it goes on meets both. Differences are Keras minus PyTorch.
+A **cell** is one combination of the values that vary; a **pair** is one run of a cell with one seed, in which both
+lanes take turns, so that whatever drifts while it goes on meets both. Differences are Keras minus PyTorch.
 """
 
 import itertools
