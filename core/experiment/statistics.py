@@ -93,9 +93,10 @@ def sign_evalue(wins: int, losses: int) -> float:
 def verdict(differences: Sequence[float], found: Interval, margin: float) -> Verdict:
     """What the interval of these differences says; `margin` is the smallest difference that matters.
 
-    An interval's end on zero or on the margin decides nothing.
+    An interval's end on zero or on the margin decides nothing. Two equal scores can be chance, so that runs are
+    identical no sooner than there are enough of them for an interval.
     """
-    if len(differences) > 1 and not np.any(differences):
+    if found.bounded and not np.any(differences):
         return Verdict.IDENTICAL
     inside = -margin < found.low and found.high < margin
     if found.low > 0 or found.high < 0:

@@ -12,7 +12,15 @@ from typing import Any, Self
 
 from core.data.datasets import Dataset
 from core.experiment.kinds import Number, shown
-from core.experiment.settings import ALIGNED_PAIR, SETTINGS, InvalidSettings, TrainSettings
+from core.experiment.settings import (
+    ALIGNED_PAIR,
+    ENGINE_NAMES,
+    SETTINGS,
+    Device,
+    InvalidSettings,
+    Schedule,
+    TrainSettings,
+)
 from core.experiment.statistics import ALPHA, Interval, Verdict, interval, verdict
 
 MOST_RUNS = 2000
@@ -70,21 +78,54 @@ class Study:
     margin_time: float = 0.05
 
     @classmethod
-    def of(cls, base: TrainSettings, dataset: Dataset, seeds: object, vary: Mapping[str, Sequence[object]]) -> Self:
+    def of(
+        cls,
+        base: TrainSettings,
+        dataset: Dataset,
+        seeds: object,
+        vary: Mapping[str, Sequence[object]],
+        margin_accuracy: object = 0.002,
+        margin_time: object = 0.05,
+    ) -> Self:
         """A study whose every run can be. Raises `InvalidSettings` with a sentence for each field that is wrong."""
-        if sentence := SEEDS.why_not(seeds):
-            raise InvalidSettings({"seeds": sentence})
+        numbers = {"margin_accuracy": (MARGIN_ACCURACY, margin_accuracy), "margin_time": (MARGIN_TIME, margin_time)}
+        numbers["seeds"] = (SEEDS, seeds)
+        problems = {name: why for name, (kind, value) in numbers.items() if (why := kind.why_not(value))}
         if len(vary) > MOST_FIELDS:
-            raise InvalidSettings({"vary": f"A study varies at most {MOST_FIELDS} settings, not {len(vary)}."})
-        if base.engines != ALIGNED_PAIR:
-            raise InvalidSettings({"engines": f"A study compares exactly {' and '.join(ALIGNED_PAIR)}."})
+            problems["vary"] = f"A study varies at most {MOST_FIELDS} settings, not {len(vary)}."
+        problems |= _cannot_compare(base)
+        if problems:
+            raise InvalidSettings(problems)
         read = tuple((name, _values(name, values, base)) for name, values in vary.items())
-        made = cls(base, int(str(seeds)), read)
-        if (runs := made.seeds * len(made.cells)) > MOST_RUNS:
-            raise InvalidSettings({"seeds": f"A study has at most {MOST_RUNS:,} runs, not {runs:,}."})
+        margins = float(MARGIN_ACCURACY.read(margin_accuracy)), float(MARGIN_TIME.read(margin_time))
+        made = cls(base, int(SEEDS.read(seeds)), read, *margins)
+        made.check_length()
         for cell in made.cells:
             made.settings(Pair(cell, base.seed)).fitted(dataset)
         return made
+
+    def check_length(self) -> None:
+        """Raises `InvalidSettings` where it has too many runs, or its seeds end beyond the last that there is."""
+        if (runs := self.seeds * len(self.cells)) > MOST_RUNS:
+            raise InvalidSettings({"seeds": f"A study has at most {MOST_RUNS:,} runs, not {runs:,}."})
+        if sentence := SETTINGS["seed"].why_not(self.base.seed + self.seeds - 1):
+            raise InvalidSettings({"seed": f"The last of the {self.seeds:,} seeds cannot be: {sentence}"})
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON fields, which `of_store` takes back."""
+        own = {"margin_accuracy": self.margin_accuracy, "margin_time": self.margin_time}
+        vary = {name: list(values) for name, values in self.vary}
+        return {"base": self.base.as_json(), "seeds": self.seeds, "vary": vary, **own}
+
+    @classmethod
+    def of_store(cls, stored: Mapping[str, Any]) -> Self:
+        """A study as it was written down. Raises `ValueError` where it cannot be."""
+        try:
+            vary = tuple((str(name), tuple(values)) for name, values in stored["vary"].items())
+            base, margins = TrainSettings.of_store(stored["base"]), (stored["margin_accuracy"], stored["margin_time"])
+            return cls(base, int(stored["seeds"]), vary, *map(float, margins))
+        except (LookupError, TypeError, AttributeError):
+            raise ValueError("a study cannot be read") from None
 
     @property
     def cells(self) -> list[tuple[tuple[str, Any], ...]]:
@@ -112,6 +153,19 @@ class Study:
     def alpha(self) -> float:
         """The error of one claim where all of them shall hold at once."""
         return ALPHA / (len(self.cells) * len(MEASURES))
+
+
+def _cannot_compare(base: TrainSettings) -> dict[str, str]:
+    """What of the settings keeps a run's two lanes from being compared, times included, as a sentence a field."""
+    problems = {}
+    for_tests = len(base.engines) == 2 and not set(base.engines) & set(ENGINE_NAMES)
+    if base.engines != ALIGNED_PAIR and not for_tests:
+        problems["engines"] = f"A study compares exactly {' and '.join(ALIGNED_PAIR)}."
+    if base.schedule != Schedule.TURNS:
+        problems["schedule"] = f"The lanes of a study train in {Schedule.TURNS}: else their times do not compare."
+    if base.device == Device.BEST:
+        problems["device"] = f"The lanes of a study train on one device, so choose {Device.AUTO} or {Device.CPU}."
+    return problems
 
 
 def _values(name: str, values: Sequence[object], base: TrainSettings) -> tuple[Any, ...]:
@@ -146,11 +200,15 @@ class Finding:
         return "keras" if (self.interval.mean > 0) == self.measure.more_is_better else "torch"
 
 
+def resolution(measure: Measure, test_images: int) -> float:
+    """The smallest step of a measure's figure: one test image of an accuracy."""
+    return 1 / test_images if measure.name == "test_accuracy" else 0.0
+
+
 def finding(study: Study, measure: Measure, differences: Sequence[float], test_images: int) -> Finding:
     """What differences of pairs that ended say; `test_images` tell how fine an accuracy is."""
     margin = study.margin(measure)
     if not differences:
         return Finding(measure, (), None, Verdict.UNKNOWN, margin)
-    resolution = 1 / test_images if measure.name == "test_accuracy" else 0.0
-    found = interval(differences, study.alpha, resolution)
+    found = interval(differences, study.alpha, resolution(measure, test_images))
     return Finding(measure, tuple(differences), found, verdict(differences, found, margin), margin)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.experiment.fairness import FairnessVerdict
+from core.experiment.metrics import steady_throughput
 from core.experiment.settings import TrainSettings
 from core.protocol.messages import Result
 from core.storage import records
@@ -32,6 +33,7 @@ from core.storage.records import (
     Recording,
     Run,
     RunFilter,
+    StudyPair,
     UnknownRun,
     checked_id,
     data_to_keep,
@@ -46,7 +48,7 @@ ALL_ROWS = 10**9
 RECORDED = Path(__file__).parent / "recorded"
 COLUMNS = (
     "id, created_at, started_at, ended_at, state, reason, settings, machine, name, note, pinned, source, visitor, "
-    "fairness, busy, data"
+    "fairness, busy, data, study"
 )
 _Line = tuple[int, str, str, str]
 
@@ -69,14 +71,23 @@ class Store(Database):
 
     # --- writing ---------------------------------------------------------------------------------------
 
-    def create(self, settings: TrainSettings, machine: Mapping[str, Any], visitor: str = "") -> str:
-        """A new queued run; returns its id. Raises `StoreError` where its data set is one's own and gone."""
+    def create(
+        self, settings: TrainSettings, machine: Mapping[str, Any], visitor: str = "", pair: StudyPair | None = None
+    ) -> str:
+        """A new queued run; returns its id. Raises `StoreError` where its data set is one's own and gone.
+
+        `pair` says which pair of which study it is, where it is one.
+        """
         run_id, data = new_id(), json.dumps(data_to_keep(settings, self.data_dir))
+        study, cell = (pair.study, json.dumps(dict(pair.cell))) if pair else (None, None)
         with self.write_transaction() as connection:
             connection.execute(
-                "INSERT INTO runs (id, created_at, state, settings, machine, visitor, data) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (run_id, now(), State.QUEUED, json.dumps(settings.as_json()), json.dumps(machine), visitor, data),
+                "INSERT INTO runs (id, created_at, state, settings, machine, visitor, data, study, cell) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(run_id, now(), State.QUEUED, json.dumps(settings.as_json()), json.dumps(machine)),
+                    *(visitor, data, study, cell),
+                ),
             )
             connection.executemany(
                 "INSERT INTO lanes (run, engine, position, state) VALUES (?, ?, ?, ?)",
@@ -114,6 +125,8 @@ class Store(Database):
                     "UPDATE lanes SET state = ?, reason = ? WHERE run = ? AND engine = ?",
                     (state, reason, run_id, entry.engine),
                 )
+                if state == LaneState.FINISHED:
+                    _keep_figures(connection, run_id, entry.engine)
             case Result(test_loss, test_accuracy):
                 connection.execute(
                     "UPDATE lanes SET test_loss = ?, test_accuracy = ? WHERE run = ? AND engine = ?",
@@ -215,6 +228,8 @@ class Store(Database):
                     for seq, row in enumerate(rows, start=1)
                 ],
             )
+            for lane in run.lanes:
+                _keep_figures(connection, run_id, lane.engine)
 
     def open_runs(self) -> list[Run]:
         """Runs that an owner left queued or running, oldest first."""
@@ -368,6 +383,22 @@ class Store(Database):
     def recorded(self) -> list[Run]:
         """The runs that came with the project, in the order in which they are shown."""
         return [recording.run for recording in self._recordings.values()]
+
+
+def _keep_figures(connection: sqlite3.Connection, run_id: str, engine: str) -> None:
+    """What a study reads of a lane that has ended, beside it: a thousand runs are then shown without their rows."""
+    query = "SELECT kind, fields FROM rows WHERE run = ? AND engine = ? AND kind IN ('epoch', 'result') ORDER BY seq"
+    rows = [(line["kind"], json.loads(line["fields"])) for line in connection.execute(query, (run_id, engine))]
+    epochs = [fields for kind, fields in rows if kind == "epoch"]
+    connection.execute(
+        "UPDATE lanes SET train_s = ?, images_per_s = ?, rss_mib = ? WHERE run = ? AND engine = ?",
+        (
+            sum(epoch["train_s"] for epoch in epochs) if epochs else None,
+            steady_throughput([epoch["images_per_s"] for epoch in epochs]),
+            next((fields["rss_mib"] for kind, fields in rows if kind == "result"), None),
+            *(run_id, engine),
+        ),
+    )
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -100,8 +100,9 @@ def test_a_verdict_on_every_border(low: float, high: float, says: Verdict) -> No
 
 
 def test_runs_without_any_difference_are_identical_and_need_no_statistics() -> None:
-    assert verdict([0.0, 0.0], interval([0.0, 0.0]), 0.002) == Verdict.IDENTICAL
-    assert verdict([0.0], interval([0.0]), 0.002) == Verdict.UNKNOWN, "one pair is an anecdote"
+    assert verdict([0.0] * 5, interval([0.0] * 5), 0.002) == Verdict.IDENTICAL
+    for few in range(1, 4):
+        assert verdict([0.0] * few, interval([0.0] * few), 0.002) == Verdict.UNKNOWN, "equal scores can be chance"
 
 
 def test_a_sign_test_by_evalue_decides_at_twenty() -> None:
