@@ -6,8 +6,9 @@ lanes take turns, so that whatever drifts while it goes on meets both. Differenc
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from core.data.datasets import Dataset
@@ -25,9 +26,10 @@ from core.experiment.statistics import ALPHA, Interval, Verdict, interval, verdi
 
 MOST_RUNS = 2000
 MOST_FIELDS, MOST_VALUES = 2, 50
-CANNOT_VARY = ("seed", "engines", "schedule", "device")
-"""Seeds are what every study varies; the lanes are the two that are compared, in turns, on one device."""
+CANNOT_VARY = ("seed", "engines", "schedule", "device", "dataset")
+"""Seeds are what every study varies; the lanes are the two that are compared, in turns, on one device and data set."""
 SEEDS = Number("Seeds", low=1, high=MOST_RUNS)
+BUDGET_S = Number("Budget in seconds", low=0, high=30 * 86400, whole=False, above=True)
 MARGIN_ACCURACY = Number("Margin of accuracy", low=0, high=1, whole=False, above=True)
 MARGIN_TIME = Number("Margin of time", low=0, high=10, whole=False, above=True)
 
@@ -111,6 +113,10 @@ class Study:
         if sentence := SETTINGS["seed"].why_not(self.base.seed + self.seeds - 1):
             raise InvalidSettings({"seed": f"The last of the {self.seeds:,} seeds cannot be: {sentence}"})
 
+    def with_more(self, seeds: int) -> Self:
+        """The same with so many seeds more."""
+        return replace(self, seeds=self.seeds + seeds)
+
     def as_json(self) -> dict[str, Any]:
         """As JSON fields, which `of_store` takes back."""
         own = {"margin_accuracy": self.margin_accuracy, "margin_time": self.margin_time}
@@ -153,6 +159,23 @@ class Study:
     def alpha(self) -> float:
         """The error of one claim where all of them shall hold at once."""
         return ALPHA / (len(self.cells) * len(MEASURES))
+
+
+_TIME = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
+
+
+def read_budget(text: str) -> float | None:
+    """The seconds in 90s, 30m, 2h or 1h30m; None for nothing. Raises `InvalidSettings`."""
+    written = "".join(text.split()).lower()
+    if not written:
+        return None
+    found = _TIME.fullmatch(written)
+    if found is None:
+        raise InvalidSettings({"budget": f"Budget must be a time such as 90s, 30m, 2h or 1h30m, not {shown(text)}."})
+    seconds = sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True))
+    if BUDGET_S.why_not(seconds):
+        raise InvalidSettings({"budget": f"Budget must be a time above 0 and of at most 720h, not {shown(text)}."})
+    return seconds
 
 
 def _cannot_compare(base: TrainSettings) -> dict[str, str]:

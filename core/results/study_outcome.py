@@ -1,4 +1,6 @@
-"""What a study's pairs add up to: findings by cell and measure, how far it is, and why it ends. Pure functions.
+"""What a study's pairs add up to: findings by cell and measure, how far it is, and why it ends.
+
+All but `read_outcome` are pure functions.
 
 A pair that has finished or failed is done; one that was stopped or interrupted is run anew.
 """
@@ -8,11 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from core.data import datasets
 from core.experiment.metrics import duration
-from core.experiment.statistics import pairs_to_decide
+from core.experiment.statistics import Verdict, pairs_to_decide
 from core.experiment.study import MEASURES, Finding, Measure, Pair, finding, resolution
-from core.storage.database import State
-from core.storage.studies import PairRun, StudyRecord
+from core.storage.database import State, StoreError
+from core.storage.runs import Store
+from core.storage.studies import PairRun, Studies, StudyRecord
 
 DONE = (State.FINISHED, State.FAILED)
 TIMES = ("log_train_s", "log_images_per_s")
@@ -165,6 +169,18 @@ def outcome(record: StudyRecord, pairs: Sequence[PairRun], test_images: int) -> 
     )
 
 
+def read_outcome(studies: Studies, store: Store, study: str) -> StudyOutcome:
+    """A study as its data folder knows it. Raises `UnknownRun`, `StoreError`."""
+    record, pairs = studies.get(study), studies.pairs(study)
+    try:
+        dataset = datasets.find(record.study.base.dataset, store.data_dir)
+    except datasets.DatasetError as error:  # one's own that is gone: each run on it has kept what it was
+        if not pairs:
+            raise StoreError(str(error)) from None
+        dataset = store.run(pairs[0].run).dataset
+    return outcome(record, pairs, dataset.test_images)
+
+
 def _cell_outcome(
     record: StudyRecord, cell: tuple[tuple[str, Any], ...], pairs: list[EndedPair], test_images: int
 ) -> CellOutcome:
@@ -196,13 +212,14 @@ def _differences(run: PairRun) -> dict[str, float]:
 def events(before: StudyOutcome | None, after: StudyOutcome, at_end: bool = False) -> list[dict[str, Any]]:
     """What has happened to a study in between, as JSON objects: pairs that ended, then verdicts that changed.
 
-    `at_end`: every verdict, whether it changed or not. An interval that says nothing yet has no ends (None).
+    `before` is None at its begin, where nothing is known. `at_end`: every verdict, whether it changed or not. An
+    interval that says nothing yet has no ends (None).
     """
     known = {pair.run for pair in _all_pairs(before)} if before else set()
     found = [_pair_event(after, pair) for pair in _all_pairs(after) if pair.run not in known]
     said = _verdicts(before) if before else {}
-    changed = {key: one for key, one in _verdicts(after).items() if at_end or _word(one) != _word(said.get(key))}
-    return [*found, *changed.values()]
+    changed = [one for key, one in _verdicts(after).items() if at_end or _word(one) != _word(said.get(key))]
+    return [*found, *changed]
 
 
 def _all_pairs(found: StudyOutcome) -> list[EndedPair]:
@@ -231,5 +248,5 @@ def _verdicts(outcome: StudyOutcome) -> dict[tuple[object, str], dict[str, Any]]
     }
 
 
-def _word(event: Mapping[str, Any] | None) -> tuple[str, str] | None:
-    return (event["verdict"], event["favours"]) if event else None
+def _word(event: Mapping[str, Any] | None) -> tuple[str, str]:
+    return (event["verdict"], event["favours"]) if event else (Verdict.UNKNOWN, "")
