@@ -21,6 +21,7 @@ from core.data import datasets
 from core.experiment.order import Order
 from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment, TrainSettings
+from core.experiment.titles import run_title
 from core.launcher.launcher import Launcher
 from core.learn import lessons
 from core.protocol.messages import Preparing
@@ -61,7 +62,7 @@ def record(launcher: Launcher, note: str, show: ShowRows, folder: Path = RECORDE
         show(launcher.store.run(run_id), launcher.follow(run_id))
         run = launcher.store.run(run_id)
         if run.state != State.FINISHED:
-            raise RecordingError(f"A duel ended {run.state}: {run.title}. {run.reason}")
+            raise RecordingError(f"A duel ended {run.state}: {run_title(run.name, run.settings)}. {run.reason}")
         kept.append(keep(launcher, run, note, folder))
     for old in folder.glob("*/run.json"):
         if old.parent not in kept:

@@ -56,7 +56,7 @@ class StudiesGoingOn:
         with self._queue.guard:
             self._admit(visitor)
             found = self.kept.create(study, stop, budget_s, this_machine(), visitor)
-            self._running.append(found)
+            self._running.insert(0, found)
         return found
 
     def go_on(self, study: str, visitor: str) -> None:
@@ -83,7 +83,7 @@ class StudiesGoingOn:
             self._admit(visitor)
             self.kept.set_state(study, StudyState.RUNNING)
             self._last_run.pop(study, None)
-            self._running.append(study)
+            self._running.insert(0, study)
 
     def pause(self, study: str, visitor: str) -> None:
         """No further pair begins; the one that runs ends first. Does nothing to one that does not go on."""
