@@ -67,13 +67,16 @@ def interval(differences: Sequence[float], alpha: float = ALPHA, resolution: flo
     `resolution` is the smallest step of the score (one test image of 1,000: 0.001): differences that happen to be equal
     are not taken for certain. Raises `ValueError` for no differences.
     """
-    if not len(differences):
-        raise ValueError("no pair has ended, so there is no mean")
-    d = np.asarray(differences, float)
-    mean, deviation = float(d.mean()), max(float(d.std()), resolution)
-    half = half_width(len(d), alpha)
+    mean, deviation = _mean_and_deviation(differences, resolution)
+    half = half_width(len(differences), alpha)
     half = half * deviation if math.isfinite(half) else math.inf
     return Interval(mean, mean - half, mean + half)
+
+
+def _mean_and_deviation(differences: Sequence[float], resolution: float) -> tuple[float, float]:
+    if not len(differences):
+        raise ValueError("no pair has ended, so there is no mean")
+    return float(np.mean(differences)), max(float(np.std(differences)), resolution)
 
 
 def sign_evalue(wins: int, losses: int) -> float:
@@ -107,15 +110,23 @@ def verdict(differences: Sequence[float], found: Interval, margin: float) -> Ver
 def pairs_to_decide(
     differences: Sequence[float], margin: float, alpha: float = ALPHA, resolution: float = 0.0
 ) -> int | None:
-    """About how many pairs there must be in all, if mean and spread stay as they are; None: more than `MOST_PAIRS`."""
-    d = np.asarray(differences, float)
-    mean, deviation = abs(float(d.mean())), max(float(d.std()), resolution)
+    """About how many pairs there must be in all, if mean and spread stay as they are.
+
+    None: more than `MOST_PAIRS`, or not known, since one pair has no spread. Raises `ValueError` for no differences.
+    """
+    mean, deviation = _mean_and_deviation(differences, resolution)
+    if len(differences) == 1:
+        return None
+    identical = not np.any(differences)
 
     def decides(pairs: int) -> bool:
-        half = half_width(pairs, alpha) * deviation
-        return half < mean or mean + half < margin
+        half = half_width(pairs, alpha)
+        if identical or not math.isfinite(half):
+            return math.isfinite(half)
+        half *= deviation
+        return half < abs(mean) or abs(mean) + half < margin
 
-    low, high = len(d), len(d)
+    low = high = len(differences)
     while not decides(high):
         low, high = high, 2 * high
         if high > MOST_PAIRS:

@@ -22,7 +22,7 @@ from core.experiment.settings import (
     Schedule,
     TrainSettings,
 )
-from core.experiment.statistics import ALPHA, Interval, Verdict, interval, verdict
+from core.experiment.statistics import ALPHA, Interval, Verdict, interval, sign_evalue, verdict
 
 MOST_RUNS = 2000
 MOST_FIELDS, MOST_VALUES = 2, 50
@@ -48,7 +48,7 @@ class Measure:
 
     def difference(self, keras: float, torch: float) -> float:
         """Keras minus PyTorch. Raises `ValueError` where a ratio of these does not exist."""
-        return math.log(keras / torch) if self.logarithm else keras - torch
+        return math.log(keras) - math.log(torch) if self.logarithm else keras - torch
 
 
 MEASURES = (
@@ -96,11 +96,16 @@ class Study:
         if len(vary) > MOST_FIELDS:
             problems["vary"] = f"A study varies at most {MOST_FIELDS} settings, not {len(vary)}."
         problems |= _cannot_compare(base)
+        read = {}
+        for name, values in vary.items():
+            try:
+                read[name] = _values(name, values)
+            except InvalidSettings as error:
+                problems = error.problems | problems
         if problems:
             raise InvalidSettings(problems)
-        read = tuple((name, _values(name, values, base)) for name, values in vary.items())
         margins = float(MARGIN_ACCURACY.read(margin_accuracy)), float(MARGIN_TIME.read(margin_time))
-        made = cls(base, int(SEEDS.read(seeds)), read, *margins)
+        made = cls(base, int(SEEDS.read(seeds)), tuple(read.items()), *margins)
         made.check_length()
         for cell in made.cells:
             made.settings(Pair(cell, base.seed)).fitted(dataset)
@@ -191,16 +196,19 @@ def _cannot_compare(base: TrainSettings) -> dict[str, str]:
     return problems
 
 
-def _values(name: str, values: Sequence[object], base: TrainSettings) -> tuple[Any, ...]:
-    """The values of a varied setting. Raises `InvalidSettings`."""
+def _values(name: str, values: Sequence[object]) -> tuple[Any, ...]:
+    """The values of a varied setting, each of which it can have by itself. Raises `InvalidSettings`."""
     if name not in SETTINGS or name in CANNOT_VARY:
         can = ", ".join(each for each in SETTINGS if each not in CANNOT_VARY)
         raise InvalidSettings({"vary": f"{shown(name)} cannot vary in a study: choose of {can}."})
+    setting = SETTINGS[name]
     if not 1 <= len(values) <= MOST_VALUES:
-        raise InvalidSettings({name: f"{SETTINGS[name].label} varies over 1 to {MOST_VALUES} values here."})
-    read = tuple(TrainSettings.parse({**base.as_json(), name: value}).as_json()[name] for value in values)
+        raise InvalidSettings({name: f"{setting.label} varies over 1 to {MOST_VALUES} values here."})
+    if wrong := [sentence for value in values if (sentence := setting.why_not(value))]:
+        raise InvalidSettings({name: wrong[0]})
+    read = tuple(map(setting.read, values))
     if len(set(read)) < len(read):
-        raise InvalidSettings({name: f"{SETTINGS[name].label} has the same value twice."})
+        raise InvalidSettings({name: f"{setting.label} has the same value twice."})
     return read
 
 
@@ -221,6 +229,14 @@ class Finding:
         if self.interval is None or self.verdict not in (Verdict.DIFFERS, Verdict.DIFFERS_WITHIN):
             return ""
         return "keras" if (self.interval.mean > 0) == self.measure.more_is_better else "torch"
+
+    @property
+    def sign_evalue(self) -> float:
+        """The evidence that one of them has more in most pairs, which skewed differences do not break.
+
+        It decides at one divided by the study's alpha.
+        """
+        return sign_evalue(sum(one > 0 for one in self.differences), sum(one < 0 for one in self.differences))
 
 
 def resolution(measure: Measure, test_images: int) -> float:

@@ -5,9 +5,18 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
-from core.experiment.statistics import Interval, Verdict, half_width, interval, pairs_to_decide, sign_evalue, verdict
+from core.experiment.statistics import (
+    C_SQUARED,
+    Interval,
+    Verdict,
+    half_width,
+    interval,
+    pairs_to_decide,
+    sign_evalue,
+    verdict,
+)
 
 Floats = npt.NDArray[np.float64]
 STUDIES, PAIRS = 2000, 50
@@ -54,6 +63,38 @@ def test_a_t_interval_that_is_watched_misses_in_more_than_20_percent() -> None:
     n = np.arange(2, PAIRS + 1)
     usual = np.concatenate([[np.inf], stats.t.ppf(0.975, n - 1) / np.sqrt(n - 1)])
     assert missed(*simulated("normal"), usual) > 0.2
+
+
+def test_skewed_times_break_an_interval_of_differences_and_not_one_of_logarithms_of_ratios() -> None:
+    logarithms = np.random.default_rng(5).normal(0, 1, (STUDIES, PAIRS))
+    ratios, mean_ratio = np.exp(logarithms), math.exp(0.5)
+    assert missed(ratios, mean_ratio, halves(0.05)) > 0.2
+    assert missed(logarithms, 0, halves(0.05)) <= 0.05
+
+
+@pytest.mark.parametrize("pairs", [5, 6, 10, 50])
+@pytest.mark.parametrize("alpha", [0.05, 0.01])
+def test_at_the_intervals_ends_the_evidence_by_noncentral_t_is_one_divided_by_alpha(pairs: int, alpha: float) -> None:
+    """No kept package has this interval, but SciPy has what it is made of.
+
+    The noncentral t, averaged over a normal prior of the effect, over the plain t is the e-value of a mean. The interval
+    holds the means that have less than 1 / alpha.
+    """
+    half = half_width(pairs, alpha)
+    if not math.isfinite(half):
+        assert (pairs, alpha) == (5, 0.01)
+        return
+    freedom = pairs - 1
+    t = half * math.sqrt(
+        freedom
+    )  # half is in the deviation that divides by the pairs, t in that which divides by freedom
+
+    def weighed(effect: float) -> float:
+        likely = stats.nct.pdf(t, freedom, effect * math.sqrt(pairs))
+        return float(likely * stats.norm.pdf(effect, scale=1 / math.sqrt(C_SQUARED)))
+
+    averaged, _ = integrate.quad(weighed, -20, 20, points=[0, half], limit=200)
+    assert averaged / stats.t.pdf(t, freedom) == pytest.approx(1 / alpha, rel=1e-4)
 
 
 @pytest.mark.parametrize(("pairs", "half"), [(5, 2.4), (10, 1.26), (20, 0.81), (50, 0.5)])
@@ -110,6 +151,8 @@ def test_a_sign_test_by_evalue_decides_at_twenty() -> None:
     assert sign_evalue(5, 0) < 20 < sign_evalue(8, 0)
     assert sign_evalue(30, 30) < 1
     assert sign_evalue(3, 9) == pytest.approx(sign_evalue(9, 3))
+    by_scipy = stats.betabinom.pmf(4, 23, 0.5, 0.5) / stats.binom.pmf(4, 23, 0.5)
+    assert sign_evalue(4, 19) == pytest.approx(by_scipy)
     coins = np.random.default_rng(1).random((STUDIES, PAIRS)) < 0.5
     wins = coins.cumsum(1)
     peeked = [max(sign_evalue(int(k), n + 1 - int(k)) for n, k in enumerate(row)) >= 20 for row in wins[:500]]
@@ -123,3 +166,18 @@ def test_how_many_pairs_a_verdict_needs_is_where_the_interval_decides() -> None:
     mean, deviation = abs(differences.mean()), differences.std()
     assert half_width(needed) * deviation < mean <= half_width(needed - 1) * deviation
     assert pairs_to_decide([0.1, -0.1], 1e-9) is None
+
+
+def test_how_many_pairs_are_needed_is_not_guessed_of_one_pair_or_none() -> None:
+    assert pairs_to_decide([0.1], 0.002) is None
+    with pytest.raises(ValueError, match="no pair"):
+        pairs_to_decide([], 0.002)
+
+
+def test_what_is_decided_needs_no_more_pairs() -> None:
+    assert verdict([0.0] * 4, interval([0.0] * 4), 0.002) == Verdict.IDENTICAL
+    assert pairs_to_decide([0.0, 0.0], 0.002) == pairs_to_decide([0.0] * 4, 0.002) == 4
+    assert pairs_to_decide([0.0] * 9, 0.002) == 9
+    decided = list(np.random.default_rng(3).normal(0.5, 0.01, 10))
+    assert verdict(decided, interval(decided), 0.002) == Verdict.DIFFERS
+    assert pairs_to_decide(decided, 0.002) == 10
