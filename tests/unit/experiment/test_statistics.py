@@ -77,8 +77,8 @@ def test_skewed_times_break_an_interval_of_differences_and_not_one_of_logarithms
 def test_at_the_intervals_ends_the_evidence_by_noncentral_t_is_one_divided_by_alpha(pairs: int, alpha: float) -> None:
     """No kept package has this interval, but SciPy has what it is made of.
 
-    The noncentral t, averaged over a normal prior of the effect, over the plain t is the e-value of a mean. The interval
-    holds the means that have less than 1 / alpha.
+    The noncentral t, averaged over a normal prior of the effect, over the plain t is the e-value of a mean. The means
+    that have less than 1 / alpha are the interval.
     """
     half = half_width(pairs, alpha)
     if not math.isfinite(half):
