@@ -95,7 +95,7 @@ class Study:
         problems = {name: why for name, (kind, value) in numbers.items() if (why := kind.why_not(value))}
         if len(vary) > MOST_FIELDS:
             problems["vary"] = f"A study varies at most {MOST_FIELDS} settings, not {len(vary)}."
-        problems |= _cannot_compare(base)
+        problems |= cannot_compare(base)
         read = {}
         for name, values in vary.items():
             try:
@@ -183,7 +183,7 @@ def read_budget(text: str) -> float | None:
     return seconds
 
 
-def _cannot_compare(base: TrainSettings) -> dict[str, str]:
+def cannot_compare(base: TrainSettings) -> dict[str, str]:
     """What of the settings keeps a run's two lanes from being compared, times included, as a sentence a field."""
     problems = {}
     for_tests = len(base.engines) == 2 and not set(base.engines) & set(ENGINE_NAMES)
@@ -194,6 +194,11 @@ def _cannot_compare(base: TrainSettings) -> dict[str, str]:
     if base.device == Device.BEST:
         problems["device"] = f"The lanes of a study train on one device, so choose {Device.AUTO} or {Device.CPU}."
     return problems
+
+
+def read_values(text: str) -> tuple[str, ...]:
+    """The values of a varied setting, with commas between them; with semicolons where one of them has commas itself."""
+    return tuple(part.strip() for part in text.split(";" if ";" in text else ",")) if text.strip() else ()
 
 
 def _values(name: str, values: Sequence[object]) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ A pair that has finished or failed is done; one that was stopped or interrupted 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +36,9 @@ class EndedPair:
     state: State
     differences: Mapping[str, float]
     """None of a measure that a lane does not have, nor of times where the machine was busy."""
+    figures: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    """As `PairRun.figures`."""
+    busy: bool = False
 
     @property
     def done(self) -> bool:
@@ -148,7 +151,7 @@ def outcome(record: StudyRecord, pairs: Sequence[PairRun], test_images: int) -> 
     ended: dict[Pair, EndedPair] = {}
     cut_short, running = [], {}
     for run in pairs:
-        one = EndedPair(run.cell, run.seed, run.run, run.state, _differences(run))
+        one = EndedPair(run.cell, run.seed, run.run, run.state, _differences(run), run.figures, run.busy)
         if run.state in DONE and run.pair in planned:
             ended.setdefault(run.pair, one)
         elif run.state in (State.QUEUED, State.RUNNING):
