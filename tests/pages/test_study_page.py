@@ -208,6 +208,14 @@ def test_several_combinations_stand_in_one_table_and_a_number_that_varies_is_dra
     assert page.buttons.count("Go on") == page.buttons.count("Stop") == 1
 
 
+def test_a_pair_s_run_leads_back_to_its_study(launcher: StandInLauncher) -> None:
+    made, study = kept(launcher, 2, StudyState.PAUSED)
+    page = StudyPage()
+    page.app.switch_page(RUNS)
+    page.app.query_params["run"] = ran(made, study, study.pairs[0])
+    assert page.run().links["The study that it is a pair of"] == f"study={made}"
+
+
 def test_a_pair_that_was_cut_short_is_shown_and_said(launcher: StandInLauncher) -> None:
     made, study = kept(launcher, 2, StudyState.PAUSED)
     run = ran(made, study, study.pairs[0], State.INTERRUPTED)

@@ -20,13 +20,14 @@ from core.experiment.study import (
     MARGIN_TIME,
     MOST_FIELDS,
     SEEDS,
+    Pair,
     Study,
     read_values,
 )
 from core.experiment.titles import brief, sentence_case
 from core.launcher.launcher import Launcher
 from core.results import study_words
-from core.results.estimate import estimate
+from core.results.estimate import study_seconds
 from core.results.study_outcome import STOPS, UNTIL_DECIDED
 from core.storage.runs import Store
 from core.web.components.copy_link import copy_link
@@ -55,8 +56,8 @@ FIELDS: Mapping[str, str] = {
 CAN_VARY = [name for name in SETTINGS if name not in CANNOT_VARY]
 MOST_LETTERS = 1000
 """Of one field's text in a link."""
-MOST_ESTIMATED = 50
-"""Combinations whose time is looked up; of more the others count as long as these."""
+MOST_CHECKED = 50
+"""Combinations that are looked at while somebody types; Start looks at all of them."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def form(store: Store, launcher: Launcher | None) -> None:
         _say(problems)
         if asked:
             waiting = queue_view.queue_words(launcher) if launcher else ""
-            plan = f"{study_words.plan(asked.study, expected_s(store, asked.study))} "
+            plan = f"{study_words.plan(asked.study, study_seconds(store, asked.study))} "
             st.caption(
                 literal(f"{study_words.asked(asked.study)} {plan}{study_words.can_decide(asked.study)}{waiting}")
             )
@@ -161,8 +162,8 @@ def read() -> tuple[Asked | None, dict[str, str]]:
         dataset = datasets.find(base.dataset, installation().store.data_dir)
         study = Study.of(base, dataset, typed["seeds"], vary, **margins)
         if (launcher := _launcher()) is not None:
-            for cell in study.cells[:MOST_ESTIMATED]:
-                launcher.admission.check(TrainSettings.parse({**base.as_json(), **dict(cell)}))
+            for cell in study.cells[:MOST_CHECKED]:
+                launcher.admission.check(study.settings(Pair(cell, base.seed)))
     except InvalidSettings as error:
         return None, {**problems, **error.problems}
     except datasets.DatasetError as error:
@@ -184,16 +185,6 @@ def _vary() -> tuple[dict[str, tuple[str, ...]], str]:
                 return vary, name
             vary[name] = read_values(st.session_state.get(f"study_values_{place}", ""))
     return vary, ""
-
-
-def expected_s(store: Store, study: Study) -> float | None:
-    """Seconds that all runs will take, from the newest similar ones; None where no run is similar to any of them."""
-    found = []
-    for cell in study.cells[:MOST_ESTIMATED]:
-        one = estimate(store, TrainSettings.parse({**study.base.as_json(), **dict(cell)}))
-        if one is not None:
-            found.append(one.seconds)
-    return sum(found) / len(found) * study.seeds * len(study.cells) if found else None
 
 
 def _press() -> None:
