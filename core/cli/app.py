@@ -220,6 +220,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "source": run.source,
         "fairness": None if run.fairness is None else asdict(run.fairness),
         "busy": run.busy,
+        "study": run.study,
         "dataset": run.settings.dataset,
         "engines": list(run.settings.engines),
         "settings": run.settings.as_json(),

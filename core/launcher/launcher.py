@@ -274,10 +274,10 @@ class Launcher:
                 if self._execute_next():
                     self._tidy()
                     continue
-                if self.studies.queue_next():
-                    continue
                 self._say_failures()
                 self.predictors.end_idle()
+                if self.studies.queue_next():
+                    continue
                 if self.deployment.spares:
                     self._spares.keep(lambda: self._closing or bool(self.queue.waiting()))
             except Exception:  # whatever happens, the next run must start
