@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
@@ -119,7 +120,7 @@ def _take_up(study_id: str, more: str, as_json: bool) -> None:
     record = _newest(kept) if study_id == "latest" else kept.get(study_id)
     if record.state == StudyState.FINISHED and not more:
         found = read_outcome(kept, Store(kept.data_dir), record.id)
-        _print_json(iter([found])) if as_json else _print(found)
+        _print_events(None, found, at_end=True) if as_json else _print(found)
         return
 
     def go_on(launcher: Launcher | Guest) -> str:
@@ -142,15 +143,24 @@ def _newest(kept: Studies) -> StudyRecord:
 # --- while it goes on ------------------------------------------------------------------------------------
 
 
+@dataclass
+class Shown:
+    """What of a study has been shown, however that ended."""
+
+    last: StudyOutcome | None = None
+
+
 def _run(begin: Callable[[Launcher | Guest], str], as_json: bool) -> None:
     """Begins or takes up a study, shows it to its end, and ends with its status."""
-    launcher = open_launcher()
+    launcher, shown = open_launcher(), Shown()
     try:
-        found = _watch(launcher, begin, _print_json if as_json else _print_progress)
+        found = _watch(launcher, begin, _print_json if as_json else _print_progress, shown)
         why = _why_stuck(launcher, found.record.id)
     finally:
         launcher.close()
-    if not as_json:
+    if as_json:
+        _print_events(shown.last, found, at_end=True)
+    else:
         _print(found)
     _exit_with_status(found, why, as_json)
 
@@ -158,7 +168,8 @@ def _run(begin: Callable[[Launcher | Guest], str], as_json: bool) -> None:
 def _watch(
     launcher: Launcher | Guest,
     begin: Callable[[Launcher | Guest], str],
-    show: Callable[[Iterator[StudyOutcome]], None],
+    show: Callable[[Iterator[StudyOutcome], Shown], None],
+    shown: Shown,
 ) -> StudyOutcome:
     """Ctrl-C or an output that takes no more stop the study; a second Ctrl-C leaves at once."""
     kept, study_id = Studies(launcher.store.data_dir), ""
@@ -167,7 +178,7 @@ def _watch(
         if isinstance(launcher, Guest):
             say("The dashboard holds the data folder: the study goes on there. Ctrl-C stops it.", err)
         in_progress = partial(_goes_on, launcher, study_id)
-        show(follow_study(launcher.store, kept, study_id, in_progress))
+        show(follow_study(launcher.store, kept, study_id, in_progress), shown)
     except (KeyboardInterrupt, OutputGone) as error:
         if not study_id:
             raise
@@ -216,25 +227,25 @@ def _exit_with_status(found: StudyOutcome, why_stuck: str, as_json: bool) -> Non
     fail(f"{record.reason} {going_on}", 130 if asked or record.state == StudyState.PAUSED else 1)
 
 
-def _print_json(outcomes: Iterator[StudyOutcome]) -> None:
-    """One object a line: every pair that has ended, every verdict when it changes, and all of them at the end."""
-    before: StudyOutcome | None = None
+def _print_json(outcomes: Iterator[StudyOutcome], shown: Shown) -> None:
+    """One object a line: every pair when it has ended, and every verdict when it changes."""
     for found in outcomes:
-        for event in events(before, found):
-            print_json_line(event)
-        before = found
-    for event in events(before, before, at_end=True) if before else ():
+        _print_events(shown.last, found)
+        shown.last = found
+
+
+def _print_events(before: StudyOutcome | None, found: StudyOutcome, at_end: bool = False) -> None:
+    for event in events(before, found, at_end):
         print_json_line(event)
 
 
-def _print_progress(outcomes: Iterator[StudyOutcome]) -> None:
+def _print_progress(outcomes: Iterator[StudyOutcome], shown: Shown) -> None:
     """A bar of pairs; above it a line for each pair that did not finish and each verdict that changed."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"), TimeElapsedColumn())
-    before: StudyOutcome | None = None
     with Progress(*columns, console=err) as progress:
         task = progress.add_task("Pairs", words="")
         for found in outcomes:
-            for event in events(before, found):
+            for event in events(shown.last, found):
                 if words := _news(found, event):
                     say(words, err)
             left = (
@@ -242,7 +253,7 @@ def _print_progress(outcomes: Iterator[StudyOutcome]) -> None:
             )
             words = f"{found.done:,} of {found.total:,}{left}"
             progress.update(task, completed=found.done, total=found.total, words=words)
-            before = found
+            shown.last = found
 
 
 def _news(found: StudyOutcome, event: dict[str, Any]) -> str:
