@@ -36,14 +36,15 @@ def lesson() -> None:
         "Teal: a study's interval. Grey: the t test. Dotted: the 5 % that both promise, the t test for one look."
     )
     wrong = np.flatnonzero(found.t_test.wrong[:, pairs - 1])
+    both = int(found.interval.wrong[wrong, pairs - 1].sum())
     st.subheader("Studies that the t test got wrong", anchor=False)
     for column, (place, study) in side_by_side(list(enumerate(wrong[:SHOWN].tolist())), most=SHOWN):
         with column:
-            plot(study_figure(found, study, pairs), study_words(found, study, pairs), f"peeking_study_{place}")
+            plot(study_figure(found, study), study_words(found, study), f"peeking_study_{place}")
     st.caption(
-        f"The first {SHOWN} of {len(wrong):,}. Teal: a study's interval. Grey: the t interval. The cross is where it "
-        "left out zero, which is the truth, and where a reader would have stopped. Differences are in standard "
-        "deviations of one pair."
+        f"The first {SHOWN} of {len(wrong):,}; in {both:,} of these the interval was wrong by pair {pairs}, too. Each "
+        "is drawn to its end, though a reader would have stopped at the cross, where the t interval (grey) first left "
+        "out zero, the truth. Teal: the interval of a study. Differences are in standard deviations of one pair."
     )
 
 
@@ -73,9 +74,9 @@ def rates_figure(found: Simulation, pairs: int) -> go.Figure:
     figure.add_scatter(
         x=[1, PAIRS], y=[5, 5], mode="lines", line={"color": GREY, "width": 1, "dash": "1px,3px"}, hoverinfo="skip"
     )
-    for name, watched, colour, dash in (
-        ("t test", found.t_test, GREY, "7px,4px"),
-        ("interval", found.interval, TEAL, "solid"),
+    for name, watched, colour, dash, above in (
+        ("t test", found.t_test, GREY, "7px,4px", 4),
+        ("interval", found.interval, TEAL, "solid", 14),  # above the promise, too
     ):
         rates = (100 * watched.wrong.mean(axis=0)).tolist()
         figure.add_scatter(
@@ -89,7 +90,7 @@ def rates_figure(found: Simulation, pairs: int) -> go.Figure:
             x=[pairs], y=[rates[pairs - 1]], mode="markers", marker={"color": colour, "size": 10}, hoverinfo="skip"
         )
         figure.add_annotation(
-            x=PAIRS, y=rates[-1], text=name, showarrow=False, xanchor="right", yanchor="bottom", yshift=4
+            x=PAIRS, y=rates[-1], text=name, showarrow=False, xanchor="right", yanchor="bottom", yshift=above
         )
     highest = 100 * found.t_test.rate(PAIRS)
     figure.update_xaxes(title_text="pairs watched", showgrid=False, **on_axis(axes.epochs(PAIRS)))
@@ -97,13 +98,13 @@ def rates_figure(found: Simulation, pairs: int) -> go.Figure:
     return figure
 
 
-def study_figure(found: Simulation, study: int, pairs: int) -> go.Figure:
+def study_figure(found: Simulation, study: int) -> go.Figure:
     """Both intervals of one study pair by pair, its mean, and where the t test was wrong first."""
     figure = go.Figure(layout=base_layout(200))
-    every = list(range(1, pairs + 1))
-    mean, deviation = found.means[study, :pairs], found.deviations[study, :pairs]
+    every = list(range(1, PAIRS + 1))
+    mean, deviation = found.means[study], found.deviations[study]
     with np.errstate(invalid="ignore"):
-        ours, usual = (one.half_widths[:pairs] * deviation for one in (found.interval, found.t_test))
+        ours, usual = (one.half_widths * deviation for one in (found.interval, found.t_test))
     band: dict[str, Any] = {"mode": "lines", "hoverinfo": "skip"}
     line = {"color": TEAL, "width": 2}
     figure.add_scatter(x=every, y=_drawn(mean - ours), line=line, **band)
@@ -112,7 +113,7 @@ def study_figure(found: Simulation, study: int, pairs: int) -> go.Figure:
     )
     for end in (mean - usual, mean + usual):
         figure.add_scatter(x=every, y=_drawn(end), line={"color": GREY, "width": 1.5, "dash": "7px,4px"}, **band)
-    figure.add_scatter(x=[1, pairs], y=[0, 0], line={"color": GREY, "width": 1}, **band)
+    figure.add_scatter(x=[1, PAIRS], y=[0, 0], line={"color": GREY, "width": 1}, **band)
     figure.add_scatter(
         x=[_stopped_at(found, study)],
         y=[0],
@@ -120,7 +121,7 @@ def study_figure(found: Simulation, study: int, pairs: int) -> go.Figure:
         marker={"symbol": "x", "color": GREY, "size": 10},
         hovertemplate="the t test stops at pair %{x}<extra></extra>",
     )
-    figure.update_xaxes(title_text="pairs", showgrid=False, **on_axis(axes.epochs(pairs)))
+    figure.update_xaxes(title_text="pairs", showgrid=False, **on_axis(axes.epochs(PAIRS)))
     figure.update_yaxes(**on_axis(axes.linear([-HIGHEST, HIGHEST])))
     return figure
 
@@ -135,7 +136,7 @@ def _drawn(ends: Floats) -> Floats:
     return np.where(np.isfinite(ends), ends, np.nan)
 
 
-def study_words(found: Simulation, study: int, pairs: int) -> str:
+def study_words(found: Simulation, study: int) -> str:
     """What the figure of a study shows."""
-    ours = "left zero out, too" if found.interval.wrong[study, pairs - 1] else f"held zero in all {pairs}"
+    ours = "left zero out, too" if found.interval.wrong[study, -1] else f"held zero in all {PAIRS}"
     return f"The t interval left zero out at pair {_stopped_at(found, study)}; the study's interval {ours}."
