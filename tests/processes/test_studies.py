@@ -92,6 +92,7 @@ def test_a_persons_run_comes_before_the_next_pair_and_studies_take_turns(open_la
     assert [run.study for run in in_order(launcher)] == [one, "", other, one, other]
 
 
+@pytest.mark.alone
 def test_stop_ends_the_pair_within_2_s_and_going_on_runs_it_anew(open_launcher: OpenLauncher) -> None:
     launcher = open_launcher()
     study = launcher.study(slow(2, epochs=4), "seeds", None)
