@@ -75,9 +75,7 @@ class Launcher:
         self._closing = False
         self._spares = Spares(self.store.data_dir)
         self.predictors = self._new_predictors()
-        self.studies = StudiesGoingOn(
-            self.store, self.queue, self.admission, limits, self._submit, self.predictors.wanted
-        )
+        self.studies = self._new_studies()
         self._unsaid: dict[Job, str] = {}
         """Jobs whose failure could not be written yet, and its reason."""
         self.store_failure = ""
@@ -99,6 +97,10 @@ class Launcher:
             spare_waits=self._spares.warm,
             clock=lambda: self.queue.clock(),
         )
+
+    def _new_studies(self) -> StudiesGoingOn:
+        wanted = self.predictors.wanted
+        return StudiesGoingOn(self.store, self.queue, self.admission, self.limits, self._submit, wanted)
 
     # --- what pages and the command line call; `visitor` is who asks, empty on one's own machine ---------
 

@@ -13,20 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from core.experiment.fairness import FairnessVerdict
-from core.experiment.metrics import steady_throughput
 from core.experiment.settings import TrainSettings
 from core.protocol.messages import Result
 from core.storage import records
-from core.storage.database import (
-    COSTS_ALIKE,
-    OPEN_STATES,
-    Database,
-    LaneState,
-    State,
-    StoreError,
-    new_id,
-    now,
-)
+from core.storage.database import COSTS_ALIKE, OPEN_STATES, Database, LaneState, State, StoreError, new_id, now
 from core.storage.records import (
     DamagedRun,
     DamagedRunError,
@@ -42,6 +32,7 @@ from core.storage.records import (
 )
 from core.storage.rows import KINDS, Damage, Entry, LaneChanged, Row, RunChanged, flat, read, to_text
 from core.storage.soundness import run_of
+from core.storage.studies import keep_figures
 
 ALL_ROWS = 10**9
 """A limit that no run reaches."""
@@ -126,7 +117,7 @@ class Store(Database):
                     (state, reason, run_id, entry.engine),
                 )
                 if state == LaneState.FINISHED:
-                    _keep_figures(connection, run_id, entry.engine)
+                    keep_figures(connection, run_id, entry.engine)
             case Result(test_loss, test_accuracy):
                 connection.execute(
                     "UPDATE lanes SET test_loss = ?, test_accuracy = ? WHERE run = ? AND engine = ?",
@@ -229,7 +220,7 @@ class Store(Database):
                 ],
             )
             for lane in run.lanes:
-                _keep_figures(connection, run_id, lane.engine)
+                keep_figures(connection, run_id, lane.engine)
 
     def open_runs(self) -> list[Run]:
         """Runs that an owner left queued or running, oldest first."""
@@ -383,22 +374,6 @@ class Store(Database):
     def recorded(self) -> list[Run]:
         """The runs that came with the project, in the order in which they are shown."""
         return [recording.run for recording in self._recordings.values()]
-
-
-def _keep_figures(connection: sqlite3.Connection, run_id: str, engine: str) -> None:
-    """What a study reads of a lane that has ended, beside it: a thousand runs are then shown without their rows."""
-    query = "SELECT kind, fields FROM rows WHERE run = ? AND engine = ? AND kind IN ('epoch', 'result') ORDER BY seq"
-    rows = [(line["kind"], json.loads(line["fields"])) for line in connection.execute(query, (run_id, engine))]
-    epochs = [fields for kind, fields in rows if kind == "epoch"]
-    connection.execute(
-        "UPDATE lanes SET train_s = ?, images_per_s = ?, rss_mib = ? WHERE run = ? AND engine = ?",
-        (
-            sum(epoch["train_s"] for epoch in epochs) if epochs else None,
-            steady_throughput([epoch["images_per_s"] for epoch in epochs]),
-            next((fields["rss_mib"] for kind, fields in rows if kind == "result"), None),
-            *(run_id, engine),
-        ),
-    )
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from core.experiment.metrics import steady_throughput
 from core.experiment.settings import ENGINE_NAMES
 from core.experiment.study import Pair, Study
 from core.storage.database import Database, State, new_id, now
@@ -181,4 +182,20 @@ def _pair_of(lanes: list[sqlite3.Row]) -> PairRun:
         figures={side: {name: lane[name] for name in FIGURES} for side, lane in zip(sides, lanes, strict=False)},
         busy=bool(run["busy"]),
         elapsed_s=max(0.0, run["elapsed_s"] or 0.0),
+    )
+
+
+def keep_figures(connection: sqlite3.Connection, run_id: str, engine: str) -> None:
+    """What a study reads of a lane that has ended, beside it: a thousand runs are then shown without their rows."""
+    query = "SELECT kind, fields FROM rows WHERE run = ? AND engine = ? AND kind IN ('epoch', 'result') ORDER BY seq"
+    rows = [(line["kind"], json.loads(line["fields"])) for line in connection.execute(query, (run_id, engine))]
+    epochs = [fields for kind, fields in rows if kind == "epoch"]
+    connection.execute(
+        "UPDATE lanes SET train_s = ?, images_per_s = ?, rss_mib = ? WHERE run = ? AND engine = ?",
+        (
+            sum(epoch["train_s"] for epoch in epochs) if epochs else None,
+            steady_throughput([epoch["images_per_s"] for epoch in epochs]),
+            next((fields["rss_mib"] for kind, fields in rows if kind == "result"), None),
+            *(run_id, engine),
+        ),
     )
