@@ -10,7 +10,7 @@ from core.experiment.names import engine_title, joined
 from core.experiment.settings import SETTINGS
 from core.experiment.statistics import ALPHA, Verdict, half_width
 from core.experiment.study import MEASURES, Finding, Measure, Study
-from core.experiment.titles import run_title, sentence_case
+from core.experiment.titles import ALWAYS_SAID, phrases, run_title, sentence_case
 from core.storage.studies import StudyState
 
 Cell = tuple[tuple[str, Any], ...]
@@ -59,6 +59,14 @@ def asked(study: Study) -> str:
     seeds = f"seeds {first:,} to {last:,}" if study.seeds > 1 else f"seed {first:,}"
     varied = [f"{SETTINGS[name].word} {joined([said(name, value) for value in values])}" for name, values in study.vary]
     return sentence_case("; ".join([*varied, seeds])) + "."
+
+
+def common(study: Study) -> str:
+    """What all runs have in common, as a sentence."""
+    varied = [name for name, _ in study.vary]
+    others = [name for name in study.base.changed() if name not in (*ALWAYS_SAID, "engines", "seed")]
+    names = [name for name in (*ALWAYS_SAID, *others) if name not in varied]
+    return f"Every run: {', '.join(phrases(study.base, names))}."
 
 
 def said(name: str, value: Any) -> str:

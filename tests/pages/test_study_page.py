@@ -185,7 +185,7 @@ def test_verdicts_stand_in_words_on_top_and_pairs_below(launcher: StandInLaunche
     page = StudyPage(study=made)
     assert page.says("PyTorch trains in ")
     assert page.says("Memory is identical in all 29 pairs.")
-    assert page.says("1 failed and count in no verdict. Seeds on one split of the data measure the variance of seeds")
+    assert page.says("1 failed and counts in no verdict. Seeds on one split of the data measure the variance of seeds")
     assert page.says("All 30 pairs have ended.")
     assert page.badges.count("finished") == 20, "the study's, and nineteen of the first page's pairs"
     assert page.badges.count("failed") == 1

@@ -99,7 +99,7 @@ def form(store: Store, launcher: Launcher | None) -> None:
                 literal(f"{study_words.asked(asked.study)} {plan}{study_words.can_decide(asked.study)}{waiting}")
             )
         base: TrainSettings = st.session_state[BASE]
-        st.caption(f"Every run: {literal(brief(base))}")
+        st.caption(literal(study_words.common(asked.study) if asked else f"Every run: {brief(base)}"))
         st.page_link(
             PAGE_FILES["Train"],
             label="Try these settings on Train",

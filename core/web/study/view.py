@@ -10,7 +10,7 @@ from core.experiment.kinds import Number
 from core.experiment.machine import machine_words
 from core.experiment.settings import SETTINGS
 from core.experiment.study import MEASURES, Finding, Measure
-from core.experiment.titles import brief, sentence_case
+from core.experiment.titles import sentence_case
 from core.launcher.launcher import Launcher
 from core.results import study_charts, study_words
 from core.results.outcome import gather, progress
@@ -46,7 +46,7 @@ def heading(record: StudyRecord) -> None:
         where = f"{literal(machine_words(record.machine))}, {day(record.created_at)}"
         st.markdown(f":small[{where}]", width="content")
         copy_link(f"./study?study={record.id}", "to this study", key="copy_study")
-    st.caption(literal(f"{study_words.asked(record.study)} Every run: {brief(record.study.base)}"))
+    st.caption(literal(f"{study_words.asked(record.study)} {study_words.common(record.study)}"))
 
 
 def progress_of(drawn: StudyOutcome, launcher: Launcher | None, pace: int) -> None:
@@ -128,7 +128,11 @@ def decided(found: StudyOutcome) -> None:
         }
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
         table(frame.rename_axis(", ".join(SETTINGS[name].title for name, _ in found.record.study.vary)))
-    failed = f"{found.failed:,} failed and count in no verdict. " if found.failed else ""
+    failed = (
+        f"{found.failed:,} failed and {'counts' if found.failed == 1 else 'count'} in no verdict. "
+        if found.failed
+        else ""
+    )
     st.caption(f"{failed}{study_words.CANNOT_SAY}", width=720)
 
 

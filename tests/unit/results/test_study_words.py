@@ -108,3 +108,8 @@ def test_what_is_asked_names_every_value_and_the_seeds() -> None:
     assert words == "Batch size 32 and 126; seeds 0 to 19."
     assert study_words.title(study(20, batch_size=[32, 126])) == "As shipped over batch size, 20 seeds"
     assert study_words.cell_words((("batch_size", 32), ("dropout", 0))) == "batch size 32, no dropout"
+
+
+def test_what_all_runs_have_in_common_leaves_out_what_varies() -> None:
+    words = study_words.common(study(20, batch_size=[32, 126]))
+    assert words == "Every run: 8 epochs, dropout 0.3, as shipped, in turns, MNIST, 5,000 images."
