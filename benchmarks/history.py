@@ -10,6 +10,7 @@ from benchmarks.server import Dashboard, dashboard
 from benchmarks.visitor import chromium, open_page, wait_until
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
+from core.storage.database import LaneState
 from core.storage.runs import Store
 
 if TYPE_CHECKING:
@@ -69,8 +70,9 @@ def fill(store: Store, runs: int) -> None:
                 (run_id, when, when, when, settings, machine, f"number {number} of many"),
             )
             for position, engine in enumerate(TrainSettings().engines):
-                lane = (run_id, engine, position, 0.05, 0.98)
-                connection.execute("INSERT INTO lanes VALUES (?, ?, ?, 'finished', '', ?, ?)", lane)
+                lane = (run_id, engine, position, LaneState.FINISHED, 0.05, 0.98)
+                columns = "run, engine, position, state, test_loss, test_accuracy"
+                connection.execute(f"INSERT INTO lanes ({columns}) VALUES (?, ?, ?, ?, ?, ?)", lane)
 
 
 def visit(browser: "Browser", server: Dashboard, wanted: str) -> tuple[float, float]:

@@ -38,6 +38,9 @@ def one_run(run_id: str, launcher: Launcher | None) -> None:
     st.title(literal(runs_view.title(run)), anchor=False)
     if run.note:
         st.markdown(literal(run.note), width=720)
+    if run.study:
+        label, icon = "The study that it is a pair of", ":material/arrow_back:"
+        st.page_link(PAGE_FILES["Study"], label=label, icon=icon, query_params={"study": run.study})
     run_actions.bar(run, store, launcher)
     with damaged.reporting_damage(store, launcher, run):
         run_page.show(run, store, launcher)

@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +20,9 @@ from core.cli.data import data
 from core.cli.delete import delete
 from core.cli.export import damage_as_sentence, export, find, import_run
 from core.cli.health import health
+from core.cli.starting import open_launcher, with_settings
 from core.cli.streams import OutputGone
+from core.cli.study import studies, study
 from core.cli.terminal import AsJson, deployment, err, fail, out, print_json_line, print_table, say
 from core.data import datasets, inputs
 from core.data.dataset import Dataset
@@ -31,9 +32,9 @@ from core.experiment.fairness import FairnessVerdict
 from core.experiment.machine import machine_words
 from core.experiment.names import engine_title, joined
 from core.experiment.parity import Certificate
-from core.experiment.settings import DEFAULTS, SETTINGS, InvalidSettings, TrainSettings, in_order, missing_module
+from core.experiment.settings import InvalidSettings, TrainSettings, missing_module
 from core.experiment.titles import in_full, run_title, sentence_case
-from core.launcher.inbox import Guest, is_answered
+from core.launcher.inbox import Guest
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import read_run, with_current_states
 from core.launcher.predictors import PredictorError, Predictors
@@ -64,22 +65,9 @@ app.add_typer(data)
 app.command()(delete)
 app.command()(export)
 app.command()(health)
+app.command()(study)
+app.command()(studies)
 app.command("import")(import_run)
-
-
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with an option for each setting in place of its `**raw`.
-
-    Every option is text: `TrainSettings` alone checks it, so a bad value gets the page's sentence.
-    """
-    options = []
-    for name in in_order("engines"):
-        annotation = Annotated[str, typer.Option(help=SETTINGS[name].option_help)]
-        default = SETTINGS[name].typed(DEFAULTS[name])
-        options.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
-    own = [one for one in signature(command).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
-    command.__signature__ = Signature([*options, *own])  # type: ignore[attr-defined]
-    return command
 
 
 @app.command()
@@ -88,7 +76,7 @@ def train(*, as_json: AsJson = False, **raw: str) -> None:
     """Trains one run and shows it while it goes on."""
     try:
         settings = TrainSettings.parse(raw)
-        launcher = _launcher()
+        launcher = open_launcher()
     except InvalidSettings as error:
         fail(str(error), 2)
     except (LauncherUnavailable, StoreError) as error:
@@ -115,17 +103,6 @@ def _exit_with_status(run: Run, store_failure: str, as_json: bool) -> None:
     if store_failure or as_json:
         say(store_failure or why, err)
     raise typer.Exit(130 if run.state == State.STOPPED else 1)
-
-
-def _launcher() -> Launcher | Guest:
-    """One of our own, else the dashboard's where it has the folder. Raises `LauncherUnavailable`, `StoreError`."""
-    found = deployment()
-    try:
-        return Launcher(found, Owner.COMMAND_LINE)
-    except LauncherUnavailable:
-        if is_answered(found.data_dir):
-            return Guest(found.data_dir, lambda sentence: say(sentence, err))
-        raise
 
 
 ShowRows = Callable[[Run, Iterator[Row]], None]
@@ -243,6 +220,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "source": run.source,
         "fairness": None if run.fairness is None else asdict(run.fairness),
         "busy": run.busy,
+        "study": run.study,
         "dataset": run.settings.dataset,
         "engines": list(run.settings.engines),
         "settings": run.settings.as_json(),

@@ -36,6 +36,8 @@ class Limits(BaseSettings):
     """Runs and measurements of one visitor that run or wait."""
     visitor_per_hour: Count = None
     """How many one visitor may start within any hour."""
+    study_pairs: Count = None
+    """Runs of one study, each of which counts as any other."""
     epochs: Count = None
     batch_min: Count = None
     batch_max: Count = None
@@ -116,6 +118,7 @@ class HostedLimits(Limits):
     queue: Count = 10
     visitor_at_once: Count = 1
     visitor_per_hour: Count = 5
+    study_pairs: Count = 10
     epochs: Count = 10
     batch_min: Count = 16
     batch_max: Count = 1024

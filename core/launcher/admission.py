@@ -62,10 +62,10 @@ class Admission:
         """Whether a visitor may stop or change what `owner`, a visitor too, has started."""
         return not self._limits.only_own or (owner == visitor != "")
 
-    def check_change(self, owner: str, visitor: str) -> None:
+    def check_change(self, owner: str, visitor: str, what: str = "run") -> None:
         """Raises `Refused` where a visitor may not stop or change what `owner` has started."""
         if not self.may_change(owner, visitor):
-            raise Refused("Only who started a run can stop or change it here.")
+            raise Refused(f"Only who started a {what} can stop or change it here.")
 
     def check_pin(self) -> None:
         """Raises `Refused` where no run can be pinned."""

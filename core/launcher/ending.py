@@ -115,6 +115,16 @@ def stopper(visitor: str) -> str:
     return "Its visitor" if visitor else "You"
 
 
+def study_paused(visitor: str) -> str:
+    """Why a study has no further pair for now, as a sentence."""
+    return f"{stopper(visitor)} paused this study."
+
+
+def study_stopped(visitor: str) -> str:
+    """Why a study was ended, as a sentence."""
+    return f"{stopper(visitor)} stopped this study."
+
+
 def kept_epochs(epochs: Mapping[str, int], by_lane: bool = False) -> str:
     """Which epochs of an ended run are there to look at, by lane title, as a sentence.
 

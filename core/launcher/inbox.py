@@ -1,7 +1,8 @@
-"""Runs that the command line asks for while a dashboard holds the data folder, where it alone may write.
+"""Runs and studies that the command line asks for while a dashboard holds the data folder, where it alone may write.
 
-The folder `inbox` is there while somebody answers. `N.ask` holds a run's settings, `N.answer` the run's id or why there
-is none. `RUN.stop` asks to stop a run; so does `N.stop`, of whoever waits no longer for that answer.
+The folder `inbox` is there while somebody answers. `N.ask` holds a run's settings, or what is asked of a study;
+`N.answer` the id of the run or study, or why there is none. `ID.stop` asks to stop it; so does `N.stop`, of whoever
+waits no longer for that answer.
 """
 
 import contextlib
@@ -10,11 +11,13 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from core.data import datasets
 from core.experiment.settings import InvalidSettings, TrainSettings
+from core.experiment.study import BUDGET_S, Study
 from core.launcher.launcher import Launcher, LauncherUnavailable, Refused
 from core.launcher.outside import follow
 from core.storage.database import StoreError, new_id
@@ -95,7 +98,7 @@ class Inbox:
     def _stop(self, path: Path) -> None:
         """Obeys, and only then forgets: what cannot be written now is tried again, until the run has ended."""
         try:
-            self._launcher.stop(self._runs.get(path.stem, path.stem), self._visitor)
+            self._stop_job(self._runs.get(path.stem, path.stem))
         except (UnknownRun, Refused) as error:
             log.warning("%s: %s", path.name, error)
         except StoreError as error:
@@ -104,18 +107,43 @@ class Inbox:
         path.with_suffix(".answer").unlink(missing_ok=True)
         path.unlink(missing_ok=True)
 
+    def _stop_job(self, job: str) -> None:
+        try:
+            self._launcher.stop_study(job, self._visitor)
+        except UnknownRun:
+            self._launcher.stop(job, self._visitor)
+
     def _answer(self, text: bytes) -> dict[str, Any]:
         if len(text) > MOST_BYTES:
             return {"refused": f"A run's settings take at most {MOST_BYTES:,} bytes."}
         try:
             if not isinstance(values := json.loads(text), dict):
                 return {"refused": "A run's settings are a JSON object."}
+            if "study" in values:
+                return {"run": self._of_study(values)}
             settings, reads = TrainSettings.parse(values), self._launcher.reads_pictures()
             return {"run": self._launcher.submit(settings, self._visitor), "reads_pictures": reads}
         except InvalidSettings as error:
             return {"problems": error.problems}
-        except (LauncherUnavailable, StoreError, ValueError, RecursionError) as error:
+        except (LauncherUnavailable, StoreError, datasets.DatasetError, ValueError, RecursionError) as error:
             return {"refused": str(error)}
+
+    def _of_study(self, values: Mapping[str, Any]) -> str:
+        """Begins a study, or goes on with one; returns its id."""
+        asked = values["study"]
+        if isinstance(asked, str):
+            if "more" in values:
+                self._launcher.more_pairs(asked, values["more"], self._visitor)
+            else:
+                self._launcher.go_on_study(asked, self._visitor)
+            return asked
+        found = Study.of_store(asked)
+        dataset = datasets.find(found.base.dataset, self._launcher.store.data_dir)
+        margins = found.margin_accuracy, found.margin_time
+        study = Study.of(found.base, dataset, found.seeds, dict(found.vary), *margins)
+        budget = values.get("budget_s")
+        budget_s = None if budget is None else float(BUDGET_S.read(budget))
+        return self._launcher.study(study, str(values.get("stop")), budget_s, self._visitor)
 
 
 def is_answered(data_dir: Path) -> bool:
@@ -125,7 +153,7 @@ def is_answered(data_dir: Path) -> bool:
 
 
 class Guest:
-    """The command line's side: like a `Launcher`, for one run that another process executes."""
+    """The command line's side: like a `Launcher`, for one run or study that another process executes."""
 
     def __init__(self, data_dir: Path, say: Callable[[str], None]) -> None:
         """`say` gets a sentence before the first row."""
@@ -137,9 +165,25 @@ class Guest:
 
     def submit(self, settings: TrainSettings) -> str:
         """Has a run queued; returns its id. Raises `InvalidSettings`, `SubmissionRefused`."""
+        self._run = self._ask(settings.as_json())
+        return self._run
+
+    def study(self, study: Study, stop: str, budget_s: float | None) -> str:
+        """Has a study begun; returns its id. Raises as `submit`; so do the two below."""
+        return self._ask({"study": study.as_json(), "stop": stop, "budget_s": budget_s})
+
+    def go_on_study(self, study: str) -> None:
+        """Has a study gone on with."""
+        self._ask({"study": study})
+
+    def more_pairs(self, study: str, seeds: object) -> None:
+        """Has so many seeds more run in every cell of a study."""
+        self._ask({"study": study, "more": seeds})
+
+    def _ask(self, values: Mapping[str, Any]) -> str:
         ask = self._folder / f"{new_id()}.ask"
         try:
-            put(ask, settings.as_json())
+            put(ask, values)
             answer = self._await(ask)
         except KeyboardInterrupt:
             if not _take_back(ask):
@@ -151,8 +195,8 @@ class Guest:
             raise InvalidSettings(problems)
         if refused := answer.get("refused"):
             raise SubmissionRefused(refused)
-        self._run, self._reads = str(answer["run"]), answer.get("reads_pictures") is True
-        return self._run
+        self._reads = answer.get("reads_pictures") is True
+        return str(answer["run"])
 
     def _words(self) -> str:
         who = who_holds(self.store.data_dir)
@@ -193,8 +237,12 @@ class Guest:
                 return [self._run]
         return []
 
+    def stop_study(self, study: str) -> None:
+        """Asks for the study's stop."""
+        self.stop(study)
+
     def stop(self, run_id: str) -> None:
-        """Asks for the run's stop."""
+        """Asks for the stop of a run or of a study."""
         with contextlib.suppress(OSError):
             (self._folder / f"{run_id}.stop").touch()
 

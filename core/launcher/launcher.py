@@ -19,6 +19,7 @@ from core.deployment.settings import DeploymentSettings
 from core.experiment.machine import this_machine
 from core.experiment.order import Order
 from core.experiment.settings import TrainSettings
+from core.experiment.study import Study
 from core.launcher import ending
 from core.launcher.admission import Admission, LauncherUnavailable, Refused
 from core.launcher.job_context import JobContext
@@ -28,12 +29,13 @@ from core.launcher.own_images import OwnImages
 from core.launcher.predictors import Predictors
 from core.launcher.queue import Queue
 from core.launcher.spares import Spares
+from core.launcher.studies import StudiesGoingOn
 from core.protocol.process import ChildProcess
 from core.results.estimate import estimate
 from core.storage.database import State, StoreError
 from core.storage.holder import FolderHeld, Holder, Owner
 from core.storage.measurements import Measurements
-from core.storage.records import Run
+from core.storage.records import Run, StudyPair
 from core.storage.rows import Row
 from core.storage.runs import Store
 
@@ -73,6 +75,7 @@ class Launcher:
         self._closing = False
         self._spares = Spares(self.store.data_dir)
         self.predictors = self._new_predictors()
+        self.studies = self._new_studies()
         self._unsaid: dict[Job, str] = {}
         """Jobs whose failure could not be written yet, and its reason."""
         self.store_failure = ""
@@ -80,6 +83,8 @@ class Launcher:
         log.info("launcher opened", extra={"owner": owner, "data_dir": str(self.store.data_dir)})
         self._tidy()
         remove_leftovers(self.store.data_dir)
+        if owner == Owner.DASHBOARD:  # the command line goes on with the one that it was asked for
+            self.studies.take_up()
         self._thread = threading.Thread(target=self._work, name="launcher", daemon=True)
         self._thread.start()
 
@@ -93,15 +98,27 @@ class Launcher:
             clock=lambda: self.queue.clock(),
         )
 
+    def _new_studies(self) -> StudiesGoingOn:
+        wanted = self.predictors.wanted
+        return StudiesGoingOn(self.store, self.queue, self.admission, self.limits, self._submit, wanted)
+
     # --- what pages and the command line call; `visitor` is who asks, empty on one's own machine ---------
 
     def submit(self, settings: TrainSettings, visitor: str = "") -> str:
         """Queues a run; returns its id. Raises `InvalidSettings`, `Refused`, `StoreError`."""
+        return self._submit(settings, visitor)
+
+    def _submit(self, settings: TrainSettings, visitor: str, pair: StudyPair | None = None) -> str:
+        """The same, of a study's pair only where it may begin now."""
         settings = self.admission.check(settings)
         expected = estimate(self.store, settings)
         with self.queue.guard, self.own_images.staying(settings.dataset):
+            if pair and not self.studies.may_begin(pair.study):
+                return ""
             self.admission.admit(visitor, self.queue)
-            run_id = self.store.create(settings, this_machine(), visitor)
+            run_id = self.store.create(settings, this_machine(), visitor, pair)
+            if pair:
+                self.studies.begun(pair.study, run_id)
             job = RunJob(run_id, settings, self.store, self._context(visitor))
             self._enqueue(job, expected.seconds if expected else self.limits.run_s)
         return run_id
@@ -154,6 +171,35 @@ class Launcher:
             else:
                 turn.job.end_before_start()
                 self.queue.remove(turn)
+
+    def study(self, study: Study, stop: str, budget_s: float | None, visitor: str = "") -> str:
+        """Begins a study, whose pairs run whenever nothing else waits; returns its id.
+
+        `stop` is one of `STOPS`; `budget_s`: the seconds that its runs may take together, None without a limit.
+        Raises `InvalidSettings`, `Refused`, `StoreError`; so do the four below.
+        """
+        study_id = self.studies.begin(study, stop, budget_s, visitor)
+        self._wake.set()
+        return study_id
+
+    def pause_study(self, study: str, visitor: str = "") -> None:
+        """No further pair of it begins; the one that runs ends first."""
+        self.studies.pause(study, visitor)
+
+    def go_on_study(self, study: str, visitor: str = "") -> None:
+        """A study that was paused, stopped or left goes on."""
+        self.studies.go_on(study, visitor)
+        self._wake.set()
+
+    def stop_study(self, study: str, visitor: str = "") -> None:
+        """Ends a study and the run of it that goes on; it can go on later."""
+        if run_id := self.studies.stop(study, visitor):
+            self.stop(run_id, visitor)
+
+    def more_pairs(self, study: str, seeds: object, visitor: str = "") -> None:
+        """So many seeds more in every cell of a study, which goes on with them, even where it had finished."""
+        self.studies.add_seeds(study, seeds, visitor)
+        self._wake.set()
 
     def may_change(self, owner: str, visitor: str) -> bool:
         """Whether a visitor may stop or change what `owner`, a visitor too, has started."""
@@ -232,6 +278,8 @@ class Launcher:
                     continue
                 self._say_failures()
                 self.predictors.end_idle()
+                if self.studies.queue_next():
+                    continue
                 if self.deployment.spares:
                     self._spares.keep(lambda: self._closing or bool(self.queue.waiting()))
             except Exception:  # whatever happens, the next run must start

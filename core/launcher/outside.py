@@ -1,4 +1,4 @@
-"""Runs read without holding the data folder: one that its owner left open has ended.
+"""Runs and studies read without holding the data folder: a run that its owner left open has ended.
 
 Nothing is written: the next owner does that, in the same words.
 """
@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from core.launcher.ending import cut_off
+from core.results.study_outcome import StudyOutcome, read_outcome
 from core.storage.holder import left_by
 from core.storage.records import DamagedRunError, Run
 from core.storage.rows import LaneChanged, Row, RunChanged
 from core.storage.runs import ALL_ROWS, Store
+from core.storage.studies import Studies, StudyState
 
 
 def read_run(store: Store, run: Run) -> tuple[Run, list[Row]]:
@@ -62,3 +64,20 @@ def follow(store: Store, run_id: str, in_progress: Callable[[], bool], poll_s: f
             return
         if not rows:
             time.sleep(poll_s)
+
+
+def follow_study(
+    store: Store, studies: Studies, study: str, in_progress: Callable[[], bool], poll_s: float = 0.2
+) -> Iterator[StudyOutcome]:
+    """A study as it stands, and again whenever that has changed, until it goes on no more or is not in progress."""
+    stamp: object = None
+    while True:
+        live = in_progress()
+        if (now := studies.stamp(study)) != stamp:
+            stamp, found = now, read_outcome(studies, store, study)
+            yield found
+            if found.record.state != StudyState.RUNNING and not found.running:
+                return
+        elif not live:
+            return
+        time.sleep(poll_s)

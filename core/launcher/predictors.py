@@ -36,6 +36,8 @@ MAKE_ROOM_S = 3.0
 """So long a run waits for answers that are under way: they take 0.1 s, loading a model into an open predictor 1 s."""
 START_S = 60.0
 ANSWER_S = 20.0
+WANTED_S = 15.0
+"""So long after somebody last drew, or asked for models, they may draw on: a study's next pair waits."""
 RETRY_S = 10.0
 """A model that could not be loaded is not tried again before."""
 MODELS_WAIT = "A run, a measurement or a lesson is under way: the models load when nothing runs or waits."
@@ -173,6 +175,7 @@ class Predictors:
         self._guard = threading.Lock()
         self._closed = False
         self._busy = 0
+        self._wanted_at: float | None = None
         self._faults: dict[tuple[str, str], tuple[PredictorError, float]] = {}
         self._loading: set[tuple[str, str]] = set()
 
@@ -188,6 +191,7 @@ class Predictors:
         Raises `PredictorError` while a run trains, and for a while after a model could not be loaded.
         """
         ready = True
+        self._wanted_at = self._clock()
         for model in models:
             predictor = self._of(model.engine)
             if predictor.holds(model):
@@ -247,6 +251,7 @@ class Predictors:
     def _with(self, engine: str, act: Callable[[Predictor], Any]) -> Any:
         """Acts on an engine's predictor; a dead or silent one is restarted once, where it may start now."""
         predictor = self._of(engine)
+        self._wanted_at = self._clock()
         with predictor.guard:
             for attempt in (1, 2):
                 try:
@@ -291,6 +296,10 @@ class Predictors:
     def busy(self) -> bool:
         """Whether one of them starts, loads, answers or saves now."""
         return self._busy > 0
+
+    def wanted(self) -> bool:
+        """Whether somebody draws, or would if a model could load."""
+        return self._wanted_at is not None and self._clock() - self._wanted_at < WANTED_S
 
     def cannot_save(self, engine: str) -> str:
         """Why an engine's file cannot be written now, as a sentence; empty where it can."""

@@ -1,10 +1,11 @@
-"""How long a run will take here, from the newest one whose epochs cost the same, whatever their number."""
+"""How long a run or a study will take here, from the newest one whose epochs cost the same, whatever their number."""
 
 from dataclasses import dataclass
 from statistics import mean
 
 from core.experiment import metrics
 from core.experiment.settings import Schedule, TrainSettings
+from core.experiment.study import Pair, Study
 from core.results.outcome import LaneOutcome, gather
 from core.storage.runs import ALL_ROWS, Store
 
@@ -51,3 +52,15 @@ def epoch_s(lane: LaneOutcome) -> float:
         return float(mean(epoch.train_s + epoch.val_s for epoch in later))
     only = lane.epochs[0]
     return max(0.0, only.train_s - (only.first_step_s or 0.0) + only.val_s)
+
+
+MOST_ESTIMATED = 20
+"""Of a study's cells, evenly spaced: so many tell how long all of them take."""
+
+
+def study_seconds(store: Store, study: Study) -> float | None:
+    """About how long all runs of a study take, one after the other; None where one of its cells has no `estimate`."""
+    cells = study.cells[:: -(-len(study.cells) // MOST_ESTIMATED)]
+    found = [estimate(store, study.settings(Pair(cell, study.base.seed))) for cell in cells]
+    known = [one.seconds for one in found if one is not None]
+    return mean(known) * len(study.cells) * study.seeds if len(known) == len(found) else None

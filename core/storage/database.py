@@ -1,6 +1,6 @@
 """The SQLite file of a data folder: its schema, its connections and transactions, and its troubles in words.
 
-This file, `core.storage.runs` (runs) and `core.storage.measurements` stand on it and are the only ones that know SQL.
+This file, `core.storage.runs`, `core.storage.measurements` and `core.storage.studies` are the only ones that know SQL.
 One writer (the Launcher), many readers. What is written is committed before it is shown anywhere: rollback journal,
 `synchronous=FULL`.
 """
@@ -160,6 +160,25 @@ MIGRATIONS = (
     ALTER TABLE runs ADD COLUMN data TEXT NOT NULL DEFAULT 'null';
     DROP INDEX runs_alike;
     CREATE INDEX runs_alike ON runs ({_values(INDEXED)}, id) WHERE state = 'finished' AND source = 'here';
+    """,
+    """
+    CREATE TABLE studies (
+        id TEXT PRIMARY KEY,
+        created_at TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL DEFAULT '',
+        study TEXT NOT NULL,
+        stop TEXT NOT NULL,
+        budget_s REAL,
+        machine TEXT NOT NULL,
+        visitor TEXT NOT NULL DEFAULT ''
+    ) WITHOUT ROWID;
+    ALTER TABLE runs ADD COLUMN study TEXT;
+    ALTER TABLE runs ADD COLUMN cell TEXT;
+    CREATE INDEX runs_of_study ON runs (study, id) WHERE study IS NOT NULL;
+    ALTER TABLE lanes ADD COLUMN train_s REAL;
+    ALTER TABLE lanes ADD COLUMN images_per_s REAL;
+    ALTER TABLE lanes ADD COLUMN rss_mib REAL;
     """,
 )
 """Each brings the file from version i to i + 1; the version is SQLite's own `user_version`."""

@@ -29,6 +29,14 @@ class UnknownRun(StoreError):
 
 
 @dataclass(frozen=True)
+class StudyPair:
+    """Which pair of which study a run is; its seed is the run's."""
+
+    study: str
+    cell: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
 class Lane:
     """One engine's training in a run: its state, and its test result once there is one."""
 
@@ -76,6 +84,8 @@ class Run:
     """Whether others took so much of the processors that its times say little: its end says it, for good."""
     data: Dataset | None = None
     """What it trained on, where that is no data set of the catalogue: one's own can be deleted, and the run stays."""
+    study: str = ""
+    """The id of the study whose pair it is; empty where of none."""
 
     @property
     def live(self) -> bool:

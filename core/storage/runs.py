@@ -16,22 +16,14 @@ from core.experiment.fairness import FairnessVerdict
 from core.experiment.settings import TrainSettings
 from core.protocol.messages import Result
 from core.storage import records
-from core.storage.database import (
-    COSTS_ALIKE,
-    OPEN_STATES,
-    Database,
-    LaneState,
-    State,
-    StoreError,
-    new_id,
-    now,
-)
+from core.storage.database import COSTS_ALIKE, OPEN_STATES, Database, LaneState, State, StoreError, new_id, now
 from core.storage.records import (
     DamagedRun,
     DamagedRunError,
     Recording,
     Run,
     RunFilter,
+    StudyPair,
     UnknownRun,
     checked_id,
     data_to_keep,
@@ -40,13 +32,14 @@ from core.storage.records import (
 )
 from core.storage.rows import KINDS, Damage, Entry, LaneChanged, Row, RunChanged, flat, read, to_text
 from core.storage.soundness import run_of
+from core.storage.studies import keep_figures
 
 ALL_ROWS = 10**9
 """A limit that no run reaches."""
 RECORDED = Path(__file__).parent / "recorded"
 COLUMNS = (
     "id, created_at, started_at, ended_at, state, reason, settings, machine, name, note, pinned, source, visitor, "
-    "fairness, busy, data"
+    "fairness, busy, data, study"
 )
 _Line = tuple[int, str, str, str]
 
@@ -69,14 +62,23 @@ class Store(Database):
 
     # --- writing ---------------------------------------------------------------------------------------
 
-    def create(self, settings: TrainSettings, machine: Mapping[str, Any], visitor: str = "") -> str:
-        """A new queued run; returns its id. Raises `StoreError` where its data set is one's own and gone."""
+    def create(
+        self, settings: TrainSettings, machine: Mapping[str, Any], visitor: str = "", pair: StudyPair | None = None
+    ) -> str:
+        """A new queued run; returns its id. Raises `StoreError` where its data set is one's own and gone.
+
+        `pair` says which pair of which study it is, where it is one.
+        """
         run_id, data = new_id(), json.dumps(data_to_keep(settings, self.data_dir))
+        study, cell = (pair.study, json.dumps(dict(pair.cell))) if pair else (None, None)
         with self.write_transaction() as connection:
             connection.execute(
-                "INSERT INTO runs (id, created_at, state, settings, machine, visitor, data) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (run_id, now(), State.QUEUED, json.dumps(settings.as_json()), json.dumps(machine), visitor, data),
+                "INSERT INTO runs (id, created_at, state, settings, machine, visitor, data, study, cell) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(run_id, now(), State.QUEUED, json.dumps(settings.as_json()), json.dumps(machine)),
+                    *(visitor, data, study, cell),
+                ),
             )
             connection.executemany(
                 "INSERT INTO lanes (run, engine, position, state) VALUES (?, ?, ?, ?)",
@@ -114,6 +116,8 @@ class Store(Database):
                     "UPDATE lanes SET state = ?, reason = ? WHERE run = ? AND engine = ?",
                     (state, reason, run_id, entry.engine),
                 )
+                if state == LaneState.FINISHED:
+                    keep_figures(connection, run_id, entry.engine)
             case Result(test_loss, test_accuracy):
                 connection.execute(
                     "UPDATE lanes SET test_loss = ?, test_accuracy = ? WHERE run = ? AND engine = ?",
@@ -215,6 +219,8 @@ class Store(Database):
                     for seq, row in enumerate(rows, start=1)
                 ],
             )
+            for lane in run.lanes:
+                keep_figures(connection, run_id, lane.engine)
 
     def open_runs(self) -> list[Run]:
         """Runs that an owner left queued or running, oldest first."""

@@ -91,6 +91,7 @@ def run_of(line: sqlite3.Row, lanes: Sequence[sqlite3.Row]) -> Run:
         fairness=fairness,
         busy=bool(line["busy"]),
         data=kept_data(settings, data),
+        study=line["study"] or "",
     )
     check_listed(found)
     return found

@@ -39,7 +39,14 @@ expect.set_options(timeout=PATIENCE_S * 1000)
 
 CONNECTED = "[data-testid=stApp][data-test-connection-state=CONNECTED]"
 SETTLED = f"{CONNECTED}[data-test-script-state=notRunning]"
-TITLES = {"": "Keras vs PyTorch", "draw": "Draw", "compare": "Compare", "runs": "Runs", "learn": "Learn"}
+TITLES = {
+    "": "Keras vs PyTorch",
+    "study": "Study",
+    "draw": "Draw",
+    "compare": "Compare",
+    "runs": "Runs",
+    "learn": "Learn",
+}
 CHARTS = "[data-testid=live-chart]"
 SIDEWAYS = """() => Math.max(...[document.scrollingElement, document.querySelector("[data-testid=stMain]")]
     .map((element) => element ? element.scrollWidth - element.clientWidth : 0))"""

@@ -66,6 +66,19 @@ def test_a_lesson_runs_for_real_and_prints_on_the_page(
     assert not any(side["fault"] for side in found.result["sides"].values()), json.dumps(found.result)
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_slider_says_how_often_looking_is_wrong_and_draws_it(visit: OpenVisitor, width: int) -> None:
+    page = visit(width=width, height=844).open("learn", lesson="peeking")
+    told = page.get_by_role("paragraph").filter(has_text="simulated studies in which nothing differs")
+    expect(told).to_contain_text("up to pair 50,")
+    charts = page.locator(".figure .main-svg:visible")
+    page.get_by_text("The first 3 of").scroll_into_view_if_needed()
+    wait_for("all four figures are drawn", lambda: charts.count() >= 4, page=page)
+    page.get_by_role("slider", name="Pairs watched").press("ArrowRight")
+    expect(told).to_contain_text("up to pair 51,")
+    assert sideways(page) == 0
+
+
 def test_the_control_changes_the_code_that_is_shown(visit: OpenVisitor) -> None:
     page = visit().open("learn", lesson="cross_entropy")
     code = page.locator(".code-text").first

@@ -1,11 +1,13 @@
 """The Learn page without a browser: every lesson, its control in the code, running, stopping, and its output."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.experiment.order import Order
+from core.learn import peeking
 from core.learn.lessons import LESSONS, Lesson, lesson, script
 from core.storage.measurements import EVIDENCE, Measurements, read_evidence
 from core.storage.runs import RECORDED
@@ -87,3 +89,28 @@ def test_run_queues_the_lesson_with_its_control_and_shows_it_going_on(
     launcher.stop(hold)
     wait_for("all are stopped", lambda: not launcher.measuring())
     assert LearnPage(lesson="mse").says("You stopped this lesson.")
+
+
+def test_looking_is_simulated_for_as_many_pairs_as_the_slider_says(data_dir: Path) -> None:
+    page = LearnPage(lesson="peeking")
+    assert page.headers == [peeking.TITLE]
+    assert page.says(peeking.WORDS)
+    page.app.slider(key="pairs_watched").set_value(20)
+    page.run()
+    found = peeking.simulate()
+    watched, interval = (f"{100 * one.rate(20):.1f} %" for one in (found.t_test, found.interval))
+    assert page.says(f"looked at after every pair up to pair 20, the t test finds a difference in {watched}, the inter")
+    assert page.says(
+        f"the interval in {interval}. The price is width: after 20 pairs the interval is 1.7 times as wide."
+    )
+    rates, *studies = page.figures
+    assert watched in read(rates["finding"])
+    assert len(studies) == 3
+    assert all("The t interval left zero out at pair" in study["finding"] for study in studies)
+
+
+def test_after_one_look_the_interval_says_nothing_yet(data_dir: Path) -> None:
+    page = LearnPage(lesson="peeking")
+    page.app.slider(key="pairs_watched").set_value(2)
+    page.run()
+    assert page.says("After 2 pairs the interval says nothing yet.")

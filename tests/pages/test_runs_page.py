@@ -70,11 +70,9 @@ def more_runs(folder: Path, ended: Ended, count: int, **settings: object) -> lis
             columns = "created_at, started_at, ended_at, state, reason, machine"
             query = f"INSERT INTO runs (id, settings, {columns}) SELECT ?, ?, {columns} FROM runs WHERE id = ?"
             connection.execute(query, (run_id, changed, ended.run.id))
-            connection.execute(
-                "INSERT INTO lanes SELECT ?, engine, position, state, reason, test_loss, test_accuracy FROM lanes "
-                "WHERE run = ?",
-                (run_id, ended.run.id),
-            )
+            columns = "engine, position, state, reason, test_loss, test_accuracy"
+            query = f"INSERT INTO lanes (run, {columns}) SELECT ?, {columns} FROM lanes WHERE run = ?"
+            connection.execute(query, (run_id, ended.run.id))
             connection.execute(
                 "INSERT INTO rows SELECT ?, seq, engine, kind, fields FROM rows WHERE run = ?", (run_id, ended.run.id)
             )

@@ -65,6 +65,7 @@ def ended(run: Run, store: Store, launcher: Launcher | None) -> None:
     run_view.lane_cards(outcome)
     run_view.fairness(run)
     run_view.paragraph(outcome)
+    run_view.repeat(outcome, launcher)
     run_view.next_run(outcome, launcher)
     if any(lane.built for lane in outcome.lanes):
         charts(outcome, store)

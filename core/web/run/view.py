@@ -10,6 +10,7 @@ from core.experiment.machine import machine_words
 from core.experiment.names import engine_title, framework, is_variant
 from core.experiment.parity import Certificate
 from core.experiment.settings import InvalidSettings, TrainSettings
+from core.experiment.study import cannot_compare
 from core.experiment.titles import brief, cut
 from core.launcher.launcher import Launcher
 from core.results import charts, wording
@@ -241,6 +242,19 @@ def next_run(outcome: Outcome, launcher: Launcher | None) -> None:
             query_params=link_to(found.settings.as_json()),
         )
         st.caption(literal(found.why), width=720)
+
+
+def repeat(outcome: Outcome, launcher: Launcher | None) -> None:
+    """The way from an anecdote to a verdict: a study of the same settings over other seeds, where one can be."""
+    settings = outcome.run.settings
+    if launcher is None or cannot_compare(settings) or not all(lane.result for lane in outcome.lanes):
+        return
+    st.page_link(
+        PAGE_FILES["Study"],
+        label="Repeat with other seeds",
+        icon=":material/repeat:",
+        query_params={**link_to(settings.as_json()), "seed": f"{settings.seed + 1}"},
+    )
 
 
 def paragraph(outcome: Outcome) -> None:

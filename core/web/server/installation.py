@@ -8,6 +8,7 @@ from core.deployment.settings import DeploymentSettings
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.storage.measurements import Measurements
 from core.storage.runs import Store
+from core.storage.studies import Studies
 from core.web.server.live import Audience, Tails
 
 
@@ -37,6 +38,11 @@ class Installation:
     def measurements(self) -> Measurements:
         """The measurements of the data folder."""
         return Measurements(self.deployment.data_dir)
+
+    @cached_property
+    def studies(self) -> Studies:
+        """The studies of the data folder."""
+        return Studies(self.deployment.data_dir)
 
 
 _found: Installation | LauncherUnavailable | None = None

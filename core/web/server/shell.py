@@ -23,6 +23,7 @@ from core.web.server.routes import base_address
 
 PAGES = {
     "Train": "train a duel of your own",
+    "Study": "study, a duel repeated until it is decided",
     "Draw": "draw a digit for both models",
     "Compare": "compare the article's ten claims",
     "Runs": "runs, the history of all",

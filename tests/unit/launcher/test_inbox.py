@@ -41,6 +41,9 @@ class Desk:
         self.asked.append(settings)
         return RUN
 
+    def stop_study(self, wanted: str, visitor: str) -> None:
+        raise UnknownRun("There is no such study.")
+
     def stop(self, wanted: str, visitor: str) -> None:
         if self.failures:
             raise self.failures.pop()

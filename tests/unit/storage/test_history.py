@@ -224,7 +224,8 @@ def test_a_page_of_ten_thousand_runs_is_found_with_few_calls_for_each(store: Sto
         ]
         connection.executemany(f"INSERT INTO runs VALUES ({marks})", copies)
         lanes = [(c[0], e, i, "finished", "", 0.1, 0.9) for c in copies for i, e in enumerate(("keras", "torch"))]
-        connection.executemany("INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?)", lanes)
+        columns = "run, engine, position, state, reason, test_loss, test_accuracy"
+        connection.executemany(f"INSERT INTO lanes ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", lanes)
     connection.close()
     for wanted in (
         RunFilter(),

@@ -1,0 +1,205 @@
+"""Studies that go on: whose next pair it is, when one is over, and who may pause, stop or lengthen it.
+
+A pair is a run of the queue like any other. The Launcher's thread asks for the next one when nothing else waits, so
+that whatever a person asks for comes first; studies take turns, a pair each.
+"""
+
+import contextlib
+from collections.abc import Callable
+
+from core.deployment.limits import Limits
+from core.experiment.kinds import shown
+from core.experiment.machine import this_machine
+from core.experiment.settings import InvalidSettings, TrainSettings
+from core.experiment.study import BUDGET_S, SEEDS, Pair, Study
+from core.launcher import ending
+from core.launcher.admission import Admission, LauncherUnavailable, Refused
+from core.launcher.queue import Queue
+from core.results.study_outcome import STOPS, StudyOutcome, read_outcome
+from core.storage.database import State, StoreError
+from core.storage.records import StudyPair
+from core.storage.runs import Store
+from core.storage.studies import Studies, StudyRecord, StudyState
+
+SubmitPair = Callable[[TrainSettings, str, StudyPair], str]
+"""Queues the run of a pair where it `may_begin`; returns its id, empty where it may not. Raises as `submit`."""
+
+
+class StudiesGoingOn:
+    """The running studies of one Launcher; any thread may ask."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        admission: Admission,
+        limits: Limits,
+        submit: SubmitPair,
+        drawn_on: Callable[[], bool],
+    ) -> None:
+        """`drawn_on`: whether somebody draws, or waits for models that do not load while a run trains."""
+        self.kept = Studies(store.data_dir)
+        self._store, self._queue, self._admission, self._limits = store, queue, admission, limits
+        self._submit, self._drawn_on = submit, drawn_on
+        self._running: list[str] = []  # in the order of their turns
+        self._last_run: dict[str, str] = {}  # what each had queued last, since it goes on
+        self._waits: dict[str, str] = {}  # why the next pair of one could not begin
+
+    # --- what a person asks ----------------------------------------------------------------------------
+
+    def begin(self, study: Study, stop: str, budget_s: float | None, visitor: str) -> str:
+        """A new study that goes on from now. Raises `InvalidSettings`, `Refused`, `StoreError`."""
+        check_rule(stop, budget_s)
+        self._check_length(study)
+        for cell in study.cells:
+            self._admission.check(study.settings(Pair(cell, study.base.seed)))
+        with self._queue.guard:
+            self._admit(visitor)
+            found = self.kept.create(study, stop, budget_s, this_machine(), visitor)
+            self._running.insert(0, found)
+        return found
+
+    def go_on(self, study: str, visitor: str) -> None:
+        """One that was paused, stopped or left goes on. Raises `Refused` where it has finished."""
+        with self._queue.guard:
+            if self._changeable(study, visitor).state == StudyState.FINISHED:
+                raise Refused("This study has finished: add seeds to go on with it.")
+            self._resume(study, visitor)
+
+    def add_seeds(self, study: str, seeds: object, visitor: str) -> None:
+        """More pairs in every cell, which run even where it has finished. Raises `InvalidSettings` for too many."""
+        if sentence := SEEDS.why_not(seeds):
+            raise InvalidSettings({"seeds": sentence})
+        with self._queue.guard:
+            record, more = self._changeable(study, visitor), int(SEEDS.read(seeds))
+            self._check_length(record.study.with_more(more))
+            if study not in self._running:
+                self._admit(visitor)
+            self.kept.add_seeds(study, more)
+            self._resume(study, visitor)
+
+    def _resume(self, study: str, visitor: str) -> None:
+        if study not in self._running:
+            self._admit(visitor)
+            self.kept.set_state(study, StudyState.RUNNING)
+            self._last_run.pop(study, None)
+            self._running.insert(0, study)
+
+    def pause(self, study: str, visitor: str) -> None:
+        """No further pair begins; the one that runs ends first. Does nothing to one that does not go on."""
+        with self._queue.guard:
+            if self._changeable(study, visitor).state == StudyState.RUNNING:
+                self._set_state(study, StudyState.PAUSED, ending.study_paused(visitor))
+
+    def stop(self, study: str, visitor: str) -> str:
+        """It ends now; returns the id of its run that is to be stopped, if one runs. Does nothing to an ended one."""
+        with self._queue.guard:
+            if self._changeable(study, visitor).state not in (StudyState.RUNNING, StudyState.PAUSED):
+                return ""
+            self._set_state(study, StudyState.STOPPED, ending.study_stopped(visitor))
+            return self._last_run.get(study, "")
+
+    def _changeable(self, study: str, visitor: str) -> StudyRecord:
+        record = self.kept.get(study)
+        self._admission.check_change(record.visitor, visitor, "study")
+        return record
+
+    def _set_state(self, study: str, state: StudyState, reason: str) -> None:
+        """Ends or pauses one."""
+        self.kept.set_state(study, state, reason)
+        with contextlib.suppress(ValueError):
+            self._running.remove(study)
+
+    def _check_length(self, study: Study) -> None:
+        study.check_length()
+        most = self._limits.study_pairs
+        if most is not None and len(study.pairs) > most:
+            raise InvalidSettings({"seeds": f"A study here has at most {most:,} pairs, not {len(study.pairs):,}."})
+
+    def _admit(self, visitor: str) -> None:
+        """Raises `Refused` where this visitor may go on with no study now."""
+        self._admission.admit(visitor, self._queue)
+        most = self._limits.visitor_at_once
+        if most is not None and sum(self.kept.get(one).visitor == visitor for one in self._running) >= most:
+            raise Refused("Each visitor has one study at a time here: go on when yours has ended, or stop it.")
+
+    def waits_because(self, study: str) -> str:
+        """Why a study that goes on has no run now, as a sentence; empty where it has one, or does not go on."""
+        with self._queue.guard:
+            if study not in self._running or self._queue.find(self._last_run.get(study, "")):
+                return ""
+            if self._queue.turns():
+                running = self._queue.running_id()
+                others = running in self._last_run.values() and not self._queue.waiting()
+                return "It takes turns with another study." if others else "What was asked for by hand comes first."
+            return self._waits.get(study, "")
+
+    # --- what the Launcher's thread asks ---------------------------------------------------------------
+
+    def take_up(self) -> None:
+        """Goes on with every study that was going on when its owner left."""
+        self._running = [record.id for record in reversed(self.kept.all()) if record.state == StudyState.RUNNING]
+
+    def may_begin(self, study: str) -> bool:
+        """Whether a pair of it may be queued now: it was not paused meanwhile, and nothing else waits."""
+        return study in self._running and not self._queue.waiting()
+
+    def queue_next(self) -> bool:
+        """Queues the next pair of the study whose turn it is; whether there was one."""
+        for study in list(self._running):
+            if self._queue.waiting():
+                return False
+            try:
+                if self._queue_next_of(study):
+                    return True
+            except (LauncherUnavailable, StoreError) as error:
+                self._waits[study] = str(error)
+        return False
+
+    def _queue_next_of(self, study: str) -> bool:
+        if self._drawn_on():
+            self._waits[study] = "Drawings come first: it goes on when nobody has drawn for a while."
+            return False
+        found = read_outcome(self.kept, self._store, study)
+        if what := self._what_ends(found):
+            with self._queue.guard:
+                if study in self._running:
+                    self._set_state(study, *what)
+            return False
+        if not found.remaining:  # the end of its last run could not be written yet
+            return False
+        pair = found.remaining[0]
+        try:
+            run_id = self._submit(found.record.study.settings(pair), found.record.visitor, StudyPair(study, pair.cell))
+        except InvalidSettings as error:
+            with self._queue.guard:
+                self._set_state(study, StudyState.STOPPED, f"Its next pair cannot be run: {error}")
+            return False
+        return bool(run_id)
+
+    def _what_ends(self, found: StudyOutcome) -> tuple[StudyState, str] | None:
+        """What becomes of a study that shall have no further pair now, and why."""
+        if over := found.over:
+            return StudyState.FINISHED, over
+        last = self._last_run.get(found.record.id)
+        if any(pair.run == last and pair.state == State.STOPPED for pair in found.cut_short):
+            return StudyState.PAUSED, "A run of it was stopped, so it waits until you go on."
+        return None
+
+    def begun(self, study: str, run_id: str) -> None:
+        """Its next pair is queued as this run: the other studies are before it now. The caller holds the guard."""
+        self._last_run[study] = run_id
+        self._waits.pop(study, None)
+        self._running.remove(study)
+        self._running.append(study)
+
+
+def check_rule(stop: str, budget_s: float | None) -> None:
+    """Raises `InvalidSettings` where nothing can end a study by this rule."""
+    problems = {}
+    if stop not in STOPS:
+        problems["stop"] = f"Stop must be one of {', '.join(STOPS)}, not {shown(stop)}."
+    if budget_s is not None and (sentence := BUDGET_S.why_not(budget_s)):
+        problems["budget"] = sentence
+    if problems:
+        raise InvalidSettings(problems)

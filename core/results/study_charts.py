@@ -1,0 +1,221 @@
+"""Figures of a study: the interval that closes in, both frameworks over a varied number, each lane alone.
+
+Of every figure also what it shows in words. Differences are Keras minus PyTorch.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+
+from core.experiment import metrics
+from core.experiment.metrics import NO_BREAK
+from core.experiment.names import engine_title
+from core.experiment.settings import ALIGNED_PAIR
+from core.experiment.statistics import Interval, interval
+from core.experiment.study import Finding, Measure, Study, resolution
+from core.results import axes
+from core.results.charts import COLOURS, DASHES, SYMBOLS, base_layout, on_axis
+from core.results.study_words import difference_words, in_unit, mean_words, unit_of
+
+Values = Mapping[str, Sequence[float]]
+"""A figure of each lane, by its engine, in the order of the pairs."""
+
+INTERVAL, INTERVAL_FILL, MARGIN_FILL = "#0f766e", "rgba(15, 118, 110, 0.2)", "rgba(128, 133, 143, 0.18)"
+MOST_INTERVALS = 200
+"""Of a figure; of more pairs only so many have theirs drawn."""
+WIDE = 8
+"""From this ratio on of the largest to the smallest, a varied number is drawn on a logarithmic axis."""
+SPREAD = 0.5
+"""How far a lane's marks lie apart across its row, which is 1 high, so that equal ones are seen."""
+GOLDEN = 0.618
+
+
+def closing(study: Study, finding: Finding, test_images: int, names: Sequence[str]) -> tuple[go.Figure, str]:
+    """Each pair's difference, called by its name, and the interval after each of them, around it the margin."""
+    measure = finding.measure
+    shown = [in_unit(measure, difference) for difference in finding.differences]
+    margins = [in_unit(measure, side * finding.margin) for side in (-1, 1)]
+    figure = go.Figure(layout=base_layout(280))
+    figure.add_hrect(y0=margins[0], y1=margins[1], fillcolor=MARGIN_FILL, line_width=0, layer="below")
+    _band(figure, measure, intervals(finding.differences, study.alpha, resolution(measure, test_images)))
+    figure.add_scatter(
+        x=list(range(1, len(shown) + 1)),
+        y=shown,
+        mode="markers",
+        marker={"symbol": "circle-open", "size": 8, "color": COLOURS["other"], "line": {"width": 1.5}},
+        text=[escape(name) for name in names],
+        hovertemplate=f"%{{text}}: %{{y:.3g}}{unit_of(measure)}<extra></extra>",
+    )
+    drawn = [*shown, *margins, 0.0]
+    if finding.interval is not None and finding.interval.bounded:
+        drawn += [in_unit(measure, end) for end in (finding.interval.low, finding.interval.high)]
+    up = axes.linear(drawn, unit=f"{NO_BREAK}%" if measure.logarithm else "")
+    figure.update_xaxes(title_text="pairs", showgrid=False, **on_axis(axes.epochs(len(shown))))
+    points = ", points" if measure.name == "test_accuracy" else ""
+    figure.update_yaxes(title_text=f"Keras {metrics.MINUS} PyTorch{points}", **on_axis(up))
+    return figure, (
+        f"{measure.title}, Keras minus PyTorch, of {len(shown):,} pairs: mean {mean_words(finding)}, "
+        f"interval {difference_words(finding)}."
+    )
+
+
+def _band(figure: go.Figure, measure: Measure, ends: Mapping[int, Interval]) -> None:
+    """The interval by the number of pairs, and the mean in it."""
+    line = {"color": INTERVAL, "width": 1}
+    quiet: dict[str, Any] = {"x": list(ends), "mode": "lines", "hoverinfo": "skip"}
+    figure.add_scatter(y=[in_unit(measure, one.low) for one in ends.values()], line=line, **quiet)
+    high = [in_unit(measure, one.high) for one in ends.values()]
+    figure.add_scatter(y=high, line=line, fill="tonexty", fillcolor=INTERVAL_FILL, **quiet)
+    figure.add_scatter(y=[in_unit(measure, one.mean) for one in ends.values()], line={**line, "width": 2}, **quiet)
+
+
+def intervals(differences: Sequence[float], alpha: float, resolution: float) -> dict[int, Interval]:
+    """The interval after so many pairs, wherever it is bounded; of many pairs after some, the last always."""
+    every = max(1, -(-len(differences) // MOST_INTERVALS))
+    numbers = [number for number in range(1, len(differences) + 1) if (len(differences) - number) % every == 0]
+    found = {number: interval(differences[:number], alpha, resolution) for number in numbers}
+    return {number: one for number, one in found.items() if one.bounded}
+
+
+def over_field(
+    study: Study, measure: Measure, field: str, points: Mapping[float, Values], test_images: int
+) -> tuple[go.Figure, str]:
+    """Both lanes' means over a varied number, each with its interval, and where they cross.
+
+    `points` holds the lanes' figures by the number; `field` is what it is called.
+    """
+    numbers = sorted(points)
+    logarithmic = numbers[0] > 0 and numbers[-1] / numbers[0] >= WIDE
+    found = {
+        engine: [lane_interval(measure, points[number][engine], study.alpha, test_images) for number in numbers]
+        for engine in ALIGNED_PAIR
+    }
+    means = {engine: [one.mean for one in each] for engine, each in found.items()}
+    figure = go.Figure(layout=base_layout(280))
+    for engine, each in found.items():
+        _line(figure, engine, numbers, each, f"{escape(field)} %{{x}}: %{{y:.4g}}{figure_unit(measure)}")
+    crossings = cross(numbers, means["keras"], means["torch"], logarithmic)
+    for at, height in crossings:
+        x = math.log10(at) if logarithmic else at  # Plotly places annotations of a log axis by the exponent
+        figure.add_annotation(x=x, y=height, text=f"cross near {at:.3g}", ax=0, ay=-36, arrowsize=0.8, arrowwidth=1)
+    figure.update_xaxes(title_text=escape(field), showgrid=False, **on_axis(_along(numbers, logarithmic)))
+    drawn = [end for each in found.values() for one in each for end in (one.mean, one.low, one.high)]
+    figure.update_yaxes(**on_axis(_up(measure, [value for value in drawn if math.isfinite(value)])))
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.2})
+    words = ". ".join(
+        f"{engine_title(engine)}: {', '.join(_told(measure, *point) for point in zip(numbers, each, strict=True))}"
+        for engine, each in means.items()
+    )
+    where = f" They cross near {', '.join(f'{at:.3g}' for at, _ in crossings)}." if crossings else ""
+    return figure, f"{measure.title} over {field}. {words}.{where}"
+
+
+def _told(measure: Measure, number: float, mean: float) -> str:
+    return f"{number:g} {mean:.4g}{figure_unit(measure)}"
+
+
+def _line(figure: go.Figure, engine: str, numbers: Sequence[float], found: Sequence[Interval], told: str) -> None:
+    """One lane's means with their intervals, where they are bounded."""
+    figure.add_scatter(
+        x=numbers,
+        y=[one.mean for one in found],
+        name=engine_title(engine),
+        mode="lines+markers",
+        line={"color": COLOURS[engine], "width": 2, "dash": DASHES[engine]},
+        marker={"symbol": SYMBOLS[engine], "size": 9},
+        error_y={
+            "array": [one.high - one.mean if one.bounded else 0 for one in found],
+            "arrayminus": [one.mean - one.low if one.bounded else 0 for one in found],
+            "thickness": 1.5,
+        },
+        hovertemplate=f"{engine_title(engine)}, {told}<extra></extra>",
+    )
+
+
+def _along(numbers: Sequence[float], logarithmic: bool) -> axes.Axis:
+    """The axis of a varied number, with a tick at each value where there is room for all."""
+    axis = axes.logarithmic(numbers) if logarithmic else axes.linear(numbers)
+    own = [(number, f"{number:,g}") for number in numbers]
+    return replace(axis, ticks=own) if len(own) <= axes.MOST_TICKS else axis
+
+
+def cross(
+    numbers: Sequence[float], first: Sequence[float], second: Sequence[float], logarithmic: bool = False
+) -> list[tuple[float, float]]:
+    """Where two lines through these points cross between two of them: the number, and how high.
+
+    `logarithmic`: the numbers' axis is.
+    """
+    places = [math.log(number) if logarithmic else number for number in numbers]
+    found = []
+    for left, right in itertools.pairwise(range(len(numbers))):
+        gap, next_gap = first[left] - second[left], first[right] - second[right]
+        if gap * next_gap >= 0:
+            continue
+        share = gap / (gap - next_gap)
+        at = places[left] + share * (places[right] - places[left])
+        found.append((math.exp(at) if logarithmic else at, first[left] + share * (first[right] - first[left])))
+    return found
+
+
+def lane_interval(measure: Measure, values: Sequence[float], alpha: float, test_images: int) -> Interval:
+    """The interval of the mean of one lane's figure, in the unit in which it is drawn; of a time through logarithms."""
+    if not measure.logarithm:
+        found = interval(values, alpha, resolution(measure, test_images))
+        scale = 100.0 if measure.name == "test_accuracy" else 1.0
+        return Interval(*(scale * end for end in (found.mean, found.low, found.high)))
+    found = interval([math.log(value) for value in values], alpha)
+    high = math.exp(found.high) if found.bounded else math.inf
+    return Interval(math.exp(found.mean), math.exp(found.low) if found.bounded else -math.inf, high)
+
+
+def each_lane(measure: Measure, values: Values) -> tuple[go.Figure, str]:
+    """Every run's figure as a mark of its lane, a row each; and how far they spread."""
+    figure = go.Figure(layout=base_layout(220))
+    drawn: list[float] = []
+    words = []
+    rows = {engine: row for row, engine in enumerate(reversed(ALIGNED_PAIR))}
+    for engine in ALIGNED_PAIR:
+        own = [100 * value if measure.name == "test_accuracy" else value for value in values[engine]]
+        drawn += own
+        figure.add_scatter(
+            x=own,
+            y=[rows[engine] + SPREAD * ((GOLDEN * i) % 1 - 0.5) for i in range(len(own))],
+            name=engine_title(engine),
+            mode="markers",
+            marker={
+                "symbol": f"{SYMBOLS[engine]}-open",
+                "size": 9,
+                "color": COLOURS[engine],
+                "line": {"width": 1.5},
+            },
+            hovertemplate=f"{engine_title(engine)}: %{{x:.4g}}{figure_unit(measure)}<extra></extra>",
+        )
+        if own:
+            words.append(f"{engine_title(engine)} {min(own):.4g} to {max(own):.4g}{figure_unit(measure)}")
+    along = axes.linear(drawn, unit=NO_BREAK + "%" if measure.name == "test_accuracy" else "")
+    title = figure_unit(measure).strip() if measure.name != "test_accuracy" else ""
+    figure.update_xaxes(title_text=title, showgrid=True, **on_axis(along))
+    names = [engine_title(engine) for engine in rows]
+    figure.update_yaxes(
+        tickvals=list(rows.values()), ticktext=names, range=[-0.6, 1.6], showgrid=False, ticksuffix="  "
+    )
+    return figure, f"{measure.title} of each lane alone, {len(drawn) // 2:,} runs. {'. '.join(words)}."
+
+
+def figure_unit(measure: Measure) -> str:
+    """The unit of a lane's own figure, with the space before it."""
+    unit = {"test_accuracy": "%", "train_s": "s", "images_per_s": "images/s", "rss_mib": "MiB"}.get(measure.figure, "")
+    return f"{NO_BREAK}{unit}" if unit else ""
+
+
+def _up(measure: Measure, values: Sequence[float]) -> axes.Axis:
+    """Of lanes' own figures: seconds and rates from zero."""
+    if measure.name == "test_accuracy":
+        return axes.linear(values, unit=f"{NO_BREAK}%", most=100)
+    return axes.linear(values, from_zero=measure.figure in ("train_s", "images_per_s"))

@@ -1,0 +1,1 @@
+"""How the Study page asks for a study and shows one."""

@@ -1,0 +1,327 @@
+"""A study as its page shows it: what is decided, the interval closing in, the field that varies, its pairs."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core.experiment.dates import day, day_and_time
+from core.experiment.kinds import Number
+from core.experiment.machine import machine_words
+from core.experiment.settings import SETTINGS
+from core.experiment.study import MEASURES, Finding, Measure
+from core.experiment.titles import sentence_case
+from core.launcher.launcher import Launcher
+from core.results import study_charts, study_words
+from core.results.outcome import gather, progress
+from core.results.study_charts import Values
+from core.results.study_outcome import DONE, CellOutcome, EndedPair, StudyOutcome, read_outcome
+from core.results.study_words import cell_words
+from core.results.wording import STATE_COLOURS
+from core.storage.studies import SIDES, StudyRecord
+from core.web.components.copy_link import copy_link
+from core.web.elements import queue as queue_view
+from core.web.elements.lanes import plot
+from core.web.elements.markdown import literal
+from core.web.elements.table import table
+from core.web.server.installation import installation
+from core.web.server.shell import PAGE_FILES
+
+PAGE = 20
+MOST_OPTIONS = 6
+"""Combinations that are chosen by a press; of more by a list."""
+OFFSET, RING, CELL = "study_pairs_offset", "study_pressed_ring", "study_cell"
+
+
+def read(study: str) -> StudyOutcome:
+    """What a study says now. Raises `UnknownRun`, `StoreError`."""
+    return read_outcome(installation().studies, installation().store, study)
+
+
+def heading(record: StudyRecord) -> None:
+    """What is asked, and how it stands."""
+    data_dir = installation().store.data_dir
+    st.title(literal(study_words.title(record.study, data_dir)), anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(record.state, color=study_words.STATE_COLOURS[record.state])  # type: ignore[arg-type]
+        where = f"{literal(machine_words(record.machine))}, {day(record.created_at)}"
+        st.markdown(f":small[{where}]", width="content")
+        copy_link(f"./study?study={record.id}", "to this study", key="copy_study")
+    st.caption(literal(f"{study_words.asked(record.study)} {study_words.common(record.study, data_dir)}"))
+
+
+def progress_of(drawn: StudyOutcome, launcher: Launcher | None, pace: int) -> None:
+    """How far it is and what it does, once in `pace` seconds; the whole page anew when a pair has ended.
+
+    So what a pair changes is drawn once a pair, and nothing else travels in between.
+    """
+    found = read(drawn.record.id)
+    if _drawn(found) != _drawn(drawn) or installation().audience.pace_s(found.record.id, pace) != pace:
+        st.rerun()
+    done = f"{found.done:,} of {found.total:,} pairs."
+    st.progress(
+        min(1.0, found.done / found.total), text=" ".join(filter(None, (done, _now(found, launcher), _left(found))))
+    )
+    if not found.running:
+        return
+    (run, *_) = found.running
+    if launcher and launcher.queue.waits_for(run):
+        queue_view.running_job(launcher, "before_study")
+    else:
+        icon = ":material/arrow_forward:"
+        st.page_link(PAGE_FILES["Runs"], label="Watch this pair", icon=icon, query_params={"run": run})
+
+
+def _drawn(found: StudyOutcome) -> tuple[object, ...]:
+    """What of a study the page shows outside of its bar."""
+    return found.record, found.done, len(found.cut_short)
+
+
+def _now(found: StudyOutcome, launcher: Launcher | None) -> str:
+    """Which pair runs and what it does, or what the next one waits for."""
+    if not found.running:
+        return literal(launcher.studies.waits_because(found.record.id)) if launcher else ""
+    (run_id, *_) = found.running
+    if launcher and launcher.queue.waits_for(run_id):
+        return queue_view.waiting(launcher, run_id)
+    store = installation().store
+    run = store.run(run_id)
+    values = run.settings.as_json()
+    cell = tuple((name, values[name]) for name, _ in found.record.study.vary)
+    doing = progress(gather(run, store.rows(run_id, steps=False))).sentence
+    return f"Now {literal(pair_name(run.settings.seed, cell))}: {doing}"
+
+
+def _left(found: StudyOutcome) -> str:
+    """How long all pairs that may still come take."""
+    pairs = len(found.remaining) + len(found.running)
+    return f"At most about {study_words.long(found.pair_s * pairs)} left." if found.pair_s and pairs else ""
+
+
+def said(found: StudyOutcome) -> str:
+    """How it stands, for who cannot see it: said when a pair has ended or a verdict has changed."""
+    findings = [one for cell in found.cells for one in cell.findings]
+    return f"{found.done:,} of {found.total:,} pairs have ended. {study_words.decided_words(findings)}."
+
+
+def pair_name(seed: int, cell: study_words.Cell) -> str:
+    """A pair in words: seed 12, batch size 126."""
+    return ", ".join(filter(None, (f"seed {seed:,}", cell_words(cell))))
+
+
+def decided(found: StudyOutcome) -> None:
+    """The verdicts in words: as sentences of one combination, as a table of several."""
+    findings = [one for cell in found.cells for one in cell.findings]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.header("What is decided", anchor=False, width="content")
+        st.markdown(f":small[{study_words.decided_words(findings)}]", width="content")
+    if len(found.cells) == 1:
+        (cell,) = found.cells
+        lines = [_line(one, cell.pairs_needed(one.measure.name)) for one in cell.findings]
+        st.markdown("\n".join(lines), width=720)
+    else:
+        columns = [f"{one.measure.title}, margin {study_words.margin_words(one)}" for one in found.cells[0].findings]
+        rows = {
+            cell_words(cell.cell): [
+                study_words.brief(one, cell.pairs_needed(one.measure.name)) for one in cell.findings
+            ]
+            for cell in found.cells
+        }
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        table(frame.rename_axis(", ".join(SETTINGS[name].title for name, _ in found.record.study.vary)))
+    failed = (
+        f"{found.failed:,} failed and {'counts' if found.failed == 1 else 'count'} in no verdict. "
+        if found.failed
+        else ""
+    )
+    st.caption(f"{failed}{study_words.CANNOT_SAY}", width=720)
+
+
+def _line(finding: Finding, needed: int | None) -> str:
+    """A verdict as a line of a list, what is decided in bold, with its interval."""
+    words = literal(study_words.sentence(finding, needed))
+    bold = f"**{words}**" if finding.verdict.decided else words
+    interval = finding.interval
+    ends = (
+        f" Keras minus PyTorch: {literal(study_words.difference_words(finding))}."
+        if interval and interval.bounded
+        else ""
+    )
+    return f"- {bold}{ends}"
+
+
+def charts(found: StudyOutcome) -> Measure:
+    """Of one measure and one combination: the interval closing in, the numbers that vary, each lane alone."""
+    measure, cell = chosen(found)
+    finding = cell.finding(measure.name)
+    if not finding.differences:
+        st.markdown(
+            f"No pair {'of these ' if len(found.cells) > 1 else ''}has both lanes' {measure.title.lower()} yet."
+        )
+        return measure
+    its = [pair for pair in cell.pairs if measure.name in pair.differences]
+    columns = st.columns(2, gap="medium")
+    with columns[0]:
+        st.subheader("The interval closes in", anchor=False)
+        figure, words = study_charts.closing(
+            found.record.study, finding, cell.test_images, [pair_name(pair.seed, ()) for pair in its]
+        )
+        pressed = plot(figure, words, "study_closing", pressable=True)
+        st.caption("A ring is a pair: press it for its run. Teal: the interval after each pair. Grey: the margin.")
+    if run := _pressed_run(pressed, its):
+        st.switch_page(PAGE_FILES["Runs"], query_params={"run": run})
+    with columns[1]:
+        st.subheader("Each lane alone", anchor=False)
+        plot(*study_charts.each_lane(measure, lane_values(its, measure)), "study_lanes")
+        st.caption("Every mark is a run.")
+    for name, _ in found.record.study.vary:
+        if isinstance(SETTINGS[name], Number):
+            over(found, measure, cell, name)
+    return measure
+
+
+def _pressed_run(pressed: tuple[str, str] | None, pairs: Sequence[EndedPair]) -> str | None:
+    """The run of the ring that was pressed, once: the component goes on telling of it."""
+    before, st.session_state[RING] = st.session_state.get(RING), pressed
+    if pressed is None or pressed == before:
+        return None
+    number = pressed[0]
+    return pairs[int(number) - 1].run if number.isdecimal() and 0 < int(number[:6]) <= len(pairs) else None
+
+
+def chosen(found: StudyOutcome) -> tuple[Measure, CellOutcome]:
+    """The measure and the combination that the charts show."""
+    titles = {measure.name: measure.title for measure in MEASURES}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.pills(
+            "Measure",
+            list(titles),
+            default=MEASURES[0].name,
+            format_func=titles.__getitem__,
+            key="study_measure",
+            label_visibility="collapsed",
+        )
+        cells = {cell_words(cell.cell): cell for cell in found.cells}
+        words = next(iter(cells))
+        if len(cells) > 1:
+            if len(cells) <= MOST_OPTIONS:
+                picked = st.pills("Combination", list(cells), default=words, key=CELL, label_visibility="collapsed")
+            else:
+                picked = st.selectbox("Combination", list(cells), key=CELL, label_visibility="collapsed")
+            words = picked or words
+    measure = next((one for one in MEASURES if one.name == name), MEASURES[0])
+    return measure, cells.get(words, found.cells[0])
+
+
+def over(found: StudyOutcome, measure: Measure, chosen: CellOutcome, name: str) -> None:
+    """Both lanes over one varied number; what else varies is as in the chosen combination."""
+    others = [one for one in chosen.cell if one[0] != name]
+    points: dict[float, Values] = {}
+    for cell in found.cells:
+        its = [pair for pair in cell.pairs if measure.name in pair.differences]
+        if its and [one for one in cell.cell if one[0] != name] == others:
+            points[dict(cell.cell)[name]] = lane_values(its, measure)
+    if len(points) < 2:
+        return
+    beside = f", {cell_words(tuple(others))}" if others else ""
+    st.subheader(literal(f"{measure.title} over {SETTINGS[name].word}{beside}"), anchor=False)
+    figure, words = study_charts.over_field(
+        found.record.study, measure, SETTINGS[name].word, points, chosen.test_images
+    )
+    plot(figure, words, f"study_over_{name}")
+    st.caption("Means of the runs; bars are each lane's own interval, once there are enough pairs for one.")
+
+
+def lane_values(pairs: Sequence[EndedPair], measure: Measure) -> Values:
+    """Each lane's figure in every one of these pairs, which all have it."""
+    return {side: [float(pair.figures[side][measure.figure] or 0.0) for pair in pairs] for side in SIDES}
+
+
+def numbers(found: StudyOutcome) -> None:
+    """Every verdict's numbers, folded."""
+    with st.expander("Every number, and how this decides"):
+        for cell in found.cells:
+            if cell.cell:
+                st.markdown(f"**{literal(cell_words(cell.cell))}**")
+            rows = {
+                one.measure.title: [
+                    study_words.mean_words(one),
+                    study_words.difference_words(one),
+                    study_words.margin_words(one),
+                    f"{len(one.differences):,}",
+                    study_words.wins(one),
+                ]
+                for one in cell.findings
+            }
+            columns = ["Mean", "Interval", "Margin", "Pairs", "Sign test"]
+            table(pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("Keras minus PyTorch"))
+        st.markdown(study_words.HOW_IT_DECIDES, width=720)
+        st.markdown(
+            "The sign test counts which was better in more pairs and needs no spread: evidence of 20 to 1 decides.",
+            width=720,
+        )
+
+
+def pairs(found: StudyOutcome, measure: Measure) -> None:
+    """Every pair that has ended with a link to its run, newest first, failed ones and those cut short among them."""
+    ended = [*(pair for cell in found.cells for pair in cell.pairs), *found.cut_short]
+    newest = sorted(ended, key=lambda pair: pair.run, reverse=True)
+    if not newest:
+        return
+    st.space("small")
+    st.header("Pairs", anchor=False)
+    st.caption(f"Each is a run of its own. Beside it: {measure.title.lower()}, Keras minus PyTorch.")
+    offset = min(int(st.session_state.get(OFFSET, 0)), (len(newest) - 1) // PAGE * PAGE)
+    for pair in newest[offset : offset + PAGE]:
+        _pair(pair, measure)
+    _pager(offset, len(newest))
+
+
+def _pair(pair: EndedPair, measure: Measure) -> None:
+    """One pair: link, difference, state."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        label = literal(sentence_case(pair_name(pair.seed, pair.cell)))
+        st.page_link(PAGE_FILES["Runs"], label=label, query_params={"run": pair.run}, width="stretch")
+        difference = study_words.one_difference(measure, pair.differences.get(measure.name))
+        st.markdown(difference, width="content")
+        words = str(pair.state) if pair.done else "cut short, run anew"
+        busy = ", machine was busy" if pair.busy else ""
+        st.badge(words + busy, color=STATE_COLOURS.get(pair.state, "gray"))  # type: ignore[arg-type]
+
+
+def _pager(offset: int, total: int) -> None:
+    if total <= PAGE:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Newer", disabled=offset == 0, type="tertiary", on_click=_show_from, args=(offset - PAGE,))
+        st.markdown(f"{offset // PAGE + 1:,} of {-(-total // PAGE):,}", width="content")
+        st.button("Older", disabled=offset + PAGE >= total, type="tertiary", on_click=_show_from, args=(offset + PAGE,))
+
+
+def _show_from(offset: int) -> None:
+    st.session_state[OFFSET] = max(0, offset)
+
+
+def listing() -> None:
+    """All studies, newest first, with how far each is."""
+    studies = installation().studies
+    every = studies.all()
+    if not every:
+        return
+    st.space("small")
+    st.header("Studies", anchor=False)
+    shown, data_dir = int(st.session_state.get("studies_shown", PAGE)), studies.data_dir
+    for record in every[:shown]:
+        done = sum(pair.state in DONE for pair in studies.pairs(record.id))
+        with st.container(border=True), st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            label = literal(study_words.title(record.study, data_dir))
+            st.page_link(PAGE_FILES["Study"], label=label, query_params={"study": record.id}, width="stretch")
+            st.markdown(f":small[{literal(day_and_time(record.created_at))}]", width="content")
+            st.markdown(f":small[{done:,} of {len(record.study.pairs):,} pairs]", width="content")
+            st.badge(record.state, color=study_words.STATE_COLOURS[record.state])  # type: ignore[arg-type]
+    if len(every) > shown:
+        st.button("Older studies", type="tertiary", on_click=_show_more, args=(shown + PAGE,))
+
+
+def _show_more(count: int) -> None:
+    st.session_state["studies_shown"] = count

@@ -1,0 +1,116 @@
+"""Studies in a data folder: what was asked comes back, and pairs are read from columns alone."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core.data.datasets import DATASETS
+from core.experiment.settings import InvalidSettings, TrainSettings
+from core.experiment.study import Pair, Study
+from core.protocol.messages import Epoch, Result
+from core.storage.database import FILE, LaneState, State, StoreError
+from core.storage.records import StudyPair, UnknownRun
+from core.storage.rows import Entry, LaneChanged, RunChanged
+from core.storage.runs import Store
+from core.storage.studies import Studies, StudyState
+
+MACHINE = {"processor": "one", "cores": 2}
+ASKED = Study.of(TrainSettings(), DATASETS["mnist5k"], 3, {"batch_size": [32, 64], "dropout": ["0.1"]}, 0.01, 0.2)
+
+
+@pytest.fixture
+def studies(tmp_path: Path) -> Studies:
+    found = Studies(tmp_path)
+    found.open_for_writing()
+    return found
+
+
+def new(studies: Studies, stop: str = "decided", budget_s: float | None = 60.0) -> str:
+    return studies.create(ASKED, stop, budget_s, MACHINE, "somebody")
+
+
+def run_pair(studies: Studies, study: str, pair: Pair, train_s: float = 2.0) -> str:
+    """A finished run of three epochs, Keras a second slower in each."""
+    store = Store(studies.data_dir)
+    run = store.create(ASKED.settings(pair), MACHINE, "somebody", StudyPair(study, pair.cell))
+    store.append(run, [Entry("", RunChanged(State.RUNNING))])
+    for engine, more in (("keras", 1.0), ("torch", 0.0)):
+        epochs = [Epoch(n, 1, 0.5, 1, 0.5, train_s + more, 0.1, 100.0 * n) for n in (1, 2, 3, 4)]
+        result = Result(0.3, 0.9, 0.1, [[1]], 500, f"{engine}.safetensors", "", f"{engine}.npz")
+        ended = LaneChanged(LaneState.FINISHED, 4)
+        store.append(run, [Entry(engine, event) for event in (*epochs, result, ended)])
+    store.append(run, [Entry("", RunChanged(State.FINISHED))])
+    return run
+
+
+def test_what_was_asked_comes_back(studies: Studies) -> None:
+    first, second = new(studies), new(studies, "test_accuracy", None)
+    record = studies.get(first)
+    assert record.study == ASKED
+    assert (record.stop, record.budget_s, record.state, record.reason) == ("decided", 60.0, StudyState.RUNNING, "")
+    assert (record.visitor, record.machine) == ("somebody", MACHINE)
+    assert [one.id for one in studies.all()] == [second, first], "newest first"
+
+
+def test_there_is_no_study_in_an_empty_folder(tmp_path: Path) -> None:
+    studies = Studies(tmp_path)
+    assert studies.all() == []
+    with pytest.raises(UnknownRun, match="no study 20260101-000000-00000000"):
+        studies.get("20260101-000000-00000000")
+
+
+def test_its_state_and_why(studies: Studies) -> None:
+    study = new(studies)
+    studies.set_state(study, StudyState.PAUSED, "You paused this study.")
+    assert (studies.get(study).state, studies.get(study).reason) == ("paused", "You paused this study.")
+
+
+def test_a_pair_has_the_figures_of_both_lanes_without_a_row_being_read(studies: Studies) -> None:
+    study, pair = new(studies), ASKED.pairs[1]
+    run = run_pair(studies, study, pair)
+    with studies.write_transaction() as connection:
+        connection.execute("DELETE FROM rows")
+    (found,) = studies.pairs(study)
+    assert (found.run, found.pair, found.state, found.busy) == (run, pair, State.FINISHED, False)
+    assert found.figures == {
+        engine: {
+            **{"test_accuracy": 0.9, "test_loss": 0.3, "train_s": train_s},
+            **{"images_per_s": 300.0, "rss_mib": 500},  # the median after the first epoch
+        }
+        for engine, train_s in (("keras", 12.0), ("torch", 8.0))
+    }
+    assert found.elapsed_s >= 0
+    assert Store(studies.data_dir).run(run).study == study
+
+
+def test_a_run_of_no_study_is_no_pair_and_a_deleted_pair_has_not_run(studies: Studies) -> None:
+    study, store = new(studies), Store(studies.data_dir)
+    store.create(TrainSettings(), MACHINE)
+    run = run_pair(studies, study, ASKED.pairs[0])
+    assert [pair.run for pair in studies.pairs(study)] == [run]
+    store.delete(run)
+    assert studies.pairs(study) == []
+
+
+def test_more_seeds_keep_the_rule_of_a_study_that_goes_on_and_lift_it_from_one_that_has_ended(studies: Studies) -> None:
+    study = new(studies)
+    studies.add_seeds(study, 2)
+    record = studies.get(study)
+    assert (record.study.seeds, record.stop, record.budget_s) == (5, "decided", 60.0)
+    studies.set_state(study, StudyState.FINISHED)
+    studies.add_seeds(study, 1)
+    record = studies.get(study)
+    assert (record.study.seeds, record.stop, record.budget_s) == (6, "seeds", None)
+    with pytest.raises(InvalidSettings, match=r"at most 2,000 runs, not 4,012\."):
+        studies.add_seeds(study, 2000)
+
+
+def test_a_damaged_study_is_a_sentence(studies: Studies) -> None:
+    study = new(studies)
+    with closing(sqlite3.connect(studies.data_dir / FILE)) as connection:
+        connection.execute("UPDATE studies SET study = '{}'")
+        connection.commit()
+    with pytest.raises(StoreError, match="is damaged"):
+        studies.get(study)
