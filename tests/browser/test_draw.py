@@ -14,7 +14,7 @@ from core.data import images
 from core.storage.runs import Store
 from core.web.draw.drawing import EMPTY
 from tests import strokes as hand
-from tests.browser.conftest import OpenVisitor, Server, sideways, wait_for
+from tests.browser.conftest import STORY_S, OpenVisitor, Server, sideways, wait_for
 from tests.strokes import OTHER_PATHS, PATHS, drawn
 
 PAD = "[data-testid=digit-pad]"
@@ -209,7 +209,8 @@ def test_the_drawing_survives_a_change_of_run_and_of_page(drawing_page: None, vi
     assert page.locator(f"{PAD} .digit-pad-canvas").get_attribute("aria-label") == before
     page.get_by_label("Models of").click()
     page.get_by_role("option").nth(1).click()
-    assert answered(page).startswith(("Both read a 4", "They disagree"))
+    headline = page.locator(f"{PAD} .digit-pad-headline")
+    expect(headline).to_have_text(re.compile("^(Both read a 4|They disagree)"), timeout=STORY_S * 1000)
 
 
 def test_on_a_phone_the_answer_stands_right_under_the_pad(drawing_page: None, visit: OpenVisitor) -> None:

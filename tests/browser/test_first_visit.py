@@ -47,7 +47,7 @@ def test_an_unknown_address_gets_our_page_whose_links_lead_on(visit: OpenVisitor
     expect(page.get_by_role("heading", name="There is no page here")).to_be_visible()
     expect(page.get_by_text(f"Nothing is at /{unquote(address)}.")).to_be_visible()
     assert page.locator("img").count() == 0
-    assert page.get_by_role("link").all_inner_texts() == ["Train", "Draw", "Compare", "Runs", "Learn"]
+    assert page.get_by_role("link").all_inner_texts() == ["Train", "Study", "Draw", "Compare", "Runs", "Learn"]
     assert sideways(page) == 0
     visitor.troubles.clear()
     page.get_by_role("link", name="Runs", exact=True).click()
