@@ -228,7 +228,9 @@ def test_its_buttons_have_their_names_while_it_is_folded(visit: OpenVisitor) -> 
 
 def test_where_the_network_does_not_fit_the_data_one_press_takes_one_that_does(visit: OpenVisitor) -> None:
     page = visit().open(dataset="digits")
-    expect(page.locator(f"{EDITOR} .network-editor-problem-folded")).to_contain_text("choose mlp, batchnorm, deep or")
+    expect(page.locator(f"{EDITOR} .network-editor-problem-folded")).to_have_text(
+        "Maxpool 2 after conv 62 3 relu would leave 0 pixels."
+    )
     expect(start_button(page)).to_be_disabled()
     page.get_by_role("group", name="Networks that fit").get_by_role("button", name="Multilayer perceptron").click()
     expect(start_button(page)).to_be_enabled()

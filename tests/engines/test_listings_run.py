@@ -162,7 +162,7 @@ ALWAYS = {("torch", alignment): 4 for alignment in Alignment} | {("keras", Align
 """How many draws are always tested: Keras takes seconds to trace one."""
 DRAWN = [
     pytest.param(engine, alignment, number, marks=[pytest.mark.more] * (number >= ALWAYS.get((engine, alignment), 0)))
-    for engine, number in itertools.product((*ENGINES, *TUNED), range(8))
+    for engine, number in itertools.product((*ENGINES, *TUNED), range(5))
     for alignment in (Alignment if engine in ENGINES else [Alignment.AS_SHIPPED])
 ]
 
