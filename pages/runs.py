@@ -7,6 +7,7 @@ from core.storage.database import StoreError
 from core.storage.records import DamagedRun, DamagedRunError, UnknownRun
 from core.web.elements import address
 from core.web.elements.markdown import literal
+from core.web.elements.pager import pager
 from core.web.elements.presses import available_launcher
 from core.web.elements.spoken import spoken
 from core.web.run import actions as run_actions
@@ -64,7 +65,7 @@ def history(launcher: Launcher | None) -> None:
         runs_view.row(run, mine=run.visitor == visitor() != "")
     for one in left_out:
         damaged.report(one, launcher)
-    runs_view.pager(offset, total)
+    pager(offset, total, runs_view.PAGE, runs_view.OFFSET)
     runs_view.overlay_of_ticked(store, launcher)
 
 

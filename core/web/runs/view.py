@@ -143,21 +143,6 @@ def badges(run: Run, mine: bool) -> None:
         run_view.fairness_badge(run)
 
 
-def pager(offset: int, total: int) -> None:
-    """Newer, which page of how many, Older."""
-    pages = -(-total // PAGE)
-    if pages < 2:
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Newer", disabled=offset == 0, type="tertiary", on_click=_show_from, args=(offset - PAGE,))
-        st.markdown(f"{offset // PAGE + 1:,} of {pages:,}", width="content")
-        st.button("Older", disabled=offset + PAGE >= total, type="tertiary", on_click=_show_from, args=(offset + PAGE,))
-
-
-def _show_from(offset: int) -> None:
-    st.session_state[OFFSET] = max(0, offset)
-
-
 def overlay_of_ticked(store: Store, launcher: Launcher | None) -> None:
     """The ticked runs in one chart."""
     outcomes = []

@@ -23,6 +23,7 @@ from core.web.components.copy_link import copy_link
 from core.web.elements import queue as queue_view
 from core.web.elements.lanes import plot
 from core.web.elements.markdown import literal
+from core.web.elements.pager import pager
 from core.web.elements.table import table
 from core.web.server.installation import installation
 from core.web.server.shell import PAGE_FILES
@@ -257,7 +258,8 @@ def numbers(found: StudyOutcome) -> None:
             table(pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("Keras minus PyTorch"))
         st.markdown(study_words.HOW_IT_DECIDES, width=720)
         st.markdown(
-            "The sign test counts which was better in more pairs and needs no spread: evidence of 20 to 1 decides.",
+            "The sign test counts which was better in more pairs and needs no spread: evidence of "
+            f"{round(1 / found.record.study.alpha):,} to 1 would decide.",
             width=720,
         )
 
@@ -274,7 +276,7 @@ def pairs(found: StudyOutcome, measure: Measure) -> None:
     offset = min(int(st.session_state.get(OFFSET, 0)), (len(newest) - 1) // PAGE * PAGE)
     for pair in newest[offset : offset + PAGE]:
         _pair(pair, measure)
-    _pager(offset, len(newest))
+    pager(offset, len(newest), PAGE, OFFSET)
 
 
 def _pair(pair: EndedPair, measure: Measure) -> None:
@@ -287,19 +289,6 @@ def _pair(pair: EndedPair, measure: Measure) -> None:
         words = str(pair.state) if pair.done else "cut short, run anew"
         busy = ", machine was busy" if pair.busy else ""
         st.badge(words + busy, color=STATE_COLOURS.get(pair.state, "gray"))  # type: ignore[arg-type]
-
-
-def _pager(offset: int, total: int) -> None:
-    if total <= PAGE:
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Newer", disabled=offset == 0, type="tertiary", on_click=_show_from, args=(offset - PAGE,))
-        st.markdown(f"{offset // PAGE + 1:,} of {-(-total // PAGE):,}", width="content")
-        st.button("Older", disabled=offset + PAGE >= total, type="tertiary", on_click=_show_from, args=(offset + PAGE,))
-
-
-def _show_from(offset: int) -> None:
-    st.session_state[OFFSET] = max(0, offset)
 
 
 def listing() -> None:
