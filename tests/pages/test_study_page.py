@@ -223,6 +223,7 @@ def test_a_pair_that_was_cut_short_is_shown_and_said(launcher: StandInLauncher) 
     assert page.links["Seed 0"] == f"run={run}"
     assert page.badges == ["paused", "cut short, run anew"]
     assert page.says("no pair counts so far")
+    assert page.says("evidence of 100 to 1 would decide"), "one in twenty, shared by five measures"
 
 
 def test_all_studies_are_listed_with_how_far_they_are(launcher: StandInLauncher) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.deployment.limits import HostedLimits, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment import busy_machine
 from core.experiment.settings import TrainSettings
@@ -22,6 +23,7 @@ MARK, MARKED = "DUEL_TEST_SESSION", uuid.uuid4().hex
 """Every process that descends from this test session carries it: other people's workers are none of ours."""
 
 OpenLauncher = Callable[..., Launcher]
+OpenHosted = Callable[..., Launcher]
 Spawn = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -116,3 +118,19 @@ def spawn(data_dir: Path, no_process_left: None) -> Iterator[Spawn]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def hosted(data_dir: Path, no_process_left: None) -> Iterator[OpenHosted]:
+    """Opens a Launcher with the hosted limits, some of them changed."""
+    opened: list[Launcher] = []
+
+    def open_one(**changed: object) -> Launcher:
+        limits: Limits = HostedLimits.model_construct(**changed)
+        deployment = DeploymentSettings(data_dir=data_dir, spares=False, fake_engines=True)
+        opened.append(Launcher(deployment, "the dashboard", limits))
+        return opened[-1]
+
+    yield open_one
+    for launcher in opened:
+        launcher.close()

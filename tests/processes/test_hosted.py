@@ -2,14 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from core.data.shape import MNIST_SHAPE
-from core.deployment.limits import HostedLimits, Limits
-from core.deployment.settings import DeploymentSettings
 from core.experiment.order import Order
 from core.experiment.settings import InvalidSettings, TrainSettings
 from core.launcher.ending import UNATTENDED
@@ -20,26 +17,9 @@ from core.launcher.predictors import Predictor, PredictorError
 from core.launcher.run import RunInProgress
 from core.results.models import Model
 from core.storage.runs import Store, folder_bytes
-from tests.processes.conftest import settings, wait_for, worker, workers
+from tests.processes.conftest import OpenHosted, settings, wait_for, worker, workers
 
-OpenHosted = Callable[..., Launcher]
 SLOW = {"epochs": 9}
-
-
-@pytest.fixture
-def hosted(data_dir: Path, no_process_left: None) -> Iterator[OpenHosted]:
-    """Opens a Launcher with the hosted limits, some of them changed."""
-    opened: list[Launcher] = []
-
-    def open_one(**changed: object) -> Launcher:
-        limits: Limits = HostedLimits.model_construct(**changed)
-        deployment = DeploymentSettings(data_dir=data_dir, spares=False, fake_engines=True)
-        opened.append(Launcher(deployment, "the dashboard", limits))
-        return opened[-1]
-
-    yield open_one
-    for launcher in opened:
-        launcher.close()
 
 
 def slow(launcher: Launcher, visitor: str) -> str:

@@ -1,13 +1,8 @@
 """Studies with the fake engine: turns, a person first, pause, stop, go on, more pairs, and what a restart finds."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 
 from core.data.datasets import DATASETS
-from core.deployment.limits import HostedLimits
-from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import InvalidSettings
 from core.experiment.study import Study
 from core.launcher import predictors
@@ -15,9 +10,8 @@ from core.launcher.launcher import Launcher, Refused
 from core.results.study_outcome import StudyOutcome, read_outcome
 from core.storage.records import Run
 from core.storage.studies import StudyState
-from tests.processes.conftest import OpenLauncher, settings, wait_for
+from tests.processes.conftest import OpenHosted, OpenLauncher, settings, wait_for
 
-OpenHosted = Callable[..., Launcher]
 SLOW = {"epochs": 9}
 
 
@@ -186,21 +180,6 @@ def test_who_draws_comes_first(open_launcher: OpenLauncher, monkeypatch: pytest.
     assert found(launcher, study).running == []
     monkeypatch.setattr(predictors, "WANTED_S", 0.0)
     assert ended(launcher, study).done == 1
-
-
-@pytest.fixture
-def hosted(data_dir: Path, no_process_left: None) -> Iterator[OpenHosted]:
-    opened: list[Launcher] = []
-
-    def open_one(**changed: object) -> Launcher:
-        limits = HostedLimits.model_construct(**changed)
-        deployment = DeploymentSettings(data_dir=data_dir, spares=False, fake_engines=True)
-        opened.append(Launcher(deployment, "the dashboard", limits))
-        return opened[-1]
-
-    yield open_one
-    for launcher in opened:
-        launcher.close()
 
 
 def test_where_strangers_visit_a_study_is_small_counts_as_its_runs_and_is_its_visitors(hosted: OpenHosted) -> None:
