@@ -44,7 +44,7 @@ def test_a_measurement_waits_for_a_lesson_and_can_be_stopped(visit: OpenVisitor,
     expect(compare.get_by_role("link", name="Lesson: Tuning")).to_be_visible()
     compare.get_by_role("button", name="Stop that lesson").click()
     expect(learn.get_by_text("You stopped this lesson.", exact=True)).to_be_visible()
-    expect(compare.get_by_text("Waits for its turn")).to_be_hidden()
+    expect(compare.get_by_text("Waits for its turn: a lesson is running.")).to_be_hidden()
     compare.get_by_role("button", name="Stop", exact=True).click()
     expect(compare.get_by_text("You stopped this measurement.", exact=True)).to_be_visible()
 
