@@ -5,7 +5,6 @@ its times and figures, early stopping, stopping, and what is kept at the end. Af
 without ceremony; when its stdin closes (its owner is gone) it ends at once, whatever it is doing.
 """
 
-import importlib
 import math
 import queue
 import sys
@@ -31,7 +30,7 @@ from core.protocol import messages
 from core.protocol.messages import Command
 from core.protocol.stdio import Outbox, connect, leave, one_line, refuse
 from core.worker import tuning
-from core.worker.engines.base import EngineError, certificate_part, module_of
+from core.worker.engines.base import EngineError, certificate_part, engine_class
 from core.worker.inference import LoadedModels
 
 if TYPE_CHECKING:
@@ -274,8 +273,7 @@ def work(name: str, outbox: Outbox, commands: "queue.SimpleQueue[Command]", stop
     began = time.perf_counter()
     worker = None
     try:
-        engine = importlib.import_module(module_of(name)).ENGINE
-        engine = engine(name)
+        engine = engine_class(name)(name)
         import_s = time.perf_counter() - began
         outbox.send(messages.Ready(name, import_s, engine.versions(), engine.devices()))
         worker = Worker(engine, outbox, stop)

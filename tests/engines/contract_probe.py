@@ -5,7 +5,6 @@ It measures and judges nothing: the tests do.
 """
 
 import hashlib
-import importlib
 import math
 import os
 import queue
@@ -34,7 +33,7 @@ from core.protocol import lines, messages
 from core.protocol.stdio import Outbox, connect, taking
 from core.worker import tuning
 from core.worker.__main__ import Worker
-from core.worker.engines.base import Engine, EngineError, Floats, certificate_part, module_of
+from core.worker.engines.base import UNUSED, Engine, EngineError, Floats, certificate_part, engine_class
 from tests.engines.listing_probe import ListingProbe
 from tests.engines.network_probe import NetworkProbe
 
@@ -224,7 +223,7 @@ class Probe(NetworkProbe, ListingProbe):
 
     def __init__(self, name: str, data_dir: Path, out_dir: Path) -> None:
         self._name, self._data_dir, self._out_dir = name, data_dir, out_dir
-        self._class = importlib.import_module(module_of(name)).ENGINE
+        self._class = engine_class(name)
         self._device = self._class(name).use_device("cpu", 0)
 
     @cached_property
@@ -401,14 +400,15 @@ class Probe(NetworkProbe, ListingProbe):
         return losses
 
     def loaded(self) -> Answer:
-        """Which frameworks this process has loaded once a model was trained, read and saved; and Keras' backend."""
+        """What is loaded once a model was trained, read and saved: frameworks, what of `UNUSED`, and Keras' backend."""
         engine = self._built()
         self._trained(engine, 1, 2)
         engine.evaluate(self._arrays.test_images[:10], self._arrays.test_labels[:10])
         engine.save(self._out_dir / ("model.keras" if self._name.startswith("keras") else "model.pt"))
         frameworks = [name for name in ("tensorflow", "torch", "jax") if sys.modules.get(name) is not None]
         keras = sys.modules.get("keras")
-        return {"frameworks": frameworks, "backend": keras.backend.backend() if keras else ""}
+        unused = [name for name in UNUSED if sys.modules.get(name) is not None]
+        return {"frameworks": frameworks, "unused": unused, "backend": keras.backend.backend() if keras else ""}
 
     def without_compiler(self) -> str:
         """What is said where no C++ compiler is found."""

@@ -4,7 +4,6 @@ SETTINGS_JSON is a list of runs' settings, which one process trains one after th
 DATA_DIR. The last line on stdout is a JSON list: each run's figures.
 """
 
-import importlib
 import json
 import sys
 import time
@@ -16,7 +15,7 @@ from core.data.shape import DataShape
 from core.experiment import parity
 from core.experiment.network import Network
 from core.experiment.settings import Alignment, TrainSettings
-from core.worker.engines.base import Engine, module_of
+from core.worker.engines.base import Engine, engine_class
 
 
 def figures(engine: Engine, settings: TrainSettings, arrays: datasets.Arrays, data: DataShape) -> dict[str, Any]:
@@ -50,14 +49,13 @@ def figures(engine: Engine, settings: TrainSettings, arrays: datasets.Arrays, da
 
 def main(name: str, settings_json: str, dataset_name: str, data_dir: str) -> None:
     """Prints the figures of every run in `settings_json` as one JSON line."""
-    engine_class = importlib.import_module(module_of(name)).ENGINE
     runs = [TrainSettings.parse(raw) for raw in json.loads(settings_json)]
     prepared = datasets.prepared(dataset_name, Path(data_dir))
     assert prepared is not None, f"{dataset_name} is not prepared in {data_dir}"
     arrays = prepared.load()
     made = []
     for i, settings in enumerate(runs):
-        engine = engine_class(name)
+        engine = engine_class(name)(name)
         if i == 0:
             engine.use_device("cpu", 0)
         made.append(figures(engine, settings, arrays, prepared.dataset.shape))

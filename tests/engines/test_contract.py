@@ -372,10 +372,11 @@ def test_a_variants_weights_are_the_stock_engines(processes: Processes, variant:
 
 @pytest.mark.parametrize("name", or_more(FRAMEWORKS, BACKENDS))
 def test_one_process_holds_one_framework(processes: Processes, name: str) -> None:
-    """Whatever KERAS_BACKEND says outside; TensorFlow and PyTorch in one process can end it."""
+    """Whatever KERAS_BACKEND says outside; TensorFlow and PyTorch in one process can end it. Nothing of `UNUSED` is."""
     loaded = processes[name].ask("loaded")
     backend = BACKENDS.get(name, "torch" if name.startswith("torch") else "tensorflow")
     assert loaded["frameworks"] == [backend]
+    assert loaded["unused"] == []
     assert loaded["backend"] == (backend if name.startswith("keras") else "")
 
 

@@ -5,7 +5,6 @@ plants one error in that lane: every training label is one too high.
 """
 
 import os
-import sys
 
 from core.data.shape import DataShape
 from core.worker import __main__ as worker
@@ -21,9 +20,6 @@ class Planted(FakeEngine):
         super().feed(images, ((labels + 1) % data.classes).astype("uint8") if wrong else labels, data)
 
 
-ENGINE = Planted
-
 if __name__ == "__main__":
-    sys.modules["planted"] = sys.modules["__main__"]
-    worker.module_of = lambda engine: "planted"
+    worker.engine_class = lambda engine: Planted
     worker.main()

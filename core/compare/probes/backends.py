@@ -20,7 +20,7 @@ from core.experiment import parity
 from core.experiment.layers import Conv, Dense, Flatten, MaxPool
 from core.experiment.network import ARTICLE
 from core.experiment.settings import Alignment, TrainSettings
-from core.worker.engines.base import module_of
+from core.worker.engines.base import engine_class
 
 TRAINERS = {"tensorflow": "keras", "torch": "keras-on-torch", "jax": "keras-on-jax"}
 """Keras' backends that train, and the engine that runs the network on each: one code, another backend."""
@@ -80,7 +80,7 @@ def _arrays(data_dir: str) -> datasets.Arrays:
 def train(backend: str, engine: str, steps: int, data_dir: str) -> dict[str, Any]:
     """Trains `steps` steps on one backend; its loss after each, milliseconds of a step, accuracy over test images."""
     arrays, settings = _arrays(data_dir), TrainSettings(batch_size=BATCH, dropout=0.0, alignment=Alignment.SAME_START)
-    made = importlib.import_module(module_of(engine)).ENGINE(engine)
+    made = engine_class(engine)(engine)
     made.use_device("cpu", 0)
     made.feed(arrays.train_images, arrays.train_labels, MNIST_SHAPE)
     made.build(settings, parity.start_weights(settings.seed))

@@ -11,7 +11,6 @@ A block's images/s are the batch over the median time of a step. Left out, for a
 and each epoch's last, smaller batch. Small data have many epochs in the same steps, large data one or two.
 """
 
-import importlib
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -27,7 +26,7 @@ from core.data.shape import MNIST_SHAPE
 from core.experiment.machine import peak_rss_mib
 from core.experiment.names import ENGINE_TITLES
 from core.experiment.settings import TrainSettings
-from core.worker.engines.base import module_of
+from core.worker.engines.base import engine_class
 
 ENGINES = ("keras", "torch")
 SIZES = (1_000, 10_000, 100_000)
@@ -71,7 +70,7 @@ def trained(images: int, steps: int) -> dict[str, Any]:
 @cache
 def _engine_class(engine: str) -> Any:
     """The engine's class, its process set to the CPU: once, before anything is built."""
-    made = importlib.import_module(module_of(engine)).ENGINE
+    made = engine_class(engine)
     made(engine).use_device("cpu", 0)
     return made
 

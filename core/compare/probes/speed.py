@@ -10,7 +10,6 @@ is the ratio of the two means; ratios of pairs, because the two lanes of one rep
 so few repeats would give intervals that are too narrow.
 """
 
-import importlib
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -26,7 +25,7 @@ from core.data import datasets
 from core.data.shape import MNIST_SHAPE
 from core.experiment.metrics import steady_throughput
 from core.experiment.settings import TrainSettings
-from core.worker.engines.base import module_of
+from core.worker.engines.base import engine_class
 
 MODES: dict[str, dict[str, str]] = {
     "as shipped": {"keras": "keras", "torch": "torch"},
@@ -220,7 +219,7 @@ _state: dict[str, Any] = {}
 
 def open_engine(engine: str) -> list[str]:
     """Imports an engine; the devices that its framework sees."""
-    _state["engine"] = importlib.import_module(module_of(engine)).ENGINE(engine)
+    _state["engine"] = engine_class(engine)(engine)
     devices: list[str] = _state["engine"].devices()
     return devices
 
