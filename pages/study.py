@@ -19,7 +19,9 @@ store = installation().store
 
 def new_study(launcher: Launcher | None) -> None:
     """The form, and the studies that there are."""
-    if not st.query_params:  # what a link says stays as it is
+    if st.query_params:  # what a link says stays as it is
+        address.stands("study")
+    else:
         address.keep("study")
     st.title("Study", anchor=False)
     st.markdown("One run is an anecdote. Repeat it until an interval that you may watch has decided.")

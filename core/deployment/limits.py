@@ -93,6 +93,12 @@ class Limits(BaseSettings):
         if problems:
             raise InvalidSettings(problems)
 
+    def check_study(self, pairs: int) -> None:
+        """Raises `InvalidSettings` where a study of so many pairs is not allowed here."""
+        most = self.study_pairs
+        if most is not None and pairs > most:
+            raise InvalidSettings({"seeds": f"A study here has at most {most:,} pairs, not {pairs:,}."})
+
     @property
     def network(self) -> dict[str, int]:
         """What a network may have at most: layers, parameters, multiply-adds an image."""

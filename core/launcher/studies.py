@@ -112,9 +112,7 @@ class StudiesGoingOn:
 
     def _check_length(self, study: Study) -> None:
         study.check_length()
-        most = self._limits.study_pairs
-        if most is not None and len(study.pairs) > most:
-            raise InvalidSettings({"seeds": f"A study here has at most {most:,} pairs, not {len(study.pairs):,}."})
+        self._limits.check_study(len(study.pairs))
 
     def _admit(self, visitor: str) -> None:
         """Raises `Refused` where this visitor may go on with no study now."""

@@ -14,7 +14,7 @@ from core.experiment.names import engine_title, joined
 from core.experiment.settings import SETTINGS, TrainSettings
 from core.experiment.statistics import ALPHA, Verdict, half_width
 from core.experiment.study import MEASURES, Finding, Measure, Study
-from core.experiment.titles import ALWAYS_SAID, phrases, run_title, sentence_case
+from core.experiment.titles import ALWAYS_SAID, TITLE_ORDER, phrases, sentence_case
 from core.storage.studies import StudyState
 
 Cell = tuple[tuple[str, Any], ...]
@@ -71,9 +71,11 @@ def planned(settings: TrainSettings, data_dir: Path) -> Planned:
 
 
 def title(study: Study, data_dir: Path) -> str:
-    """What a study is called: its runs' title and what varies."""
+    """What a study is called: all that sets its runs apart, and what varies."""
+    apart = {"alignment", *study.base.changed()} - {"seed", *dict(study.vary)}
+    runs = sentence_case(", ".join(phrases(planned(study.base, data_dir), [n for n in TITLE_ORDER if n in apart])))
     over = f" over {joined([SETTINGS[name].word for name, _ in study.vary])}" if study.vary else ""
-    return f"{run_title(planned(study.base, data_dir))}{over}, {study.seeds:,} seed{'s' if study.seeds > 1 else ''}"
+    return f"{runs}{over}, {study.seeds:,} seed{'s' if study.seeds > 1 else ''}"
 
 
 def asked(study: Study) -> str:
@@ -126,8 +128,8 @@ def can_decide(study: Study) -> str:
     if math.isinf(half):
         return f"{sentence_case(pairs)} can decide nothing: it takes at least {fewest_pairs(study.alpha):,}."
     return (
-        f"With {pairs} a mean difference can be told from none when it is larger than {half:.1f} standard deviations "
-        f"of the pairs."
+        f"With {pairs} a mean difference can be told from none when it is larger than {half:.1f} standard "
+        f"deviations of the pairs."
     )
 
 

@@ -179,7 +179,7 @@ def codes_of(part: Any) -> list[str]:
 
 def _html(part: Any, name: str) -> list[ET.Element]:
     bodies = [element.proto.body for element in part.get("html")]
-    return [ET.fromstring(f"<div>{body}</div>") for body in bodies if f'class="{name}"' in body]
+    return [ET.fromstring(f"<div>{body}</div>") for body in bodies if f'class="{name}' in body]
 
 
 def _shown_table(part: ET.Element) -> ShownTable:

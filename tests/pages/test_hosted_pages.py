@@ -13,6 +13,7 @@ from core.launcher.launcher import Launcher
 from tests.pages.conftest import SHORT, StandInLauncher, TrainPage, read, serve, wait_for
 from tests.pages.test_compare_page import ComparePage
 from tests.pages.test_runs_page import RunsPage
+from tests.pages.test_study_page import StudyPage
 
 
 @pytest.fixture
@@ -70,6 +71,16 @@ def test_ones_own_run_stays_on_the_page_when_it_has_ended_and_another_trains(hos
     assert "Result in figures" in page.headers
     assert not page.says("Someone else's run:")
     assert page.startable
+
+
+def test_a_study_begins_with_as_many_pairs_as_are_allowed_and_says_so_before_start(hosted: Launcher) -> None:
+    page = StudyPage()
+    assert page.held("seeds") == "10"
+    assert page.says("A study here has at most 10 pairs")
+    assert page.startable
+    page = StudyPage(vary="batch_size:32,64")
+    assert page.problems == ["A study here has at most 10 pairs, not 20."]
+    assert not page.startable
 
 
 def test_fields_beyond_the_limits_get_a_sentence_and_no_start(hosted: Launcher) -> None:

@@ -9,6 +9,7 @@ from core.data.datasets import DATASETS
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
 from core.experiment.study import Pair, Study
+from core.results import study_words
 from core.storage.database import LaneState, State
 from core.storage.records import StudyPair
 from core.storage.rows import Entry, LaneChanged, RunChanged
@@ -159,6 +160,32 @@ def test_what_was_typed_stays_when_it_is_wrong(launcher: StandInLauncher) -> Non
     assert page.held("seeds") == "many"
     text_field(page, "seeds", "4")
     assert page.run().startable
+
+
+def test_the_address_follows_the_form_and_what_a_link_said_wrongly_goes(launcher: StandInLauncher) -> None:
+    page = StudyPage(seeds="4", vary="batch_size:32,64", stop="never")
+    assert len(page.problems) == 1
+    text_field(page, "seeds", "zebra")
+    text_field(page, "values_1", "32,96")
+    page.run()
+    assert page.app.query_params == {"seeds": "zebra", "vary": "batch_size:32,96"}
+    assert [problem[:5] for problem in page.problems] == ["Seeds"]
+    page.app.query_params.clear()  # what the browser still had
+    page.app.query_params["seeds"] = "4"
+    page.app.query_params["vary"] = "batch_size:32,64"
+    text_field(page, "seeds", "5")
+    page.run()
+    assert (page.held("seeds"), page.held("values_1")) == ("5", "32,96"), "what is typed is newer"
+    assert StudyPage(**page.app.query_params).held("seeds") == "5"
+
+
+def test_a_study_is_called_by_all_that_sets_it_apart() -> None:
+    base = TrainSettings.parse(
+        {"network": "mlp", "dataset": "digits", "batch_size": 32, "epochs": 2, "optimizer": "sgd"}
+    )
+    study = Study.of(base, DATASETS["digits"], 5, {"batch_size": [32, 64]})
+    title = "Network mlp, 2 epochs, SGD, as shipped, Digits, 8 x 8 over batch size, 5 seeds"
+    assert study_words.title(study, Path()) == title
 
 
 def test_a_finished_run_leads_to_a_study_of_other_seeds(ended: Ended, launcher: StandInLauncher) -> None:

@@ -26,10 +26,10 @@ from core.launcher.launcher import LauncherUnavailable
 from core.storage.database import FILE, MIGRATIONS
 from core.storage.records import read_recordings
 from core.storage.runs import Store
+from core.web.elements import address
 from core.web.elements.markdown import literal
 from core.web.server.installation import Installation, serve_with
 from core.web.server.lifespan import lifespan
-from core.web.train import form as settings_form
 from tests.pages.conftest import (
     SHORT,
     Ended,
@@ -497,7 +497,7 @@ def test_start_pressed_before_the_address_arrives_starts_what_was_typed(
 
 
 def test_the_browsers_way_back_fills_the_fields_again(late: TrainPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings_form, "ARRIVES_S", 0.0)
+    monkeypatch.setattr(address, "ARRIVES_S", 0.0)
     assert late.run().fields["batch_size"] == "126"
 
 
@@ -973,5 +973,5 @@ def test_literal_escapes_what_markdown_reads_and_keeps_plain_words() -> None:
     plain = "Keras failed in epoch 3, step 12 (the loss became NaN). 98.9 %, 1e-3!"
     assert literal(plain) == plain
     assert literal("a_b*c`d[e]<f>$g~h#i|j\\") == "a\\_b\\*c\\`d\\[e\\]\\<f\\>\\$g\\~h\\#i\\|j\\\\"
-    for address in ("http://evil.example", "https://evil.example", "www.evil.example", "me@evil.example"):
-        assert address not in literal(address).replace("\\", "")
+    for place in ("http://evil.example", "https://evil.example", "www.evil.example", "me@evil.example"):
+        assert place not in literal(place).replace("\\", "")

@@ -1,6 +1,11 @@
 """The browser's address, kept in step with what a page shows, so that it can be copied."""
 
+import time
+
 import streamlit as st
+
+ARRIVES_S = 3.0
+"""A browser has a new address after so long, and sends it from then on."""
 
 
 def keep(page: str, **parameters: str) -> None:
@@ -18,3 +23,21 @@ def keep(page: str, **parameters: str) -> None:
         st.query_params.from_dict(parameters)
     else:
         st.query_params.clear()
+
+
+def stands(page: str) -> None:
+    """Notes that the address of `page` holds what it was opened with."""
+    st.session_state[f"address_of_{page}"] = {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def replaced(page: str, before: object) -> None:
+    """Notes what the address of `page` held when another one was sent."""
+    now, key = time.monotonic(), f"addresses_before_of_{page}"
+    recent = [(at, older) for at, older in st.session_state.get(key, ()) if at > now - ARRIVES_S]
+    st.session_state[key] = [*recent, (now, before)]
+
+
+def outdated(page: str, given: object) -> bool:
+    """Whether the browser sent the address that `page` had before ours arrived: what was typed since is newer."""
+    since = time.monotonic() - ARRIVES_S
+    return any(given == before and at > since for at, before in st.session_state.get(f"addresses_before_of_{page}", ()))

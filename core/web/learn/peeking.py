@@ -10,11 +10,12 @@ from core.experiment.metrics import NO_BREAK, times
 from core.learn.peeking import PAIRS, SLUG, STUDIES, TITLE, WORDS, Floats, Simulation, simulate
 from core.results import axes
 from core.results.charts import COLOURS, base_layout, on_axis
+from core.results.study_charts import INTERVAL, INTERVAL_FILL
 from core.web.elements.lanes import plot, side_by_side
 from core.web.elements.markdown import literal
 from core.web.elements.spoken import spoken
 
-TEAL, GREY = "#0f766e", COLOURS["other"]
+GREY = COLOURS["other"]
 SHOWN = 3
 """Studies that are drawn one by one."""
 HIGHEST = 2.0
@@ -76,7 +77,7 @@ def rates_figure(found: Simulation, pairs: int) -> go.Figure:
     )
     for name, watched, colour, dash, above in (
         ("t test", found.t_test, GREY, "7px,4px", 4),
-        ("interval", found.interval, TEAL, "solid", 14),  # above the promise, too
+        ("interval", found.interval, INTERVAL, "solid", 14),  # above the promise, too
     ):
         rates = (100 * watched.wrong.mean(axis=0)).tolist()
         figure.add_scatter(
@@ -106,11 +107,9 @@ def study_figure(found: Simulation, study: int) -> go.Figure:
     with np.errstate(invalid="ignore"):
         ours, usual = (one.half_widths * deviation for one in (found.interval, found.t_test))
     band: dict[str, Any] = {"mode": "lines", "hoverinfo": "skip"}
-    line = {"color": TEAL, "width": 2}
+    line = {"color": INTERVAL, "width": 2}
     figure.add_scatter(x=every, y=_drawn(mean - ours), line=line, **band)
-    figure.add_scatter(
-        x=every, y=_drawn(mean + ours), line=line, fill="tonexty", fillcolor="rgba(15, 118, 110, 0.12)", **band
-    )
+    figure.add_scatter(x=every, y=_drawn(mean + ours), line=line, fill="tonexty", fillcolor=INTERVAL_FILL, **band)
     for end in (mean - usual, mean + usual):
         figure.add_scatter(x=every, y=_drawn(end), line={"color": GREY, "width": 1.5, "dash": "7px,4px"}, **band)
     figure.add_scatter(x=[1, PAIRS], y=[0, 0], line={"color": GREY, "width": 1}, **band)

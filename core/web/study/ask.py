@@ -1,7 +1,8 @@
 """The form of a study: what its runs have in common, what varies, the margins, and when it ends.
 
-A link fills it (`/study?network=mlp&seeds=20&vary=batch_size:32,64`) and never starts anything. Whatever is typed or
-linked stays in the fields as it is and goes to `Study.of`, which reads it or says what is wrong.
+A link fills it (`/study?network=mlp&seeds=20&vary=batch_size:32,64`) and never starts anything, and the address follows
+what is typed. Whatever is typed or linked stays in the fields as it is and goes to `Study.of`, which reads it or says
+what is wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ from core.results.estimate import study_seconds
 from core.results.study_outcome import STOPS, UNTIL_DECIDED
 from core.storage.runs import Store
 from core.web.components.copy_link import copy_link
+from core.web.elements import address
 from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt, refused
@@ -41,7 +43,9 @@ from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
 
 FIELD_PX, CHOICE_PX, VALUES_PX = 108, 180, 220
-BASE, PROBLEMS, LINK, PRESSED = "study_base", "study_link_problems", "study_link", "study_pressed"
+BASE, PROBLEMS, PRESSED = "study_base", "study_link_problems", "study_pressed"
+LINK, READ = "study_link", "study_link_held"
+"""What the address says, as last read or written; and the link to what the fields held then."""
 BUDGET_MIN = Number("Budget", low=0, high=43_200, whole=False, above=True)
 """Minutes that all runs may take together."""
 USUAL_SEEDS = 20
@@ -72,8 +76,9 @@ class Asked:
 def form(store: Store, launcher: Launcher | None) -> None:
     """The fields, what is wrong with them or what Start would do, and Start."""
     read_link()
+    most = installation().limits.study_pairs
     with st.container(horizontal=True, vertical_alignment="top"):
-        _number("seeds", SEEDS)
+        _number("seeds", SEEDS, note="" if most is None else f"1 to {min(most, int(SEEDS.high)):,}")
         _varied(1)
         with st.container(width="content", gap=None):
             st.space(28)  # as high as a label: in line with the fields beside it
@@ -87,11 +92,14 @@ def form(store: Store, launcher: Launcher | None) -> None:
         with st.container(width="content", gap=None):
             st.space(28)
             copy_link(f"./study?{urlencode(link(), doseq=True)}", "to this form", key="copy_study_form")
+    write_link()
     if st.session_state.pop(PRESSED, False) and asked and launcher:
         _start(asked, launcher)
     with st.container():
         refused("study")
         _say(problems)
+        if most is not None:
+            st.caption(f"A study here has at most {most:,} pairs, those of all combinations together.")
         if asked:
             waiting = queue_view.queue_words(launcher) if launcher else ""
             plan = f"{study_words.plan(asked.study, study_seconds(store, asked.study))} "
@@ -162,6 +170,7 @@ def read() -> tuple[Asked | None, dict[str, str]]:
     try:
         dataset = datasets.find(base.dataset, installation().store.data_dir)
         study = Study.of(base, dataset, typed["seeds"], vary, **margins)
+        installation().limits.check_study(len(study.pairs))
         if (launcher := _launcher()) is not None:
             for cell in study.cells[:MOST_CHECKED]:
                 launcher.admission.check(study.settings(Pair(cell, base.seed)))
@@ -225,23 +234,50 @@ def link() -> dict[str, Any]:
 
 def read_link() -> None:
     """Fills the fields from the address where it is another link than the last one."""
-    given = {name: st.query_params.get_all(name) for name in st.query_params if not name.startswith("__")}
+    given = _given()
     fresh = BASE not in st.session_state
-    if not fresh and (not given or given == st.session_state[LINK]):
+    if not fresh and (not given or given == st.session_state[LINK] or _outdated(given)):
         return
-    st.session_state[LINK] = given
     problems = _fill(given)
     settings = {name: values[-1] for name, values in given.items() if name in DEFAULTS}
     st.session_state[BASE], wrong = _base(settings)
     unknown = [name for name in given if name not in (*DEFAULTS, *FIELDS, "vary", "study")]
     st.session_state[PROBLEMS] = [*problems, *wrong, *map(no_setting, unknown[:MOST_UNKNOWN])]
+    st.session_state[LINK] = given
+    st.session_state[READ] = _link_lists()
+
+
+def write_link() -> None:
+    """Keeps the address a link to what the fields hold, from the first change on; what a link said wrongly goes."""
+    if (held := _link_lists()) == st.session_state[READ]:
+        return
+    address.replaced("study", st.session_state[LINK])
+    st.session_state[LINK] = st.session_state[READ] = held
+    st.session_state[PROBLEMS] = []
+    st.query_params.from_dict(held)
+
+
+def _given() -> dict[str, list[str]]:
+    """What the address says, but for what begins with two underscores: that is a host's own."""
+    return {name: st.query_params.get_all(name) for name in st.query_params if not name.startswith("__")}
+
+
+def _link_lists() -> dict[str, list[str]]:
+    """The link to what the fields hold, as an address is read."""
+    return {name: value if isinstance(value, list) else [value] for name, value in link().items()}
+
+
+def _outdated(given: Mapping[str, list[str]]) -> bool:
+    """Whether the browser sent the address that it had before ours arrived: what was typed meanwhile is the newer."""
+    return _link_lists() != st.session_state[READ] or address.outdated("study", given)
 
 
 def _fill(given: Mapping[str, Sequence[str]]) -> list[str]:
     """Puts a link's values, or what is usual, into the fields; a sentence for each that no field can hold."""
     problems = []
+    most = installation().limits.study_pairs
     for name, usual in FIELDS.items():
-        if name == "seeds" and (most := installation().limits.study_pairs) is not None:
+        if name == "seeds" and most is not None:
             usual = f"{min(most, USUAL_SEEDS)}"
         text = given.get(name, [usual])[-1][:MOST_LETTERS].encode("utf-8", "replace").decode()
         if name == "stop" and text not in STOPS:

@@ -129,7 +129,7 @@ def decided(found: StudyOutcome) -> None:
             for cell in found.cells
         }
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-        table(frame.rename_axis(", ".join(SETTINGS[name].title for name, _ in found.record.study.vary)))
+        table(frame.rename_axis(", ".join(SETTINGS[name].title for name, _ in found.record.study.vary)), stacks=True)
     failed = (
         f"{found.failed:,} failed and {'counts' if found.failed == 1 else 'count'} in no verdict. "
         if found.failed
@@ -255,7 +255,8 @@ def numbers(found: StudyOutcome) -> None:
                 for one in cell.findings
             }
             columns = ["Mean", "Interval", "Margin", "Pairs", "Sign test"]
-            table(pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("Keras minus PyTorch"))
+            frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+            table(frame.rename_axis("Keras minus PyTorch"), stacks=True)
         st.markdown(study_words.HOW_IT_DECIDES, width=720)
         st.markdown(
             "The sign test counts which was better in more pairs and needs no spread: evidence of "

@@ -5,7 +5,6 @@ first widget and only fills the fields; it never starts anything. A number's fie
 linked stays in it as it is and goes to `TrainSettings.parse`, which reads it or says what is wrong.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -36,6 +35,7 @@ from core.experiment.settings import (
 )
 from core.launcher.launcher import Launcher
 from core.results.estimate import Estimate
+from core.web.elements import address
 from core.web.elements.markdown import literal
 from core.web.elements.settings_link import keeps_any_text, link_of, most_letters
 from core.web.server.installation import installation
@@ -44,9 +44,7 @@ from core.web.train import network
 FIELD_PX = 108
 SPAN_PX = 23
 """The line under a field."""
-WRITTEN, BEFORE, LINK_PROBLEMS = "settings_in_url", "settings_before", "link_problems"
-ARRIVES_S = 3.0
-"""A browser has a new address after so long, and sends it from then on."""
+WRITTEN, LINK_PROBLEMS = "settings_in_url", "link_problems"
 LEFT_OUT = "The link's value was left out."
 
 IN_SIGHT = ("batch_size", "epochs", "dropout")
@@ -199,8 +197,7 @@ def read_link() -> None:
 def _outdated(link: Mapping[str, str]) -> bool:
     """Whether the browser sent the address that it had before ours arrived: what was typed meanwhile is the newer."""
     typed = link_of({name: st.session_state[name] for name in DEFAULTS}) != st.session_state[WRITTEN]
-    since = time.monotonic() - ARRIVES_S
-    return typed or any(link == before and at > since for at, before in st.session_state.get(BEFORE, ()))
+    return typed or address.outdated("train", link)
 
 
 def _field_value(name: str, text: str) -> tuple[Any, str]:
@@ -227,9 +224,7 @@ def write_link() -> None:
         return
     others = {name: value for name, value in st.query_params.items() if name not in DEFAULTS}
     st.query_params.from_dict(others | link)
-    now, before = time.monotonic(), st.session_state.get(WRITTEN)
-    recent = [(at, older) for at, older in st.session_state.get(BEFORE, ()) if at > now - ARRIVES_S]
-    st.session_state[BEFORE] = [*recent, (now, before)]
+    address.replaced("train", st.session_state.get(WRITTEN))
     st.session_state[WRITTEN] = link
     st.session_state[LINK_PROBLEMS] = {}
 

@@ -34,3 +34,12 @@ def test_only_a_table_too_wide_for_a_phone_takes_the_focus(columns: int, focus: 
     table = ET.fromstring(as_html(frame))
     assert table.get("tabindex") == focus
     assert bool(table.get("aria-label")) == bool(focus)
+
+
+def test_a_table_that_stacks_says_each_columns_name_beside_its_cell_and_what_is_a_table() -> None:
+    frame = pd.DataFrame({"A <b>": ["1"], "B": ["2 & 3"]}, index=["one"]).rename_axis("Run")
+    table = ET.fromstring(as_html(frame, stacks=True))
+    assert cells(as_html(frame, stacks=True)) == [["Run", "A <b>", "B"], ["one", "1", "2 & 3"]]
+    assert [cell.get("data-column") for cell in table.iter("td")] == ["A <b>", "B"]
+    roles = ["columnheader"] * 3 + ["rowheader"]
+    assert [head.get("role") for head in table.iter("th")] == roles
