@@ -100,21 +100,24 @@ def form(store: Store, launcher: Launcher | None) -> None:
         _say(problems)
         if most is not None:
             st.caption(f"A study here has at most {most:,} pairs, those of all combinations together.")
-        if asked:
-            waiting = queue_view.queue_words(launcher) if launcher else ""
-            plan = f"{study_words.plan(asked.study, study_seconds(store, asked.study))} "
-            st.caption(
-                literal(f"{study_words.asked(asked.study)} {plan}{study_words.can_decide(asked.study)}{waiting}")
-            )
-        base: TrainSettings = st.session_state[BASE]
-        every = brief(study_words.planned(base, store.data_dir))
-        st.caption(literal(study_words.common(asked.study, store.data_dir) if asked else f"Every run: {every}"))
-        st.page_link(
-            PAGE_FILES["Train"],
-            label="Try these settings on Train",
-            icon=":material/arrow_forward:",
-            query_params=link_to(base.as_json()),
-        )
+        _plan(asked, store, launcher)
+
+
+def _plan(asked: Asked | None, store: Store, launcher: Launcher | None) -> None:
+    """What Start would do and could decide, what all runs have in common, and the way to one of them."""
+    if asked:
+        waiting = queue_view.queue_words(launcher) if launcher else ""
+        plan = f"{study_words.plan(asked.study, study_seconds(store, asked.study))} "
+        st.caption(literal(f"{study_words.asked(asked.study)} {plan}{study_words.can_decide(asked.study)}{waiting}"))
+    base: TrainSettings = st.session_state[BASE]
+    every = brief(study_words.planned(base, store.data_dir))
+    st.caption(literal(study_words.common(asked.study, store.data_dir) if asked else f"Every run: {every}"))
+    st.page_link(
+        PAGE_FILES["Train"],
+        label="Try these settings on Train",
+        icon=":material/arrow_forward:",
+        query_params=link_to(base.as_json()),
+    )
 
 
 def _number(name: str, kind: Number, label: str = "", note: str = "") -> None:
