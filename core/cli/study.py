@@ -1,6 +1,6 @@
 """`python -m core study` and `studies`: the same duel over seeds, and over values of settings, until it is decided.
 
-Exit status as of `train`; 1, too, where a pair failed.
+Exit status as of `train`; 1, too, where a pair failed or its lanes parted.
 """
 
 import os
@@ -215,9 +215,10 @@ def _exit_with_status(found: StudyOutcome, why_stuck: str, as_json: bool) -> Non
     """Ends the command with what is wrong: nothing, a pair that failed, or a study that is not over."""
     record = found.record
     if record.state == StudyState.FINISHED:
-        if found.failed and as_json:
-            say(_failed_words(found), err)
-        if found.failed:
+        left_out = _left_out(found)
+        if left_out and as_json:
+            say(left_out, err)
+        if left_out:
             raise typer.Exit(1)
         return
     going_on = f"`study {record.id}` goes on with it."
@@ -240,7 +241,7 @@ def _print_events(before: StudyOutcome | None, found: StudyOutcome, at_end: bool
 
 
 def _print_progress(outcomes: Iterator[StudyOutcome], shown: Shown) -> None:
-    """A bar of pairs; above it a line for each pair that did not finish and each verdict that changed."""
+    """A bar of pairs; above it a line for each pair that did not finish or parted and each verdict that changed."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"), TimeElapsedColumn())
     with Progress(*columns, console=err) as progress:
         task = progress.add_task("Pairs", words="")
@@ -262,7 +263,8 @@ def _news(found: StudyOutcome, event: dict[str, Any]) -> str:
     of = f" ({study_words.cell_words(cell)})" if cell else ""
     if event["event"] == "pair":
         if event["state"] == State.FINISHED:
-            return ""
+            what = f"The lanes of the pair of seed {event['seed']}{of} parted, so it counts in no verdict"
+            return f"{what}: run {event['run']}." if event["parted"] else ""
         anew = "" if event["state"] == State.FAILED else " and is run anew"
         return f"The pair of seed {event['seed']}{of} was {event['state']}{anew}: run {event['run']}."
     (of_cell,) = [one for one in found.cells if one.cell == cell]
@@ -293,14 +295,13 @@ def _print(found: StudyOutcome) -> None:
     ]
     first = ("of",) if record.study.vary else ()
     print_table((*first, "measure", "verdict", "Keras minus PyTorch", "margin", "pairs"), listed)
-    if found.failed:
-        say(_failed_words(found))
+    if left_out := _left_out(found):
+        say(left_out)
 
 
-def _failed_words(found: StudyOutcome) -> str:
-    """How many of its pairs failed, as a sentence."""
-    whose = "its run says" if found.failed == 1 else "their runs say"
-    return f"{found.failed:,} of {found.done:,} pair{'s' * (found.done > 1)} failed: {whose} why."
+def _left_out(found: StudyOutcome) -> str:
+    """How many of its pairs count in no verdict, and why, as sentences; empty where all do."""
+    return study_words.left_out(found.done, found.failed, found.parted)
 
 
 def studies(as_json: AsJson = False) -> None:
@@ -333,6 +334,6 @@ def _summary(found: StudyOutcome) -> dict[str, Any]:
     record = found.record
     return {
         **{"study": record.id, "created_at": record.created_at, "state": record.state, "reason": record.reason},
-        **{"pairs": found.total, "done": found.done, "failed": found.failed},
+        **{"pairs": found.total, "done": found.done, "failed": found.failed, "parted": found.parted},
         **{"stop": record.stop, "budget_s": record.budget_s, **record.study.as_json(), "machine": record.machine},
     }

@@ -35,10 +35,13 @@ class EndedPair:
     run: str
     state: State
     differences: Mapping[str, float]
-    """None of a measure that a lane does not have, nor of times where the machine was busy."""
+    """None of a measure that a lane does not have, nor of times where the machine was busy; none at all where the
+    lanes parted: then more than the framework differs."""
     figures: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     """As `PairRun.figures`."""
     busy: bool = False
+    parted: bool = False
+    """As `PairRun.parted`."""
 
     @property
     def done(self) -> bool:
@@ -56,6 +59,8 @@ class CellOutcome:
     pairs: list[EndedPair]
     """Finished and failed ones, by seed."""
     failed: int
+    parted: int
+    """How many finished and count in no verdict, since their lanes parted."""
     test_images: int
     alpha: float
 
@@ -106,6 +111,11 @@ class StudyOutcome:
         return sum(cell.failed for cell in self.cells)
 
     @property
+    def parted(self) -> int:
+        """How many finished and count in no verdict, since their lanes parted."""
+        return sum(cell.parted for cell in self.cells)
+
+    @property
     def pair_s(self) -> float | None:
         """About how long a pair takes; None before the first has ended."""
         return self.spent_s / self.done if self.done else None
@@ -151,7 +161,8 @@ def outcome(record: StudyRecord, pairs: Sequence[PairRun], test_images: int) -> 
     ended: dict[Pair, EndedPair] = {}
     cut_short, running = [], {}
     for run in pairs:
-        one = EndedPair(run.cell, run.seed, run.run, run.state, _differences(run), run.figures, run.busy)
+        own = run.cell, run.seed, run.run, run.state, _differences(run), run.figures, run.busy, run.parted
+        one = EndedPair(*own)
         if run.state in DONE and run.pair in planned:
             ended.setdefault(run.pair, one)
         elif run.state in (State.QUEUED, State.RUNNING):
@@ -191,7 +202,8 @@ def _cell_outcome(
         finding(record.study, measure, _of_measure(measure, pairs), test_images) for measure in MEASURES
     ]  # fmt: skip
     failed = sum(pair.state == State.FAILED for pair in pairs)
-    return CellOutcome(cell, findings, pairs, failed, test_images, record.study.alpha)
+    parted = sum(pair.parted and pair.state == State.FINISHED for pair in pairs)
+    return CellOutcome(cell, findings, pairs, failed, parted, test_images, record.study.alpha)
 
 
 def _of_measure(measure: Measure, pairs: Sequence[EndedPair]) -> list[float]:
@@ -199,8 +211,8 @@ def _of_measure(measure: Measure, pairs: Sequence[EndedPair]) -> list[float]:
 
 
 def _differences(run: PairRun) -> dict[str, float]:
-    """How the lanes of a run differ, by measure; nothing where it did not finish."""
-    if run.state != State.FINISHED or set(run.figures) != {"keras", "torch"}:
+    """How the lanes of a run differ, by measure; nothing where it did not finish, or they parted."""
+    if run.state != State.FINISHED or run.parted or set(run.figures) != {"keras", "torch"}:
         return {}
     found = {}
     for measure in MEASURES:
@@ -233,7 +245,7 @@ def _all_pairs(found: StudyOutcome) -> list[EndedPair]:
 def _pair_event(found: StudyOutcome, pair: EndedPair) -> dict[str, Any]:
     own = {"cell": dict(pair.cell), "seed": pair.seed, "run": pair.run, "state": str(pair.state)}
     differences = {measure.name: pair.differences.get(measure.name) for measure in MEASURES}
-    return {"event": "pair", "study": found.record.id, **own, "differences": differences}
+    return {"event": "pair", "study": found.record.id, **own, "parted": pair.parted, "differences": differences}
 
 
 def _verdicts(outcome: StudyOutcome) -> dict[tuple[object, str], dict[str, Any]]:

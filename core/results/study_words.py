@@ -234,6 +234,16 @@ def decided_words(findings: Sequence[Finding]) -> str:
     return f"{done:,} of {len(findings):,} verdicts decided"
 
 
+def left_out(done: int, failed: int, parted: int) -> str:
+    """The pairs that count in no verdict, as sentences; empty where all do. `done`: how many have ended."""
+    found = []
+    for who, count, how in (("", failed, "failed"), ("The lanes of ", parted, "parted")):
+        so = "so it counts in no verdict: its run says" if count == 1 else "so they count in no verdict: their runs say"
+        if count:
+            found.append(f"{who}{count:,} of {_pairs(done)} {how}, {so} why.")
+    return " ".join(found)
+
+
 def stop_words(stop: str) -> str:
     """When a study ends by itself, by its stop rule."""
     if stop == "decided":

@@ -62,6 +62,8 @@ class PairRun:
     """By side (`keras`, `torch`): `FIGURES` by name, None where a lane has none."""
     busy: bool = False
     """As `Run.busy`: its times say little."""
+    parted: bool = False
+    """As `FairnessVerdict.parted`: more than the framework differs, so it compares nothing."""
     elapsed_s: float = 0.0
     """From start to end; 0 before its end."""
 
@@ -125,8 +127,9 @@ class Studies(Database):
     def pairs(self, study: str) -> list[PairRun]:
         """A study's runs, oldest first, those that were cut short included; a damaged one is none."""
         seed = "CASE WHEN json_valid(settings) THEN json_extract(settings, '$.seed') END"
+        parted = "IFNULL(json_valid(fairness) AND json_extract(fairness, '$.state') IN ('parted', 'failed'), 0)"
         query = (
-            f"SELECT runs.id, runs.state, busy, cell, {seed} AS seed, engine, {', '.join(FIGURES)}, "
+            f"SELECT runs.id, runs.state, busy, {parted} AS parted, cell, {seed} AS seed, engine, {', '.join(FIGURES)}, "
             "(julianday(ended_at) - julianday(started_at)) * 86400 AS elapsed_s "
             "FROM runs JOIN lanes ON lanes.run = runs.id WHERE study = ? ORDER BY runs.id, position"
         )
@@ -181,6 +184,7 @@ def _pair_of(lanes: list[sqlite3.Row]) -> PairRun:
         state=State(run["state"]),
         figures={side: {name: lane[name] for name in FIGURES} for side, lane in zip(sides, lanes, strict=False)},
         busy=bool(run["busy"]),
+        parted=bool(run["parted"]),
         elapsed_s=max(0.0, run["elapsed_s"] or 0.0),
     )
 

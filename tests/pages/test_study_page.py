@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from core.data.datasets import DATASETS
+from core.experiment.fairness import FairnessVerdict
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
 from core.experiment.study import Pair, Study
@@ -44,7 +45,7 @@ class StudyPage(TrainPage):
 
     @property
     def badges(self) -> list[str]:
-        return [text for text in self.texts if text in {*StudyState, *State, "cut short, run anew"}]
+        return [text for text in self.texts if text in {*StudyState, *State, "cut short, run anew", "finished, parted"}]
 
     def held(self, name: str) -> Any:
         return self.app.session_state[f"study_{name}"]
@@ -67,7 +68,9 @@ def kept(launcher: StandInLauncher, seeds: int, state: StudyState, reason: str =
     return made, study
 
 
-def ran(study_id: str, study: Study, pair: Pair, end: State = State.FINISHED, **differs: float) -> str:
+def ran(
+    study_id: str, study: Study, pair: Pair, end: State = State.FINISHED, parted: bool = False, **differs: float
+) -> str:
     """A run of it that has ended; Keras' figures are PyTorch's and what `differs`."""
     store: Store = installation().store
     run = store.create(study.settings(pair), this_machine(), "", StudyPair(study_id, pair.cell))
@@ -79,7 +82,8 @@ def ran(study_id: str, study: Study, pair: Pair, end: State = State.FINISHED, **
             accuracy = 0.95 + 0.001 * (pair.seed % 2) + own.get("accuracy", 0.0)
             store.append(run, [Entry(engine, events.result(test_accuracy=accuracy, rss_mib=300))])
         store.append(run, [Entry(engine, LaneChanged(LaneState(end if end != State.INTERRUPTED else "stopped")))])
-    store.append(run, [Entry("", RunChanged(end, ""))])
+    fair = [Entry("", FairnessVerdict("failed", certified=False))] if parted else []
+    store.append(run, [*fair, Entry("", RunChanged(end, ""))])
     return run
 
 
@@ -206,17 +210,21 @@ def test_a_finished_run_leads_to_a_study_of_other_seeds(ended: Ended, launcher: 
 
 def test_verdicts_stand_in_words_on_top_and_pairs_below(launcher: StandInLauncher) -> None:
     made, study = kept(launcher, 30, StudyState.FINISHED, "All 30 pairs have ended.")
-    for pair in study.pairs[:29]:
+    for pair in study.pairs[:28]:
         ran(made, study, pair, train_s=0.4 + 0.001 * pair.seed)
     failed = ran(made, study, study.pairs[29], State.FAILED)
+    parted = ran(made, study, study.pairs[28], parted=True)
     page = StudyPage(study=made)
     assert page.says("PyTorch trains in ")
-    assert page.says("Memory is identical in all 29 pairs.")
-    assert page.says("1 failed and counts in no verdict. Seeds on one split of the data measure the variance of seeds")
+    assert page.says("Memory is identical in all 28 pairs.")
+    assert page.says(
+        "1 of 30 pairs failed, so it counts in no verdict: its run says why. The lanes of 1 of 30 pairs parted, so it "
+        "counts in no verdict: its run says why. Seeds on one split of the data measure the variance of seeds"
+    )
     assert page.says("All 30 pairs have ended.")
-    assert page.badges.count("finished") == 20, "the study's, and nineteen of the first page's pairs"
-    assert page.badges.count("failed") == 1
-    assert page.links["Seed 29"] == f"run={failed}"
+    assert page.badges.count("finished") == 19, "the study's, and eighteen of the first page's pairs"
+    assert (page.badges.count("failed"), page.badges.count("finished, parted")) == (1, 1)
+    assert (page.links["Seed 29"], page.links["Seed 28"]) == (f"run={failed}", f"run={parted}")
     page.press("Older")
     assert "Seed 0" in page.links
 

@@ -139,7 +139,7 @@ def test_a_failed_pair_ends_it_with_1_and_is_said(data_dir: Path) -> None:
     engines = ("--engines", "fake-nan,fake-a", *FAST[2:])
     status, said, complaints = core("study", *engines, "--seeds", "1", "--json", folder=data_dir)
     assert status == 1
-    assert complaints.endswith("1 of 1 pair failed: its run says why.\n")
+    assert complaints.endswith("1 of 1 pair failed, so it counts in no verdict: its run says why.\n")
     (pair, *_) = lines_of(said)
     assert (pair["state"], set(pair["differences"].values())) == ("failed", {None})
 

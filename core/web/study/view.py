@@ -130,12 +130,8 @@ def decided(found: StudyOutcome) -> None:
         }
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
         table(frame.rename_axis(", ".join(SETTINGS[name].title for name, _ in found.record.study.vary)), stacks=True)
-    failed = (
-        f"{found.failed:,} failed and {'counts' if found.failed == 1 else 'count'} in no verdict. "
-        if found.failed
-        else ""
-    )
-    st.caption(f"{failed}{study_words.CANNOT_SAY}", width=720)
+    left_out = study_words.left_out(found.done, found.failed, found.parted)
+    st.caption(" ".join(filter(None, (left_out, study_words.CANNOT_SAY))), width=720)
 
 
 def _line(finding: Finding, needed: int | None) -> str:
@@ -289,7 +285,8 @@ def _pair(pair: EndedPair, measure: Measure) -> None:
         st.markdown(difference, width="content")
         words = str(pair.state) if pair.done else "cut short, run anew"
         busy = ", machine was busy" if pair.busy else ""
-        st.badge(words + busy, color=STATE_COLOURS.get(pair.state, "gray"))  # type: ignore[arg-type]
+        parted, colour = (", parted", "red") if pair.parted else ("", STATE_COLOURS.get(pair.state, "gray"))
+        st.badge(words + parted + busy, color=colour)  # type: ignore[arg-type]
 
 
 def listing() -> None:

@@ -71,6 +71,16 @@ def test_a_busy_machine_spoils_the_times_of_a_pair_and_nothing_else() -> None:
     assert set(pair.differences) == {"test_accuracy", "test_loss", "log_rss_mib"}
 
 
+def test_a_pair_whose_lanes_parted_is_done_and_counts_in_no_verdict() -> None:
+    ended = [ran(pair, parted=pair.seed == 3) for pair in PLAIN.pairs[:11]]
+    found = outcome(record(PLAIN), ended, IMAGES)
+    assert (found.done, found.failed, found.parted, len(found.remaining)) == (11, 0, 1, 9)
+    assert found.cells[0].pairs[3].differences == {}
+    assert {len(one.differences) for one in found.cells[0].findings} == {10}
+    (event,) = [event for event in events(None, found) if event.get("parted")]
+    assert (event["seed"], event["state"], set(event["differences"].values())) == (3, "finished", {None})
+
+
 def test_it_ends_when_everything_is_decided_or_the_chosen_measure_or_at_its_last_pair() -> None:
     assert after(4).over == ""
     assert after(20).over == "All 20 pairs have ended."
@@ -121,6 +131,7 @@ def test_the_events_of_a_pair_and_of_verdicts_that_changed() -> None:
     differences = pair.pop("differences")
     assert pair == {
         **{"event": "pair", "study": "a-study", "cell": {}, "seed": 0, "run": "run-0000", "state": "finished"},
+        "parted": False,
     }
     assert list(differences) == [measure.name for measure in MEASURES]
     changed = events(after(1), after(10))

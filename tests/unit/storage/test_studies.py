@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.data.datasets import DATASETS
+from core.experiment.fairness import FairnessVerdict
 from core.experiment.settings import InvalidSettings, TrainSettings
 from core.experiment.study import Pair, Study
 from core.protocol.messages import Epoch, Result
@@ -83,6 +84,17 @@ def test_a_pair_has_the_figures_of_both_lanes_without_a_row_being_read(studies: 
     }
     assert found.elapsed_s >= 0
     assert Store(studies.data_dir).run(run).study == study
+
+
+def test_a_pair_whose_run_says_that_its_lanes_parted_compares_nothing(studies: Studies) -> None:
+    study, store = new(studies), Store(studies.data_dir)
+    parted, held = run_pair(studies, study, ASKED.pairs[0]), run_pair(studies, study, ASKED.pairs[1])
+    store.append(parted, [Entry("", FairnessVerdict("failed", certified=False))])
+    store.append(held, [Entry("", FairnessVerdict("held", complete=True))])
+    assert {pair.run: pair.parted for pair in studies.pairs(study)} == {parted: True, held: False}
+    with studies.write_transaction() as connection:
+        connection.execute("UPDATE runs SET fairness = '{'")
+    assert [pair.parted for pair in studies.pairs(study)] == [False, False]
 
 
 def test_a_run_of_no_study_is_no_pair_and_a_deleted_pair_has_not_run(studies: Studies) -> None:
