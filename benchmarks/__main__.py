@@ -29,6 +29,7 @@ from benchmarks import (
     report,
     start,
     storm,
+    studies,
     tuned,
     viewers,
 )
@@ -47,6 +48,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "tuned": tuned,
     "parity": parity,
     "history": history,
+    "studies": studies,
     "hosted": hosted,
     "kill": kill,
     "viewers": viewers,

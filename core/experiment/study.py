@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 from core.data.datasets import Dataset
@@ -138,7 +139,7 @@ class Study:
         except (LookupError, TypeError, AttributeError):
             raise ValueError("a study cannot be read") from None
 
-    @property
+    @cached_property
     def cells(self) -> list[tuple[tuple[str, Any], ...]]:
         """Every combination of the values that vary; one, with nothing in it, where none does."""
         names = [name for name, _ in self.vary]
@@ -146,7 +147,7 @@ class Study:
             tuple(zip(names, each, strict=True)) for each in itertools.product(*(values for _, values in self.vary))
         ]
 
-    @property
+    @cached_property
     def pairs(self) -> list[Pair]:
         """Every run, seed by seed, so that all cells grow alike."""
         first = self.base.seed

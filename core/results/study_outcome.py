@@ -16,9 +16,8 @@ from core.experiment.statistics import Verdict, pairs_to_decide
 from core.experiment.study import MEASURES, Finding, Measure, Pair, finding, resolution
 from core.storage.database import State, StoreError
 from core.storage.runs import Store
-from core.storage.studies import PairRun, Studies, StudyRecord
+from core.storage.studies import DONE, PairRun, Studies, StudyRecord
 
-DONE = (State.FINISHED, State.FAILED)
 TIMES = ("log_train_s", "log_images_per_s")
 """The measures that a busy machine spoils."""
 UNTIL_DECIDED, UNTIL_SEEDS = "decided", "seeds"

@@ -105,6 +105,11 @@ def cell_words(cell: Cell) -> str:
     return ", ".join(SETTINGS[name].phrase(value) for name, value in cell)
 
 
+def pair_name(seed: int, cell: Cell) -> str:
+    """A pair in words: seed 12, batch size 126."""
+    return ", ".join(filter(None, (f"seed {seed:,}", cell_words(cell))))
+
+
 def plan(study: Study, seconds: float | None) -> str:
     """How many runs Start will make, and about how long they take here."""
     cells, runs = len(study.cells), study.seeds * len(study.cells)

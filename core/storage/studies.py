@@ -5,7 +5,7 @@ A study is its plan less what has ended: nothing else says how far it is, so tha
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,11 +13,13 @@ from typing import Any
 from core.experiment.metrics import steady_throughput
 from core.experiment.settings import ENGINE_NAMES
 from core.experiment.study import Pair, Study
-from core.storage.database import Database, State, new_id, now
+from core.storage.database import OPEN_STATES, Database, State, new_id, now
 from core.storage.records import UnknownRun, checked_id
 
 COLUMNS = "id, created_at, study, stop, budget_s, state, reason, visitor, machine"
 FIGURES = ("test_accuracy", "test_loss", "train_s", "images_per_s", "rss_mib")
+DONE = (State.FINISHED, State.FAILED)
+"""A pair whose run ended so is not run anew."""
 SIDES = ("keras", "torch")
 """What the two lanes of a pair are called, whichever engines stand in for them in tests."""
 
@@ -127,10 +129,10 @@ class Studies(Database):
     def pairs(self, study: str) -> list[PairRun]:
         """A study's runs, oldest first, those that were cut short included; a damaged one is none."""
         seed = "CASE WHEN json_valid(settings) THEN json_extract(settings, '$.seed') END"
-        parted = "IFNULL(json_valid(fairness) AND json_extract(fairness, '$.state') IN ('parted', 'failed'), 0)"
+        parted = "CASE WHEN json_valid(fairness) THEN json_extract(fairness, '$.state') IN ('parted', 'failed') END"
         query = (
-            f"SELECT runs.id, runs.state, busy, {parted} AS parted, cell, {seed} AS seed, engine, {', '.join(FIGURES)}, "
-            "(julianday(ended_at) - julianday(started_at)) * 86400 AS elapsed_s "
+            f"SELECT runs.id, runs.state, busy, {parted} AS parted, cell, {seed} AS seed, engine, "
+            f"{', '.join(FIGURES)}, (julianday(ended_at) - julianday(started_at)) * 86400 AS elapsed_s "
             "FROM runs JOIN lanes ON lanes.run = runs.id WHERE study = ? ORDER BY runs.id, position"
         )
         with self.read_transaction() as connection:
@@ -142,15 +144,25 @@ class Studies(Database):
 
     def stamp(self, study: str) -> tuple[object, ...]:
         """What changes whenever a study does, or one of its runs begins or ends; cheap to ask for."""
-        of_it = "FROM runs WHERE study = studies.id"
-        counts = ", ".join(
-            f"(SELECT COUNT(*) {of_it}{and_state})"
-            for and_state in ("", *(f" AND state = '{state}'" for state in (State.QUEUED, State.RUNNING)))
+        # An id is never given twice: which runs there are follows from how many and the newest.
+        open_ones = ", ".join(f"SUM(runs.state = '{state}')" for state in OPEN_STATES)
+        query = (
+            "SELECT studies.state, studies.reason, studies.study, studies.stop, COUNT(runs.id), MAX(runs.id), "
+            f"{open_ones} FROM studies LEFT JOIN runs ON runs.study = studies.id WHERE studies.id = ? "
+            "GROUP BY studies.id"
         )
-        query = f"SELECT state, reason, study, stop, {counts} FROM studies WHERE id = ?"
         with self.read_transaction() as connection:
             found = connection.execute(query, (checked_id(study),)).fetchone() if connection else None
             return tuple(found) if found else ()
+
+    def done(self, studies: Sequence[str]) -> dict[str, int]:
+        """How many runs of each of these studies have finished or failed; a study with none of them is left out."""
+        query = (
+            f"SELECT study, COUNT(*) FROM runs WHERE study IN ({', '.join('?' * len(studies))}) "
+            f"AND state IN ({', '.join('?' * len(DONE))}) GROUP BY study"
+        )
+        with self.read_transaction() as connection:
+            return dict(map(tuple, connection.execute(query, (*studies, *DONE)))) if connection else {}
 
     def _select(self, where: str, *values: object) -> list[StudyRecord]:
         with self.read_transaction() as connection:

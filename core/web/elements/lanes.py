@@ -49,14 +49,16 @@ def side_by_side(items: Sequence[T], most: int = WIDE_IN_A_ROW, **columns: Any) 
         yield from zip(st.columns(min(len(items), most), **columns), row, strict=False)
 
 
-def plot(drawn: go.Figure, finding: str, key: str, pressable: bool = False) -> tuple[str, str] | None:
+def plot(
+    drawn: go.Figure, finding: str, key: str, pressable: bool = False, follows: str = ""
+) -> tuple[str, str] | None:
     """A Plotly figure in its own colours, without buttons; `finding` is what it shows, for who cannot see it.
 
-    With `pressable` returns x and y of the point that was pressed last. Where the host does not pass our code,
-    Streamlit's own chart shows the same.
+    With `pressable` returns x and y of the point that was pressed last; `follows` as of `figure`. Where the host does
+    not pass our code, Streamlit's own chart shows the same.
     """
     if st.session_state.get(ROUTE) != "no-assets":
-        answer = figure(drawn, finding, key, pressable)
+        answer = figure(drawn, finding, key, pressable, follows)
         if answer.arrived:
             return answer.pressed
         st.session_state[ROUTE] = "no-assets"

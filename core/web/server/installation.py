@@ -6,10 +6,11 @@ from functools import cached_property
 from core.deployment.limits import Limits
 from core.deployment.settings import DeploymentSettings
 from core.launcher.launcher import Launcher, LauncherUnavailable
+from core.results.study_shared import Outcomes
 from core.storage.measurements import Measurements
 from core.storage.runs import Store
 from core.storage.studies import Studies
-from core.web.server.live import Audience, Tails
+from core.web.server.live import Audience, Closings, Tails
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Installation:
     limits: Limits
     opened: Launcher | LauncherUnavailable
     tails: Tails = field(default_factory=Tails)
+    closings: Closings = field(default_factory=Closings)
     audience: Audience = field(default_factory=Audience)
 
     @property
@@ -43,6 +45,11 @@ class Installation:
     def studies(self) -> Studies:
         """The studies of the data folder."""
         return Studies(self.deployment.data_dir)
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """The same as they stand, added up once for all who look."""
+        return Outcomes(self.studies, self.store)
 
 
 _found: Installation | LauncherUnavailable | None = None

@@ -1,5 +1,5 @@
-"""What all viewers of a run share, so that thirty of them cost little more than one: its rows as they are sent, and the
-pace at which its words are drawn anew.
+"""What all viewers of a run or a study share, so that thirty of them cost little more than one: a run's rows and a
+study's figure as they are sent, and the pace at which its words are drawn anew.
 
 Reading the store costs more than answering a browser, so rows are read once for all, at most ten times a second. It
 needs no Launcher: the run may be another process'.
@@ -18,6 +18,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.results.chart_rows import chart_rows
+from core.results.study_shared import Closing, Outcomes
 from core.results.twin import CurveDifference, is_twin
 from core.storage.database import State, StoreError
 from core.storage.runs import ALL_ROWS, Store
@@ -110,8 +111,45 @@ class Tails:
         return tail
 
 
+@dataclass
+class _Look:
+    """The last look at a figure."""
+
+    closing: Closing | None = None
+    read_at: float = -1e9
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Closings:
+    """The figures of studies that are looked at, for the route: one event loop, one look at a time for each."""
+
+    def __init__(self) -> None:
+        self._looks: OrderedDict[tuple[str, str, int], _Look] = OrderedDict()
+
+    async def of(self, outcomes: Outcomes, study: str, measure: str, cell: int) -> Closing:
+        """As `Outcomes.closing`, at most `FRESH_S` older than this question. Raises what that raises."""
+        key, asked = (study, measure, cell), time.monotonic()
+        look = self._looks.setdefault(key, _Look())
+        try:
+            if look.closing is None or asked - look.read_at > FRESH_S:
+                async with look.lock:
+                    # Whoever waited here for another's look has it now.
+                    if look.closing is None or asked - look.read_at > FRESH_S:
+                        began = time.monotonic()
+                        look.closing = await asyncio.to_thread(outcomes.closing, study, measure, cell)
+                        look.read_at = began
+        except (StoreError, LookupError):
+            self._looks.pop(key, None)
+            raise
+        if key in self._looks:
+            self._looks.move_to_end(key)
+        while len(self._looks) > MOST_RUNS:
+            self._looks.popitem(last=False)
+        return look.closing
+
+
 class Audience:
-    """Who looks at each live run; pages call it from their threads."""
+    """Who looks at each live run or study; pages call it from their threads."""
 
     def __init__(self) -> None:
         self._back_by: dict[str, dict[str, float]] = {}

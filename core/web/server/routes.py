@@ -1,4 +1,4 @@
-"""What browsers fetch without a rerun: the rows of a run, and the JavaScript of our components."""
+"""What browsers fetch without a rerun: a run's rows, a study's figure, and the JavaScript of our components."""
 
 import json
 
@@ -8,6 +8,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from streamlit import config
 
+from core.experiment.study import MEASURES
 from core.launcher.launcher import LauncherUnavailable
 from core.storage.database import State, StoreError
 from core.storage.records import UnknownRun, checked_id
@@ -29,6 +30,7 @@ def routes() -> list[BaseRoute]:
     base = base_address()
     return [
         Route(f"{base}api/runs/{{run_id}}/rows", run_rows),
+        Route(f"{base}api/studies/{{study}}/closing", study_closing),
         Route(f"{base}assets/{{name}}", asset),
     ]
 
@@ -56,6 +58,27 @@ async def run_rows(request: Request) -> Response:
     rows = f'"rows":[{",".join(texts)}],"next":{following},"twin":{json.dumps(tail.difference.words)}'
     body = f'{{"run":"{run_id}","state":"{state}",{rows},"again_ms":{served.audience.again_ms(run_id)}}}'
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+async def study_closing(request: Request) -> Response:
+    """`GET api/studies/{id}/closing?measure=M&cell=N&after=VERSION`: the figure of an interval that closes in, where it
+    is another one than that version, and when to ask again.
+    """
+    study, query = request.path_params["study"], request.query_params
+    try:
+        served = installation()
+        measure, cell = query.get("measure", MEASURES[0].name), int(query.get("cell", "0"))
+        found = await served.closings.of(served.outcomes, checked_id(study), measure, cell)
+    except UnknownRun as error:
+        return JSONResponse({"error": str(error)}, status_code=404)
+    except (LookupError, ValueError, OverflowError):
+        return JSONResponse({"error": "There is no such measure, or no such combination."}, status_code=400)
+    except (StoreError, LauncherUnavailable) as error:
+        return JSONResponse({"error": str(error)}, status_code=503)
+    answer: dict[str, object] = {"version": found.version, "again_ms": served.audience.again_ms(study)}
+    if found.version != query.get("after"):
+        answer |= {"done": found.done, "figure": found.figure, "finding": found.finding}
+    return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
 
 def asset(request: Request) -> Response:

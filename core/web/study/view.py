@@ -15,10 +15,10 @@ from core.launcher.launcher import Launcher
 from core.results import study_charts, study_words
 from core.results.outcome import gather, progress
 from core.results.study_charts import Values
-from core.results.study_outcome import DONE, CellOutcome, EndedPair, StudyOutcome, read_outcome
-from core.results.study_words import cell_words
+from core.results.study_outcome import CellOutcome, EndedPair, StudyOutcome
+from core.results.study_words import cell_words, pair_name
 from core.results.wording import STATE_COLOURS
-from core.storage.studies import SIDES, StudyRecord
+from core.storage.studies import SIDES, StudyRecord, StudyState
 from core.web.components.copy_link import copy_link
 from core.web.elements import queue as queue_view
 from core.web.elements.lanes import plot
@@ -36,7 +36,7 @@ OFFSET, RING, CELL = "study_pairs_offset", "study_pressed_ring", "study_cell"
 
 def read(study: str) -> StudyOutcome:
     """What a study says now. Raises `UnknownRun`, `StoreError`."""
-    return read_outcome(installation().studies, installation().store, study)
+    return installation().outcomes.of(study)
 
 
 def heading(record: StudyRecord) -> None:
@@ -105,11 +105,6 @@ def said(found: StudyOutcome) -> str:
     return f"{found.done:,} of {found.total:,} pairs have ended. {study_words.decided_words(findings)}."
 
 
-def pair_name(seed: int, cell: study_words.Cell) -> str:
-    """A pair in words: seed 12, batch size 126."""
-    return ", ".join(filter(None, (f"seed {seed:,}", cell_words(cell))))
-
-
 def decided(found: StudyOutcome) -> None:
     """The verdicts in words: as sentences of one combination, as a table of several."""
     findings = [one for cell in found.cells for one in cell.findings]
@@ -163,7 +158,9 @@ def charts(found: StudyOutcome) -> Measure:
         figure, words = study_charts.closing(
             found.record.study, finding, cell.test_images, [pair_name(pair.seed, ()) for pair in its]
         )
-        pressed = plot(figure, words, "study_closing", pressable=True)
+        live = found.record.state == StudyState.RUNNING or bool(found.running)
+        follows = f"api/studies/{found.record.id}/closing?measure={measure.name}&cell={found.cells.index(cell)}"
+        pressed = plot(figure, words, "study_closing", pressable=True, follows=follows if live else "")
         st.caption("A ring is a pair: press it for its run. Teal: the interval after each pair. Grey: the margin.")
     if run := _pressed_run(pressed, its):
         st.switch_page(PAGE_FILES["Runs"], query_params={"run": run})
@@ -298,13 +295,13 @@ def listing() -> None:
     st.space("small")
     st.header("Studies", anchor=False)
     shown, data_dir = int(st.session_state.get("studies_shown", PAGE)), studies.data_dir
+    done = studies.done([record.id for record in every[:shown]])
     for record in every[:shown]:
-        done = sum(pair.state in DONE for pair in studies.pairs(record.id))
         with st.container(border=True), st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             label = literal(study_words.title(record.study, data_dir))
             st.page_link(PAGE_FILES["Study"], label=label, query_params={"study": record.id}, width="stretch")
             st.markdown(f":small[{literal(day_and_time(record.created_at))}]", width="content")
-            st.markdown(f":small[{done:,} of {len(record.study.pairs):,} pairs]", width="content")
+            st.markdown(f":small[{done.get(record.id, 0):,} of {len(record.study.pairs):,} pairs]", width="content")
             st.badge(record.state, color=study_words.STATE_COLOURS[record.state])  # type: ignore[arg-type]
     if len(every) > shown:
         st.button("Older studies", type="tertiary", on_click=_show_more, args=(shown + PAGE,))

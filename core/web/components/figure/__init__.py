@@ -1,4 +1,5 @@
-"""A figure that stands still, drawn by the same Plotly file as the live charts when it comes near the window.
+"""A figure that stands still, or changes as a whole now and then, drawn by the same Plotly file as the live charts when
+it comes near the window.
 
 Streamlit's own chart would load Plotly a second time, three times as large. `figure.js` owns what happens in the
 browser, and how the live charts load Plotly, too.
@@ -38,12 +39,16 @@ def _rerun_only() -> None:
     """A callback makes its name part of the result; the rerun itself is all that is wanted."""
 
 
-def figure(drawn: go.Figure, finding: str, key: str, pressable: bool = False) -> FigureAnswer:
+def figure(drawn: go.Figure, finding: str, key: str, pressable: bool = False, follows: str = "") -> FigureAnswer:
     """Shows a figure of a stated height in pixels; `finding` is what it shows, for who cannot see it.
 
-    `pressable`: a press on a point reruns the page.
+    `pressable`: a press on a point reruns the page. `follows`: the address, from the page's base on, that gives the
+    figure anew whenever it has changed (`study_closing` in `core/web/server/routes.py`).
     """
-    data = {"figure": drawn.to_json(), "finding": finding, "pressable": pressable, "plotly_url": PLOTLY_URL}
+    data = {
+        **{"figure": drawn.to_json(), "finding": finding, "pressable": pressable},
+        **{"follows": follows, "plotly_url": PLOTLY_URL},
+    }
     result = _component(
         key=key,
         data=data,

@@ -1,8 +1,14 @@
-/* A figure that stands still. Also what all figures share: when Plotly is loaded, and how. */
+/* A figure that stands still, or asks for itself now and then. Also what all figures share: when Plotly is loaded, and
+   how. */
 
 const NEAR = "400px"; // so that a figure is drawn when a scrolling reader gets there
 const NARROWEST = 120; // pixels: Streamlit lays a new element out at 16 for a moment, where Plotly finds room for no label
 const CONFIG = { displayModeBar: false };
+const ASK_MS = 250;
+const SPARING_MS = 1000;
+const LONGEST_BACKOFF_MS = 5000;
+const REQUEST_LIMIT_MS = 15000;
+const MOST_REFUSALS = 2;
 
 /** Plotly, loaded once a page, whichever figure asks first. */
 export function loadPlotly(address) {
@@ -41,6 +47,35 @@ export function followWidth(Plotly, plot) {
   return resizing;
 }
 
+/** Whether whoever looks pays for each byte. */
+export const bytesAreDear = () =>
+  navigator.connection?.saveData || matchMedia("(pointer: coarse), (max-width: 640px)").matches;
+
+/** Performance marks for the tests, once the frame with what they name has been painted. */
+export function markDrawn(names) {
+  if (names.length) requestAnimationFrame(() => setTimeout(() => names.forEach((name) => performance.mark(name))));
+}
+
+/** What an address answers, "lost" (nobody there, or in trouble), or "refused" (somebody else answered). */
+export async function fetchJson(address, request = new AbortController()) {
+  const limit = setTimeout(() => request.abort(), REQUEST_LIMIT_MS);
+  try {
+    const response = await fetch(new URL(address, document.baseURI), { signal: request.signal, cache: "no-store" });
+    if (response.status >= 500) return "lost";
+    if (!response.ok) return "refused";
+    const text = await response.text();
+    try {
+      return JSON.parse(text);
+    } catch {
+      return "refused";
+    }
+  } catch {
+    return "lost";
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
 function near(element) {
   return new Promise((resolve) => {
     const watch = new IntersectionObserver(
@@ -75,22 +110,62 @@ class StillFigure {
   }
 
   async receive({ data, setStateValue }) {
-    this.setStateValue = setStateValue;
-    this.plot.setAttribute("role", "img");
-    this.plot.setAttribute("aria-label", data.finding);
-    if (data.figure === this.shown) return;
-    this.shown = data.figure;
-    this.Plotly ??= await plotlyWhenNear(this.plot, data.plotly_url);
-    if (!this.Plotly) this.setStateValue("route", "no-assets");
-    else if (data.figure === this.shown) this.draw(data);
+    Object.assign(this, { setStateValue, data });
+    const follows = data.follows && data.follows === this.follows && this.version;
+    this.follow(data.follows);
+    if (!follows) await this.show(data); // else what it asked for itself is newer
   }
 
-  draw({ figure, pressable }) {
+  /** Draws what is not drawn yet, unless another has come meanwhile. */
+  async show({ figure, finding }) {
+    this.plot.setAttribute("role", "img");
+    this.plot.setAttribute("aria-label", finding);
+    if (figure === this.shown) return;
+    this.shown = figure;
+    this.Plotly ??= await plotlyWhenNear(this.plot, this.data.plotly_url);
+    if (!this.Plotly) this.setStateValue("route", "no-assets");
+    else if (figure === this.shown) this.draw(figure);
+  }
+
+  draw(figure) {
     const { data, layout } = JSON.parse(figure);
     this.Plotly.react(this.plot, data, layout, CONFIG);
     this.plot.removeAllListeners("plotly_click");
-    if (pressable) this.plot.on("plotly_click", ({ points }) => this.press(points[0]));
+    if (this.data.pressable) this.plot.on("plotly_click", ({ points }) => this.press(points[0]));
     this.resizing ??= followWidth(this.Plotly, this.plot);
+  }
+
+  // Asking for itself
+
+  follow(address) {
+    if (address === this.follows) return;
+    Object.assign(this, { follows: address, version: "", refusals: 0 });
+    clearTimeout(this.timer);
+    if (address) this.askIn(ASK_MS, address, ASK_MS);
+  }
+
+  askIn(ms, address, backoff) {
+    this.timer = setTimeout(() => this.ask(address, backoff), Math.max(ms, bytesAreDear() ? SPARING_MS : 0));
+  }
+
+  async ask(address, backoff) {
+    if (document.hidden) return this.askIn(SPARING_MS, address, backoff);
+    const answer = await fetchJson(`${address}&after=${this.version}`);
+    if (address !== this.follows) return;
+    if (answer === "lost") {
+      const next = Math.min(2 * backoff, LONGEST_BACKOFF_MS);
+      return this.askIn(next, address, next);
+    }
+    if (answer === "refused" || !answer?.version) {
+      this.version = ""; // the page draws it, whenever it is drawn itself
+      if (++this.refusals < MOST_REFUSALS) this.askIn(LONGEST_BACKOFF_MS, address, ASK_MS);
+      return;
+    }
+    this.refusals = 0;
+    this.version = answer.version;
+    if (answer.figure) await this.show(answer);
+    if (answer.figure && this.Plotly) markDrawn([`duel-study-${answer.done}`]);
+    this.askIn(Math.max(ASK_MS, answer.again_ms ?? 0), address, ASK_MS);
   }
 
   press({ x, y }) {
@@ -98,6 +173,7 @@ class StillFigure {
   }
 
   dispose() {
+    this.follow("");
     this.resizing?.disconnect();
     this.Plotly?.purge(this.plot);
   }

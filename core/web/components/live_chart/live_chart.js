@@ -5,13 +5,15 @@
 
 // With this file's own ?v=, so that all match and each may be cached for good.
 const own = (name) => import(new URL(name + new URL(import.meta.url).search, import.meta.url));
-const [{ Figure, figureOf, say }, { followWidth, plotlyWhenNear }] = await Promise.all([own("live_figure.js"), own("figure.js")]);
+const [{ Figure, figureOf, say }, { bytesAreDear, fetchJson, followWidth, markDrawn, plotlyWhenNear }] = await Promise.all([
+  own("live_figure.js"),
+  own("figure.js"),
+]);
 
 const FINAL = new Set(["finished", "stopped", "failed", "interrupted"]);
 const VISIBLE_MS = 250;
 const SPARING_MS = 1000;
 const LONGEST_BACKOFF_MS = 5000;
-const REQUEST_LIMIT_MS = 15000;
 const BLOCKED_ANSWERS = 2;
 const DRAWN_STEPS = 2000; // per lane: more cost time and cannot be told apart on 500 pixels
 
@@ -113,24 +115,8 @@ class LiveChart {
   /** The answer, "lost" (nobody there, or in trouble), or "refused" (somebody else answered). */
   async fetchRows() {
     this.request = new AbortController();
-    const limit = setTimeout(() => this.request.abort(), REQUEST_LIMIT_MS);
-    try {
-      const address = new URL(`${this.data.rows_url}?after=${this.cursor}`, document.baseURI);
-      const response = await fetch(address, { signal: this.request.signal, cache: "no-store" });
-      if (response.status >= 500) return "lost";
-      if (!response.ok) return "refused";
-      const text = await response.text();
-      try {
-        const answer = JSON.parse(text);
-        return Array.isArray(answer?.rows) ? answer : "refused";
-      } catch {
-        return "refused";
-      }
-    } catch {
-      return "lost";
-    } finally {
-      clearTimeout(limit);
-    }
+    const answer = await fetchJson(`${this.data.rows_url}?after=${this.cursor}`, this.request);
+    return answer === "lost" || Array.isArray(answer?.rows) ? answer : "refused";
   }
 
   refused() {
@@ -296,20 +282,12 @@ function sorted(lanes) {
   return [...(lanes ?? [])].sort((a, b) => (rank[a.framework] ?? 1) - (rank[b.framework] ?? 1));
 }
 
-const bytesAreDear = () =>
-  navigator.connection?.saveData || matchMedia("(pointer: coarse), (max-width: 640px)").matches;
-
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
-}
-
-/** Performance marks for the tests, once the frame with these rows has been painted. */
-function markDrawn(names) {
-  if (names.length) requestAnimationFrame(() => setTimeout(() => names.forEach((name) => performance.mark(name))));
 }
 
 // --- Streamlit's side ------------------------------------------------------------------------------------
