@@ -3,7 +3,10 @@
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+
+import plotly.graph_objects as go
 
 from core.results.study_charts import closing
 from core.results.study_outcome import StudyOutcome, read_outcome
@@ -13,27 +16,45 @@ from core.storage.studies import Studies
 
 MOST_STUDIES = 8
 """Studies that are kept in memory: those that were asked for last."""
+MOST_FIGURES = 24
+"""The same of one study's figures."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure that is ready to be sent."""
+
+    figure: go.Figure
+    finding: str
+    """What it shows, in words."""
+    json: str
+    """The figure as Plotly's JSON."""
 
 
 @dataclass(frozen=True)
 class Closing:
-    """The figure of an interval that closes in, ready to be sent."""
+    """How an interval closes in, as a study stands."""
 
     version: str
     """Another one whenever the study has changed."""
     done: int
     """How many of all pairs have ended."""
-    figure: str
-    """As Plotly's JSON; empty while no pair has what it shows."""
-    finding: str
+    drawn: Drawn | None
+    """None while no pair has what is drawn."""
 
 
 @dataclass
 class _Kept:
     stamp: object
     outcome: StudyOutcome
-    figures: dict[tuple[str, int], Closing] = field(default_factory=dict)
-    """By measure and cell."""
+    figures: dict[Hashable, Drawn] = field(default_factory=dict)
+
+    def drawn(self, key: Hashable, draw: Callable[[], tuple[go.Figure, str]]) -> Drawn:
+        if key not in self.figures:
+            if len(self.figures) >= MOST_FIGURES:
+                self.figures.clear()
+            self.figures[key] = _drawn(draw)
+        return self.figures[key]
 
 
 class Outcomes:
@@ -49,6 +70,12 @@ class Outcomes:
         with self._guard:
             return self._current(study).outcome
 
+    def drawn(self, found: StudyOutcome, key: Hashable, draw: Callable[[], tuple[go.Figure, str]]) -> Drawn:
+        """A figure of a study and what it shows, by `key`: drawn once while `found` is how the study stands."""
+        with self._guard:
+            kept = self._kept.get(found.record.id)
+            return kept.drawn(key, draw) if kept and kept.outcome is found else _drawn(draw)
+
     def closing(self, study: str, measure: str, cell: int) -> Closing:
         """How the interval of a measure closes in, of the cell with that place in the plan.
 
@@ -56,9 +83,12 @@ class Outcomes:
         """
         with self._guard:
             kept = self._current(study)
-            if (measure, cell) not in kept.figures:
-                kept.figures[measure, cell] = _closing(kept, measure, cell)
-            return kept.figures[measure, cell]
+            version = hashlib.sha256(repr(kept.stamp).encode()).hexdigest()[:16]
+            if cell < 0:
+                raise IndexError(cell)
+            found = kept.outcome.cells[cell].finding(measure).differences
+            draw = closing_of(kept.outcome, measure, cell)
+            return Closing(version, kept.outcome.done, kept.drawn(*draw) if found else None)
 
     def _current(self, study: str) -> _Kept:
         # The stamp first: what is written in between is then seen by the next look.
@@ -73,15 +103,17 @@ class Outcomes:
         return kept
 
 
-def _closing(kept: _Kept, measure: str, place: int) -> Closing:
-    found = kept.outcome
-    if place < 0:
-        raise IndexError(place)
+def closing_of(found: StudyOutcome, measure: str, place: int) -> tuple[Hashable, Callable[[], tuple[go.Figure, str]]]:
+    """Key and drawing of how an interval closes in, of the cell with that place, where a pair of it counts."""
     cell = found.cells[place]
-    finding = cell.finding(measure)
-    version = hashlib.sha256(repr(kept.stamp).encode()).hexdigest()[:16]
-    if not finding.differences:
-        return Closing(version, found.done, "", "")
-    names = [pair_name(pair.seed, ()) for pair in cell.pairs if measure in pair.differences]
-    figure, words = closing(found.record.study, finding, cell.test_images, names)
-    return Closing(version, found.done, str(figure.to_json()), words)
+
+    def draw() -> tuple[go.Figure, str]:
+        names = [pair_name(pair.seed, ()) for pair in cell.pairs if measure in pair.differences]
+        return closing(found.record.study, cell.finding(measure), cell.test_images, names)
+
+    return ("closing", measure, place), draw
+
+
+def _drawn(draw: Callable[[], tuple[go.Figure, str]]) -> Drawn:
+    figure, finding = draw()
+    return Drawn(figure, finding, str(figure.to_json()))

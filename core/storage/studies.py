@@ -131,16 +131,26 @@ class Studies(Database):
         seed = "CASE WHEN json_valid(settings) THEN json_extract(settings, '$.seed') END"
         parted = "CASE WHEN json_valid(fairness) THEN json_extract(fairness, '$.state') IN ('parted', 'failed') END"
         query = (
-            f"SELECT runs.id, runs.state, busy, {parted} AS parted, cell, {seed} AS seed, engine, "
-            f"{', '.join(FIGURES)}, (julianday(ended_at) - julianday(started_at)) * 86400 AS elapsed_s "
-            "FROM runs JOIN lanes ON lanes.run = runs.id WHERE study = ? ORDER BY runs.id, position"
+            f"SELECT id, state, busy, {parted} AS parted, cell, {seed} AS seed, "
+            "(julianday(ended_at) - julianday(started_at)) * 86400 AS elapsed_s "
+            "FROM runs WHERE study = ? ORDER BY id"
+        )
+        of_lanes = (
+            f"SELECT run, engine, {', '.join(FIGURES)} FROM lanes WHERE run IN (SELECT id FROM runs WHERE study = ?)"
         )
         with self.read_transaction() as connection:
-            lanes = connection.execute(query, (checked_id(study),)).fetchall() if connection else []
-            by_run: dict[str, list[sqlite3.Row]] = {}
-            for lane in lanes:
-                by_run.setdefault(lane["id"], []).append(lane)
-            return [_pair_of(run) for run in by_run.values() if run[0]["seed"] is not None]
+            if connection is None:
+                return []
+            runs = connection.execute(query, (checked_id(study),)).fetchall()
+            lanes: dict[str, list[sqlite3.Row]] = {}
+            for lane in connection.execute(f"{of_lanes} ORDER BY run, position", (study,)):
+                lanes.setdefault(lane["run"], []).append(lane)
+            cells = {text: tuple(json.loads(text).items()) for text in {run["cell"] for run in runs}}
+            return [
+                _pair_of(run, cells[run["cell"]], lanes[run["id"]])
+                for run in runs
+                if run["seed"] is not None and run["id"] in lanes
+            ]
 
     def stamp(self, study: str) -> tuple[object, ...]:
         """What changes whenever a study does, or one of its runs begins or ends; cheap to ask for."""
@@ -185,16 +195,17 @@ def _record_of(line: sqlite3.Row) -> StudyRecord:
     )
 
 
-def _pair_of(lanes: list[sqlite3.Row]) -> PairRun:
-    """A study's run from its lanes' lines, in their order. Raises `ValueError`."""
-    run = lanes[0]
+def _pair_of(run: sqlite3.Row, cell: tuple[tuple[str, Any], ...], lanes: list[sqlite3.Row]) -> PairRun:
+    """A study's run from its line and its lanes', in their order. Raises `ValueError`."""
     sides = [lane["engine"] if lane["engine"] in ENGINE_NAMES else SIDES[i] for i, lane in enumerate(lanes[:2])]
     return PairRun(
-        cell=tuple(json.loads(run["cell"]).items()),
+        cell=cell,
         seed=int(run["seed"]),
         run=run["id"],
         state=State(run["state"]),
-        figures={side: {name: lane[name] for name in FIGURES} for side, lane in zip(sides, lanes, strict=False)},
+        figures={
+            side: dict(zip(FIGURES, tuple(lane)[2:], strict=True)) for side, lane in zip(sides, lanes, strict=False)
+        },
         busy=bool(run["busy"]),
         parted=bool(run["parted"]),
         elapsed_s=max(0.0, run["elapsed_s"] or 0.0),

@@ -50,15 +50,15 @@ def side_by_side(items: Sequence[T], most: int = WIDE_IN_A_ROW, **columns: Any) 
 
 
 def plot(
-    drawn: go.Figure, finding: str, key: str, pressable: bool = False, follows: str = ""
+    drawn: go.Figure, finding: str, key: str, pressable: bool = False, follows: str = "", as_json: str = ""
 ) -> tuple[str, str] | None:
     """A Plotly figure in its own colours, without buttons; `finding` is what it shows, for who cannot see it.
 
-    With `pressable` returns x and y of the point that was pressed last; `follows` as of `figure`. Where the host does
-    not pass our code, Streamlit's own chart shows the same.
+    With `pressable` returns x and y of the point that was pressed last; `follows` and `as_json` as of `figure`. Where
+    the host does not pass our code, Streamlit's own chart shows the same.
     """
     if st.session_state.get(ROUTE) != "no-assets":
-        answer = figure(drawn, finding, key, pressable, follows)
+        answer = figure(drawn, finding, key, pressable, follows, as_json)
         if answer.arrived:
             return answer.pressed
         st.session_state[ROUTE] = "no-assets"

@@ -77,7 +77,9 @@ async def study_closing(request: Request) -> Response:
         return JSONResponse({"error": str(error)}, status_code=503)
     answer: dict[str, object] = {"version": found.version, "again_ms": served.audience.again_ms(study)}
     if found.version != query.get("after"):
-        answer |= {"done": found.done, "figure": found.figure, "finding": found.finding}
+        answer["done"] = found.done
+        if drawn := found.drawn:
+            answer |= {"figure": drawn.json, "finding": drawn.finding}
     return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
 

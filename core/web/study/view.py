@@ -16,6 +16,7 @@ from core.results import study_charts, study_words
 from core.results.outcome import gather, progress
 from core.results.study_charts import Values
 from core.results.study_outcome import CellOutcome, EndedPair, StudyOutcome
+from core.results.study_shared import closing_of
 from core.results.study_words import cell_words, pair_name
 from core.results.wording import STATE_COLOURS
 from core.storage.studies import SIDES, StudyRecord, StudyState
@@ -155,18 +156,22 @@ def charts(found: StudyOutcome) -> Measure:
     columns = st.columns(2, gap="medium")
     with columns[0]:
         st.subheader("The interval closes in", anchor=False)
-        figure, words = study_charts.closing(
-            found.record.study, finding, cell.test_images, [pair_name(pair.seed, ()) for pair in its]
-        )
+        place = found.cells.index(cell)
+        outcomes = installation().outcomes
+        drawn = outcomes.drawn(found, *closing_of(found, measure.name, place))
         live = found.record.state == StudyState.RUNNING or bool(found.running)
-        follows = f"api/studies/{found.record.id}/closing?measure={measure.name}&cell={found.cells.index(cell)}"
-        pressed = plot(figure, words, "study_closing", pressable=True, follows=follows if live else "")
+        follows = f"api/studies/{found.record.id}/closing?measure={measure.name}&cell={place}"
+        pressed = plot(
+            *(drawn.figure, drawn.finding, "study_closing", True), follows=follows if live else "", as_json=drawn.json
+        )
         st.caption("A ring is a pair: press it for its run. Teal: the interval after each pair. Grey: the margin.")
     if run := _pressed_run(pressed, its):
         st.switch_page(PAGE_FILES["Runs"], query_params={"run": run})
     with columns[1]:
         st.subheader("Each lane alone", anchor=False)
-        plot(*study_charts.each_lane(measure, lane_values(its, measure)), "study_lanes")
+        key = "lanes", measure.name, place
+        drawn = outcomes.drawn(found, key, lambda: study_charts.each_lane(measure, lane_values(its, measure)))
+        plot(drawn.figure, drawn.finding, "study_lanes", as_json=drawn.json)
         st.caption("Every mark is a run.")
     for name, _ in found.record.study.vary:
         if isinstance(SETTINGS[name], Number):

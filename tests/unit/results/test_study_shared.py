@@ -77,13 +77,15 @@ def test_few_studies_are_kept(studies: Counting) -> None:
 def test_the_figure_is_drawn_once_for_each_measure_and_combination(studies: Counting) -> None:
     study = begun(studies)
     outcomes = Outcomes(studies, Store(studies.data_dir))
-    assert outcomes.closing(study, "test_accuracy", 0).figure == ""
+    assert outcomes.closing(study, "test_accuracy", 0).drawn is None
     run_pair(studies, study, STUDY.pairs[1])
-    found = outcomes.closing(study, "test_accuracy", 1)
-    assert found is outcomes.closing(study, "test_accuracy", 1)
+    found = outcomes.closing(study, "test_accuracy", 1).drawn
+    assert found
+    assert found is outcomes.closing(study, "test_accuracy", 1).drawn
     assert "of 1 pairs" in found.finding
-    assert [trace["y"] for trace in json.loads(found.figure)["data"] if trace["mode"] == "markers"] == [[10.0]]
-    assert outcomes.closing(study, "log_rss_mib", 1) != found
+    (points,) = [trace["y"] for trace in json.loads(found.json)["data"] if trace["mode"] == "markers"]
+    assert points == pytest.approx([10.0])
+    assert outcomes.closing(study, "log_rss_mib", 1).drawn != found
     for measure, cell in (("zebra", 0), ("test_accuracy", 2), ("test_accuracy", -1)):
         with pytest.raises(LookupError):
             outcomes.closing(study, measure, cell)

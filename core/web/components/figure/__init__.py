@@ -39,14 +39,17 @@ def _rerun_only() -> None:
     """A callback makes its name part of the result; the rerun itself is all that is wanted."""
 
 
-def figure(drawn: go.Figure, finding: str, key: str, pressable: bool = False, follows: str = "") -> FigureAnswer:
+def figure(
+    drawn: go.Figure, finding: str, key: str, pressable: bool = False, follows: str = "", as_json: str = ""
+) -> FigureAnswer:
     """Shows a figure of a stated height in pixels; `finding` is what it shows, for who cannot see it.
 
     `pressable`: a press on a point reruns the page. `follows`: the address, from the page's base on, that gives the
-    figure anew whenever it has changed (`study_closing` in `core/web/server/routes.py`).
+    figure anew whenever it has changed (`study_closing` in `core/web/server/routes.py`). `as_json`: the same figure,
+    where somebody has it as JSON already.
     """
     data = {
-        **{"figure": drawn.to_json(), "finding": finding, "pressable": pressable},
+        **{"figure": as_json or drawn.to_json(), "finding": finding, "pressable": pressable},
         **{"follows": follows, "plotly_url": PLOTLY_URL},
     }
     result = _component(
