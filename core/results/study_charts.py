@@ -38,7 +38,7 @@ GOLDEN = 0.618
 def closing(study: Study, finding: Finding, test_images: int, names: Sequence[str]) -> tuple[go.Figure, str]:
     """Each pair's difference, called by its name, and the interval after each of them, around it the margin."""
     measure = finding.measure
-    shown = [in_unit(measure, difference) for difference in finding.differences]
+    shown = [_short(in_unit(measure, difference)) for difference in finding.differences]
     margins = [in_unit(measure, side * finding.margin) for side in (-1, 1)]
     figure = go.Figure(layout=base_layout(280))
     figure.add_hrect(y0=margins[0], y1=margins[1], fillcolor=MARGIN_FILL, line_width=0, layer="below")
@@ -181,11 +181,11 @@ def each_lane(measure: Measure, values: Values) -> tuple[go.Figure, str]:
     words = []
     rows = {engine: row for row, engine in enumerate(reversed(ALIGNED_PAIR))}
     for engine in ALIGNED_PAIR:
-        own = [100 * value if measure.name == "test_accuracy" else value for value in values[engine]]
+        own = [_short(100 * value if measure.name == "test_accuracy" else value) for value in values[engine]]
         drawn += own
         figure.add_scatter(
             x=own,
-            y=[rows[engine] + SPREAD * ((GOLDEN * i) % 1 - 0.5) for i in range(len(own))],
+            y=[_short(rows[engine] + SPREAD * ((GOLDEN * i) % 1 - 0.5)) for i in range(len(own))],
             name=engine_title(engine),
             mode="markers",
             marker={
@@ -206,6 +206,11 @@ def each_lane(measure: Measure, values: Values) -> tuple[go.Figure, str]:
         tickvals=list(rows.values()), ticktext=names, range=[-0.6, 1.6], showgrid=False, ticksuffix="  "
     )
     return figure, f"{measure.title} of each lane alone, {len(drawn) // 2:,} runs. {'. '.join(words)}."
+
+
+def _short(value: float) -> float:
+    """As exact as a mark is drawn: a figure of thousands of them travels to every browser."""
+    return float(f"{value:.6g}")
 
 
 def figure_unit(measure: Measure) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly
 import pytest
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page, Route, expect
 
 from core.web.components.assets import SCRIPTS
 from core.web.components.figure import HTML
@@ -63,7 +63,7 @@ class Host:
 
     def shows(self, points: int) -> None:
         self.page.wait_for_function("points => window.points() === points", arg=points)
-        assert self.page.get_by_role("img").get_attribute("aria-label") == f"{points} points"
+        expect(self.page.locator(".figure")).to_have_attribute("aria-label", f"{points} points")
 
 
 @pytest.fixture

@@ -25,7 +25,10 @@ def studies(tmp_path: Path) -> Studies:
     return found
 
 
-def test_the_route_sends_a_figure_once_and_then_only_that_it_has_not_changed(studies: Studies) -> None:
+def test_the_route_sends_a_figure_once_and_then_only_that_it_has_not_changed(
+    studies: Studies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.web.server.live.FRESH_S", -1)
     study = begun(studies)
     run_pair(studies, study, STUDY.pairs[0])
     serve_with(Installation(DeploymentSettings(data_dir=studies.data_dir), NO_LIMITS, LauncherUnavailable("")))
