@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
+from core.web.server import merged
+
 FOLDER = Path(sys.prefix) / "compressed"
 """Below the environment, as the files themselves are."""
 TYPES = {
@@ -53,11 +55,18 @@ ASSETS["plotly.min.js"] = _package("plotly") / "package_data" / "plotly.min.js"
 """What our components load, by the name below `assets/`."""
 
 
+def merged_file() -> Path:
+    """Where Streamlit's scripts lie as one, once that has been made."""
+    return FOLDER / merged.merged_name()
+
+
 def originals() -> dict[str, Path]:
     """Every file that is worth a copy, by its address below the dashboard's own."""
-    folder = _package("streamlit") / "static"
+    folder = merged.static_folder()
     files = {path.relative_to(folder).as_posix(): path for path in (folder / "static").rglob("*")}
     files |= {f"assets/{name}": path for name, path in ASSETS.items()}
+    if merged_file().is_file():
+        files[merged.PLACE + merged.merged_name()] = merged_file()
     return {address: path for address, path in files.items() if path.suffix in TYPES}
 
 
@@ -94,6 +103,15 @@ def make_copies(files: Mapping[str, Path], folder: Path) -> int:
     return len(missing)
 
 
+def make_merged_file() -> None:
+    """Makes it where it is missing. Raises `OSError` where the folder cannot be written to."""
+    if not merged_file().is_file():
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        unfinished = merged_file().with_suffix(f".{os.getpid()}")
+        unfinished.write_text(merged.merged_script(), encoding="utf-8")
+        unfinished.replace(merged_file())
+
+
 def _write(copy: Path, original: Path, encoding: str) -> None:
     """Writes one copy, with its original's time; it is there whole or not at all."""
     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -107,6 +125,7 @@ def _write(copy: Path, original: Path, encoding: str) -> None:
 def main() -> int:
     """The command line: 0 when every copy is there, 1 where the disk or its rights are in the way, 130 after Ctrl-C."""
     try:
+        make_merged_file()
         make_copies(originals(), FOLDER)
     except OSError as error:
         print(f"The pages' files are sent uncompressed, since no copies could be kept: {error}.", file=sys.stderr)

@@ -14,12 +14,13 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit import file_util
 
+from core.web.server import merged
 from core.web.server.compressed import VARY, accepted_encodings
-from core.web.server.routes import base_address
+from core.web.server.copies import merged_file
+from core.web.server.routes import FOR_EVER, base_address
 
 PAGES = {
     "Train": "train a duel of your own",
@@ -64,8 +65,7 @@ FOCUS = """<style>
 </style>"""
 """Shows the focus from the first key on."""
 SHELL = (
-    (Path(file_util.get_static_dir()) / "index.html")
-    .read_text(encoding="utf-8")
+    merged.frame(merged_file().is_file())
     .replace("<head>", f"<head>{WHERE}{OURS}{FOCUS}{STILL}", 1)
     .replace("<title>Streamlit</title>", "<title>Keras vs PyTorch</title>", 1)
 )
@@ -164,6 +164,16 @@ def _shell(request: Headers) -> Response:
     return HTMLResponse(SHELL, headers=headers)
 
 
+def _script(name: str) -> Response:
+    """Streamlit's scripts as one, or one that is not among them."""
+    if name == merged.merged_name():
+        return FileResponse(merged_file(), media_type="text/javascript", headers=FOR_EVER)
+    try:
+        return Response(merged.script_beside(name), media_type="text/javascript", headers=FOR_EVER)
+    except OSError:
+        return PlainTextResponse("There is no such script.", 404)
+
+
 class Shell:
     """Gives a page's address Streamlit's frame, and any other that Streamlit would give it to our page of links."""
 
@@ -176,6 +186,8 @@ class Shell:
         place = scope["path"].removeprefix(self.base) if scope["type"] == "http" else ""
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or place.startswith(FILES):
             await self.app(scope, receive, send)
+        elif scope["path"].startswith(self.base) and place.startswith(merged.PLACE):
+            await _script(place.removeprefix(merged.PLACE))(scope, receive, send)
         elif scope["path"].startswith(self.base) and place.strip("/").lower() in {*ADDRESSES, "train"}:
             await self._page(place, scope)(scope, receive, send)
         else:
