@@ -88,9 +88,8 @@ def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.
     """
     finding, classes = _finding(lane, np.array(lane.tested.confusion), classes), [escape(name) for name in classes]
     counts = np.array(lane.tested.confusion)
-    mistakes = counts.astype(float)
+    mistakes = np.where(counts, counts, np.nan)
     np.fill_diagonal(mistakes, np.nan)
-    mistakes[mistakes == 0] = np.nan
     long_names = max(len(name) for name in classes) > 2
     few = len(classes) <= MOST_NUMBERS
     figure = go.Figure(layout=base_layout(380 if len(classes) <= 10 else 520))
@@ -112,6 +111,7 @@ def confusion(lane: LaneOutcome, most: int, classes: Sequence[str]) -> tuple[go.
         x=np.array(classes)[columns],
         y=np.array(classes)[rows],
         text=[f"{counts[i, j]:,}" for i, j in zip(rows, columns, strict=True)],
+        customdata=(rows * len(counts) + columns).tolist(),
         mode="text" if few else "markers",
         textfont={"size": 11},
         marker={"symbol": "square", "opacity": 0},

@@ -35,8 +35,8 @@ SPREAD = 0.5
 GOLDEN = 0.618
 
 
-def closing(study: Study, finding: Finding, test_images: int, names: Sequence[str]) -> tuple[go.Figure, str]:
-    """Each pair's difference, called by its name, and the interval after each of them, around it the margin."""
+def closing(study: Study, finding: Finding, test_images: int, seeds: Sequence[int]) -> tuple[go.Figure, str]:
+    """Each pair's difference, its seed as custom data, and the interval after each of them, around it the margin."""
     measure = finding.measure
     shown = [_short(in_unit(measure, difference)) for difference in finding.differences]
     margins = [in_unit(measure, side * finding.margin) for side in (-1, 1)]
@@ -48,8 +48,8 @@ def closing(study: Study, finding: Finding, test_images: int, names: Sequence[st
         y=shown,
         mode="markers",
         marker={"symbol": "circle-open", "size": 8, "color": COLOURS["other"], "line": {"width": 1.5}},
-        text=[escape(name) for name in names],
-        hovertemplate=f"%{{text}}: %{{y:.3g}}{unit_of(measure)}<extra></extra>",
+        customdata=list(seeds),
+        hovertemplate=f"seed %{{customdata}}: %{{y:.3g}}{unit_of(measure)}<extra></extra>",
     )
     drawn = [*shown, *margins, 0.0]
     if finding.interval is not None and finding.interval.bounded:
@@ -174,8 +174,8 @@ def lane_interval(measure: Measure, values: Sequence[float], alpha: float, test_
     return Interval(math.exp(found.mean), math.exp(found.low) if found.bounded else -math.inf, high)
 
 
-def each_lane(measure: Measure, values: Values) -> tuple[go.Figure, str]:
-    """Every run's figure as a mark of its lane, a row each; and how far they spread."""
+def each_lane(measure: Measure, values: Values, seeds: Sequence[int]) -> tuple[go.Figure, str]:
+    """Every run's figure as a mark of its lane, its seed as custom data, a row each lane; and how far they spread."""
     figure = go.Figure(layout=base_layout(220))
     drawn: list[float] = []
     words = []
@@ -194,7 +194,8 @@ def each_lane(measure: Measure, values: Values) -> tuple[go.Figure, str]:
                 "color": COLOURS[engine],
                 "line": {"width": 1.5},
             },
-            hovertemplate=f"{engine_title(engine)}: %{{x:.4g}}{figure_unit(measure)}<extra></extra>",
+            customdata=list(seeds),
+            hovertemplate=f"%{{x:.4g}}{figure_unit(measure)}, seed %{{customdata}}<extra></extra>",
         )
         if own:
             words.append(f"{engine_title(engine)} {min(own):.4g} to {max(own):.4g}{figure_unit(measure)}")

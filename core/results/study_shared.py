@@ -10,7 +10,6 @@ import plotly.graph_objects as go
 
 from core.results.study_charts import closing
 from core.results.study_outcome import StudyOutcome, read_outcome
-from core.results.study_words import pair_name
 from core.storage.runs import Store
 from core.storage.studies import Studies
 
@@ -108,8 +107,8 @@ def closing_of(found: StudyOutcome, measure: str, place: int) -> tuple[Hashable,
     cell = found.cells[place]
 
     def draw() -> tuple[go.Figure, str]:
-        names = [pair_name(pair.seed, ()) for pair in cell.pairs if measure in pair.differences]
-        return closing(found.record.study, cell.finding(measure), cell.test_images, names)
+        seeds = [pair.seed for pair in cell.pairs if measure in pair.differences]
+        return closing(found.record.study, cell.finding(measure), cell.test_images, seeds)
 
     return ("closing", measure, place), draw
 

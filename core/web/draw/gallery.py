@@ -1,7 +1,7 @@
 """The test images behind a run's result: disagreements, confident mistakes, and the images of a confusion cell."""
 
 from collections.abc import Sequence
-from html import escape, unescape
+from html import escape
 
 import numpy as np
 import streamlit as st
@@ -97,10 +97,8 @@ def matrix(outcome: Outcome, gallery: Gallery, lane: LaneOutcome, most: int) -> 
     if not cells:
         return
     labels = {(i, j): f"{classes[i]} read as {classes[j]} ({n})" for n, i, j in cells}
-    x, y = map(unescape, pressed or ("", ""))
-    first = (classes.index(y), classes.index(x)) if x in classes and y in classes else None
     options = list(labels)
-    start = options.index(first) if first in labels else 0
+    start = next((place for place, (i, j) in enumerate(options) if pressed == str(i * len(classes) + j)), 0)
     cell = st.selectbox(
         f"Mistakes of {lane.title}",
         options,

@@ -51,11 +51,11 @@ def side_by_side(items: Sequence[T], most: int = WIDE_IN_A_ROW, **columns: Any) 
 
 def plot(
     drawn: go.Figure, finding: str, key: str, pressable: bool = False, follows: str = "", as_json: str = ""
-) -> tuple[str, str] | None:
+) -> str | None:
     """A Plotly figure in its own colours, without buttons; `finding` is what it shows, for who cannot see it.
 
-    With `pressable` returns x and y of the point that was pressed last; `follows` and `as_json` as of `figure`. Where
-    the host does not pass our code, Streamlit's own chart shows the same.
+    With `pressable` returns the custom data of the mark that was pressed last, as text; `follows` and `as_json` as of
+    `figure`. Where the host does not pass our code, Streamlit's own chart shows the same.
     """
     if st.session_state.get(ROUTE) != "no-assets":
         answer = figure(drawn, finding, key, pressable, follows, as_json)
@@ -68,4 +68,4 @@ def plot(
         drawn, config={"displayModeBar": False}, theme=None, alt=finding, key=f"{key}_by_streamlit", **more
     )
     points = event["selection"]["points"] if pressable else []
-    return (points[0]["x"], points[0]["y"]) if points else None
+    return str(points[0].get("customdata")) if points else None

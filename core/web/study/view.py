@@ -1,6 +1,7 @@
 """A study as its page shows it: what is decided, the interval closing in, the field that varies, its pairs."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -12,13 +13,15 @@ from core.experiment.settings import SETTINGS
 from core.experiment.study import MEASURES, Finding, Measure
 from core.experiment.titles import sentence_case
 from core.launcher.launcher import Launcher
-from core.results import study_charts, study_words
+from core.results import study_bands, study_charts, study_words
 from core.results.outcome import gather, progress
+from core.results.study_bands import RunCurves
 from core.results.study_charts import Values
 from core.results.study_outcome import CellOutcome, EndedPair, StudyOutcome
-from core.results.study_shared import closing_of
+from core.results.study_shared import Drawn, closing_of
 from core.results.study_words import cell_words, pair_name
 from core.results.wording import STATE_COLOURS
+from core.storage.database import State
 from core.storage.studies import SIDES, StudyRecord, StudyState
 from core.web.components.copy_link import copy_link
 from core.web.elements import queue as queue_view
@@ -32,7 +35,7 @@ from core.web.server.shell import PAGE_FILES
 PAGE = 20
 MOST_OPTIONS = 6
 """Combinations that are chosen by a press; of more by a list."""
-OFFSET, RING, CELL = "study_pairs_offset", "study_pressed_ring", "study_cell"
+OFFSET, CELL = "study_pairs_offset", "study_cell"
 
 
 def read(study: str) -> StudyOutcome:
@@ -153,6 +156,7 @@ def charts(found: StudyOutcome) -> Measure:
         )
         return measure
     its = [pair for pair in cell.pairs if measure.name in pair.differences]
+    seeds = [pair.seed for pair in its]
     columns = st.columns(2, gap="medium")
     with columns[0]:
         st.subheader("The interval closes in", anchor=False)
@@ -161,31 +165,48 @@ def charts(found: StudyOutcome) -> Measure:
         drawn = outcomes.drawn(found, *closing_of(found, measure.name, place))
         live = found.record.state == StudyState.RUNNING or bool(found.running)
         follows = f"api/studies/{found.record.id}/closing?measure={measure.name}&cell={place}"
-        pressed = plot(
-            *(drawn.figure, drawn.finding, "study_closing", True), follows=follows if live else "", as_json=drawn.json
-        )
+        _plot_pairs(drawn, "study_closing", cell.pairs, follows if live else "")
         st.caption("A ring is a pair: press it for its run. Teal: the interval after each pair. Grey: the margin.")
-    if run := _pressed_run(pressed, its):
-        st.switch_page(PAGE_FILES["Runs"], query_params={"run": run})
     with columns[1]:
         st.subheader("Each lane alone", anchor=False)
         key = "lanes", measure.name, place
-        drawn = outcomes.drawn(found, key, lambda: study_charts.each_lane(measure, lane_values(its, measure)))
-        plot(drawn.figure, drawn.finding, "study_lanes", as_json=drawn.json)
-        st.caption("Every mark is a run.")
+        drawn = outcomes.drawn(found, key, lambda: study_charts.each_lane(measure, lane_values(its, measure), seeds))
+        _plot_pairs(drawn, "study_lanes", cell.pairs)
+        st.caption("Every mark is a run: press it for its page.")
+    curves(found, cell, place)
     for name, _ in found.record.study.vary:
         if isinstance(SETTINGS[name], Number):
             over(found, measure, cell, name)
     return measure
 
 
-def _pressed_run(pressed: tuple[str, str] | None, pairs: Sequence[EndedPair]) -> str | None:
-    """The run of the ring that was pressed, once: the component goes on telling of it."""
-    before, st.session_state[RING] = st.session_state.get(RING), pressed
-    if pressed is None or pressed == before:
-        return None
-    number = pressed[0]
-    return pairs[int(number) - 1].run if number.isdecimal() and 0 < int(number[:6]) <= len(pairs) else None
+def curves(found: StudyOutcome, cell: CellOutcome, place: int) -> None:
+    """Both lanes' median by epoch in the band of a combination's runs, with the runs behind; `place` in the plan."""
+    its = [cell.pairs[one] for one in study_bands.evenly(len(cell.pairs), study_bands.MOST_RUNS)]
+
+    def read_runs() -> list[RunCurves]:
+        epochs = installation().studies.epochs([pair.run for pair in its])
+        return [RunCurves(pair.seed, pair.state == State.FINISHED, epochs.get(pair.run, {})) for pair in its]
+
+    for column, chart in zip(st.columns(2, gap="medium"), study_bands.CHARTS, strict=True):
+        draw = partial(study_bands.band, chart, read_runs)
+        with column:
+            st.subheader(study_bands.heading(chart), anchor=False)
+            drawn = installation().outcomes.drawn(found, ("curves", chart.key, place), draw)
+            _plot_pairs(drawn, f"study_curves_{chart.key}", its)
+    of, lines = len(cell.pairs), min(len(its), study_bands.MOST_LINES)
+    band = f"{len(its):,} of {of:,} runs" if len(its) < of else "the runs"
+    thin = f"{lines:,} of {of:,} runs: press one for its page" if lines < of else "the runs: press one for its page"
+    st.caption(f"Thick: the median. Band: 10 to 90 % of {band}. Thin: {thin}.")
+
+
+def _plot_pairs(drawn: Drawn, key: str, pairs: Sequence[EndedPair], follows: str = "") -> None:
+    """A figure whose marks are pairs, by their seeds; one that is pressed opens its run."""
+    pressed = plot(drawn.figure, drawn.finding, key, pressable=True, follows=follows, as_json=drawn.json)
+    known = f"{key}_opened"
+    before, st.session_state[known] = st.session_state.get(known), pressed  # the component goes on telling of it
+    if pressed != before and (run := next((pair.run for pair in pairs if str(pair.seed) == pressed), None)):
+        st.switch_page(PAGE_FILES["Runs"], query_params={"run": run})
 
 
 def chosen(found: StudyOutcome) -> tuple[Measure, CellOutcome]:

@@ -24,7 +24,7 @@ def measure(name: str) -> Measure:
 
 def closing(name: str, differences: list[float]) -> tuple[go.Figure, str]:
     found = finding(STUDY, measure(name), differences, DATASET.test_images)
-    return study_charts.closing(STUDY, found, DATASET.test_images, [f"seed {i}" for i in range(len(differences))])
+    return study_charts.closing(STUDY, found, DATASET.test_images, range(len(differences)))
 
 
 def named(figure: go.Figure, mode: str) -> list[Any]:
@@ -36,6 +36,7 @@ def test_each_pair_is_a_mark_in_percent_and_the_interval_is_the_statistics_own()
     figure, words = closing("log_train_s", differences)
     (pairs,) = named(figure, "markers")
     assert list(pairs.x) == list(range(1, 31))
+    assert list(pairs.customdata) == list(range(30)), "its seed, by which a press opens its run"
     assert list(pairs.y) == pytest.approx([100 * math.expm1(d) for d in differences])
     low, high, mean = named(figure, "lines")
     found = interval(differences, STUDY.alpha)
@@ -90,8 +91,9 @@ def test_a_lane_s_interval_is_of_its_own_runs_and_stays_above_zero_for_times() -
 
 def test_every_run_is_a_mark_of_its_lane() -> None:
     values = {"keras": [0.961, 0.961, 0.963], "torch": [0.955, 0.958, 0.95]}
-    figure, words = study_charts.each_lane(measure("test_accuracy"), values)
+    figure, words = study_charts.each_lane(measure("test_accuracy"), values, [4, 5, 6])
     marks = {trace.name: trace for trace in figure.data}
+    assert list(marks["PyTorch"].customdata) == [4, 5, 6], "what a press on a mark says"
     assert list(marks["Keras"].x) == pytest.approx([96.1, 96.1, 96.3])
     assert len(set(marks["Keras"].y)) == 3, "equal ones lie apart"
     assert min(marks["Keras"].y) > max(marks["PyTorch"].y)

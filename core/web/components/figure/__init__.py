@@ -5,7 +5,6 @@ Streamlit's own chart would load Plotly a second time, three times as large. `fi
 browser, and how the live charts load Plotly, too.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -29,10 +28,10 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True)
 class FigureAnswer:
-    """What a figure reports: whether its code arrived, and x and y of the point that was pressed last."""
+    """What a figure reports: whether its code arrived, and the mark that was pressed last, by its custom data."""
 
     arrived: bool
-    pressed: tuple[str, str] | None
+    pressed: str | None
 
 
 def _rerun_only() -> None:
@@ -44,9 +43,9 @@ def figure(
 ) -> FigureAnswer:
     """Shows a figure of a stated height in pixels; `finding` is what it shows, for who cannot see it.
 
-    `pressable`: a press on a point reruns the page. `follows`: the address, from the page's base on, that gives the
-    figure anew whenever it has changed (`study_closing` in `core/web/server/routes.py`). `as_json`: the same figure,
-    where somebody has it as JSON already.
+    `pressable`: a press on a point that has custom data reruns the page. `follows`: the address, from the page's base
+    on, that gives the figure anew whenever it has changed (`study_closing` in `core/web/server/routes.py`). `as_json`:
+    the same figure, where somebody has it as JSON already.
     """
     data = {
         **{"figure": as_json or drawn.to_json(), "finding": finding, "pressable": pressable},
@@ -61,12 +60,9 @@ def figure(
         on_route_change=_rerun_only,
         on_pressed_change=_rerun_only,
     )
-    return FigureAnswer(result.get("route") != "no-assets", pressed_point(result.get("pressed")))
+    return FigureAnswer(result.get("route") != "no-assets", pressed_mark(result.get("pressed")))
 
 
-def pressed_point(pressed: object) -> tuple[str, str] | None:
-    """x and y of what a browser says was pressed; it can say anything, and whatever is no point counts as none."""
-    if not isinstance(pressed, Mapping):
-        return None
-    x, y = pressed.get("x"), pressed.get("y")
-    return (x, y) if isinstance(x, str) and isinstance(y, str) else None
+def pressed_mark(pressed: object) -> str | None:
+    """What a browser says was pressed; it can say anything, and whatever is no text counts as nothing."""
+    return pressed if isinstance(pressed, str) else None

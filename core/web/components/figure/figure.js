@@ -168,8 +168,8 @@ class StillFigure {
     this.askIn(Math.max(ASK_MS, answer.again_ms ?? 0), address, ASK_MS);
   }
 
-  press({ x, y }) {
-    this.setStateValue("pressed", { x: String(x), y: String(y) });
+  press({ customdata }) {
+    if (customdata !== undefined && customdata !== null) this.setStateValue("pressed", String(customdata));
   }
 
   dispose() {
