@@ -222,6 +222,7 @@ def test_verdicts_stand_in_words_on_top_and_pairs_below(launcher: StandInLaunche
         "counts in no verdict: its run says why. Seeds on one split of the data measure the variance of seeds"
     )
     assert page.says("All 30 pairs have ended.")
+    assert any("Validation loss by epoch of " in figure["finding"] for figure in page.figures)
     assert page.badges.count("finished") == 19, "the study's, and eighteen of the first page's pairs"
     assert (page.badges.count("failed"), page.badges.count("finished, parted")) == (1, 1)
     assert (page.links["Seed 29"], page.links["Seed 28"]) == (f"run={failed}", f"run={parted}")
