@@ -19,6 +19,7 @@ import numpy as np
 
 from core.compare.probes.base import Part, PartFailed, Report
 from core.data import datasets
+from core.worker.engines.base import leave_out_unused
 
 SCRIPTS = Path(__file__).with_name("api_level_scripts")
 WAYS = {"keras_fit": "Keras fit", "keras_loop": "Keras loop", "torch_loop": "PyTorch loop"}
@@ -53,6 +54,7 @@ def run(script: str, folder: str) -> float:
     import runpy
 
     os.chdir(folder)
+    leave_out_unused()
     ended = runpy.run_path(str(SCRIPTS / script), run_name="__main__")
     return float(ended["accuracy"])
 

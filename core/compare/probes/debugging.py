@@ -23,6 +23,7 @@ import numpy as np
 from core.compare.probes.base import Part, PartFailed, Report
 from core.data import datasets
 from core.experiment.network import ARTICLE
+from core.worker.engines.base import leave_out_unused
 
 BATCH = 126
 MODES = {
@@ -209,6 +210,7 @@ def _trainer(mode: str, planted: str = "", watched: bool = False, convolutions: 
 
 
 def _keras_trainer(mode: str, planted: str, watched: bool, convolutions: bool) -> Train:
+    leave_out_unused()
     keras: Any = importlib.import_module("keras")
     layers: Any = keras.layers
     ops = keras.ops

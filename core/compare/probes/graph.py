@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from core.compare.probes.base import Part, PartFailed, Report
 from core.data import datasets
+from core.worker.engines.base import leave_out_unused
 
 STEPS = 60
 SETTLE = 10
@@ -51,6 +52,7 @@ def noted() -> None:
 
 def keras_trained(eager: bool, data_dir: str, steps: int) -> dict[str, Any]:
     """In a part: trains in Keras; see `_figures` for what it returns."""
+    leave_out_unused()
     import keras
     from keras import layers
 

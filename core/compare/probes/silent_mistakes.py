@@ -27,6 +27,7 @@ import numpy.typing as npt
 from core.compare.probes.base import Part, PartFailed, Report
 from core.data import datasets
 from core.experiment.names import ENGINE_TITLES
+from core.worker.engines.base import leave_out_unused
 
 BUGS = ("shape", "softmax", "axes", "labels", "broadcast")
 NUMBER_BUGS = ("broadcast",)
@@ -44,6 +45,7 @@ Floats = npt.NDArray[np.float32]
 
 def keras_trained(task: str, bug: str, epochs: int, data_dir: str) -> dict[str, Any]:
     """In a part: trains in Keras; `task` is `digit` or `number`, `bug` one of `BUGS` or empty. See `_watched`."""
+    leave_out_unused()
     import keras
     from keras import layers, ops
 

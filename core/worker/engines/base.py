@@ -177,15 +177,20 @@ def pools_relus(settings: TrainSettings) -> bool:
 
 
 UNUSED = ("matplotlib", "pandas", "sklearn")
-"""What Keras imports where it is installed, for plots, tables and wrappers. No lane has any, a plain installation of
-either framework brings none of them, and they took a third of a Keras lane's start and 150 MiB of its memory.
+"""What Keras imports where it is installed, for plots, tables and wrappers. No lane and no probe has any, a plain
+installation of either framework brings none of them, and they took a third of a Keras lane's start and 150 MiB.
 """
+
+
+def leave_out_unused() -> None:
+    """`UNUSED` is not there for this process, whatever is installed."""
+    for name in UNUSED:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # Python's way to say so
 
 
 def engine_class(engine: str) -> type[Engine]:
     """Imports an engine: a file of its own each, but one for all that are called fake-..."""
-    for name in UNUSED:
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # Python's way to say that a module is not there
+    leave_out_unused()
     module = "fake" if engine.startswith("fake") else engine.replace("-", "_")
     found: type[Engine] = importlib.import_module(f"core.worker.engines.{module}").ENGINE
     return found
