@@ -7,8 +7,13 @@ ifneq ($(PROFILE),)
 export DUEL_PROFILE := $(PROFILE)
 endif
 
+CLUSTER ?=
+ifneq ($(CLUSTER),)
+export DUEL_CLUSTER := $(CLUSTER)
+endif
+
 VENV_PYTHON := .venv/bin/python
-INSTALL := $(PYTHON) -m core.install
+INSTALL := $(PYTHON) -m core.install$(if $(CLUSTER), --cluster)
 # A layer that hangs is ended after this long, a single test after the time in pyproject.toml. The goals on two cores:
 # 15 minutes for `make test`, 45 with the rest.
 TEST_LIMIT_S := 3600
@@ -19,7 +24,7 @@ TEST_LIMIT_S := 3600
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: install  ## serve the dashboard on 127.0.0.1, port 8501 or PORT=..., for strangers with PROFILE=hosted
+run: install  ## serve the dashboard on 127.0.0.1, port 8501 or PORT=...; PROFILE=hosted, CLUSTER=auto: docs/
 	@$(VENV_PYTHON) -m core.serve
 
 test: test-programs  ## checks and tests of every behaviour; installs first, brings Chromium, Firefox and nginx where missing
@@ -57,8 +62,8 @@ record: install  ## make the runs and the evidence that come with the project, o
 # What requirements*.txt name stands first in such a freeze; only what follows is kept. Freeze from a CUDA build:
 # a CPU build has no nvidia-* lines.
 constraints: install-dev  ## write constraints.txt: the versions in .venv of all that requirements*.txt pull in
-	@{ echo "# Below requirements.txt and requirements-dev.txt. Made by \`make constraints\`; not for hand edits."; \
-	$(VENV_PYTHON) -m pip freeze --exclude-editable -r requirements.txt -r requirements-dev.txt \
+	@{ echo "# Below requirements*.txt. Made by \`make constraints\`; not for hand edits."; \
+	$(VENV_PYTHON) -m pip freeze --exclude-editable -r requirements.txt -r requirements-cluster.txt -r requirements-dev.txt \
 	| sed -e '1,/^## The following requirements were added/d' -e '/ @ /d' -e 's/+cpu$$//'; } > constraints.txt.new
 	@mv constraints.txt.new constraints.txt
 

@@ -15,6 +15,7 @@ import psutil
 from rich.console import Console
 
 from benchmarks import (
+    cluster,
     first_page,
     history,
     hosted,
@@ -53,6 +54,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "kill": kill,
     "viewers": viewers,
     "storm": storm,
+    "cluster": cluster,
 }
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 QUICK = "quick: not a measurement"

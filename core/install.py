@@ -50,10 +50,14 @@ class InstallError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for: `torch_build` is `cpu`, `cuda` or "" (choose), `dev` adds what the tests need."""
+    """What was asked for: `torch_build` is `cpu`, `cuda` or "" (choose), `dev` adds what the tests need.
+
+    `cluster` adds what a cluster needs; the tests do, too.
+    """
 
     torch_build: str = ""
     dev: bool = False
+    cluster: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,12 @@ def parse_request(arguments: Sequence[str], environment: Mapping[str, str]) -> R
     """The request in the command line and in `TORCH`. Raises `InstallError` for an unknown build."""
     parser = argparse.ArgumentParser(prog="python3 -m core.install", description="Install into .venv.")
     parser.add_argument("--dev", action="store_true", help="add what the checks and tests need")
+    parser.add_argument("--cluster", action="store_true", help="add what studies on several machines need")
     options = parser.parse_args(arguments)
     torch_build = environment.get("TORCH", "").strip()
     if torch_build not in ("", *ASKABLE_BUILDS):
         raise InstallError(f"TORCH can be cpu or cuda, or left out; it is {torch_build!r}.", 2)
-    return Request(torch_build, options.dev)
+    return Request(torch_build, options.dev, options.cluster)
 
 
 def check_python(version: tuple[int, int]) -> None:
@@ -132,11 +137,12 @@ def make_plan(request: Request, machine: Machine, pins: Mapping[str, str]) -> Pl
     local_version = "+cpu" if build == "cpu" else ""
     torch = tuple(f"{name}=={pin}{local_version}" for name, pin in pins.items())
     constraints = ("-c", "constraints.txt")
-    dev = ("-r", "requirements-dev.txt") if request.dev else ()
+    more = ("-r", "requirements-cluster.txt") if request.cluster else ()
+    more = ("-r", "requirements-dev.txt") if request.dev else more  # which includes it
     index = ("--extra-index-url", CPU_INDEX) if build == "cpu" else ()
     # A new venv shows pip's progress for minutes; a kept one would only show what is satisfied, line by line.
     quiet = ("--quiet",) if build == "kept" else ()
-    calls = [("install", "-r", "requirements.txt", *dev, *torch, *constraints, *index, *quiet)]
+    calls = [("install", "-r", "requirements.txt", *more, *torch, *constraints, *index, *quiet)]
     if build == "cuda" and any(machine.installed.get(name, "").endswith("+cpu") for name in pins):
         # To pip, an installed 2.14.1+cpu is a 2.14.1, so the swap must be forced.
         calls.insert(0, ("install", "--force-reinstall", "--no-deps", *torch, *constraints))
@@ -151,7 +157,9 @@ def make_plan(request: Request, machine: Machine, pins: Mapping[str, str]) -> Pl
 
 def stamp_text(root: Path, request: Request) -> str:
     """A hash of the requirement files and of what was asked; nothing that changes by itself goes into it."""
-    names = ["requirements.txt", "constraints.txt", *(["requirements-dev.txt"] if request.dev else [])]
+    names = ["requirements.txt", "constraints.txt"]
+    names += ["requirements-cluster.txt"] if request.cluster or request.dev else []
+    names += ["requirements-dev.txt"] if request.dev else []
     digest = hashlib.sha256(f"torch={request.torch_build} dev={request.dev}\n".encode())
     for name in names:
         path = root / name
@@ -171,8 +179,11 @@ def is_installed(root: Path, request: Request) -> bool:
         return False
     builds = (request.torch_build,) if request.torch_build else ("", *ASKABLE_BUILDS)
     devs = (True,) if request.dev else (False, True)
+    clusters = (True,) if request.cluster else (False, True)
     found = stamp_path(root).read_text(encoding="utf-8").strip()
-    return found in {stamp_text(root, Request(build, dev)) for build in builds for dev in devs}
+    return found in {
+        stamp_text(root, Request(build, dev, cluster)) for build in builds for dev in devs for cluster in clusters
+    }
 
 
 def venv_python(root: Path) -> Path:

@@ -12,6 +12,11 @@ from core.launcher.inbox import Guest, is_answered
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.storage.holder import Owner
 
+ITS_OWN_CLUSTER = (
+    "The dashboard holds the data folder, and runs studies where it was told to: leave --cluster out, or start it with "
+    "`make run CLUSTER=...`."
+)
+
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     """The command with an option for each setting in place of its `**raw`.
@@ -28,12 +33,19 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def open_launcher() -> Launcher | Guest:
-    """One of our own, else the dashboard's where it has the folder. Raises `LauncherUnavailable`, `StoreError`."""
+def open_launcher(cluster: str = "") -> Launcher | Guest:
+    """One of our own, else the dashboard's where it has the folder. Raises `LauncherUnavailable`, `StoreError`.
+
+    `cluster` is the Ray cluster on which studies shall run; that of the environment where none is named.
+    """
     found = deployment()
+    if cluster:
+        found = found.model_copy(update={"cluster": cluster})
     try:
         return Launcher(found, Owner.COMMAND_LINE)
     except LauncherUnavailable:
+        if cluster and is_answered(found.data_dir):
+            raise LauncherUnavailable(ITS_OWN_CLUSTER) from None
         if is_answered(found.data_dir):
             return Guest(found.data_dir, lambda sentence: say(sentence, err))
         raise

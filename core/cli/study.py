@@ -40,8 +40,9 @@ VARY_HELP = (
     "A setting and its values, batch_size=32,64; semicolons where a value has commas itself, "
     "'network=conv 16, flatten;mlp'. Twice for two settings, or for one more value."
 )
+CLUSTER_HELP = "Runs its pairs on the nodes of a Ray cluster: the one here, ray://HOST:10001 or HOST:6379."
 Vary = Annotated[list[str], typer.Option(help=VARY_HELP, metavar="NAME=VALUES")]
-WITH_AN_ID = ("study_id", "more", "as_json")
+WITH_AN_ID = ("study_id", "more", "cluster", "as_json")
 """What may be said of a study that is there: the rest was asked at its begin."""
 
 
@@ -57,6 +58,7 @@ def study(
     stop: Annotated[str, typer.Option(help=f"Ends when this is decided: {', '.join(STOPS)} (none).")] = "decided",
     budget: Annotated[str, typer.Option(help="The longest that its runs take together: 90s, 30m, 2h.")] = "",
     more: Annotated[str, typer.Option(help="With an ID: so many seeds more.")] = "",
+    cluster: Annotated[str, typer.Option(help=CLUSTER_HELP, metavar="auto|ADDRESS")] = "",
     as_json: AsJson = False,
     **raw: str,
 ) -> None:
@@ -64,7 +66,7 @@ def study(
     with _in_words():
         if study_id:
             _check_alone(context)
-            _take_up(study_id, more, as_json)
+            _take_up(study_id, more, cluster, as_json)
             return
         if more:
             fail("--more needs the ID of a study.", 2)
@@ -77,7 +79,7 @@ def study(
             say(study_words.plan(asked, study_seconds(launcher.store, asked)), err)
             return launcher.study(asked, stop, budget_s)
 
-        _run(begin, as_json)
+        _run(begin, cluster, as_json)
 
 
 @contextmanager
@@ -114,7 +116,7 @@ def _read_vary(texts: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def _take_up(study_id: str, more: str, as_json: bool) -> None:
+def _take_up(study_id: str, more: str, cluster: str, as_json: bool) -> None:
     """Shows a study that has finished, and goes on with any other."""
     kept = Studies(deployment().data_dir)
     record = _newest(kept) if study_id == "latest" else kept.get(study_id)
@@ -130,7 +132,7 @@ def _take_up(study_id: str, more: str, as_json: bool) -> None:
             launcher.go_on_study(record.id)
         return record.id
 
-    _run(go_on, as_json)
+    _run(go_on, cluster, as_json)
 
 
 def _newest(kept: Studies) -> StudyRecord:
@@ -150,12 +152,15 @@ class Shown:
     last: StudyOutcome | None = None
 
 
-def _run(begin: Callable[[Launcher | Guest], str], as_json: bool) -> None:
+def _run(begin: Callable[[Launcher | Guest], str], cluster: str, as_json: bool) -> None:
     """Begins or takes up a study, shows it to its end, and ends with its status."""
-    launcher, shown = open_launcher(), Shown()
+    launcher, shown = open_launcher(cluster), Shown()
     try:
         found = _watch(launcher, begin, _print_json if as_json else _print_progress, shown)
         why = _why_stuck(launcher, found.record.id)
+        if isinstance(launcher, Launcher) and launcher.cluster and not launcher.cluster.unavailable:
+            for sentence in launcher.cluster.complaints:
+                say(sentence, err)
     finally:
         launcher.close()
     if as_json:
@@ -249,9 +254,7 @@ def _print_progress(outcomes: Iterator[StudyOutcome], shown: Shown) -> None:
             for event in events(shown.last, found):
                 if words := _news(found, event):
                     say(words, err)
-            left = (
-                "" if found.pair_s is None else f", about {study_words.long(found.pair_s * len(found.remaining))} left"
-            )
+            left = "" if found.left_s is None else f", about {study_words.long(found.left_s)} left"
             words = f"{found.done:,} of {found.total:,}{left}"
             progress.update(task, completed=found.done, total=found.total, words=words)
             shown.last = found

@@ -33,6 +33,8 @@ class DeploymentSettings(BaseSettings):
     spares: bool = True
     """Whether one imported worker per framework is kept warm, so that Start does not wait for imports; where it is
     hosted memory is scarcer than seconds, so not unless it is asked for."""
+    cluster: str = ""
+    """The Ray cluster on which studies run: `auto`, `ray://HOST:10001` or `HOST:6379`; empty: on this machine alone."""
     fake_engines: bool = False
     """Whether runs may use the engines without a framework; for tests."""
 

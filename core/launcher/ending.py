@@ -155,6 +155,16 @@ def measurement_interrupted(owner: str, lesson: bool) -> str:
     return owner_closed(owner, "this lesson ran" if lesson else "this was measured")
 
 
+def no_cluster(address: str, why: str) -> str:
+    """Why no pair runs on a cluster that cannot be reached, as a sentence; `why` is the rest of one."""
+    return f"The cluster {address} cannot be reached: {why}."
+
+
+def cluster_lost(address: str, why: str) -> str:
+    """Why a pair was cut short, and none runs now, as a sentence; `why` is the rest of one."""
+    return f"The cluster {address} was lost: {why}."
+
+
 def measurement_stopped(visitor: str, lesson: bool) -> str:
     """Why a measurement or lesson has no result that its visitor stopped, as a sentence."""
     return f"{stopper(visitor)} stopped this {'lesson' if lesson else 'measurement'}."
@@ -182,11 +192,15 @@ def stopped_before_start(visitor: str) -> str:
 
 def cut_off(run: Run, rows: Sequence[Row], owner: str) -> list[Entry]:
     """The rows that end an open run whose owner went away: what it had shown is there, and nothing more will come."""
+    before = f"{sentence_case(owner)} was closed before this began."
+    return cut_short(run, rows, before if run.state == State.QUEUED else owner_closed(owner))
+
+
+def cut_short(run: Run, rows: Sequence[Row], why: str) -> list[Entry]:
+    """The rows that end an open run as interrupted, `why` as a sentence: what it had shown is there."""
     done = Counter(row.engine for row in rows if row.kind == "epoch")
     there = kept_epochs({engine_title(lane.engine): done[lane.engine] for lane in run.lanes})
-    reason = f"{owner_closed(owner)} {there}"
-    if run.state == State.QUEUED:
-        reason = f"{sentence_case(owner)} was closed before this began."
+    reason = why if run.state == State.QUEUED else f"{why} {there}"
     cut = [lane.engine for lane in run.lanes if not lane.state.ended]
     return last_rows(cut, State.INTERRUPTED, reason, busy=was_busy(run, rows))
 

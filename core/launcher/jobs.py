@@ -76,16 +76,16 @@ class _RequestableJob:
 
     def __init__(self, job_id: str, context: JobContext) -> None:
         self.id, self.visitor = job_id, context.visitor
-        self._context, self._requests = context, JobRequests()
+        self.context, self.requests = context, JobRequests()
 
     def stop(self) -> None:
-        self._requests.stop.set()
+        self.requests.stop.set()
 
     def close(self) -> None:
-        self._requests.close.set()
+        self.requests.close.set()
 
     def mark_drawn_meanwhile(self) -> None:
-        self._requests.drawn_meanwhile.set()
+        self.requests.drawn_meanwhile.set()
 
 
 class StoredRun:
@@ -105,15 +105,23 @@ class RunJob(_RequestableJob):
 
     def __init__(self, run_id: str, settings: TrainSettings, store: Store, context: JobContext) -> None:
         super().__init__(run_id, context)
-        self._settings, self._store = settings, store
+        self.settings, self._store = settings, store
+        self.sink = StoredRun(store, run_id)
 
     def execute(self) -> None:
-        sink = StoredRun(self._store, self.id)
-        RunInProgress(self.id, self._settings, sink, self._context, self._requests).execute()
+        RunInProgress(self.id, self.settings, self.sink, self.context, self.requests).execute()
 
     def end_before_start(self) -> None:
         reason = ending.stopped_before_start(self.visitor)
-        self._store.append(self.id, ending.last_rows(self._settings.engines, State.STOPPED, reason))
+        self._store.append(self.id, ending.last_rows(self.settings.engines, State.STOPPED, reason))
+
+    def cut_short(self, why: str) -> None:
+        """Writes that it ended where it was, in whatever executed it; `why` as a sentence."""
+        run = self.stored()
+        if run.state == State.QUEUED and self.requests.stop.is_set():
+            self.end_before_start()
+        elif run.live:
+            self._store.append(self.id, ending.cut_short(run, rows_to_end(self._store, self.id), why))
 
     def fail(self, reason: str) -> None:
         run = self.stored()
@@ -139,7 +147,7 @@ class MeasurementJob(_RequestableJob):
         self._order, self._store = order, store
 
     def execute(self) -> None:
-        MeasurementInProgress(self.id, self._order, self._store, self._context, self._requests).execute()
+        MeasurementInProgress(self.id, self._order, self._store, self.context, self.requests).execute()
 
     def end_before_start(self) -> None:
         self._store.end(self.id, State.STOPPED, ending.measurement_stopped(self.visitor, self._order.lesson))

@@ -2,12 +2,14 @@
 
 It lives in the web process or in the command line's. Its thread executes
 one run or one measurement at a time, in the order in which they were asked for; in between it keeps spares warm,
-ends predictors that nobody uses, and removes what is beyond this installation's limits.
+ends predictors that nobody uses, and removes what is beyond this installation's limits. Where a cluster was asked for,
+a second thread has studies' pairs run on its nodes.
 """
 
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +24,12 @@ from core.experiment.settings import TrainSettings
 from core.experiment.study import Study
 from core.launcher import ending
 from core.launcher.admission import Admission, LauncherUnavailable, Refused
+from core.launcher.cluster import ClusterExecutor
+from core.launcher.executors import Completed, LocalExecutor, Node
+from core.launcher.folder import end_what_was_left_open, take_folder
 from core.launcher.job_context import JobContext
 from core.launcher.jobs import Job, Kind, MeasurementJob, RunJob
-from core.launcher.outside import follow, rows_to_end
+from core.launcher.outside import follow
 from core.launcher.own_images import OwnImages
 from core.launcher.predictors import Predictors
 from core.launcher.queue import Queue
@@ -32,8 +37,8 @@ from core.launcher.spares import Spares
 from core.launcher.studies import StudiesGoingOn
 from core.protocol.process import ChildProcess
 from core.results.estimate import estimate
-from core.storage.database import State, StoreError
-from core.storage.holder import FolderHeld, Holder, Owner
+from core.storage.database import StoreError
+from core.storage.holder import Owner
 from core.storage.measurements import Measurements
 from core.storage.records import Run, StudyPair
 from core.storage.rows import Row
@@ -56,17 +61,7 @@ class Launcher:
         self.deployment, self.owner, self.limits = deployment, owner, limits
         self.store = Store(deployment.data_dir)
         self.measurements = Measurements(deployment.data_dir)
-        try:
-            self._holder = Holder(self.store)
-        except FolderHeld as error:
-            raise LauncherUnavailable(str(error)) from None
-        try:
-            self.store.open_for_writing()
-            _end_what_was_left_open(self.store, self.measurements, self._holder.before)
-            self._holder.say(owner)
-        except BaseException:
-            self._holder.release()
-            raise
+        self._holder = take_folder(self.store, self.measurements, owner)
         self.queue = Queue()
         self.admission = Admission(deployment, limits, self.store)
         self.own_images = OwnImages(self.store, limits)
@@ -76,6 +71,8 @@ class Launcher:
         self._spares = Spares(self.store.data_dir)
         self.predictors = self._new_predictors()
         self.studies = self._new_studies()
+        self._local = LocalExecutor()
+        self.cluster = ClusterExecutor(deployment.cluster, self.store.data_dir) if deployment.cluster else None
         self._unsaid: dict[Job, str] = {}
         """Jobs whose failure could not be written yet, and its reason."""
         self.store_failure = ""
@@ -85,8 +82,11 @@ class Launcher:
         remove_leftovers(self.store.data_dir)
         if owner == Owner.DASHBOARD:  # the command line goes on with the one that it was asked for
             self.studies.take_up()
-        self._thread = threading.Thread(target=self._work, name="launcher", daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._work, name="launcher", daemon=True)]
+        if self.cluster:
+            self._threads.append(threading.Thread(target=self._work_on_cluster, name="cluster", daemon=True))
+        for thread in self._threads:
+            thread.start()
 
     def _new_predictors(self) -> Predictors:
         return Predictors(
@@ -108,19 +108,27 @@ class Launcher:
         """Queues a run; returns its id. Raises `InvalidSettings`, `Refused`, `StoreError`."""
         return self._submit(settings, visitor)
 
-    def _submit(self, settings: TrainSettings, visitor: str, pair: StudyPair | None = None) -> str:
-        """The same, of a study's pair only where it may begin now."""
+    def _submit(
+        self, settings: TrainSettings, visitor: str, pair: StudyPair | None = None, node: Node | None = None
+    ) -> str:
+        """The same, of a study's pair only where it may begin now; on a node of the cluster it begins at once."""
         settings = self.admission.check(settings)
         expected = estimate(self.store, settings)
         with self.queue.guard, self.own_images.staying(settings.dataset):
-            if pair and not self.studies.may_begin(pair.study):
+            if pair and not self.studies.may_begin(pair.study, node):
                 return ""
             self.admission.admit(visitor, self.queue)
-            run_id = self.store.create(settings, this_machine(), visitor, pair)
+            run_id = self.store.create(settings, node.machine if node else this_machine(), visitor, pair)
             if pair:
                 self.studies.begun(pair.study, run_id)
             job = RunJob(run_id, settings, self.store, self._context(visitor))
-            self._enqueue(job, expected.seconds if expected else self.limits.run_s)
+            expected_s = expected.seconds if expected else self.limits.run_s
+            if self.cluster and node:
+                self.admission.count(visitor)
+                self.queue.add_elsewhere(job, expected_s)
+                self.cluster.submit(job, node)
+            else:
+                self._enqueue(job, expected_s)
         return run_id
 
     def measure(self, order: Order, visitor: str = "") -> str:
@@ -166,11 +174,13 @@ class Launcher:
             if turn is None:
                 return
             self.admission.check_change(turn.job.visitor, visitor)
-            if turn is self.queue.running:
-                turn.job.stop()
-            else:
+            if turn.began_at is None:
                 turn.job.end_before_start()
                 self.queue.remove(turn)
+                return
+            self._local.cancel(job_id)
+            if self.cluster:
+                self.cluster.cancel(job_id)
 
     def study(self, study: Study, stop: str, budget_s: float | None, visitor: str = "") -> str:
         """Begins a study, whose pairs run whenever nothing else waits; returns its id.
@@ -192,8 +202,8 @@ class Launcher:
         self._wake.set()
 
     def stop_study(self, study: str, visitor: str = "") -> None:
-        """Ends a study and the run of it that goes on; it can go on later."""
-        if run_id := self.studies.stop(study, visitor):
+        """Ends a study and the runs of it that go on; it can go on later."""
+        for run_id in self.studies.stop(study, visitor):
             self.stop(run_id, visitor)
 
     def more_pairs(self, study: str, seeds: object, visitor: str = "") -> None:
@@ -232,7 +242,7 @@ class Launcher:
             return not free
 
     def active(self) -> list[str]:
-        """The running run's id, then the queued ones' in their order."""
+        """The running runs' ids, then the queued ones' in their order."""
         return self.queue.ids(Kind.RUN)
 
     def measuring(self, lessons: bool = True) -> list[str]:
@@ -258,13 +268,14 @@ class Launcher:
                 self.queue.running.job.close()
         self._wake.set()
         self.predictors.close()  # the thread may wait for one of them to make room
-        self._thread.join(timeout=CLOSE_S)
+        for thread in self._threads:
+            thread.join(timeout=CLOSE_S)
         self._spares.close()
-        if self._thread.is_alive():
+        if any(thread.is_alive() for thread in self._threads):
             log.error("the launcher's thread does not end", extra={"data_dir": str(self.store.data_dir)})
             return
         with contextlib.suppress(StoreError):
-            _end_what_was_left_open(self.store, self.measurements, self.owner)
+            end_what_was_left_open(self.store, self.measurements, self.owner)
         log.info("launcher closed")
         self._holder.release()
 
@@ -278,7 +289,7 @@ class Launcher:
                     continue
                 self._say_failures()
                 self.predictors.end_idle()
-                if self.studies.queue_next():
+                if (self.cluster is None or self.cluster.here_too) and self.studies.queue_next():
                     continue
                 if self.deployment.spares:
                     self._spares.keep(lambda: self._closing or bool(self.queue.waiting()))
@@ -292,30 +303,64 @@ class Launcher:
             may_begin = not self._closing and self.queue.waiting() and self._machine.take()
             if not may_begin or (turn := self.queue.begin_next()) is None:
                 return False
-        job = turn.job
-        log.info("begun", extra={"job": job.id})
+            self._local.submit(turn.job)
+        log.info("begun", extra={"job": turn.job.id})
+        try:
+            self._part_from_drawing(turn.job)
+            for completed in self._local.as_completed():
+                self._take_end(completed)
+        finally:
+            self._machine.release()
+            self.queue.end()
+        self._log_end(turn.job)
+        return True
+
+    def _part_from_drawing(self, job: Job) -> None:
+        """Predictors make room where they must; where they answer now, the job says so at its end."""
         try:
             if not self.limits.drawing_beside:
                 self.predictors.make_room()
             if self.predictors.busy():
                 job.mark_drawn_meanwhile()
-            job.execute()
+        except Exception:  # the job that has its turn is executed all the same
+            log.exception("predictors")
+
+    def _take_end(self, completed: Completed) -> None:
+        """What kept a job's end from being written is written as its end."""
+        job, error = completed
+        if error is None:
             self.store_failure = ""
-        except StoreError as error:
+        elif isinstance(error, StoreError):
             self.store_failure = str(error)
             self._unsaid[job] = self.store_failure
-        except Exception as error:
-            log.exception("run %s", job.id)
+        else:
+            log.error("run %s", job.id, exc_info=error)
             self._unsaid[job] = ending.launcher_failed(error)
-        finally:
-            self._say_failures()
-            self._machine.release()
-            self.queue.end()
+        self._say_failures()
+
+    @staticmethod
+    def _log_end(job: Job) -> None:
         with contextlib.suppress(StoreError):
             found = job.stored()
             facts = {"job": job.id, "state": found.state, "elapsed_s": found.elapsed_s, "reason": found.reason}
             log.info("ended", extra=facts)
-        return True
+
+    def _work_on_cluster(self) -> None:
+        """A pair for each node that has nothing to do, and what they report, until this is closed."""
+        assert self.cluster is not None
+        while not self._closing:
+            try:
+                for node in self.cluster.free() if self.studies.going_on else ():
+                    self.studies.queue_next(node)
+                self.studies.no_node = self.cluster.unavailable
+                for completed in self.cluster.as_completed():
+                    self._take_end(completed)
+                    self.queue.end_elsewhere(completed.job.id)
+                    self._log_end(completed.job)
+            except Exception:  # whatever happens, the next pair must start
+                log.exception("cluster")
+                time.sleep(0.5)
+        self.cluster.close()
 
     def _say_failures(self) -> None:
         """A full disk may take a run's end once the run writes no more, or later; else the next start says it."""
@@ -333,12 +378,3 @@ class Launcher:
 
     def _take_worker(self, engine: str, folder: Path) -> ChildProcess:
         return self._spares.worker(engine, folder)
-
-
-def _end_what_was_left_open(store: Store, measurements: Measurements, owner: str) -> None:
-    """What an owner that went away had shown is there, and nothing more will come."""
-    for run in store.open_runs():
-        store.append(run.id, ending.cut_off(run, rows_to_end(store, run.id), owner))
-    for measurement in measurements.open_ones():
-        reason = ending.measurement_interrupted(owner, measurement.lesson)
-        measurements.end(measurement.id, State.INTERRUPTED, reason)

@@ -1,4 +1,7 @@
-"""The queue: what runs and what waits, in the order in which it was asked for, how long still, and who looks at it."""
+"""The queue: what runs and what waits, in the order in which it was asked for, how long still, and who looks at it.
+
+What runs on other machines meanwhile is known here, too, and nothing waits for it.
+"""
 
 import threading
 import time
@@ -57,7 +60,7 @@ def left_s(turns: Sequence[Turn]) -> float | None:
 
 
 class Queue:
-    """Turns in the order in which they were asked for, at most one of which runs. Any thread may ask.
+    """Turns in the order in which they were asked for, at most one of which runs here. Any thread may ask.
 
     Who decides by what it answers, and then changes it, holds `guard` meanwhile.
     """
@@ -67,11 +70,23 @@ class Queue:
         self.clock: Clock = time.monotonic
         self.running: Turn | None = None
         self._waiting: list[Turn] = []
+        self._elsewhere: list[Turn] = []
 
     def add(self, job: Job, expected_s: float | None) -> None:
         """It waits behind all others."""
         with self.guard:
             self._waiting.append(Turn(job, expected_s, self.clock))
+
+    def add_elsewhere(self, job: Job, expected_s: float | None) -> None:
+        """It runs on another machine from now on."""
+        with self.guard:
+            self._elsewhere.append(turn := Turn(job, expected_s, self.clock))
+            turn.began_at = self.clock()
+
+    def end_elsewhere(self, job_id: str) -> None:
+        """It runs there no more."""
+        with self.guard:
+            self._elsewhere = [turn for turn in self._elsewhere if turn.job.id != job_id]
 
     def begin_next(self) -> Turn | None:
         """Gives the next one its turn; None where none waits."""
@@ -93,9 +108,9 @@ class Queue:
             self._waiting.remove(turn)
 
     def turns(self) -> list[Turn]:
-        """What runs, then what waits in its order."""
+        """What runs, here and then elsewhere, then what waits in its order."""
         with self.guard:
-            return [*([self.running] if self.running else []), *self._waiting]
+            return [*([self.running] if self.running else []), *self._elsewhere, *self._waiting]
 
     def running_id(self) -> str:
         """The id of the job that runs; empty where none does."""
@@ -107,7 +122,7 @@ class Queue:
         return next((turn for turn in self.turns() if turn.job.id == job_id), None)
 
     def ids(self, *kinds: Kind) -> list[str]:
-        """Of the jobs of these kinds: the running one's, then the waiting ones' in their order."""
+        """Of the jobs of these kinds: the running ones', then the waiting ones' in their order."""
         return [turn.job.id for turn in self.turns() if turn.job.kind in kinds]
 
     def waiting(self) -> int:
@@ -122,7 +137,7 @@ class Queue:
     def waits_for(self, job_id: str) -> tuple[Kind, int] | None:
         """What runs while a job waits, and how many more wait before it; None where it does not wait."""
         with self.guard:
-            if self.running is None or self.running.job.id == job_id or self.find(job_id) is None:
+            if self.running is None or all(turn.job.id != job_id for turn in self._waiting):
                 return None
             return self.running.job.kind, len(self._ahead(job_id))
 

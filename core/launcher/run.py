@@ -130,7 +130,7 @@ class RunInProgress:
                         data_dir=str(self.context.data_dir),
                         artifacts=str(self.sink.artifacts),
                         device="gpu" if wanted else "cpu",
-                        threads=share if self.settings.schedule == Schedule.TOGETHER else 0,
+                        threads=share if self.settings.schedule == Schedule.TOGETHER else self.context.threads,
                     )
                 )
 

@@ -1,10 +1,12 @@
 """Studies that go on: whose next pair it is, when one is over, and who may pause, stop or lengthen it.
 
 A pair is a run of the queue like any other. The Launcher's thread asks for the next one when nothing else waits, so
-that whatever a person asks for comes first; studies take turns, a pair each.
+that whatever a person asks for comes first; studies take turns, a pair each. Where there is a cluster, its thread asks
+for one more whenever a node has nothing to do.
 """
 
 import contextlib
+import threading
 from collections.abc import Callable
 
 from core.deployment.limits import Limits
@@ -14,6 +16,7 @@ from core.experiment.settings import InvalidSettings, TrainSettings
 from core.experiment.study import BUDGET_S, SEEDS, Pair, Study
 from core.launcher import ending
 from core.launcher.admission import Admission, LauncherUnavailable, Refused
+from core.launcher.executors import Node
 from core.launcher.queue import Queue
 from core.results.study_outcome import STOPS, StudyOutcome, read_outcome
 from core.storage.database import State, StoreError
@@ -21,8 +24,8 @@ from core.storage.records import StudyPair
 from core.storage.runs import Store
 from core.storage.studies import Studies, StudyRecord, StudyState
 
-SubmitPair = Callable[[TrainSettings, str, StudyPair], str]
-"""Queues the run of a pair where it `may_begin`; returns its id, empty where it may not. Raises as `submit`."""
+SubmitPair = Callable[[TrainSettings, str, StudyPair, Node | None], str]
+"""Has a pair run, on a node or here, where it `may_begin`; returns its id, else nothing. Raises as `submit`."""
 
 
 class StudiesGoingOn:
@@ -42,8 +45,11 @@ class StudiesGoingOn:
         self._store, self._queue, self._admission, self._limits = store, queue, admission, limits
         self._submit, self._drawn_on = submit, drawn_on
         self._running: list[str] = []  # in the order of their turns
-        self._last_run: dict[str, str] = {}  # what each had queued last, since it goes on
+        self._begun: dict[str, set[str]] = {}  # the runs that each has begun since it goes on
         self._waits: dict[str, str] = {}  # why the next pair of one could not begin
+        self._choosing = threading.Lock()  # two threads never choose the same pair
+        self.no_node = ""
+        """Why no pair can run anywhere, as a sentence, where a cluster was asked for."""
 
     # --- what a person asks ----------------------------------------------------------------------------
 
@@ -82,7 +88,7 @@ class StudiesGoingOn:
         if study not in self._running:
             self._admit(visitor)
             self.kept.set_state(study, StudyState.RUNNING)
-            self._last_run.pop(study, None)
+            self._begun[study] = self._under_way(study)
             self._running.insert(0, study)
 
     def pause(self, study: str, visitor: str) -> None:
@@ -91,13 +97,17 @@ class StudiesGoingOn:
             if self._changeable(study, visitor).state == StudyState.RUNNING:
                 self._set_state(study, StudyState.PAUSED, ending.study_paused(visitor))
 
-    def stop(self, study: str, visitor: str) -> str:
-        """It ends now; returns the id of its run that is to be stopped, if one runs. Does nothing to an ended one."""
+    def stop(self, study: str, visitor: str) -> set[str]:
+        """It ends now; returns the ids of its runs that are to be stopped. Does nothing to an ended one."""
         with self._queue.guard:
             if self._changeable(study, visitor).state not in (StudyState.RUNNING, StudyState.PAUSED):
-                return ""
+                return set()
             self._set_state(study, StudyState.STOPPED, ending.study_stopped(visitor))
-            return self._last_run.get(study, "")
+            return self._under_way(study)
+
+    def _under_way(self, study: str) -> set[str]:
+        """Its runs that wait or go on."""
+        return {run for run in self._begun.get(study, ()) if self._queue.find(run)}
 
     def _changeable(self, study: str, visitor: str) -> StudyRecord:
         record = self.kept.get(study)
@@ -124,11 +134,13 @@ class StudiesGoingOn:
     def waits_because(self, study: str) -> str:
         """Why a study that goes on has no run now, as a sentence; empty where it has one, or does not go on."""
         with self._queue.guard:
-            if study not in self._running or self._queue.find(self._last_run.get(study, "")):
+            if study not in self._running or self._under_way(study):
                 return ""
-            if self._queue.turns():
-                running = self._queue.running_id()
-                others = running in self._last_run.values() and not self._queue.waiting()
+            if self.no_node:
+                return self.no_node
+            if turns := self._queue.turns():
+                studied = set().union(*self._begun.values())
+                others = all(turn.job.id in studied for turn in turns)
                 return "It takes turns with another study." if others else "What was asked for by hand comes first."
             return self._waits.get(study, "")
 
@@ -138,27 +150,38 @@ class StudiesGoingOn:
         """Goes on with every study that was going on when its owner left."""
         self._running = [record.id for record in reversed(self.kept.all()) if record.state == StudyState.RUNNING]
 
-    def may_begin(self, study: str) -> bool:
-        """Whether a pair of it may be queued now: it was not paused meanwhile, and nothing else waits."""
-        return study in self._running and not self._queue.waiting()
+    @property
+    def going_on(self) -> bool:
+        """Whether there is a study that may want a pair run."""
+        return bool(self._running)
 
-    def queue_next(self) -> bool:
-        """Queues the next pair of the study whose turn it is; whether there was one."""
+    def may_begin(self, study: str, node: Node | None) -> bool:
+        """Whether a pair of it may begin now: it was not paused meanwhile, and here nothing else waits."""
+        return study in self._running and (node is not None or not self._queue.waiting())
+
+    def queue_next(self, node: Node | None = None) -> bool:
+        """Has the next pair of the study whose turn it is run, on a node or here; whether there was one."""
         for study in list(self._running):
-            if self._queue.waiting():
+            if node is None and self._queue.waiting():
                 return False
             try:
-                if self._queue_next_of(study):
-                    return True
+                with self._choosing:
+                    if self._queue_next_of(study, node):
+                        return True
             except (LauncherUnavailable, StoreError) as error:
                 self._waits[study] = str(error)
         return False
 
-    def _queue_next_of(self, study: str) -> bool:
-        if self._drawn_on():
+    def _queue_next_of(self, study: str, node: Node | None) -> bool:
+        if node is None and self._drawn_on():
             self._waits[study] = "Drawings come first: it goes on when nobody has drawn for a while."
             return False
         found = read_outcome(self.kept, self._store, study)
+        if found.running and found.enough:  # they end first
+            return False
+        if node and (why := node.lacks.get(found.record.study.base.dataset)):
+            self._waits[study] = why
+            return False
         if what := self._what_ends(found):
             with self._queue.guard:
                 if study in self._running:
@@ -167,8 +190,9 @@ class StudiesGoingOn:
         if not found.remaining:  # the end of its last run could not be written yet
             return False
         pair = found.remaining[0]
+        settings, of_study = found.record.study.settings(pair), StudyPair(study, pair.cell)
         try:
-            run_id = self._submit(found.record.study.settings(pair), found.record.visitor, StudyPair(study, pair.cell))
+            run_id = self._submit(settings, found.record.visitor, of_study, node)
         except InvalidSettings as error:
             with self._queue.guard:
                 self._set_state(study, StudyState.STOPPED, f"Its next pair cannot be run: {error}")
@@ -179,14 +203,14 @@ class StudiesGoingOn:
         """What becomes of a study that shall have no further pair now, and why."""
         if over := found.over:
             return StudyState.FINISHED, over
-        last = self._last_run.get(found.record.id)
-        if any(pair.run == last and pair.state == State.STOPPED for pair in found.cut_short):
+        begun = self._begun.get(found.record.id, ())
+        if any(pair.run in begun and pair.state == State.STOPPED for pair in found.cut_short):
             return StudyState.PAUSED, "A run of it was stopped, so it waits until you go on."
         return None
 
     def begun(self, study: str, run_id: str) -> None:
-        """Its next pair is queued as this run: the other studies are before it now. The caller holds the guard."""
-        self._last_run[study] = run_id
+        """Its next pair has become this run: the other studies are before it now. The caller holds the guard."""
+        self._begun.setdefault(study, set()).add(run_id)
         self._waits.pop(study, None)
         self._running.remove(study)
         self._running.append(study)

@@ -7,19 +7,12 @@ a `kind`. A number that JSON cannot hold (NaN, infinity) never travels: a worker
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict
+from core.protocol.cluster_messages import ClusterCommand, Ended, Nodes, Reported
+from core.protocol.message import Message
 
 Phase = Literal["wait", "download", "verify", "convert"]
-
-
-@dataclass(frozen=True)
-class Message:
-    """What all messages share: a kind that names the class on the wire."""
-
-    kind: ClassVar[str]
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 # --- commands, to a child -------------------------------------------------------------------------------
@@ -329,9 +322,9 @@ class Done(Message):
 
 @dataclass(frozen=True)
 class Failed(Message):
-    """The lane, probe, call or preparation cannot go on.
+    """The lane, probe, call, preparation or cluster cannot go on.
 
-    `reason` is the rest of a sentence, without its stop; of a preparation a whole one, for the reader.
+    `reason` is the rest of a sentence, without its stop; of a preparation or a cluster a whole one, for the reader.
     """
 
     kind = "failed"
@@ -348,7 +341,7 @@ class Failed(Message):
 
 LaneCommand = Train | Certify | Build | Go | Finish | Stop
 PredictorCommand = Load | Predict | Save
-Command = LaneCommand | PredictorCommand | Measure | Call
+Command = LaneCommand | PredictorCommand | ClusterCommand | Measure | Call
 """All that may be said to a child."""
 
 LaneEvent = Ready | Certified | Built | Step | Epoch | Result | Stopped | Failed
@@ -356,7 +349,8 @@ PredictorEvent = Ready | Loaded | Predicted | Saved | Refused | Failed
 ProbeEvent = Ready | Progress | Printed | Measured | Failed
 PartEvent = Printed | Returned | Failed
 PreparationEvent = Preparing | Done | Failed
-Event = Beat | LaneEvent | PredictorEvent | ProbeEvent | PartEvent | PreparationEvent
+ClusterEvent = Nodes | Reported | Ended | Failed
+Event = Beat | LaneEvent | PredictorEvent | ProbeEvent | PartEvent | PreparationEvent | ClusterEvent
 """All that a child may say. Whoever listens to one takes its part of these; the rest is `out_of_place`."""
 
 

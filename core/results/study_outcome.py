@@ -5,6 +5,7 @@ All but `read_outcome` are pure functions.
 A pair that has finished or failed is done; one that was stopped or interrupted is run anew.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -41,6 +42,8 @@ class EndedPair:
     busy: bool = False
     parted: bool = False
     """As `PairRun.parted`."""
+    machine: str = ""
+    """The name of the machine on which it ran."""
 
     @property
     def done(self) -> bool:
@@ -99,6 +102,12 @@ class StudyOutcome:
         """How many pairs there are in all."""
         return len(self.record.study.pairs)
 
+    @property
+    def left_s(self) -> float | None:
+        """About how long all pairs that may still come take, as many at once as now; None where nobody can tell."""
+        pairs = len(self.remaining) + len(self.running)
+        return self.pair_s * pairs / max(1, len(self.running)) if self.pair_s and pairs else None
+
     @cached_property
     def done(self) -> int:
         """How many have finished or failed."""
@@ -138,8 +147,11 @@ class StudyOutcome:
     @property
     def over(self) -> str:
         """Why no further pair is run, as a sentence; empty where one is, or runs now."""
-        if self.running:
-            return ""
+        return "" if self.running else self.enough
+
+    @property
+    def enough(self) -> str:
+        """The same, whether or not some run still, on other machines."""
         of = f"{self.done:,} of {self.total:,} pairs"
         if not self.remaining:
             return "Its pair has ended." if self.total == 1 else f"All {self.total:,} pairs have ended."
@@ -148,7 +160,7 @@ class StudyOutcome:
             what = next((m.title for m in MEASURES if m.name == rule), "Everything")
             return f"{what} was decided after {of}."
         budget_s = self.record.budget_s
-        if budget_s is not None and self.spent_s + (self.pair_s or 0.0) > budget_s:
+        if budget_s is not None and self.spent_s + (self.pair_s or 0.0) * (1 + len(self.running)) > budget_s:
             return f"Another pair would exceed its budget of {duration(budget_s)}: it ended after {of}."
         return ""
 
@@ -160,7 +172,7 @@ def outcome(record: StudyRecord, pairs: Sequence[PairRun], test_images: int) -> 
     ended: dict[Pair, EndedPair] = {}
     cut_short, running = [], {}
     for run in pairs:
-        own = run.cell, run.seed, run.run, run.state, _differences(run), run.figures, run.busy, run.parted
+        own = run.cell, run.seed, run.run, run.state, _differences(run), run.figures, run.busy, run.parted, run.machine
         one = EndedPair(*own)
         if run.state in DONE and run.pair in planned:
             ended.setdefault(run.pair, one)
@@ -207,6 +219,19 @@ def _cell_outcome(
 
 def _of_measure(measure: Measure, pairs: Sequence[EndedPair]) -> list[float]:
     return [pair.differences[measure.name] for pair in pairs if measure.name in pair.differences]
+
+
+def of_one_machine(pairs: Sequence[EndedPair], measure: Measure) -> tuple[list[EndedPair], str]:
+    """The pairs whose lanes' own figures may stand together, and which ones these are where others are left out.
+
+    Times of several machines are never pooled: of a time it is the pairs of the machine that ran most of them.
+    """
+    machines = Counter(pair.machine for pair in pairs)
+    if measure.name not in TIMES or len(machines) < 2:
+        return list(pairs), ""
+    (most, count), *_ = machines.most_common(1)
+    words = f"Times of {most} alone, which ran {count:,} of these {len(pairs):,} pairs: they differ by machine."
+    return [pair for pair in pairs if pair.machine == most], words
 
 
 def _differences(run: PairRun) -> dict[str, float]:

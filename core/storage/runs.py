@@ -358,7 +358,9 @@ class Store(Database):
         given = f"(SELECT {COSTS_ALIKE} FROM (SELECT ? AS settings))"
         # No parameter: the index is of those alone whose state is this very text.
         where = f"WHERE state = '{State.FINISHED}' AND source = 'here' AND NOT busy AND {COSTS_ALIKE} = {given}"
-        found = self._select(f"{where} ORDER BY id DESC LIMIT 1", json.dumps(settings.as_json()))
+        # A pair that a node of a cluster executed says nothing of this machine, which the study itself is of.
+        here = "(study IS NULL OR machine = (SELECT studies.machine FROM studies WHERE studies.id = runs.study))"
+        found = self._select(f"{where} AND {here} ORDER BY id DESC LIMIT 1", json.dumps(settings.as_json()))
         return found[0] if found else None
 
     def artifacts(self, run_id: str) -> Path:

@@ -68,6 +68,8 @@ class PairRun:
     """As `FairnessVerdict.parted`: more than the framework differs, so it compares nothing."""
     elapsed_s: float = 0.0
     """From start to end; 0 before its end."""
+    machine: str = ""
+    """The name of the machine on which it ran."""
 
     @property
     def pair(self) -> Pair:
@@ -130,8 +132,9 @@ class Studies(Database):
         """A study's runs, oldest first, those that were cut short included; a damaged one is none."""
         seed = "CASE WHEN json_valid(settings) THEN json_extract(settings, '$.seed') END"
         parted = "CASE WHEN json_valid(fairness) THEN json_extract(fairness, '$.state') IN ('parted', 'failed') END"
+        machine = "CASE WHEN json_valid(machine) THEN json_extract(machine, '$.name') END"
         query = (
-            f"SELECT id, state, busy, {parted} AS parted, cell, {seed} AS seed, "
+            f"SELECT id, state, busy, {parted} AS parted, {machine} AS machine, cell, {seed} AS seed, "
             "(julianday(ended_at) - julianday(started_at)) * 86400 AS elapsed_s "
             "FROM runs WHERE study = ? ORDER BY id"
         )
@@ -224,6 +227,7 @@ def _pair_of(run: sqlite3.Row, cell: tuple[tuple[str, Any], ...], lanes: list[sq
         busy=bool(run["busy"]),
         parted=bool(run["parted"]),
         elapsed_s=max(0.0, run["elapsed_s"] or 0.0),
+        machine=str(run["machine"] or ""),
     )
 
 

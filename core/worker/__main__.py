@@ -27,6 +27,7 @@ from core.experiment.parity import Floats, start_weights
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.weights import save_weights
 from core.protocol import messages
+from core.protocol.cluster_messages import Cancel, Execute
 from core.protocol.messages import Command
 from core.protocol.stdio import Outbox, connect, leave, one_line, refuse
 from core.worker import tuning
@@ -118,7 +119,7 @@ class Worker:
                 return False
             case messages.Load() | messages.Predict() | messages.Save():
                 self.outbox.send(self.models.answer(command))
-            case messages.Stop() | messages.Measure() | messages.Call():
+            case messages.Stop() | messages.Measure() | messages.Call() | Execute() | Cancel():
                 refuse(command)
             case _:
                 assert_never(command)
@@ -133,6 +134,8 @@ class Worker:
         self.order = command
         self.settings = TrainSettings.parse(command.settings)
         self.device = self.engine.use_device(command.device, command.threads)
+        if command.threads and command.device == "cpu":
+            self.device += f" ({command.threads} thread{'s' * (command.threads > 1)})"
 
     def _start(self) -> dict[str, Floats] | None:
         if self.settings.alignment == Alignment.AS_SHIPPED:

@@ -89,6 +89,13 @@ def test_dev_adds_what_the_tests_need() -> None:
     assert call[:5] == ("install", "-r", "requirements.txt", "-r", "requirements-dev.txt")
 
 
+def test_a_cluster_adds_what_it_needs_which_the_tests_need_too() -> None:
+    (call,) = calls(Request(cluster=True), machine(gpu=True))
+    assert call[:5] == ("install", "-r", "requirements.txt", "-r", "requirements-cluster.txt")
+    assert calls(Request(cluster=True, dev=True), machine(gpu=True)) == calls(Request(dev=True), machine(gpu=True))
+    assert (ROOT / "requirements-dev.txt").read_text().count("-r requirements-cluster.txt\n") == 1
+
+
 def test_every_call_is_constrained() -> None:
     installed = {name: f"{pin}+cpu" for name, pin in PINS.items()}
     for build in ("", "cpu", "cuda"):
@@ -221,9 +228,12 @@ def test_a_stamp_covers_requests_for_less_and_none_for_more(project: Path) -> No
     pip = FakePip()
     run_install(project, Request(dev=True), pip)
     assert run_install(project, Request(), pip) == 0
+    assert run_install(project, Request(cluster=True), pip) == 0
     assert run_install(project, Request("cpu"), pip) == 1
     assert run_install(project, Request(), pip) == 0
     assert run_install(project, Request("cuda"), pip) == 1
+    assert run_install(project, Request(cluster=True), pip) == 1
+    assert run_install(project, Request(), pip) == 0
     assert run_install(project, Request(dev=True), pip) == 1
 
 

@@ -17,7 +17,7 @@ from core.results import study_bands, study_charts, study_words
 from core.results.outcome import gather, progress
 from core.results.study_bands import RunCurves
 from core.results.study_charts import Values
-from core.results.study_outcome import CellOutcome, EndedPair, StudyOutcome
+from core.results.study_outcome import CellOutcome, EndedPair, StudyOutcome, of_one_machine
 from core.results.study_shared import Drawn, closing_of
 from core.results.study_words import cell_words, pair_name
 from core.results.wording import STATE_COLOURS
@@ -67,6 +67,8 @@ def progress_of(drawn: StudyOutcome, launcher: Launcher | None, pace: int) -> No
     st.progress(
         min(1.0, found.done / found.total), text=" ".join(filter(None, (done, _now(found, launcher), _left(found))))
     )
+    for sentence in launcher.cluster.complaints if launcher and launcher.cluster else ():
+        st.caption(literal(sentence))
     if not found.running:
         return
     (run, *_) = found.running
@@ -99,8 +101,7 @@ def _now(found: StudyOutcome, launcher: Launcher | None) -> str:
 
 def _left(found: StudyOutcome) -> str:
     """How long all pairs that may still come take."""
-    pairs = len(found.remaining) + len(found.running)
-    return f"At most about {study_words.long(found.pair_s * pairs)} left." if found.pair_s and pairs else ""
+    return "" if found.left_s is None else f"At most about {study_words.long(found.left_s)} left."
 
 
 def said(found: StudyOutcome) -> str:
@@ -156,7 +157,6 @@ def charts(found: StudyOutcome) -> Measure:
         )
         return measure
     its = [pair for pair in cell.pairs if measure.name in pair.differences]
-    seeds = [pair.seed for pair in its]
     columns = st.columns(2, gap="medium")
     with columns[0]:
         st.subheader("The interval closes in", anchor=False)
@@ -169,10 +169,13 @@ def charts(found: StudyOutcome) -> Measure:
         st.caption("A ring is a pair: press it for its run. Teal: the interval after each pair. Grey: the margin.")
     with columns[1]:
         st.subheader("Each lane alone", anchor=False)
+        own, which = of_one_machine(its, measure)
         key = "lanes", measure.name, place
-        drawn = outcomes.drawn(found, key, lambda: study_charts.each_lane(measure, lane_values(its, measure), seeds))
+        drawn = outcomes.drawn(
+            found, key, lambda: study_charts.each_lane(measure, lane_values(own, measure), [one.seed for one in own])
+        )
         _plot_pairs(drawn, "study_lanes", cell.pairs)
-        st.caption("Every mark is a run: press it for its page.")
+        st.caption(literal(f"Every mark is a run: press it for its page. {which}".strip()))
     curves(found, cell, place)
     for name, _ in found.record.study.vary:
         if isinstance(SETTINGS[name], Number):
@@ -237,8 +240,11 @@ def over(found: StudyOutcome, measure: Measure, chosen: CellOutcome, name: str) 
     """Both lanes over one varied number; what else varies is as in the chosen combination."""
     others = [one for one in chosen.cell if one[0] != name]
     points: dict[float, Values] = {}
+    able = [pair for cell in found.cells for pair in cell.pairs if measure.name in pair.differences]
+    own, which = of_one_machine(able, measure)
+    runs = {pair.run for pair in own}
     for cell in found.cells:
-        its = [pair for pair in cell.pairs if measure.name in pair.differences]
+        its = [pair for pair in cell.pairs if pair.run in runs]
         if its and [one for one in cell.cell if one[0] != name] == others:
             points[dict(cell.cell)[name]] = lane_values(its, measure)
     if len(points) < 2:
@@ -249,7 +255,8 @@ def over(found: StudyOutcome, measure: Measure, chosen: CellOutcome, name: str) 
         found.record.study, measure, SETTINGS[name].word, points, chosen.test_images
     )
     plot(figure, words, f"study_over_{name}")
-    st.caption("Means of the runs; bars are each lane's own interval, once there are enough pairs for one.")
+    words = "Means of the runs; bars are each lane's own interval, once there are enough pairs for one."
+    st.caption(literal(f"{words} {which}".strip()))
 
 
 def lane_values(pairs: Sequence[EndedPair], measure: Measure) -> Values:

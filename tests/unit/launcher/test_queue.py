@@ -126,6 +126,16 @@ def test_each_has_its_turn_and_is_called_what_it_is(queue: Queue) -> None:
     assert said == [("first", Kind.RUN), ("second", Kind.LESSON), ("third", Kind.RUN)]
 
 
+def test_what_runs_elsewhere_is_known_and_nothing_waits_for_it(queue: Queue) -> None:
+    queue.add_elsewhere(Named("far"), 1000.0)  # type: ignore[arg-type]
+    assert queue.ids(Kind.RUN) == ["first", "far", "third"]
+    assert (queue.waits_for("far"), queue.wait_s(), queue.waiting()) == (None, 80.0, 2)
+    assert (far := queue.find("far")) is not None
+    assert far.began_at is not None
+    queue.end_elsewhere("far")
+    assert queue.find("far") is None
+
+
 def test_whoever_looks_at_a_lesson_that_waits_is_known(queue: Queue, clock: Clock) -> None:
     clock.now += UNATTENDED_S
     assert [queue.unattended(name) for name in ("first", "second", "nobody")] == [False, True, False]

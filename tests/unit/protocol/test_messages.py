@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.protocol import lines, messages
+from core.protocol import cluster_messages, lines, messages
 from core.protocol.lines import COMMANDS, EVENTS, ProtocolError, decode_command, decode_event, encode
 
-CLASSES = [cls for cls in vars(messages).values() if isinstance(cls, type) and issubclass(cls, messages.Message)]
+DECLARED = {**vars(messages), **vars(cluster_messages)}.values()
+CLASSES = [each for each in DECLARED if isinstance(each, type) and issubclass(each, messages.Message)]
 KINDS = [cls for cls in CLASSES if cls is not messages.Message]
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 MESSAGES: st.SearchStrategy[Any] = st.one_of(
@@ -47,6 +48,20 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.Call, arguments=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
     st.builds(messages.Returned, value=st.none() | FINITE | st.lists(st.text(max_size=5))),
     *[st.builds(cls) for cls in (messages.Preparing, messages.Done)],
+    st.builds(
+        cluster_messages.Execute,
+        settings=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5)),
+        limit_s=st.none() | FINITE,
+    ),
+    st.builds(
+        cluster_messages.Nodes,
+        nodes=st.lists(
+            st.builds(
+                cluster_messages.ClusterNode, machine=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))
+            )
+        ),
+    ),
+    *[st.builds(cls) for cls in (cluster_messages.Cancel, cluster_messages.Reported, cluster_messages.Ended)],
 )
 
 

@@ -1,12 +1,14 @@
 """What a study's pairs add up to: what is done, decided and left, and the events in between."""
 
+from dataclasses import replace
+
 import pytest
 
 from core.data.datasets import DATASETS
 from core.experiment.settings import TrainSettings
 from core.experiment.statistics import Verdict
 from core.experiment.study import MEASURES, Pair, Study
-from core.results.study_outcome import StudyOutcome, events, outcome
+from core.results.study_outcome import StudyOutcome, events, of_one_machine, outcome
 from core.storage.database import State
 from core.storage.studies import PairRun, StudyRecord, StudyState
 
@@ -81,6 +83,19 @@ def test_a_pair_whose_lanes_parted_is_done_and_counts_in_no_verdict() -> None:
     assert (event["seed"], event["state"], set(event["differences"].values())) == (3, "finished", {None})
 
 
+def test_times_of_two_machines_are_never_pooled_and_differences_within_a_pair_are() -> None:
+    cell = outcome(
+        record(PLAIN), [ran(pair, machine="fast" if pair.seed % 3 else "slow") for pair in PLAIN.pairs[:6]], IMAGES
+    ).cells[0]
+    accuracy, times = MEASURES[0], MEASURES[2]
+    assert len(cell.finding(times.name).differences) == 6
+    assert of_one_machine(cell.pairs, accuracy) == (cell.pairs, "")
+    own, words = of_one_machine(cell.pairs, times)
+    assert {pair.machine for pair in own} == {"fast"}
+    assert words == "Times of fast alone, which ran 4 of these 6 pairs: they differ by machine."
+    assert of_one_machine(own, times) == (own, "")
+
+
 def test_it_ends_when_everything_is_decided_or_the_chosen_measure_or_at_its_last_pair() -> None:
     assert after(4).over == ""
     assert after(20).over == "All 20 pairs have ended."
@@ -113,6 +128,17 @@ def test_a_study_does_not_end_while_a_pair_runs() -> None:
     *ended, last = PLAIN.pairs
     found = outcome(record(PLAIN), [*map(ran, ended), ran(last, State.RUNNING)], IMAGES)
     assert (found.remaining, found.over) == ([], "")
+
+
+def test_no_further_pair_is_wanted_of_what_is_decided_or_spent_though_some_run_still_elsewhere() -> None:
+    decided = next(n for n in range(1, 20) if after(n).decided)
+    *ended, last = PLAIN.pairs[: decided + 1]
+    found = outcome(record(PLAIN), [*map(ran, ended), ran(last, State.RUNNING)], IMAGES)
+    assert (found.over, bool(found.remaining), found.enough.startswith("Everything was decided")) == ("", True, True)
+    run_now = [replace(ran(pair, State.RUNNING), elapsed_s=0.0) for pair in PLAIN.pairs[3:6]]
+    three_run = [*map(ran, PLAIN.pairs[:3]), *run_now]  # 10 s each
+    assert outcome(record(PLAIN, "seeds", 70.0), three_run, IMAGES).enough == ""
+    assert outcome(record(PLAIN, "seeds", 69.0), three_run, IMAGES).enough != ""
 
 
 def test_how_many_pairs_a_verdict_needs() -> None:

@@ -17,7 +17,7 @@ from core.storage.rows import Entry, LaneChanged, RunChanged
 from core.storage.runs import Store
 from core.storage.studies import Studies, StudyState
 
-MACHINE = {"processor": "one", "cores": 2}
+MACHINE: dict[str, object] = {"processor": "one", "cores": 2}
 ASKED = Study.of(TrainSettings(), DATASETS["mnist5k"], 3, {"batch_size": [32, 64], "dropout": ["0.1"]}, 0.01, 0.2)
 
 
@@ -32,10 +32,12 @@ def new(studies: Studies, stop: str = "decided", budget_s: float | None = 60.0) 
     return studies.create(ASKED, stop, budget_s, MACHINE, "somebody")
 
 
-def run_pair(studies: Studies, study: str, pair: Pair, train_s: float = 2.0) -> str:
+def run_pair(
+    studies: Studies, study: str, pair: Pair, train_s: float = 2.0, machine: dict[str, object] = MACHINE
+) -> str:
     """A finished run of three epochs, Keras a second slower in each."""
     store = Store(studies.data_dir)
-    run = store.create(ASKED.settings(pair), MACHINE, "somebody", StudyPair(study, pair.cell))
+    run = store.create(ASKED.settings(pair), machine, "somebody", StudyPair(study, pair.cell))
     store.append(run, [Entry("", RunChanged(State.RUNNING))])
     for engine, more in (("keras", 1.0), ("torch", 0.0)):
         epochs = [Epoch(n, 1, 0.5, 1, 0.5, train_s + more, 0.1, 100.0 * n) for n in (1, 2, 3, 4)]
@@ -53,6 +55,18 @@ def test_what_was_asked_comes_back(studies: Studies) -> None:
     assert (record.stop, record.budget_s, record.state, record.reason) == ("decided", 60.0, StudyState.RUNNING, "")
     assert (record.visitor, record.machine) == ("somebody", MACHINE)
     assert [one.id for one in studies.all()] == [second, first], "newest first"
+
+
+def test_a_pair_says_where_it_ran_and_one_that_ran_elsewhere_tells_no_time_of_this_machine(studies: Studies) -> None:
+    study, pair = new(studies), ASKED.pairs[0]
+    store, elsewhere = Store(studies.data_dir), run_pair(studies, study, pair, machine={**MACHINE, "name": "elsewhere"})
+    assert [(one.run, one.machine) for one in studies.pairs(study)] == [(elsewhere, "elsewhere")]
+    assert store.newest_similar(ASKED.settings(pair)) is None
+    here = run_pair(studies, study, pair)
+    run_pair(studies, study, pair, machine={**MACHINE, "name": "elsewhere"})
+    found = store.newest_similar(ASKED.settings(pair))
+    assert found is not None
+    assert found.id == here
 
 
 def test_there_is_no_study_in_an_empty_folder(tmp_path: Path) -> None:
