@@ -36,7 +36,7 @@ def one_study(study: str, launcher: Launcher | None) -> None:
     address.keep("study", study=record.id)
     st.page_link(PAGE_FILES["Study"], label="All studies", icon=":material/arrow_back:")
     view.heading(record)
-    controls.bar(record, launcher)
+    controls.bar(found, launcher)
     if record.reason:
         st.markdown(literal(record.reason))
     if record.state == StudyState.RUNNING or found.running:

@@ -18,7 +18,7 @@ from core.cli import record as recording
 from core.cli.claims import claims, print_measurement
 from core.cli.data import data
 from core.cli.delete import delete
-from core.cli.export import damage_as_sentence, export, find, import_run
+from core.cli.export import damage_as_sentence, export, find, import_file
 from core.cli.health import health
 from core.cli.starting import open_launcher, with_settings
 from core.cli.streams import OutputGone
@@ -67,7 +67,7 @@ app.command()(export)
 app.command()(health)
 app.command()(study)
 app.command()(studies)
-app.command("import")(import_run)
+app.command("import")(import_file)
 
 
 @app.command()

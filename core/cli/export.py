@@ -1,4 +1,4 @@
-"""`python -m core export` and `import`: a run as a file to take along, and one from elsewhere taken in."""
+"""`python -m core export` and `import`: a run or a study as a file to take along, and one from elsewhere taken in."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,10 @@ from core.cli.terminal import deployment, fail, out, say
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import read_run
 from core.results import export as files
+from core.results import study_file
 from core.results.carried import can_carry
 from core.results.gallery import gone_words
-from core.results.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
+from core.results.importing import ImportRefused
 from core.results.models import can_predict, has_weights
 from core.results.report import as_html
 from core.storage.database import StoreError
@@ -22,8 +23,10 @@ from core.storage.records import DamagedRunError, Run, UnknownRun
 from core.storage.rows import Row
 from core.storage.runs import Store
 from core.storage.soundness import naming_damaged
+from core.storage.studies import Studies
 
 FORMATS = ("html", "csv", "json", "tensorboard")
+STUDY_FORMATS = ("json",)
 
 
 def find(store: Store, name: str, to_predict: bool = False) -> Run:
@@ -57,18 +60,21 @@ def damage_as_sentence(run: Run, rows: list[Row]) -> Iterator[None]:
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")],
+    run: Annotated[str, typer.Argument(help="A run's id, or `latest`; or a study's id.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The file to write; for tensorboard a folder.")],
     form: Annotated[str, typer.Option("--format", help="html, csv, json or tensorboard.")] = "html",
     with_weights: Annotated[bool, typer.Option("--with-weights", help="With json: weights, predictions.")] = False,
 ) -> None:
-    """Writes a run as one HTML report, as CSV or JSON of all rows, or as TensorBoard's event files."""
+    """Writes a run as one HTML report, as CSV or JSON of all rows, or as TensorBoard's event files; a study as JSON."""
     if form not in FORMATS:
         fail(f"--format must be one of {', '.join(FORMATS)}, not {form[:40]}.", 2)
     if with_weights and form != "json":
         fail(f"--with-weights goes with --format json, not {form}.", 2)
-    store = Store(deployment().data_dir)
+    store, studies = Store(deployment().data_dir), Studies(deployment().data_dir)
     try:
+        if studies.holds(run):
+            _export_study(studies, store, run, form, output, with_weights)
+            return
         found, rows = read_run(store, find(store, run))
         if with_weights and not has_weights(found, store):
             fail(f"Run {found.id} has no weights to take along.", 2)
@@ -85,6 +91,16 @@ def export(
     say(f"Wrote {output}.")
 
 
+def _export_study(studies: Studies, store: Store, study: str, form: str, output: Path, with_weights: bool) -> None:
+    """Writes a study with its runs. Raises `StoreError`, `OSError`."""
+    if form not in STUDY_FORMATS:
+        fail(f"A study is written as {', '.join(STUDY_FORMATS)}, not {form}: --format {STUDY_FORMATS[0]}.", 2)
+    if with_weights:
+        fail("A study is written without weights: export a run of it --with-weights.", 2)
+    output.write_text(study_file.as_json(studies, store, study), encoding="utf-8")
+    say(f"Wrote {output}.")
+
+
 def _write(run: Run, rows: list[Row], form: str, output: Path, weights: Path | None) -> None:
     if form == "tensorboard":
         files.write_tensorboard(run, rows, output)
@@ -96,11 +112,11 @@ def _write(run: Run, rows: list[Row], form: str, output: Path, weights: Path | N
     output.write_text(text, encoding="utf-8")
 
 
-def import_run(file: Annotated[Path, typer.Argument(help="A run that was exported as JSON.")]) -> None:
-    """Takes in a run that was exported as JSON; it is marked as imported."""
+def import_file(file: Annotated[Path, typer.Argument(help="A run or a study that was exported as JSON.")]) -> None:
+    """Takes in a run or a study that was exported as JSON; it is marked as imported."""
     try:
         with file.open("rb") as opened:
-            taken = read_json(opened.read(MAX_IMPORT_BYTES + 1))
+            taken = study_file.read_file(opened.read(study_file.MAX_STUDY_BYTES + 1))
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror or error}.", 2)
     except ImportRefused as error:
@@ -110,8 +126,12 @@ def import_run(file: Annotated[Path, typer.Argument(help="A run that was exporte
     except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     try:
-        out.print(f"Imported as {launcher.import_run(*taken)}.", highlight=False)
-    except StoreError as error:
+        if isinstance(taken, study_file.ImportedStudy):
+            runs = f" with {len(taken.pairs):,} run{'s' if len(taken.pairs) > 1 else ''}"
+            out.print(f"Imported as study {launcher.import_study(*taken)}{runs}.", highlight=False)
+        else:
+            out.print(f"Imported as {launcher.import_run(*taken)}.", highlight=False)
+    except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     finally:
         launcher.close()

@@ -29,9 +29,8 @@ from core.results.export import content
 from core.results.fairness_words import words_of
 from core.storage.database import State
 from core.storage.measurements import EVIDENCE, Measurement, write_evidence
-from core.storage.records import Run
+from core.storage.records import RECORDED, Run
 from core.storage.rows import Provenance, Row
-from core.storage.runs import RECORDED
 
 ShowRows = Callable[[Run, Iterator[Row]], None]
 Await = Callable[[Launcher, str], Measurement]

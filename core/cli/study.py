@@ -120,7 +120,9 @@ def _take_up(study_id: str, more: str, cluster: str, as_json: bool) -> None:
     """Shows a study that has finished, and goes on with any other."""
     kept = Studies(deployment().data_dir)
     record = _newest(kept) if study_id == "latest" else kept.get(study_id)
-    if record.state == StudyState.FINISHED and not more:
+    if more and (why := record.unchangeable_because):
+        fail(f"This study {why}: it stays as it is.", 2)
+    if record.unchangeable_because or (record.state == StudyState.FINISHED and not more):
         found = read_outcome(kept, Store(kept.data_dir), record.id)
         _print_events(None, found, at_end=True) if as_json else _print(found)
         return
@@ -136,7 +138,7 @@ def _take_up(study_id: str, more: str, cluster: str, as_json: bool) -> None:
 
 
 def _newest(kept: Studies) -> StudyRecord:
-    found = kept.all()
+    found = [record for record in kept.all() if record.source == "here"]
     if not found:
         raise UnknownRun("There is no study yet: `study --seeds 20` begins one.")
     return found[0]
@@ -282,7 +284,7 @@ def _print(found: StudyOutcome) -> None:
     """What was asked, every verdict, and why the study ended."""
     record = found.record
     say(study_words.title(record.study, deployment().data_dir))
-    say(f"Study {record.id}: {record.state}. {record.reason}".strip())
+    say(f"Study {record.id}: {_state_words(record)}. {record.reason}".strip())
     say(study_words.asked(record.study))
     listed = [
         (
@@ -307,12 +309,17 @@ def _left_out(found: StudyOutcome) -> str:
     return study_words.left_out(found.done, found.failed, found.parted)
 
 
+def _state_words(record: StudyRecord) -> str:
+    """Its state, and where it is from where that is elsewhere."""
+    return record.state if record.source == "here" else f"{record.state}, {record.source}"
+
+
 def studies(as_json: AsJson = False) -> None:
-    """Lists the studies of the data folder, newest first."""
+    """Lists the studies of the data folder, newest first, then those that came with the project."""
     with _in_words():
         kept = Studies(deployment().data_dir)
         store, missing = Store(kept.data_dir), kept.missing
-        found = [read_outcome(kept, store, record.id) for record in kept.all()]
+        found = [read_outcome(kept, store, record.id) for record in (*kept.all(), *kept.recorded())]
         owner = left_by(kept.data_dir) if any(one.record.state == StudyState.RUNNING for one in found) else ""
     if missing:
         say(missing, err)
@@ -325,7 +332,7 @@ def studies(as_json: AsJson = False) -> None:
             one.record.id,
             study_words.title(one.record.study, kept.data_dir),
             one.record.created_at[:16].replace("T", " "),
-            "left unfinished" if owner and one.record.state == StudyState.RUNNING else one.record.state,
+            "left unfinished" if owner and one.record.state == StudyState.RUNNING else _state_words(one.record),
             f"{one.done:,} of {one.total:,}",
         )
         for one in found
@@ -337,6 +344,7 @@ def _summary(found: StudyOutcome) -> dict[str, Any]:
     record = found.record
     return {
         **{"study": record.id, "created_at": record.created_at, "state": record.state, "reason": record.reason},
-        **{"pairs": found.total, "done": found.done, "failed": found.failed, "parted": found.parted},
+        **{"source": record.source, "pairs": found.total, "done": found.done},
+        **{"failed": found.failed, "parted": found.parted},
         **{"stop": record.stop, "budget_s": record.budget_s, **record.study.as_json(), "machine": record.machine},
     }

@@ -56,7 +56,7 @@ class Limits(BaseSettings):
     downloads: bool = True
     """Whether a run may download its data set."""
     imports: bool = True
-    """Whether runs may be taken in from files."""
+    """Whether runs and studies may be taken in from files."""
     own_images: bool = True
     """Whether data sets of one's own images may be made, renamed and deleted on the pages."""
     only_own: bool = False

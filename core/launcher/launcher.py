@@ -20,7 +20,7 @@ from core.deployment.limits import NO_LIMITS, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.machine import this_machine
 from core.experiment.order import Order
-from core.experiment.settings import TrainSettings
+from core.experiment.settings import InvalidSettings, TrainSettings
 from core.experiment.study import Study
 from core.launcher import ending
 from core.launcher.admission import Admission, LauncherUnavailable, Refused
@@ -43,6 +43,8 @@ from core.storage.measurements import Measurements
 from core.storage.records import Run, StudyPair
 from core.storage.rows import Row
 from core.storage.runs import Store
+from core.storage.studies import StudyRecord
+from core.storage.taken_in import TakenPair, take_in_study
 
 __all__ = ["Launcher", "LauncherUnavailable", "Refused"]
 
@@ -231,6 +233,15 @@ class Launcher:
         """Keeps a run that was exported elsewhere; returns its new id. Raises `Refused`, `StoreError`."""
         self.admission.check_import()
         return self.store.import_run(run, rows, files, visitor)
+
+    def import_study(self, record: StudyRecord, pairs: Sequence[TakenPair], visitor: str = "") -> str:
+        """Keeps a study that was exported elsewhere, with its runs; returns its new id. Raises as `import_run`."""
+        self.admission.check_import()
+        try:
+            self.studies.check_length(record.study)
+        except InvalidSettings as error:
+            raise Refused(str(error)) from None
+        return take_in_study(self.store, record, pairs, visitor)
 
     def reads_pictures(self) -> bool:
         """Whether nothing begins because pictures are read, here or in a terminal."""

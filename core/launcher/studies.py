@@ -56,7 +56,7 @@ class StudiesGoingOn:
     def begin(self, study: Study, stop: str, budget_s: float | None, visitor: str) -> str:
         """A new study that goes on from now. Raises `InvalidSettings`, `Refused`, `StoreError`."""
         check_rule(stop, budget_s)
-        self._check_length(study)
+        self.check_length(study)
         for cell in study.cells:
             self._admission.check(study.settings(Pair(cell, study.base.seed)))
         with self._queue.guard:
@@ -78,7 +78,7 @@ class StudiesGoingOn:
             raise InvalidSettings({"seeds": sentence})
         with self._queue.guard:
             record, more = self._changeable(study, visitor), int(SEEDS.read(seeds))
-            self._check_length(record.study.with_more(more))
+            self.check_length(record.study.with_more(more))
             if study not in self._running:
                 self._admit(visitor)
             self.kept.add_seeds(study, more)
@@ -111,6 +111,8 @@ class StudiesGoingOn:
 
     def _changeable(self, study: str, visitor: str) -> StudyRecord:
         record = self.kept.get(study)
+        if why := record.unchangeable_because:
+            raise Refused(f"This study {why}: it stays as it is.")
         self._admission.check_change(record.visitor, visitor, "study")
         return record
 
@@ -120,7 +122,8 @@ class StudiesGoingOn:
         with contextlib.suppress(ValueError):
             self._running.remove(study)
 
-    def _check_length(self, study: Study) -> None:
+    def check_length(self, study: Study) -> None:
+        """Raises `InvalidSettings` where a study has more pairs than this installation allows."""
         study.check_length()
         self._limits.check_study(len(study.pairs))
 

@@ -5,6 +5,8 @@ What is wrong is said in one sentence. `core.storage.soundness` knows what a run
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -28,7 +30,9 @@ class ImportRefused(Exception):
     """A file cannot be taken in, in one plain sentence."""
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What stands in a file, where nothing else may."""
+
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
@@ -39,7 +43,7 @@ _LaneState = Annotated[LaneState, Field(strict=False)]
 """By their texts: JSON has no enums."""
 
 
-class _Lane(_Strict):
+class _Lane(Strict):
     engine: Annotated[str, Field(max_length=40)]
     state: _LaneState
     reason: Text = ""
@@ -47,7 +51,9 @@ class _Lane(_Strict):
     test_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
-class _Machine(_Strict):
+class MachineInFile(Strict):
+    """As `core.experiment.machine` describes one."""
+
     name: Text
     system: Text
     processor: Text
@@ -56,7 +62,7 @@ class _Machine(_Strict):
     python: Text
 
 
-class _Run(_Strict):
+class _Run(Strict):
     id: Annotated[str, Field(max_length=40)]
     created_at: Time
     started_at: Time | None
@@ -64,13 +70,15 @@ class _Run(_Strict):
     state: _RunState
     reason: Text = ""
     settings: dict[str, Any]
-    machine: _Machine
+    machine: MachineInFile
     name: Annotated[str, Field(max_length=NAME_LETTERS)] = ""
     note: Annotated[str, Field(max_length=NOTE_LETTERS)] = ""
     data: dict[str, Any] | None = None
 
 
-class _Content(_Strict):
+class RunInFile(Strict):
+    """A whole run, as `core.results.export.content` writes it."""
+
     format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     run: _Run
     lanes: Annotated[list[_Lane], Field(min_length=1, max_length=10)]
@@ -88,19 +96,31 @@ class ImportedRun(NamedTuple):
 
 def read_json(data: bytes) -> ImportedRun:
     """An exported run with the files that it brings, all of it checked. Raises `ImportRefused` with a sentence."""
-    if len(data) > MAX_IMPORT_BYTES:
-        raise ImportRefused(f"The file is larger than {MAX_IMPORT_BYTES // 10**6} MB, which is the most.")
-    if sum(map(data.count, (b"[", b"{", b","))) > MAX_VALUES:
-        raise ImportRefused(f"The file holds more than {MAX_VALUES:,} values, which is the most.")
+    with refusals("run"):
+        values = read_values(data, MAX_IMPORT_BYTES, MAX_VALUES)
+        return sound(RunInFile.model_validate(values))
+
+
+def read_values(data: bytes, most_bytes: int, most_values: int) -> Any:
+    """The JSON in a file of at most so many bytes and values. Raises `ImportRefused`, `Damage`, `ValueError`."""
+    if len(data) > most_bytes:
+        raise ImportRefused(f"The file is larger than {most_bytes // 10**6} MB, which is the most.")
+    if sum(map(data.count, (b"[", b"{", b","))) > most_values:
+        raise ImportRefused(f"The file holds more than {most_values:,} values, which is the most.")
+    return json.loads(data, object_pairs_hook=_once)
+
+
+@contextmanager
+def refusals(what: str) -> Iterator[None]:
+    """Raises what is wrong with a file of a run or of a study (`what`) as `ImportRefused`."""
     try:
-        found = _Content.model_validate(json.loads(data, object_pairs_hook=_once))
-        return _sound(found)
+        yield
     except ValidationError as error:
-        raise ImportRefused(_words(error)) from None
+        raise ImportRefused(_words(error, what)) from None
     except InvalidSettings as error:
         raise ImportRefused(f"The file's settings cannot be: {error}") from None
     except Damage as damage:
-        raise ImportRefused(f"The file is no exported run: {damage}.") from None
+        raise ImportRefused(f"The file is no exported {what}: {damage}.") from None
     except (ValueError, RecursionError):  # Python refuses a whole number of thousands of digits as a mere ValueError
         raise ImportRefused("The file is no JSON: choose one that was exported here as JSON.") from None
 
@@ -114,17 +134,17 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _words(error: ValidationError) -> str:
+def _words(error: ValidationError, what: str) -> str:
     wrong = error.errors()[0]
     if not wrong["loc"]:
-        return "The file is no exported run: it is no JSON object."
+        return f"The file is no exported {what}: it is no JSON object."
     if wrong["loc"] == ("format",) and isinstance(wrong["input"], int) and wrong["input"] > FORMAT:
         return f"The file is of format {shown(wrong['input'])}, and this version reads {FORMAT}: update the program."
-    return f"The file is no exported run: {in_words(error)}."
+    return f"The file is no exported {what}: {in_words(error)}."
 
 
-def _sound(found: _Content) -> ImportedRun:
-    """The run with its rows and files. Raises `Damage`, `InvalidSettings`."""
+def sound(found: RunInFile) -> ImportedRun:
+    """A run with its rows and files, checked. Raises `Damage`, `InvalidSettings`."""
     settings = TrainSettings.parse(found.run.settings)
     lanes = tuple(lane_of(lane.model_dump()) for lane in found.lanes)
     kinds = [str(raw.get("kind")) for raw in found.rows]  # a kind that no page reads is left out

@@ -197,6 +197,8 @@ def outcome(record: StudyRecord, pairs: Sequence[PairRun], test_images: int) -> 
 def read_outcome(studies: Studies, store: Store, study: str) -> StudyOutcome:
     """A study as its data folder knows it. Raises `UnknownRun`, `StoreError`."""
     record, pairs = studies.get(study), studies.pairs(study)
+    if record.source == "imported" and pairs:  # one's own images may be others here, under the same name
+        return outcome(record, pairs, store.run(pairs[0].run).dataset.test_images)
     try:
         dataset = datasets.find(record.study.base.dataset, store.data_dir)
     except datasets.DatasetError as error:  # one's own that is gone: each run on it has kept what it was

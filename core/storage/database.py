@@ -1,6 +1,7 @@
 """The SQLite file of a data folder: its schema, its connections and transactions, and its troubles in words.
 
-This file, `core.storage.runs`, `core.storage.measurements` and `core.storage.studies` are the only ones that know SQL.
+This file, `core.storage.runs`, `core.storage.measurements`, `core.storage.studies` and `core.storage.taken_in` are the
+only ones that know SQL.
 One writer (the Launcher), many readers. What is written is committed before it is shown anywhere: rollback journal,
 `synchronous=FULL`.
 """
@@ -180,6 +181,7 @@ MIGRATIONS = (
     ALTER TABLE lanes ADD COLUMN images_per_s REAL;
     ALTER TABLE lanes ADD COLUMN rss_mib REAL;
     """,
+    "ALTER TABLE studies ADD COLUMN source TEXT NOT NULL DEFAULT 'here';",
 )
 """Each brings the file from version i to i + 1; the version is SQLite's own `user_version`."""
 

@@ -15,8 +15,7 @@ from typing import Any, Literal
 from core.experiment.dates import as_time
 from core.experiment.order import Order
 from core.storage.database import ENDED_STATES, OPEN_STATES, Database, State, new_id, now
-from core.storage.records import UnknownRun, checked_id
-from core.storage.runs import RECORDED
+from core.storage.records import RECORDED, UnknownRun, checked_id
 
 EVIDENCE = "evidence.json"
 COLUMNS = (

@@ -22,6 +22,10 @@ RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 """Checks a run id wherever one enters: sortable by time, safe in a URL and as a file name."""
 NAME_LETTERS, NOTE_LETTERS = 500, 2000
 """The most that a run's name and note hold."""
+RECORDED = Path(__file__).parent / "recorded"
+"""What came with the project."""
+Source = Literal["here", "recorded", "imported"]
+"""Where a run or a study is from: this data folder, the project, or a file."""
 
 
 class UnknownRun(StoreError):
@@ -70,7 +74,7 @@ class Run:
     reason: str
     settings: TrainSettings
     machine: dict[str, Any]
-    source: Literal["here", "recorded", "imported"] = "here"
+    source: Source = "here"
     lanes: tuple[Lane, ...] = ()
     name: str = ""
     """What its owner calls it; text, never Markdown or HTML."""
@@ -221,10 +225,10 @@ def fairness_and_busy(events: Iterable[RowEvent]) -> tuple[FairnessVerdict | Non
 
 
 class Recording:
-    """A run that came with the project: the export's own format, `<run>/run.json` beside weights and predictions."""
+    """A run that came with the project, in the export's own format."""
 
-    def __init__(self, path: Path) -> None:
-        content = json.loads(path.read_text())
+    def __init__(self, content: Mapping[str, Any], study: str = "") -> None:
+        """`study`: the id of the one that it came with, if any."""
         run = content["run"]
         self.lines = [(row.pop("seq"), row.pop("engine"), row.pop("kind"), json.dumps(row)) for row in content["rows"]]
         """Number, engine, kind and text of each row."""
@@ -244,6 +248,7 @@ class Recording:
             note=run.get("note", ""),
             fairness=verdict,
             busy=busy,
+            study=study,
         )
 
     @cached_property
@@ -254,11 +259,12 @@ class Recording:
 
 @cache
 def read_recordings(folder: Path) -> dict[str, Recording]:
-    """The recordings in a folder by run id; read once a process: they never change.
+    """The recordings in a folder by run id, each `<run>/run.json` beside weights and predictions; no pair of a study.
 
-    The article's network on its data comes first, as shipped to the twin, then other networks, then other data.
+    Read once a process: they never change. The article's network on its data comes first, as shipped to the twin, then
+    other networks, then other data.
     """
-    found = [Recording(path) for path in sorted(folder.glob("*/run.json"))]
+    found = [Recording(json.loads(path.read_text())) for path in sorted(folder.glob("*/run.json"))]
     found.sort(key=lambda recording: _place(recording.run.settings))
     return {recording.run.id: recording for recording in found}
 

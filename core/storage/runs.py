@@ -18,6 +18,7 @@ from core.protocol.messages import Result
 from core.storage import records
 from core.storage.database import COSTS_ALIKE, OPEN_STATES, Database, LaneState, State, StoreError, new_id, now
 from core.storage.records import (
+    RECORDED,
     DamagedRun,
     DamagedRunError,
     Recording,
@@ -27,16 +28,15 @@ from core.storage.records import (
     UnknownRun,
     checked_id,
     data_to_keep,
-    fairness_and_busy,
     read_recordings,
 )
 from core.storage.rows import KINDS, Damage, Entry, LaneChanged, Row, RunChanged, flat, read, to_text
 from core.storage.soundness import run_of
-from core.storage.studies import keep_figures
+from core.storage.studies import keep_figures, read_study_recordings
+from core.storage.taken_in import insert_run
 
 ALL_ROWS = 10**9
 """A limit that no run reaches."""
-RECORDED = Path(__file__).parent / "recorded"
 COLUMNS = (
     "id, created_at, started_at, ended_at, state, reason, settings, machine, name, note, pinned, source, visitor, "
     "fairness, busy, data, study"
@@ -184,43 +184,12 @@ class Store(Database):
                 for name, content in files.items():
                     folder.mkdir(parents=True, exist_ok=True)
                     (folder / name).write_bytes(content)
-            self._insert(run_id, run, rows, visitor)
+            with self.write_transaction() as connection:
+                insert_run(connection, run_id, run, rows, visitor)
         except StoreError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return run_id
-
-    def _insert(self, run_id: str, run: Run, rows: Sequence[Row], visitor: str) -> None:
-        verdict, busy = fairness_and_busy(row.event for row in rows)
-        said = "null" if verdict is None else to_text(verdict)
-        settings, machine = json.dumps(run.settings.as_json()), json.dumps(run.machine)
-        data = json.dumps(run.data and run.data.as_json())
-        with self.write_transaction() as connection:
-            connection.execute(
-                "INSERT INTO runs (id, created_at, started_at, ended_at, state, reason, settings, machine, name, note, "
-                "visitor, fairness, busy, data, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'imported')",
-                (
-                    *(run_id, run.created_at, run.started_at, run.ended_at, run.state, run.reason),
-                    *(settings, machine, run.name, run.note, visitor, said, busy, data),
-                ),
-            )
-            connection.executemany(
-                "INSERT INTO lanes (run, engine, position, state, reason, test_loss, test_accuracy) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (run_id, lane.engine, i, lane.state, lane.reason, lane.test_loss, lane.test_accuracy)
-                    for i, lane in enumerate(run.lanes)
-                ],
-            )
-            connection.executemany(
-                "INSERT INTO rows (run, seq, engine, kind, fields) VALUES (?, ?, ?, ?, ?)",
-                [
-                    (run_id, seq, row.engine, row.kind, row.text or to_text(row.event))
-                    for seq, row in enumerate(rows, start=1)
-                ],
-            )
-            for lane in run.lanes:
-                keep_figures(connection, run_id, lane.engine)
 
     def open_runs(self) -> list[Run]:
         """Runs that an owner left queued or running, oldest first."""
@@ -266,8 +235,8 @@ class Store(Database):
 
     def run(self, run_id: str) -> Run:
         """One run with its lanes. Raises `UnknownRun`, `DamagedRunError`."""
-        if checked_id(run_id) in self._recordings:
-            return self._recordings[run_id].run
+        if recording := self._recording(run_id):
+            return recording.run
         damaged: list[DamagedRun] = []
         found = self._select("WHERE id = ?", run_id, damaged=damaged)
         if damaged:
@@ -320,7 +289,7 @@ class Store(Database):
         Rows of an unknown kind are left out. Raises `UnknownRun` for an id that cannot be one, and
         `DamagedRunError` where a row cannot be read.
         """
-        if recording := self._recordings.get(checked_id(run_id)):
+        if recording := self._recording(run_id):
             return [row for row in recording.rows if row.seq > after and (steps or row.kind != "step")][:limit]
         try:
             return [read(*line) for line in self._lines(run_id, after, limit, steps) if line[2] in KINDS]
@@ -329,7 +298,7 @@ class Store(Database):
 
     def rows_as_json(self, run_id: str, after: int = 0, limit: int = ALL_ROWS) -> list[dict[str, Any]]:
         """The same rows for a browser, as they were written: none of them becomes a value. Raises as `rows`."""
-        if recording := self._recordings.get(checked_id(run_id)):
+        if recording := self._recording(run_id):
             lines: Iterable[_Line] = [line for line in recording.lines if line[0] > after][:limit]
         else:
             lines = self._lines(run_id, after, limit)
@@ -365,7 +334,7 @@ class Store(Database):
 
     def artifacts(self, run_id: str) -> Path:
         """The folder with a run's weights, predictions and logs."""
-        if checked_id(run_id) in self._recordings:
+        if self._recording(run_id):
             return self._recorded / run_id
         return self.data_dir / "runs" / run_id
 
@@ -373,8 +342,14 @@ class Store(Database):
     def _recordings(self) -> "dict[str, Recording]":
         return read_recordings(self._recorded)
 
+    def _recording(self, run_id: str) -> Recording | None:
+        """The recorded run with this id, a recorded study's pair included. Raises `UnknownRun`."""
+        found = self._recordings.get(checked_id(run_id))
+        studies = read_study_recordings(self._recorded).values()
+        return found or next((study.runs[run_id] for study in studies if run_id in study.runs), None)
+
     def recorded(self) -> list[Run]:
-        """The runs that came with the project, in the order in which they are shown."""
+        """The runs that came with the project, in the order in which they are shown; pairs of studies are none."""
         return [recording.run for recording in self._recordings.values()]
 
 

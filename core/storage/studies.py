@@ -5,18 +5,20 @@ A study is its plan less what has ended: nothing else says how far it is, so tha
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from core.experiment.metrics import steady_throughput
 from core.experiment.settings import ENGINE_NAMES
 from core.experiment.study import Pair, Study
 from core.storage.database import OPEN_STATES, Database, State, new_id, now
-from core.storage.records import UnknownRun, checked_id
+from core.storage.records import RECORDED, Recording, Run, Source, UnknownRun, checked_id
 
-COLUMNS = "id, created_at, study, stop, budget_s, state, reason, visitor, machine"
+COLUMNS = "id, created_at, study, stop, budget_s, state, reason, visitor, machine, source"
 FIGURES = ("test_accuracy", "test_loss", "train_s", "images_per_s", "rss_mib")
 DONE = (State.FINISHED, State.FAILED)
 """A pair whose run ended so is not run anew."""
@@ -50,6 +52,12 @@ class StudyRecord:
     """Why it is in this state, as a sentence."""
     visitor: str
     machine: dict[str, Any]
+    source: Source = "here"
+
+    @property
+    def unchangeable_because(self) -> str:
+        """Why it stays as it is, as the rest of a sentence; empty where it can go on, be stopped or lengthened."""
+        return {"recorded": "came with the project", "imported": "was imported"}.get(self.source, "")
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,46 @@ class PairRun:
         return Pair(self.cell, self.seed)
 
 
+class StudyRecording:
+    """A study that came with the project: the export's own format, `<study>/study.json`."""
+
+    def __init__(self, path: Path) -> None:
+        content = json.loads(path.read_text())
+        own = content["study"]
+        self.record = StudyRecord(
+            id=own["id"],
+            created_at=own["created_at"],
+            study=Study.of_store(own["plan"]),
+            stop=own["stop"],
+            budget_s=own["budget_s"],
+            state=StudyState(own["state"]),
+            reason=own["reason"],
+            visitor="",
+            machine=own["machine"],
+            source="recorded",
+        )
+        found = [Recording(run, study=self.record.id) for run in content["runs"]]
+        self.runs = {recording.run.id: recording for recording in found}
+        """By id, oldest first."""
+        self.pairs = [
+            pair_of(self.runs[pair["run"]].run, tuple(pair["cell"].items()), pair["figures"])
+            for pair in content["pairs"]
+        ]
+
+
+@cache
+def read_study_recordings(folder: Path) -> dict[str, StudyRecording]:
+    """The recorded studies in a folder by id, newest first; read once a process: they never change."""
+    found = [StudyRecording(path) for path in sorted(folder.glob("*/study.json"), reverse=True)]
+    return {recording.record.id: recording for recording in found}
+
+
 class Studies(Database):
-    """Reads and writes studies; the Launcher alone writes. Raises `StoreError`."""
+    """Reads and writes studies, and reads the recorded ones; the Launcher alone writes. Raises `StoreError`."""
+
+    def __init__(self, data_dir: Path, recorded: Path = RECORDED) -> None:
+        super().__init__(data_dir)
+        self._recorded = recorded
 
     # --- writing ---------------------------------------------------------------------------------------
 
@@ -86,14 +132,11 @@ class Studies(Database):
         self, study: Study, stop: str, budget_s: float | None, machine: Mapping[str, Any], visitor: str = ""
     ) -> str:
         """A new running study without a run; returns its id."""
-        columns = {
-            **{"id": new_id(), "created_at": now(), "state": StudyState.RUNNING, "study": json.dumps(study.as_json())},
-            **{"stop": stop, "budget_s": budget_s, "machine": json.dumps(machine), "visitor": visitor},
-        }
-        query = f"INSERT INTO studies ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        running = StudyState.RUNNING
+        record = StudyRecord(new_id(), now(), study, stop, budget_s, running, "", visitor, dict(machine))
         with self.write_transaction() as connection:
-            connection.execute(query, tuple(columns.values()))
-        return str(columns["id"])
+            insert_study(connection, record)
+        return record.id
 
     def set_state(self, study: str, state: StudyState, reason: str = "") -> None:
         """How it stands from now on, and why, as a sentence."""
@@ -119,17 +162,32 @@ class Studies(Database):
 
     def get(self, study: str) -> StudyRecord:
         """One study. Raises `UnknownRun`."""
-        found = self._select("WHERE id = ?", checked_id(study))
+        if recording := read_study_recordings(self._recorded).get(checked_id(study)):
+            return recording.record
+        found = self._select("WHERE id = ?", study)
         if not found:
             raise UnknownRun(f"There is no study {study}: it belongs to another data folder.")
         return found[0]
 
+    def holds(self, study: str) -> bool:
+        """Whether this is a study's id."""
+        try:
+            return bool(self.get(study))
+        except UnknownRun:
+            return False
+
     def all(self) -> list[StudyRecord]:
-        """Every study, newest first."""
+        """Every study of this folder, newest first."""
         return self._select("ORDER BY id DESC")
+
+    def recorded(self) -> list[StudyRecord]:
+        """The studies that came with the project, newest first."""
+        return [recording.record for recording in read_study_recordings(self._recorded).values()]
 
     def pairs(self, study: str) -> list[PairRun]:
         """A study's runs, oldest first, those that were cut short included; a damaged one is none."""
+        if recording := read_study_recordings(self._recorded).get(checked_id(study)):
+            return recording.pairs
         seed = "CASE WHEN json_valid(settings) THEN json_extract(settings, '$.seed') END"
         parted = "CASE WHEN json_valid(fairness) THEN json_extract(fairness, '$.state') IN ('parted', 'failed') END"
         machine = "CASE WHEN json_valid(machine) THEN json_extract(machine, '$.name') END"
@@ -144,7 +202,7 @@ class Studies(Database):
         with self.read_transaction() as connection:
             if connection is None:
                 return []
-            runs = connection.execute(query, (checked_id(study),)).fetchall()
+            runs = connection.execute(query, (study,)).fetchall()
             lanes: dict[str, list[sqlite3.Row]] = {}
             for lane in connection.execute(f"{of_lanes} ORDER BY run, position", (study,)):
                 lanes.setdefault(lane["run"], []).append(lane)
@@ -189,8 +247,12 @@ class Studies(Database):
             f"SELECT study, COUNT(*) FROM runs WHERE study IN ({', '.join('?' * len(studies))}) "
             f"AND state IN ({', '.join('?' * len(DONE))}) GROUP BY study"
         )
+        recorded = read_study_recordings(self._recorded)
+        found = {
+            study: sum(pair.state in DONE for pair in recorded[study].pairs) for study in studies if study in recorded
+        }
         with self.read_transaction() as connection:
-            return dict(map(tuple, connection.execute(query, (*studies, *DONE)))) if connection else {}
+            return found | (dict(map(tuple, connection.execute(query, (*studies, *DONE)))) if connection else {})
 
     def _select(self, where: str, *values: object) -> list[StudyRecord]:
         with self.read_transaction() as connection:
@@ -210,12 +272,26 @@ def _record_of(line: sqlite3.Row) -> StudyRecord:
         reason=line["reason"],
         visitor=line["visitor"],
         machine=json.loads(line["machine"]),
+        source=line["source"],
+    )
+
+
+def sides_of(engines: Sequence[str]) -> list[str]:
+    """Which side each of a pair's lanes is, in their order; `engines` stand in for frameworks in tests."""
+    return [engine if engine in ENGINE_NAMES else SIDES[i] for i, engine in enumerate(engines[:2])]
+
+
+def pair_of(run: Run, cell: tuple[tuple[str, Any], ...], figures: Mapping[str, Mapping[str, float | None]]) -> PairRun:
+    """A run as a study's pair; `figures` by side."""
+    parted = run.fairness is not None and run.fairness.parted
+    return PairRun(
+        cell, run.settings.seed, run.id, run.state, figures, run.busy, parted, elapsed_s=max(0.0, run.elapsed_s or 0.0)
     )
 
 
 def _pair_of(run: sqlite3.Row, cell: tuple[tuple[str, Any], ...], lanes: list[sqlite3.Row]) -> PairRun:
     """A study's run from its line and its lanes', in their order. Raises `ValueError`."""
-    sides = [lane["engine"] if lane["engine"] in ENGINE_NAMES else SIDES[i] for i, lane in enumerate(lanes[:2])]
+    sides = sides_of([lane["engine"] for lane in lanes])
     return PairRun(
         cell=cell,
         seed=int(run["seed"]),
@@ -231,17 +307,39 @@ def _pair_of(run: sqlite3.Row, cell: tuple[tuple[str, Any], ...], lanes: list[sq
     )
 
 
+def lane_figures(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, float | None]:
+    """What a study reads of a lane beside its test, from the kinds and fields of its rows, in their order."""
+    epochs, rss_mib = [], None
+    for kind, fields in rows:
+        if kind == "epoch":
+            epochs.append(fields)
+        elif kind == "result":
+            rss_mib = fields["rss_mib"]
+    return {
+        "train_s": sum(epoch["train_s"] for epoch in epochs) if epochs else None,
+        "images_per_s": steady_throughput([epoch["images_per_s"] for epoch in epochs]),
+        "rss_mib": rss_mib,
+    }
+
+
 def keep_figures(connection: sqlite3.Connection, run_id: str, engine: str) -> None:
-    """What a study reads of a lane that has ended, beside it: a thousand runs are then shown without their rows."""
+    """What a study reads of a lane that has finished, beside it: a thousand runs are then shown without their rows."""
     query = "SELECT kind, fields FROM rows WHERE run = ? AND engine = ? AND kind IN ('epoch', 'result') ORDER BY seq"
-    rows = [(line["kind"], json.loads(line["fields"])) for line in connection.execute(query, (run_id, engine))]
-    epochs = [fields for kind, fields in rows if kind == "epoch"]
-    connection.execute(
-        "UPDATE lanes SET train_s = ?, images_per_s = ?, rss_mib = ? WHERE run = ? AND engine = ?",
-        (
-            sum(epoch["train_s"] for epoch in epochs) if epochs else None,
-            steady_throughput([epoch["images_per_s"] for epoch in epochs]),
-            next((fields["rss_mib"] for kind, fields in rows if kind == "result"), None),
-            *(run_id, engine),
-        ),
+    found = lane_figures(
+        (row["kind"], json.loads(row["fields"])) for row in connection.execute(query, (run_id, engine))
     )
+    assignments = ", ".join(f"{name} = ?" for name in found)
+    connection.execute(
+        f"UPDATE lanes SET {assignments} WHERE run = ? AND engine = ?", (*found.values(), run_id, engine)
+    )
+
+
+def insert_study(connection: sqlite3.Connection, record: StudyRecord) -> None:
+    """Writes a study's line of the table."""
+    values = {
+        **{"id": record.id, "created_at": record.created_at, "study": json.dumps(record.study.as_json())},
+        **{"stop": record.stop, "budget_s": record.budget_s, "state": record.state, "reason": record.reason},
+        **{"visitor": record.visitor, "machine": json.dumps(record.machine), "source": record.source},
+    }
+    query = f"INSERT INTO studies ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"
+    connection.execute(query, tuple(values.values()))

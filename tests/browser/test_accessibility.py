@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from core.storage.runs import RECORDED
+from core.storage.records import RECORDED
 from core.web.draw.drawing import EMPTY
 from tests.browser import axe
 from tests.browser.conftest import (

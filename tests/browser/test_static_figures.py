@@ -13,7 +13,7 @@ from core.compare.claims import all_judged
 from core.results import charts, overlay
 from core.results.outcome import gather
 from core.storage.measurements import EVIDENCE, read_evidence
-from core.storage.runs import RECORDED
+from core.storage.records import RECORDED
 from tests.reported import CASES
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"

@@ -24,6 +24,7 @@ from core.storage.database import FILE
 from core.storage.measurements import Measurements
 from core.storage.records import Run
 from core.storage.runs import Store
+from core.storage.studies import Studies
 from core.web.server.installation import Installation, serve_with
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,7 +118,7 @@ def epochs_of(store: Store, run_id: str) -> int:
 def nothing_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No recorded runs but the test's own, no Launcher of an earlier test, and no worker left at the end."""
     monkeypatch.setattr(busy_machine, "FREE_SHARE", 0.0)  # whatever else this machine does, no run is busy
-    for reader in (Store, Measurements):
+    for reader in (Store, Measurements, Studies):
         monkeypatch.setattr(reader.__init__, "__defaults__", (tmp_path / "recorded",))
     yield
     serve_with(None)

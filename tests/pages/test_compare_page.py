@@ -15,7 +15,7 @@ from core.compare.evidence import community
 from core.compare.export import COLUMNS, as_csv, as_markdown
 from core.experiment.order import Order
 from core.storage.measurements import EVIDENCE, Measurements, read_evidence
-from core.storage.runs import RECORDED
+from core.storage.records import RECORDED
 from tests.pages.conftest import StandInLauncher, TrainPage, read, wait_for
 
 PAGE = "../../pages/compare.py"

@@ -10,7 +10,7 @@ from core.experiment.order import Order
 from core.learn import peeking
 from core.learn.lessons import LESSONS, Lesson, lesson, script
 from core.storage.measurements import EVIDENCE, Measurements, read_evidence
-from core.storage.runs import RECORDED
+from core.storage.records import RECORDED
 from tests.pages.conftest import StandInLauncher, TrainPage, read, wait_for
 
 PAGE = "../../pages/learn.py"

@@ -10,14 +10,15 @@ from core.experiment.fairness import FairnessVerdict
 from core.experiment.machine import this_machine
 from core.experiment.settings import TrainSettings
 from core.experiment.study import Pair, Study
-from core.results import study_words
+from core.results import study_file, study_words
 from core.storage.database import LaneState, State
 from core.storage.records import StudyPair
 from core.storage.rows import Entry, LaneChanged, RunChanged
 from core.storage.runs import Store
-from core.storage.studies import Studies, StudyState
+from core.storage.studies import Studies, StudyState, read_study_recordings
 from core.web.server.installation import installation
 from tests import events
+from tests.kept_study import keep_study
 from tests.pages.conftest import Ended, MakeRun, StandInLauncher, TrainPage, read
 
 STUDY, RUNS = "../../pages/study.py", "../../pages/runs.py"
@@ -275,3 +276,51 @@ def test_an_unknown_study_gets_a_sentence_and_the_form(name: str, launcher: Stan
     page = StudyPage(study=name)
     assert len(page.problems) == 1
     assert page.titles == ["Study"]
+
+
+# --- from elsewhere --------------------------------------------------------------------------------------
+
+
+def test_a_study_comes_back_from_its_file_marked_and_stays_as_it_is(launcher: StandInLauncher) -> None:
+    folder = installation().deployment.data_dir
+    made = keep_study(folder)
+    own = StudyPage(study=made)
+    assert [one.proto.label for one in own.app.get("download_button")] == ["Everything (JSON)"]
+    assert "Add" in own.buttons, "seeds can be added"
+    text = study_file.as_json(installation().studies, installation().store, made)
+    page = TrainPage()
+    page.app.switch_page(RUNS)
+    page.run()
+    page.app.file_uploader(key="import_run").set_value(("study.json", text.encode(), "application/json"))
+    page.run()
+    assert page.problems == []
+    (taken,) = [record.id for record in Studies(folder).all() if record.source == "imported"]
+    shown = StudyPage(study=taken)
+    assert "imported" in shown.texts
+    assert "Add" not in shown.buttons
+    assert shown.says("no pair counts so far") == own.says("no pair counts so far")
+    assert len(shown.figures) == len(own.figures) > 0
+    run = installation().studies.pairs(taken)[0].run
+    assert shown.links["Seed 0"] == f"run={run}"
+    page.app.query_params["run"] = run
+    assert page.run().says("imported, trained on")
+
+
+def test_a_study_that_came_with_the_project_is_listed_and_opens_with_its_runs(
+    launcher: StandInLauncher, tmp_path: Path
+) -> None:
+    made = keep_study(tmp_path / "elsewhere", seeds=1)
+    kept = tmp_path / "recorded" / made / "study.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(study_file.as_json(Studies(tmp_path / "elsewhere"), Store(tmp_path / "elsewhere"), made))
+    read_study_recordings.cache_clear()
+    page = StudyPage()
+    assert "recorded" in page.texts
+    assert f"study={made}" in page.links.values()
+    shown = StudyPage(study=made)
+    assert "Add" not in shown.buttons
+    runs = TrainPage()
+    runs.app.switch_page(RUNS)
+    assert not runs.run().says("recorded"), "the list is of runs; a study's stand with it"
+    runs.app.query_params["run"] = shown.links["Seed 0"].removeprefix("run=")
+    assert runs.run().says("recorded on")

@@ -9,8 +9,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from core.results.export import as_json
 from core.results.importing import read_json
+from core.storage.records import RECORDED
 from core.storage.rows import Row
-from core.storage.runs import RECORDED, Store
+from core.storage.runs import Store
 from tests.processes.conftest import OpenLauncher, settings, wait_for
 from tests.processes.test_cli import core
 

@@ -94,7 +94,7 @@ def test_a_person_reads_what_was_asked_each_verdict_and_why_it_ended(data_dir: P
     assert study in said
     assert "5 of 9" in said
     status, said, _ = core("studies", "--json", folder=data_dir)
-    (summary,) = lines_of(said)
+    (summary,) = [line for line in lines_of(said) if line["source"] == "here"]
     assert (summary["study"], summary["state"], summary["pairs"], summary["done"]) == (study, "finished", 9, 5)
     assert (summary["stop"], summary["budget_s"], summary["seeds"]) == ("test_accuracy", 3600.0, 9)
 
@@ -190,3 +190,25 @@ def test_beside_a_dashboard_the_study_goes_on_there_and_ctrl_c_stops_it(
     status, _, complaints = core("study", *FAST, "--stop", "never", folder=data_dir)
     assert (status, complaints.startswith("Stop must be one of")) == (2, True)
     assert dashboard.active() == []
+
+
+def test_a_study_is_taken_in_elsewhere_marked_and_goes_on_no_more(data_dir: Path, tmp_path: Path) -> None:
+    core("study", *FAST, "--seeds", "2", "--stop", "seeds", folder=data_dir)
+    study, file, other = only_study(data_dir).record.id, tmp_path / "study.json", tmp_path / "other"
+    status, _, complaint = core("export", study, "-o", str(file), folder=data_dir)
+    assert (status, complaint) == (2, "A study is written as json, not html: --format json.\n")
+    status, said, _ = core("export", study, "--format", "json", "-o", str(file), folder=data_dir)
+    assert (status, said) == (0, f"Wrote {file}.\n")
+    status, said, _ = core("import", str(file), folder=other)
+    taken = only_study(other)
+    assert (status, said) == (0, f"Imported as study {taken.record.id} with 2 runs.\n")
+    assert taken.record.source == "imported"
+    status, shown, _ = core("study", taken.record.id, folder=other)
+    assert status == 0
+    assert f"Study {taken.record.id}: finished, imported. All 2 pairs have ended." in shown
+    assert shown.splitlines()[2:] == core("study", study, folder=data_dir)[1].splitlines()[2:]
+    status, _, complaint = core("study", taken.record.id, "--more", "1", folder=other)
+    assert (status, complaint) == (2, "This study was imported: it stays as it is.\n")
+    file.write_text(file.read_text()[:-100])
+    status, _, complaint = core("import", str(file), folder=tmp_path / "third")
+    assert (status, complaint) == (2, "The file is no JSON: choose one that was exported here as JSON.\n")

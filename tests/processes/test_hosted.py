@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from core.data import datasets
 from core.data.shape import MNIST_SHAPE
 from core.experiment.order import Order
 from core.experiment.settings import InvalidSettings, TrainSettings
+from core.experiment.study import Study
 from core.launcher.ending import UNATTENDED
 from core.launcher.jobs import Kind
 from core.launcher.launcher import Launcher, Refused
@@ -17,6 +19,7 @@ from core.launcher.predictors import Predictor, PredictorError
 from core.launcher.run import RunInProgress
 from core.results.models import Model
 from core.storage.runs import Store, folder_bytes
+from core.storage.studies import StudyRecord, StudyState
 from tests.processes.conftest import OpenHosted, settings, wait_for, worker, workers
 
 SLOW = {"epochs": 9}
@@ -104,6 +107,15 @@ def test_only_its_own_visitor_changes_a_run(hosted: OpenHosted) -> None:
     assert launcher.store.run(mine).name == "mine"
     launcher.delete(mine, "a")
     assert mine not in [run.id for run in launcher.store.runs()]
+
+
+def test_a_study_from_a_file_has_the_limits_of_any_other(hosted: OpenHosted) -> None:
+    study = Study.of(settings("fake-a,fake-b"), datasets.find("mnist5k"), 11, {})
+    record = StudyRecord("", "", study, "seeds", None, StudyState.FINISHED, "", "", {}, "imported")
+    with pytest.raises(Refused, match="Nothing can be imported here"):
+        hosted().import_study(record, [], "a")
+    with pytest.raises(Refused, match="A study here has at most 10 pairs, not 11"):
+        hosted(imports=True).import_study(record, [], "a")
 
 
 @pytest.mark.alone

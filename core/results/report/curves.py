@@ -110,6 +110,8 @@ def _loss_caption(lines: Sequence[Line], sampled: bool) -> str:
     """Which line is which; of one epoch, which mark."""
     one = any(line.marked for line in lines if line.part == "training")
     which = "Large marks: validation. Small: training." if one else "Thick with markers: validation. Thin: training."
+    if not any(line.places for line in lines if line.part == "steps"):  # a study's file has epochs alone
+        return which
     return f"{which} Faint: {'single steps' if sampled else 'every step'}."
 
 

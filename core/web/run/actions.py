@@ -14,8 +14,9 @@ from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.results import export
 from core.results.carried import can_carry
 from core.results.gallery import gone_words
-from core.results.importing import MAX_IMPORT_BYTES, ImportRefused, read_json
+from core.results.importing import ImportRefused
 from core.results.report import as_html
+from core.results.study_file import MAX_STUDY_BYTES, ImportedStudy, read_file
 from core.storage.database import StoreError
 from core.storage.records import Run
 from core.storage.rows import Row
@@ -136,20 +137,26 @@ def _tensorboard(run: Run, rows: Callable[[], list[Row]]) -> bytes:
     return packed.getvalue()
 
 
-def import_run(launcher: Launcher) -> None:
-    """A run that was exported elsewhere as JSON becomes one of this history, marked as imported."""
+def import_file(launcher: Launcher) -> None:
+    """A run or a study that was exported elsewhere as JSON becomes one of this history, marked as imported."""
     if not installation().limits.imports:
         return
     with st.popover("Import", icon=":material/upload:"):
         given = st.file_uploader(
-            "A run exported as JSON", type="json", key="import_run", max_upload_size=MAX_IMPORT_BYTES // 10**6
+            "A run or a study exported as JSON", type="json", key="import_run", max_upload_size=MAX_STUDY_BYTES // 10**6
         )
         if given is None or st.session_state.get("imported") == given.file_id:
             return
         st.session_state["imported"] = given.file_id
         try:
-            launcher.import_run(*read_json(given.getvalue()), visitor())
+            taken, study = read_file(given.getvalue()), ""
+            if isinstance(taken, ImportedStudy):
+                study = launcher.import_study(*taken, visitor())
+            else:
+                launcher.import_run(*taken, visitor())
         except (StoreError, LauncherUnavailable, ImportRefused) as error:
             st.markdown(f":red[{literal(error)}]")
         else:
+            if study:
+                st.switch_page(PAGE_FILES["Study"], query_params={"study": study})
             st.rerun()

@@ -23,7 +23,7 @@ from core.web.elements.markdown import literal
 from core.web.elements.table import table
 from core.web.run import damaged
 from core.web.run import view as run_view
-from core.web.run.actions import import_run
+from core.web.run.actions import import_file
 from core.web.server.shell import PAGE_FILES
 
 PAGE = 20
@@ -50,7 +50,7 @@ def search(store: Store, launcher: Launcher | None) -> RunFilter:
             engine = _filter("Engine", {name: engine_title(name) for name in ENGINE_NAMES}, "engine")
             state = _filter("State", {found.value: found.value for found in State}, "state")
         if launcher is not None:
-            import_run(launcher)
+            import_file(launcher)
     return RunFilter(text.strip(), dataset, engine, State(state) if state else None)
 
 

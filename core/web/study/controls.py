@@ -1,4 +1,4 @@
-"""What can be done with a study: pause, go on, stop, lengthen."""
+"""What can be done with a study: pause, go on, stop, lengthen, take along."""
 
 from collections.abc import Callable
 
@@ -6,32 +6,41 @@ import streamlit as st
 
 from core.experiment.study import SEEDS
 from core.launcher.launcher import Launcher
+from core.results.study_outcome import StudyOutcome
 from core.storage.studies import StudyRecord, StudyState
 from core.web.elements.presses import attempt, refused
 from core.web.server.visitor import visitor
+from core.web.study.take_along import downloads
 
 MORE = "study_more_seeds"
 USUAL_MORE = "10"
 
 
-def bar(record: StudyRecord, launcher: Launcher | None) -> None:
-    """The row of buttons under a study's title, where this visitor may press them."""
+def bar(found: StudyOutcome, launcher: Launcher | None) -> None:
+    """The row of buttons under a study's title: those that change it where this visitor may, and its files."""
+    record = found.record
     refused(place(record))
-    if launcher is None or not launcher.may_change(record.visitor, visitor()):
-        return
     with st.container(horizontal=True, vertical_alignment="center"):
-        if record.state == StudyState.RUNNING:
-            _button("Pause", "pause", record, launcher.pause_study)
-        elif record.state in (StudyState.PAUSED, StudyState.STOPPED):
-            _button("Go on", "play_arrow", record, launcher.go_on_study)
-        if record.state in (StudyState.RUNNING, StudyState.PAUSED):
-            _button("Stop", "stop", record, launcher.stop_study)
-        with st.popover("More pairs", icon=":material/add:"):
-            st.text_input("Seeds more", USUAL_MORE, key=MORE, autocomplete="off")
-            cells = len(record.study.cells)
-            each = f", in each of {cells:,} combinations" if cells > 1 else ""
-            st.caption(f"{SEEDS.allowed}{each}. A study that has ended goes on with them.")
-            st.button("Add", key="add_seeds", on_click=_add, args=(record, launcher))
+        mine = launcher is not None and launcher.may_change(record.visitor, visitor())
+        if launcher is not None and mine and not record.unchangeable_because:
+            _changes(record, launcher)
+        downloads(found)
+
+
+def _changes(record: StudyRecord, launcher: Launcher) -> None:
+    """What pauses, stops or lengthens it."""
+    if record.state == StudyState.RUNNING:
+        _button("Pause", "pause", record, launcher.pause_study)
+    elif record.state in (StudyState.PAUSED, StudyState.STOPPED):
+        _button("Go on", "play_arrow", record, launcher.go_on_study)
+    if record.state in (StudyState.RUNNING, StudyState.PAUSED):
+        _button("Stop", "stop", record, launcher.stop_study)
+    with st.popover("More pairs", icon=":material/add:"):
+        st.text_input("Seeds more", USUAL_MORE, key=MORE, autocomplete="off")
+        cells = len(record.study.cells)
+        each = f", in each of {cells:,} combinations" if cells > 1 else ""
+        st.caption(f"{SEEDS.allowed}{each}. A study that has ended goes on with them.")
+        st.button("Add", key="add_seeds", on_click=_add, args=(record, launcher))
 
 
 def place(record: StudyRecord) -> str:

@@ -48,11 +48,19 @@ def heading(record: StudyRecord) -> None:
     data_dir = installation().store.data_dir
     st.title(literal(study_words.title(record.study, data_dir)), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(record.state, color=study_words.STATE_COLOURS[record.state])  # type: ignore[arg-type]
+        state_badge(record)
         where = f"{literal(machine_words(record.machine))}, {day(record.created_at)}"
         st.markdown(f":small[{where}]", width="content")
         copy_link(f"./study?study={record.id}", "to this study", key="copy_study")
     st.caption(literal(f"{study_words.asked(record.study)} {study_words.common(record.study, data_dir)}"))
+
+
+def state_badge(record: StudyRecord) -> None:
+    """Its state; instead where it is from, where that is elsewhere."""
+    if record.source != "here":
+        st.badge(record.source, color="gray")
+    else:
+        st.badge(record.state, color=study_words.STATE_COLOURS[record.state])  # type: ignore[arg-type]
 
 
 def progress_of(drawn: StudyOutcome, launcher: Launcher | None, pace: int) -> None:
@@ -320,9 +328,9 @@ def _pair(pair: EndedPair, measure: Measure) -> None:
 
 
 def listing() -> None:
-    """All studies, newest first, with how far each is."""
+    """All studies, newest first, with how far each is; those that came with the project last."""
     studies = installation().studies
-    every = studies.all()
+    every = [*studies.all(), *studies.recorded()]
     if not every:
         return
     st.space("small")
@@ -335,7 +343,7 @@ def listing() -> None:
             st.page_link(PAGE_FILES["Study"], label=label, query_params={"study": record.id}, width="stretch")
             st.markdown(f":small[{literal(day_and_time(record.created_at))}]", width="content")
             st.markdown(f":small[{done.get(record.id, 0):,} of {len(record.study.pairs):,} pairs]", width="content")
-            st.badge(record.state, color=study_words.STATE_COLOURS[record.state])  # type: ignore[arg-type]
+            state_badge(record)
     if len(every) > shown:
         st.button("Older studies", type="tertiary", on_click=_show_more, args=(shown + PAGE,))
 

@@ -9,7 +9,7 @@ from core.compare.claims import ARTICLE, ARTICLE_URL, AS_OF, CLAIMS, Judged, all
 from core.compare.evidence import community
 from core.compare.export import as_markdown
 from core.storage.measurements import EVIDENCE, read_evidence
-from core.storage.runs import RECORDED
+from core.storage.records import RECORDED
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from core.results.gallery import read_predictions
 from core.results.importing import ImportRefused, read_json
 from core.results.models import can_predict
 from core.storage.database import StoreError
-from core.storage.records import Run
+from core.storage.records import RECORDED, Run
 from core.storage.rows import Row
-from core.storage.runs import ALL_ROWS, RECORDED, Store
+from core.storage.runs import ALL_ROWS, Store
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -14,9 +14,9 @@ from core.results.export import as_csv, as_json, harmless
 from core.results.importing import read_json
 from core.storage.database import LaneState, State
 from core.storage.measurements import EVIDENCE, Measurements, write_evidence
-from core.storage.records import Run
+from core.storage.records import RECORDED, Run
 from core.storage.rows import Row
-from core.storage.runs import RECORDED, Store
+from core.storage.runs import Store
 
 LONG = 10**9
 

@@ -19,9 +19,9 @@ from core.results.export import as_json
 from core.results.importing import ImportRefused, read_json
 from core.results.outcome import gather
 from core.results.report import as_html
-from core.storage.records import Run
+from core.storage.records import RECORDED, Run
 from core.storage.rows import Row
-from core.storage.runs import ALL_ROWS, RECORDED, Store
+from core.storage.runs import ALL_ROWS, Store
 
 Change = Callable[[dict[str, Any]], object]
 

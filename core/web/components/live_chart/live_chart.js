@@ -201,13 +201,16 @@ class LiveChart {
     for (const plot of this.root.querySelectorAll(".live-chart-plot")) {
       setAttribute(plot, "aria-label", this.finding(plot.dataset.chart));
     }
-    const sampled = [...this.lanes.values()].some((lane) => lane.sampled);
+    const lanes = [...this.lanes.values()];
+    const sampled = lanes.some((lane) => lane.sampled);
     const steps = sampled ? "single steps" : "every step";
     const which =
       this.data.epochs === 1
         ? "Large marks: validation. Small: training."
         : "Thick with markers: validation. Thin: training.";
-    setText(this.find("caption"), `${which} Faint: ${steps}.`);
+    // A run that came with a study has the figures of its epochs alone.
+    const without = lanes.some((lane) => lane.epochs.size) && !lanes.some((lane) => lane.place);
+    setText(this.find("caption"), without ? which : `${which} Faint: ${steps}.`);
     this.find("twin").hidden = !this.data.twin;
     if (this.data.twin) this.twinSentence();
   }

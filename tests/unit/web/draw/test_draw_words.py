@@ -10,8 +10,8 @@ from core.experiment.names import engine_title
 from core.launcher.predictors import Prediction
 from core.results.models import Model
 from core.storage.database import LaneState
-from core.storage.records import Lane, Run
-from core.storage.runs import RECORDED, Store
+from core.storage.records import RECORDED, Lane, Run
+from core.storage.runs import Store
 from core.web.components.digit_pad import PadLane
 from core.web.draw.view import (
     a_class,

@@ -1,0 +1,38 @@
+"""A study in a data folder whose every run is a real one: the recorded duel as shipped."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from core.experiment.study import Study
+from core.storage.records import RECORDED, Run, StudyPair
+from core.storage.rows import Row
+from core.storage.runs import ALL_ROWS, Store
+from core.storage.studies import Studies, StudyState
+from core.storage.taken_in import insert_run
+
+MACHINE = {"name": "a", "system": "b", "processor": "one", "cores": 2, "memory_gib": 4.0, "python": "3"}
+
+
+def recorded_duel() -> tuple[Run, list[Row]]:
+    """The article's settings, without most of its many steps: real rows of every kind."""
+    store = Store(Path("nowhere"), RECORDED)
+    run = next(run for run in store.recorded() if run.settings.alignment == "as-shipped")
+    return run, [row for row in store.rows(run.id, limit=ALL_ROWS) if row.kind != "step" or row.seq < 60]
+
+
+def keep_study(
+    folder: Path, seeds: int = 2, state: StudyState = StudyState.FINISHED, dropout: Sequence[float] = ()
+) -> str:
+    """A study of which every pair has ended, in its folder's store; returns its id."""
+    studies, store = Studies(folder), Store(folder)
+    store.open_for_writing()
+    run, rows = recorded_duel()
+    study = Study.of(run.settings, run.dataset, seeds, {"dropout": dropout} if dropout else {})
+    made = studies.create(study, "seeds", 3600.0, MACHINE)
+    studies.set_state(made, state, "All of it has ended.")
+    with store.write_transaction() as connection:
+        for number, pair in enumerate(study.pairs, start=1):
+            own = replace(run, settings=study.settings(pair))
+            insert_run(connection, f"20261130-120000-{number:08x}", own, rows, "", StudyPair(made, pair.cell))
+    return made
