@@ -22,7 +22,7 @@ from core.cli.export import damage_as_sentence, export, find, import_file
 from core.cli.health import health
 from core.cli.starting import open_launcher, with_settings
 from core.cli.streams import OutputGone
-from core.cli.study import studies, study
+from core.cli.study import print_study, studies, study
 from core.cli.terminal import AsJson, deployment, err, fail, out, print_json_line, print_table, say
 from core.data import datasets, inputs
 from core.data.dataset import Dataset
@@ -354,20 +354,24 @@ def _predict(file: str, predictors: Predictors, models: list[Model], dataset: Da
 @app.command()
 def record(
     data_note: Annotated[str, typer.Option(help="What is special about the data; shown with every figure.")] = "",
-    only: Annotated[str, typer.Option(help="duels or evidence; both where it is not given.")] = "",
+    only: Annotated[str, typer.Option(help="duels, studies or evidence; all where it is not given.")] = "",
 ) -> None:
-    """Makes what comes with the project: the duels of the first visit, every row's evidence, every lesson's output."""
-    if only not in ("", "duels", "evidence"):
-        fail("--only must be duels or evidence.", 2)
+    """Makes what comes with the project: the duels of the first visit, studies, every row's evidence, every lesson's
+    output.
+    """
+    parts: dict[str, Callable[[Launcher], list[Path]]] = {
+        "duels": lambda launcher: recording.record(launcher, data_note, print_progress),
+        "studies": lambda launcher: recording.record_studies(launcher, data_note, print_study),
+        "evidence": lambda launcher: [recording.record_evidence(launcher, print_measurement)],
+    }
+    if only not in ("", *parts):
+        fail(f"--only must be one of {', '.join(parts)}.", 2)
     try:
         launcher = Launcher(deployment(), Owner.COMMAND_LINE)
     except (LauncherUnavailable, StoreError) as error:
         fail(str(error), 1)
     try:
-        for folder in recording.record(launcher, data_note, print_progress) if only != "evidence" else ():
-            out.print(f"Recorded {folder.name}.", highlight=False)
-        if only != "duels":
-            path = recording.record_evidence(launcher, print_measurement)
+        for path in (path for name, make in parts.items() if only in ("", name) for path in make(launcher)):
             out.print(f"Recorded {path.name}.", highlight=False)
     except (recording.RecordingError, StoreError, datasets.DatasetError) as error:
         fail(str(error), 1)

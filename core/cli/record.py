@@ -1,9 +1,10 @@
-"""`make record`: the duels, the evidence and the lessons' output that come with the project, never made by hand.
+"""`make record`: duels, studies, evidence and the lessons' output that come with the project, never made by hand.
 
 The duels are real runs. Each becomes a folder in `core/storage/recorded`: `run.json` (run, lanes, rows), the weights
 and test predictions of each lane, and `images.npz` with the pixels of every test image that a lane misread or on which
 the lanes disagree, and of the first two of each class. A full test set is too large to come along. Evidence and output
-are real measurements, all in `core/storage/recorded/evidence.json`.
+are real measurements, all in `core/storage/recorded/evidence.json`. A study is its file as it is taken along,
+`core/storage/recorded/ID/study.json`, without weights.
 """
 
 import json
@@ -21,20 +22,26 @@ from core.data import datasets
 from core.experiment.order import Order
 from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment, TrainSettings
+from core.experiment.study import Study
 from core.experiment.titles import run_title
 from core.launcher.launcher import Launcher
 from core.learn import lessons
 from core.protocol.messages import Preparing
+from core.results import study_file, study_words
 from core.results.export import content
 from core.results.fairness_words import words_of
+from core.results.study_outcome import DONE, UNTIL_SEEDS, StudyOutcome
 from core.storage.database import State
 from core.storage.measurements import EVIDENCE, Measurement, write_evidence
 from core.storage.records import RECORDED, Run
 from core.storage.rows import Provenance, Row
+from core.storage.studies import StudyState, read_study_recordings
 
 ShowRows = Callable[[Run, Iterator[Row]], None]
 Await = Callable[[Launcher, str], Measurement]
 """Shows a measurement until it has ended, and returns it."""
+AwaitStudy = Callable[[Launcher, str], StudyOutcome]
+"""Shows a study until it goes on no more, and returns it."""
 
 DUELS = (
     *(TrainSettings(dataset="mnist", alignment=alignment) for alignment in Alignment),
@@ -42,6 +49,12 @@ DUELS = (
     TrainSettings(dataset="digits", network="mlp", batch_size=32, epochs=20),
 )
 """The article's network in every alignment, another network, and other data."""
+
+STUDIES = (
+    Study(TrainSettings(dataset="mnist"), 12),
+    Study(TrainSettings(dataset="mnist5k"), 8, (("batch_size", (32, 64, 126, 256)),)),
+)
+"""The article's settings on all images, and over its batch size: 20 claims at once, of which five pairs decide nothing."""
 
 SAMPLES_PER_CLASS = 2
 
@@ -83,6 +96,52 @@ def record_evidence(launcher: Launcher, show: Await, folder: Path = RECORDED) ->
         measured.append(found)
     write_evidence(folder / EVIDENCE, measured)
     return folder / EVIDENCE
+
+
+def record_studies(launcher: Launcher, note: str, show: AwaitStudy, folder: Path = RECORDED) -> list[Path]:
+    """Runs the studies and keeps each; replaces those kept before. `note` as for `record`. Raises `RecordingError`."""
+    kept = [_record_study(launcher, asked, note, show, folder) for asked in STUDIES]
+    for old in folder.glob("*/study.json"):
+        if old.parent not in kept:
+            shutil.rmtree(old.parent)
+    return kept
+
+
+def _record_study(launcher: Launcher, asked: Study, note: str, show: AwaitStudy, folder: Path) -> Path:
+    """One of them. Raises `RecordingError`.
+
+    A pair on a busy machine stays, and its times do not count: the study gets so many seeds more, until every
+    combination has as many pairs with times as were asked for, or it has grown to twice its length.
+    """
+    study = launcher.study(asked, UNTIL_SEEDS, None)
+    while True:
+        found = show(launcher, study)
+        title = study_words.title(found.record.study, launcher.store.data_dir)
+        if found.record.state != StudyState.FINISHED or found.failed:
+            why = f"{found.failed:,} pairs failed." if found.failed else found.record.reason
+            raise RecordingError(f"A study ended {found.record.state}: {title}. {why} Nothing of it is recorded.")
+        lacking = asked.seeds - min(sum(not pair.busy for pair in cell.pairs) for cell in found.cells)
+        if not lacking:
+            return keep_study(launcher, found, note, folder)
+        if found.record.study.seeds + lacking > 2 * asked.seeds:
+            raise RecordingError(f"The machine was busy in too many pairs: {title}. Nothing of it is recorded.")
+        launcher.more_pairs(study, lacking)
+
+
+def keep_study(launcher: Launcher, found: StudyOutcome, note: str, folder: Path) -> Path:
+    """Writes a finished study as a recording and returns its folder; whole or not at all."""
+    store, record = launcher.store, found.record
+    pairs = [pair for pair in launcher.studies.kept.pairs(record.id) if pair.state in DONE]
+    runs = ((run, [_noted(row, note) for row in rows]) for run, rows in study_file.runs_of(store, pairs))
+    text = study_file.to_text(record, pairs, runs)
+    study_file.read_study(text.encode())  # what comes along can be taken in, too
+    target, temporary = folder / record.id, folder / f".{record.id}.part"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    (temporary / "study.json").write_text(text)
+    temporary.replace(target)
+    read_study_recordings.cache_clear()
+    return target
 
 
 def lesson_order(lesson: lessons.Lesson) -> Order:

@@ -262,6 +262,14 @@ def _print_progress(outcomes: Iterator[StudyOutcome], shown: Shown) -> None:
             shown.last = found
 
 
+def print_study(launcher: Launcher, study_id: str) -> StudyOutcome:
+    """The bar, until a study goes on no more; returns how it stands then."""
+    kept = Studies(launcher.store.data_dir)
+    in_progress = partial(_goes_on, launcher, study_id)
+    _print_progress(follow_study(launcher.store, kept, study_id, in_progress), Shown())
+    return read_outcome(kept, launcher.store, study_id)
+
+
 def _news(found: StudyOutcome, event: dict[str, Any]) -> str:
     """An event as a line; empty where it goes without saying."""
     cell = tuple(event["cell"].items())

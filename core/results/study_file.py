@@ -7,7 +7,7 @@ Nor are there weights. So 2,000 runs of eight epochs are 40 MB. Whoever needs mo
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
@@ -56,18 +56,18 @@ def as_json(studies: Studies, store: Store, study: str) -> str:
     pairs = [pair for pair in studies.pairs(study) if pair.state not in OPEN_STATES]
     if not pairs:
         raise StoreError("No pair of this study has ended yet: there is nothing to take along.")
-    runs = []
+    return to_text(record, pairs, runs_of(store, pairs))
+
+
+def runs_of(store: Store, pairs: Iterable[PairRun]) -> Iterator[tuple[Run, list[Row]]]:
+    """The pairs' runs, each with the rows that a study's file may need. Raises `StoreError`."""
     for pair in pairs:
         # Where a lane was cut short, only its steps tell how far it came in its last epoch.
-        rows = store.rows(pair.run, limit=ALL_ROWS, steps=pair.state != State.FINISHED)
-        runs.append((store.run(pair.run), rows))
-    return json.dumps(study_content(record, pairs, runs), separators=(",", ":")) + "\n"
+        yield store.run(pair.run), store.rows(pair.run, limit=ALL_ROWS, steps=pair.state != State.FINISHED)
 
 
-def study_content(
-    record: StudyRecord, pairs: Sequence[PairRun], runs: Iterable[tuple[Run, Sequence[Row]]]
-) -> dict[str, Any]:
-    """A study, its pairs and their runs, in the same order, as JSON values; one that goes on is stopped there."""
+def to_text(record: StudyRecord, pairs: Sequence[PairRun], runs: Iterable[tuple[Run, Sequence[Row]]]) -> str:
+    """A study, its pairs and their runs, in the same order, as JSON; one that goes on is stopped there."""
     going_on = record.state == StudyState.RUNNING
     own = {
         **{"id": record.id, "created_at": record.created_at, "plan": record.study.as_json()},
@@ -76,7 +76,8 @@ def study_content(
         "reason": GOING_ON if going_on else record.reason,
     }
     contents = [content(run, carried(rows)) for run, rows in runs]
-    return {"format": FORMAT, "study": own, "pairs": list(map(_fields, pairs)), "runs": contents}
+    values = {"format": FORMAT, "study": own, "pairs": list(map(_fields, pairs)), "runs": contents}
+    return json.dumps(values, separators=(",", ":")) + "\n"
 
 
 def carried(rows: Sequence[Row]) -> list[Row]:

@@ -112,8 +112,10 @@ def test_only_its_own_visitor_changes_a_run(hosted: OpenHosted) -> None:
 def test_a_study_from_a_file_has_the_limits_of_any_other(hosted: OpenHosted) -> None:
     study = Study.of(settings("fake-a,fake-b"), datasets.find("mnist5k"), 11, {})
     record = StudyRecord("", "", study, "seeds", None, StudyState.FINISHED, "", "", {}, "imported")
+    launcher = hosted()
     with pytest.raises(Refused, match="Nothing can be imported here"):
-        hosted().import_study(record, [], "a")
+        launcher.import_study(record, [], "a")
+    launcher.close()
     with pytest.raises(Refused, match="A study here has at most 10 pairs, not 11"):
         hosted(imports=True).import_study(record, [], "a")
 

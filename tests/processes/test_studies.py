@@ -1,7 +1,11 @@
 """Studies with the fake engine: turns, a person first, pause, stop, go on, more pairs, and what a restart finds."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from core.cli import record
 from core.data.datasets import DATASETS
 from core.experiment.settings import InvalidSettings
 from core.experiment.study import Study
@@ -9,7 +13,9 @@ from core.launcher import predictors
 from core.launcher.launcher import Launcher, Refused
 from core.results.study_outcome import StudyOutcome, read_outcome
 from core.storage.records import Run
-from core.storage.studies import StudyState
+from core.storage.rows import Provenance
+from core.storage.runs import Store
+from core.storage.studies import Studies, StudyState
 from tests.processes.conftest import OpenHosted, OpenLauncher, settings, wait_for
 
 SLOW = {"epochs": 9}
@@ -207,3 +213,34 @@ def test_what_cannot_be_is_refused_before_anything_is_kept(open_launcher: OpenLa
     with pytest.raises(InvalidSettings, match=r"^Budget in seconds must be a number above 0"):
         launcher.study(asked(), "seeds", 0)
     assert launcher.studies.kept.all() == []
+
+
+def test_a_study_is_recorded_with_a_seed_more_for_each_pair_of_a_busy_machine(
+    open_launcher: OpenLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launcher, shown = open_launcher(), []
+    monkeypatch.setattr(record, "STUDIES", (asked(2),))
+
+    def show(_: Launcher, study: str) -> StudyOutcome:
+        now = ended(launcher, study)
+        shown.append(now.total)
+        if len(shown) > 1:
+            return now
+        (cell,) = now.cells
+        first, *others = cell.pairs
+        return replace(now, cells=[replace(cell, pairs=[replace(first, busy=True), *others])])
+
+    old = tmp_path / "20260101-000000-00000001"
+    old.mkdir()
+    (old / "study.json").touch()
+    (folder,) = record.record_studies(launcher, "made for a test", show, tmp_path)
+    assert shown == [2, 3]
+    assert list(tmp_path.glob("*/study.json")) == [folder / "study.json"]
+    studies, store = Studies(tmp_path / "data", tmp_path), Store(tmp_path / "data", tmp_path)
+    (kept,) = [read_outcome(studies, store, each.id) for each in studies.recorded()]
+    assert (kept.record.source, kept.done, kept.total) == ("recorded", 3, 3)
+    for pair in kept.cells[0].pairs:
+        rows = store.rows(pair.run)
+        assert store.run(pair.run).source == "recorded"
+        assert [row.event.note for row in rows if isinstance(row.event, Provenance)] == ["made for a test"]
+    assert kept.cells[0].findings == found(launcher, kept.record.id).cells[0].findings
