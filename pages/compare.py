@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.compare import claims
 from core.compare.export import as_csv, as_markdown
+from core.compare.study_evidence import strongest
 from core.launcher.launcher import Launcher
 from core.storage.database import StoreError
 from core.web.compare import claims as claims_view
@@ -85,7 +86,8 @@ def chosen(rows: list[claims.Judged]) -> list[claims.Judged]:
 
 st.title("Compare", anchor=False)
 try:
-    rows = claims.all_judged(measurements.results(), measurements.recorded())
+    studies = strongest(installation().studies, installation().store)
+    rows = claims.all_judged(measurements.results(), measurements.recorded(), studies)
     article = f"[{claims.ARTICLE}]({claims.ARTICLE_URL})"
     st.markdown(f"Ten claims of the article {article}, each tested. **{claims.summary(rows)}**")
     launcher = available_launcher()

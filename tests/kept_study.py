@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.experiment.study import Study
+from core.storage.database import new_id
 from core.storage.records import RECORDED, Run, StudyPair
 from core.storage.rows import Row
 from core.storage.runs import ALL_ROWS, Store
@@ -32,7 +33,7 @@ def keep_study(
     made = studies.create(study, "seeds", 3600.0, MACHINE)
     studies.set_state(made, state, "All of it has ended.")
     with store.write_transaction() as connection:
-        for number, pair in enumerate(study.pairs, start=1):
+        for pair in study.pairs:
             own = replace(run, settings=study.settings(pair))
-            insert_run(connection, f"20261130-120000-{number:08x}", own, rows, "", StudyPair(made, pair.cell))
+            insert_run(connection, new_id(), own, rows, "", StudyPair(made, pair.cell))
     return made

@@ -9,11 +9,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.cli.terminal import AsJson, deployment, err, fail, print_json_line, print_table, say
 from core.compare.claims import ARTICLE, ARTICLE_URL, CLAIMS, Claim, Judged, all_judged, as_json, claim, summary
-from core.experiment.machine import machine_words
+from core.compare.export import where_and_when
+from core.compare.study_evidence import strongest
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.storage.database import State, StoreError
 from core.storage.holder import Owner
 from core.storage.measurements import Measurement, Measurements
+from core.storage.runs import Store
+from core.storage.studies import Studies
 
 POLL_S = 0.2
 
@@ -37,8 +40,9 @@ def claims(
         finally:
             launcher.close()
     try:
-        found = Measurements(deployment().data_dir)
-        rows = all_judged(found.results(), found.recorded())
+        folder = deployment().data_dir
+        found = Measurements(folder)
+        rows = all_judged(found.results(), found.recorded(), strongest(Studies(folder), Store(folder)))
     except StoreError as error:
         fail(str(error), 1)
     shown = [row for row in rows if not wanted or row.claim in wanted]
@@ -101,8 +105,8 @@ def _print(rows: Sequence[Judged], shown: Sequence[Judged]) -> None:
     for row in shown:
         evidence, words = row.evidence, "not measured yet"
         if evidence is not None:
-            measured = evidence.measurement
-            where = "" if measured is None else f" ({machine_words(measured.machine)}, {measured.measured_at[:10]})"
+            machine, day = where_and_when(evidence)
+            where = f" ({machine}, {day})" if machine else ""
             words = evidence.shown.finding + where
         listed.append((str(row.claim.number), row.claim.topic, *row.verdicts.values(), words))
     print_table(("claim", "topic", "Keras", "PyTorch", "evidence"), listed, prose=True)

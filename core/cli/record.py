@@ -54,7 +54,7 @@ STUDIES = (
     Study(TrainSettings(dataset="mnist"), 12),
     Study(TrainSettings(dataset="mnist5k"), 8, (("batch_size", (32, 64, 126, 256)),)),
 )
-"""The article's settings on all images, and over its batch size: 20 claims at once, of which five pairs decide nothing."""
+"""The article's settings on all images, and over its batch size: 20 claims at once, of which 5 pairs decide nothing."""
 
 SAMPLES_PER_CLASS = 2
 

@@ -6,13 +6,18 @@ before. A row holds only if both sides are `true`. Figures that age stand with t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.compare.evidence import Shown, shown
+from core.compare import study_evidence
+from core.compare.evidence import Shown, shown, speed
+from core.compare.study_evidence import Place
 from core.experiment.names import NUMBER_WORDS
-from core.experiment.order import Order, Place
+from core.experiment.order import Order
+from core.experiment.order import Place as PagePlace
+from core.results.study_outcome import StudyOutcome
 from core.storage.measurements import Measurement
+from core.storage.studies import StudyRecord
 
 AS_OF = "November 2026"
 VERDICTS = ("true", "partly true", "outdated", "misleading", "false", "no difference seen", "measured")
@@ -56,7 +61,7 @@ class Claim:
     @property
     def order(self) -> Order:
         """What the Launcher takes to measure it."""
-        place = Place("Compare", {"claim": str(self.number)}, f"Claim {self.number}: {self.topic}")
+        place = PagePlace("Compare", {"claim": str(self.number)}, f"Claim {self.number}: {self.topic}")
         return Order(self.subject, self.probe, {}, self.limit_s, place=place)
 
 
@@ -224,6 +229,8 @@ CLAIMS = (
     ),
 )
 
+SPEED = 7
+"""The row of which studies tell, too."""
 SNAPSHOT = "community"
 """The evidence of the row that has no probe: dated constants."""
 
@@ -238,10 +245,30 @@ def claim(number: int) -> Claim:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A measurement and what it shows."""
+    """A measurement, or a study, and what it shows; neither where it is the snapshot."""
 
     measurement: Measurement | None
     shown: Shown
+    study: StudyRecord | None = None
+
+    @property
+    def source(self) -> str:
+        """Where it is from: `here`, `recorded` or `snapshot`."""
+        found = self.measurement or self.study
+        return found.source if found else "snapshot"
+
+    @property
+    def machine(self) -> dict[str, Any] | None:
+        """What it was measured on."""
+        found = self.measurement or self.study
+        return found.machine if found else None
+
+    @property
+    def measured_at(self) -> str | None:
+        """ISO 8601 in UTC: when a measurement ended, or a study began."""
+        if self.measurement:
+            return self.measurement.measured_at
+        return self.study.created_at if self.study else None
 
 
 @dataclass(frozen=True)
@@ -252,11 +279,19 @@ class Judged:
     verdicts: Mapping[str, str]
     here: Evidence | None
     recorded: Evidence | None
+    studies: Mapping[Place, Evidence] = field(default_factory=dict)
+    """Those that are stronger than what was measured in the same place."""
+
+    @property
+    def every(self) -> list[Evidence]:
+        """All evidence, the strongest first: this machine's own before what came with the project."""
+        found = (self.studies.get("here"), self.here, self.studies.get("recorded"), self.recorded)
+        return [one for one in found if one is not None]
 
     @property
     def evidence(self) -> Evidence | None:
-        """What the verdict stands on: this machine's own where there is one."""
-        return self.here or self.recorded
+        """What the verdict stands on."""
+        return next(iter(self.every), None)
 
     @property
     def holds(self) -> bool:
@@ -277,18 +312,41 @@ class Judged:
         return ((keras, f"Keras: {keras}"), (pytorch, f"PyTorch: {pytorch}"))
 
 
-def judged(row: Claim, here: Measurement | None, recorded: Measurement | None) -> Judged:
-    """A row with what was measured of it, and the verdicts that follow."""
+def judged(
+    row: Claim,
+    here: Measurement | None,
+    recorded: Measurement | None,
+    studies: Mapping[Place, StudyOutcome] = {},
+) -> Judged:
+    """A row with what was measured of it, and the verdicts that follow; `studies` tell of claim 7 alone."""
     found = [None if one is None else Evidence(one, shown(row.probe, one.result or {})) for one in (here, recorded)]
     if not row.probe:
         found[1] = Evidence(None, shown(SNAPSHOT, {}))
-    decisive = next((one.shown.verdicts for one in found if one is not None and one.shown.verdicts), {})
-    return Judged(row, {**row.verdicts, **decisive}, *found)
+    stronger = _stronger({"here": here, "recorded": recorded}, studies) if row.number == SPEED else {}
+    open_row = Judged(row, row.verdicts, found[0], found[1], stronger)
+    decisive = next((one.shown.verdicts for one in open_row.every if one.shown.verdicts), {})
+    return replace(open_row, verdicts={**row.verdicts, **decisive})
 
 
-def all_judged(here: Mapping[str, Measurement], recorded: Mapping[str, Measurement]) -> list[Judged]:
-    """Every row, from the newest results by subject."""
-    return [judged(row, here.get(row.subject), recorded.get(row.subject)) for row in CLAIMS]
+def _stronger(
+    measured: Mapping[Place, Measurement | None], studies: Mapping[Place, StudyOutcome]
+) -> dict[Place, Evidence]:
+    """The studies that have more pairs than the measurement of the same place has repeats."""
+    found = {}
+    for place, study in studies.items():
+        own = measured[place]
+        if study_evidence.pairs(study) > (speed.repeats(own.result or {}) if own else 0):
+            found[place] = Evidence(None, study_evidence.show(study), study.record)
+    return found
+
+
+def all_judged(
+    here: Mapping[str, Measurement],
+    recorded: Mapping[str, Measurement],
+    studies: Mapping[Place, StudyOutcome] = {},
+) -> list[Judged]:
+    """Every row, from the newest results by subject, and from the strongest studies by their place."""
+    return [judged(row, here.get(row.subject), recorded.get(row.subject), studies) for row in CLAIMS]
 
 
 def summary(rows: Sequence[Judged]) -> str:
@@ -326,11 +384,12 @@ def as_json(row: Judged) -> dict[str, Any]:
             "finding": evidence.shown.finding,
             "supports": evidence.shown.supports,
             "result": measured.result if measured else None,
-            "source": measured.source if measured else "snapshot",
+            "source": evidence.source,
+            "study": evidence.study.id if evidence.study else None,
         }
         if evidence
         else None,
         "sources": [vars(source) for source in row.claim.sources],
-        "machine": measured.machine if measured else None,
-        "measured_at": measured.measured_at if measured else None,
+        "machine": evidence.machine if evidence else None,
+        "measured_at": evidence.measured_at if evidence else None,
     }

@@ -13,9 +13,11 @@ COLUMNS = (
 )
 
 
-def _where(evidence: Evidence | None) -> tuple[str, str]:
-    measured = evidence.measurement if evidence else None
-    return (machine_words(measured.machine), measured.measured_at[:10]) if measured else ("", "")
+def where_and_when(evidence: Evidence | None) -> tuple[str, str]:
+    """The machine and the day of evidence; empty where there are none."""
+    if evidence is None or evidence.machine is None or evidence.measured_at is None:
+        return "", ""
+    return machine_words(evidence.machine), evidence.measured_at[:10]
 
 
 def as_markdown(rows: Sequence[Judged]) -> str:
@@ -24,7 +26,7 @@ def as_markdown(rows: Sequence[Judged]) -> str:
     parts = ["# Keras vs PyTorch: ten claims, tested", f"{summary(rows)} As of {AS_OF}. {article}"]
     for row in rows:
         claim, evidence = row.claim, row.evidence
-        machine, day = _where(evidence)
+        machine, day = where_and_when(evidence)
         parts += [
             f"## {claim.number}. {claim.topic}",
             "| | the article says | verdict |\n|---|---|---|\n"
@@ -50,5 +52,5 @@ def as_csv(rows: Sequence[Judged]) -> str:
         sources = "; ".join(source.url for source in claim.sources)
         says, verdicts = claim.says, row.verdicts
         said = (says["keras"], says["pytorch"], verdicts["keras"], verdicts["pytorch"])
-        writer.writerow((claim.number, claim.topic, *said, claim.why, finding, *_where(evidence), sources))
+        writer.writerow((claim.number, claim.topic, *said, claim.why, finding, *where_and_when(evidence), sources))
     return out.getvalue()

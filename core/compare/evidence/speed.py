@@ -49,6 +49,12 @@ def show(result: Values) -> Shown:
     )
 
 
+def repeats(result: Values) -> int:
+    """Of how many repeats the verdict would be; 0 where there is none."""
+    difference = result.get("modes", {}).get(DECIDES, {}).get("difference")
+    return int(difference["pairs"]) if difference else 0
+
+
 # --- the finding -----------------------------------------------------------------------------------------
 
 

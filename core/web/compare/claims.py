@@ -10,9 +10,12 @@ from core.compare.claims import SIDES, Claim, Evidence, Judged
 from core.compare.evidence import Shown, Table
 from core.compare.evidence.speed import RULE
 from core.experiment import metrics
+from core.experiment.dates import day
+from core.experiment.machine import machine_words
 from core.launcher.launcher import Launcher
 from core.storage.database import State
 from core.storage.measurements import Measurement, Measurements
+from core.storage.studies import StudyRecord
 from core.web.elements import measuring
 from core.web.elements.lanes import mark, plot
 from core.web.elements.markdown import literal
@@ -101,9 +104,8 @@ def evidence(judged: Judged, newest: Measurement | None, launcher: Launcher | No
     claim = judged.claim
     if claim.number == 7:
         st.markdown(f"The rule: {RULE}", width=720)
-    for found in (judged.here, judged.recorded):
-        if found is not None:
-            one(found, claim.number)
+    for found in judged.every:
+        one(found, claim.number)
     if judged.evidence is None:
         st.markdown("Nothing has been measured yet.")
     if claim.probe:
@@ -119,7 +121,9 @@ def evidence(judged: Judged, newest: Measurement | None, launcher: Launcher | No
 
 
 def one(found: Evidence, number: int) -> None:
-    """One measurement: where and when, the finding, charts, tables, versions."""
+    """One measurement or study: where and when, the finding, charts, tables, versions."""
+    if found.study is not None:
+        _of_study(found.study)
     if found.measurement is not None:
         recorded = found.measurement.source == "recorded"
         icon = ":material/history:" if recorded else ":material/speed:"
@@ -127,10 +131,24 @@ def one(found: Evidence, number: int) -> None:
     st.markdown(literal(found.shown.finding), width=720)
     if not found.shown.supports:
         st.warning("This measurement does not support our verdict: trust what was measured.")
-    source = found.measurement.source if found.measurement else "snapshot"
-    pictures(found.shown, key=f"{number}_{source}")
+    pictures(found.shown, key=f"{number}_{found.source}{'_study' if found.study else ''}")
     if found.measurement is not None:
         st.caption(literal(measuring.versions_words(found.measurement)))
+
+
+def _of_study(record: StudyRecord) -> None:
+    """Where and when a study was made, why it counts more than the measurement, and the way to it."""
+    verb = "recorded" if record.source == "recorded" else "made"
+    icon = ":material/history:" if record.source == "recorded" else ":material/speed:"
+    where = f"a study, {verb} on {machine_words(record.machine)}, {day(record.created_at)}"
+    st.badge(literal(where), icon=icon, color="gray")
+    st.page_link(
+        PAGE_FILES["Study"],
+        label="The study with every pair",
+        icon=":material/arrow_forward:",
+        query_params={"study": record.id},
+    )
+    st.caption("It has more pairs than the measurement has repeats, so it counts more.")
 
 
 def pictures(shown: Shown, key: str) -> None:
