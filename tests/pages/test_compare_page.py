@@ -16,6 +16,7 @@ from core.compare.export import COLUMNS, as_csv, as_markdown
 from core.experiment.order import Order
 from core.storage.measurements import EVIDENCE, Measurements, read_evidence
 from core.storage.records import RECORDED
+from tests.kept_study import keep_study
 from tests.pages.conftest import StandInLauncher, TrainPage, read, wait_for
 
 PAGE = "../../pages/compare.py"
@@ -196,3 +197,13 @@ def test_the_downloads_hold_every_row(recorded: None) -> None:
         assert row.evidence
         assert row.evidence.shown.finding in text
         assert json.dumps(claims.as_json(row))
+
+
+def test_claim_7_stands_on_a_study_that_is_stronger_and_leads_to_it(launcher: StandInLauncher, recorded: None) -> None:
+    study = keep_study(launcher.store.data_dir, seeds=6)
+    page = ComparePage(claim="7")
+    assert page.says("In a study of 6 pairs: ")
+    assert [badge.split(" on ")[0] for badge in page.badges if " on " in badge] == ["a study, made", "recorded"]
+    links = {read(one.proto.label): one.proto.query_string for one in page.app.get("page_link")}
+    assert links["The study with every pair"] == f"study={study}"
+    assert ComparePage().says("In a study of 6 pairs: "), "the folded row says it, too"
