@@ -313,7 +313,7 @@ def predict(
         done = [lane for lane in outcome.lanes if lane.result]
         if absent := [lane.title for lane in done if missing_module(lane.engine)]:
             fail(f"Run {found.id} cannot be read with here: {joined(absent)} is not installed.", 2)
-        why = "was imported without them" if done else "did not finish"
+        why = "came without them" if done else "did not finish"
         fail(f"Run {found.id} has no weights: it {why}.", 2)
     with tempfile.TemporaryDirectory() as logs:
         predictors = Predictors(lambda engine: ChildProcess(WORKER, engine, log=Path(logs) / f"{engine}.log"))

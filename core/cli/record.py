@@ -121,7 +121,7 @@ def _record_study(launcher: Launcher, asked: Study, note: str, show: AwaitStudy,
             why = f"{found.failed:,} pairs failed." if found.failed else found.record.reason
             raise RecordingError(f"A study ended {found.record.state}: {title}. {why} Nothing of it is recorded.")
         lacking = asked.seeds - min(sum(not pair.busy for pair in cell.pairs) for cell in found.cells)
-        if not lacking:
+        if lacking <= 0:
             return keep_study(launcher, found, note, folder)
         if found.record.study.seeds + lacking > 2 * asked.seeds:
             raise RecordingError(f"The machine was busy in too many pairs: {title}. Nothing of it is recorded.")
