@@ -30,12 +30,12 @@ from core.protocol.messages import Preparing
 from core.results import study_file, study_words
 from core.results.export import content
 from core.results.fairness_words import words_of
-from core.results.study_outcome import DONE, UNTIL_SEEDS, StudyOutcome
+from core.results.study_outcome import UNTIL_SEEDS, StudyOutcome
 from core.storage.database import State
 from core.storage.measurements import EVIDENCE, Measurement, write_evidence
 from core.storage.records import RECORDED, Run
 from core.storage.rows import Provenance, Row
-from core.storage.studies import StudyState, read_study_recordings
+from core.storage.studies import DONE, StudyState, read_study_recordings
 
 ShowRows = Callable[[Run, Iterator[Row]], None]
 Await = Callable[[Launcher, str], Measurement]
@@ -117,8 +117,8 @@ def _record_study(launcher: Launcher, asked: Study, note: str, show: AwaitStudy,
     while True:
         found = show(launcher, study)
         title = study_words.title(found.record.study, launcher.store.data_dir)
-        if found.record.state != StudyState.FINISHED or found.failed:
-            why = f"{found.failed:,} pairs failed." if found.failed else found.record.reason
+        if found.record.state != StudyState.FINISHED or found.failed or found.parted:
+            why = study_words.left_out(found.done, found.failed, found.parted) or found.record.reason
             raise RecordingError(f"A study ended {found.record.state}: {title}. {why} Nothing of it is recorded.")
         lacking = asked.seeds - min(sum(not pair.busy for pair in cell.pairs) for cell in found.cells)
         if lacking <= 0:
