@@ -161,6 +161,8 @@ def read_study(data: bytes) -> ImportedStudy:
         runs = [_run(number, values) for number, values in enumerate(found.runs, start=1)]
         if [run.id for run, *_ in runs] != [pair.run for pair in found.pairs]:
             raise Damage("its runs are not those of its pairs, in their order")
+        if any(each.run.data != runs[0].run.data for each in runs):
+            raise Damage("its runs are not of one data set")
         record = _record(found.study, runs[0].run)
         planned = frozenset(record.study.pairs)
         pairs = [_checked(record.study, planned, *each) for each in zip(found.pairs, runs, strict=True)]
