@@ -15,6 +15,7 @@ from typing import Any
 from core.experiment.metrics import steady_throughput
 from core.experiment.settings import ENGINE_NAMES
 from core.experiment.study import Pair, Study
+from core.protocol.messages import Epoch
 from core.storage.database import OPEN_STATES, Database, State, new_id, now
 from core.storage.records import RECORDED, Recording, Run, Source, UnknownRun, checked_id
 
@@ -110,6 +111,17 @@ class StudyRecording:
             pair_of(self.runs[pair["run"]].run, tuple(pair["cell"].items()), pair["figures"])
             for pair in content["pairs"]
         ]
+
+    def epochs(self, run: str) -> dict[str, list[tuple[float, float]]]:
+        """As `Studies.epochs`, of one run."""
+        recording = self.runs[run]
+        engines = recording.run.settings.engines
+        found: dict[str, list[tuple[float, float]]] = {side: [] for side in sides_of(engines)}
+        by_engine = dict(zip(engines, found.values(), strict=False))
+        for row in recording.rows:
+            if isinstance(row.event, Epoch) and row.engine in by_engine:
+                by_engine[row.engine].append((row.event.val_accuracy, row.event.val_loss))
+        return found
 
 
 @cache
@@ -221,7 +233,8 @@ class Studies(Database):
             "WHERE kind = 'epoch' AND position < 2 AND json_valid(fields) "
             "AND rows.run IN (SELECT value FROM json_each(?)) ORDER BY rows.run, seq"
         )
-        found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+        recorded = read_study_recordings(self._recorded).values()
+        found = {run: study.epochs(run) for study in recorded for run in runs if run in study.runs}
         with self.read_transaction() as connection:
             for run, position, *figures in connection.execute(query, (json.dumps(runs),)) if connection else ():
                 if None not in figures:

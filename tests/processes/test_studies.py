@@ -243,4 +243,6 @@ def test_a_study_is_recorded_with_a_seed_more_for_each_pair_of_a_busy_machine(
         rows = store.rows(pair.run)
         assert store.run(pair.run).source == "recorded"
         assert [row.event.note for row in rows if isinstance(row.event, Provenance)] == ["made for a test"]
+    runs = [pair.run for pair in kept.cells[0].pairs]
+    assert studies.epochs(runs) == launcher.studies.kept.epochs(runs)
     assert kept.cells[0].findings == found(launcher, kept.record.id).cells[0].findings

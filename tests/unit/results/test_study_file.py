@@ -56,6 +56,11 @@ def test_it_comes_back_marked_with_the_same_verdicts_and_every_run_opens(tmp_pat
     assert (after.done, after.record.source, after.record.visitor) == (2, "imported", "somebody")
     same = ("study", "stop", "budget_s", "state", "reason", "machine", "created_at")
     assert all(getattr(after.record, name) == getattr(before.record, name) for name in same)
+    curves = [
+        list(kept.epochs([pair.run for pair in kept.pairs(one)]).values())
+        for kept, one in ((studies, made), (there, again))
+    ]
+    assert curves[0] == curves[1]
     for pair in there.pairs(again):
         run = other.run(pair.run)
         assert (run.source, run.study) == ("imported", again)
