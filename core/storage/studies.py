@@ -296,9 +296,16 @@ def sides_of(engines: Sequence[str]) -> list[str]:
 
 def pair_of(run: Run, cell: tuple[tuple[str, Any], ...], figures: Mapping[str, Mapping[str, float | None]]) -> PairRun:
     """A run as a study's pair; `figures` by side."""
-    parted = run.fairness is not None and run.fairness.parted
     return PairRun(
-        cell, run.settings.seed, run.id, run.state, figures, run.busy, parted, elapsed_s=max(0.0, run.elapsed_s or 0.0)
+        cell=cell,
+        seed=run.settings.seed,
+        run=run.id,
+        state=run.state,
+        figures=figures,
+        busy=run.busy,
+        parted=run.fairness is not None and run.fairness.parted,
+        elapsed_s=max(0.0, run.elapsed_s or 0.0),
+        machine=str(run.machine.get("name", "")),
     )
 
 

@@ -235,9 +235,8 @@ def _keras_trainer(mode: str, planted: str, watched: bool, convolutions: bool) -
             return y
 
     made = [keras.Input((28, 28, 1))]
-    if convolutions:
-        for filters in (30, 62):
-            made += [layers.Conv2D(filters, 3, activation="relu"), layers.MaxPooling2D(2)]
+    for filters in (30, 62) if convolutions else ():
+        made += [layers.Conv2D(filters, 3, activation="relu"), layers.MaxPooling2D(2)]
     own = Own()
     model = keras.Sequential([*made, layers.Flatten(), *([layers.Dropout(0.3)] if convolutions else []), own])
     # Only now: Keras has called the layer once, to learn its shapes.
