@@ -245,6 +245,15 @@ def test_several_combinations_stand_in_one_table_and_a_number_that_varies_is_dra
     assert page.buttons.count("Go on") == page.buttons.count("Stop") == 1
 
 
+def test_many_combinations_stand_on_pages(launcher: StandInLauncher) -> None:
+    made, _ = kept(launcher, 1, StudyState.PAUSED, batch_size=[*range(1, 42)])
+    page = StudyPage(study=made)
+    assert list(page.tables[0].rows)[::19] == ["batch size 1", "batch size 20"]
+    assert len(page.tables) == 1 + 20, "the numbers of these alone"
+    page.press("More combinations").press("More combinations")
+    assert list(page.tables[0].rows) == ["batch size 41"]
+
+
 def test_a_pair_s_run_leads_back_to_its_study(launcher: StandInLauncher) -> None:
     made, study = kept(launcher, 2, StudyState.PAUSED)
     page = StudyPage()

@@ -35,7 +35,7 @@ from core.web.server.shell import PAGE_FILES
 PAGE = 20
 MOST_OPTIONS = 6
 """Combinations that are chosen by a press; of more by a list."""
-OFFSET, CELL = "study_pairs_offset", "study_cell"
+OFFSET, CELLS, CELL = "study_pairs_offset", "study_cells_offset", "study_cell"
 
 
 def read(study: str) -> StudyOutcome:
@@ -134,12 +134,26 @@ def decided(found: StudyOutcome) -> None:
             cell_words(cell.cell): [
                 study_words.brief(one, cell.pairs_needed(one.measure.name)) for one in cell.findings
             ]
-            for cell in found.cells
+            for cell in shown_cells(found)
         }
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
         table(frame.rename_axis(", ".join(SETTINGS[name].title for name, _ in found.record.study.vary)), stacks=True)
+        pager(
+            _offset(CELLS, len(found.cells)), len(found.cells), PAGE, CELLS, "Combinations before", "More combinations"
+        )
     left_out = study_words.left_out(found.done, found.failed, found.parted)
     st.caption(" ".join(filter(None, (left_out, study_words.CANNOT_SAY))), width=720)
+
+
+def shown_cells(found: StudyOutcome) -> list[CellOutcome]:
+    """The combinations whose numbers are shown: a page of them."""
+    first = _offset(CELLS, len(found.cells))
+    return found.cells[first : first + PAGE]
+
+
+def _offset(key: str, total: int) -> int:
+    """Of the first one that a list shows, kept on a page that there is."""
+    return min(int(st.session_state.get(key, 0)), max(0, total - 1) // PAGE * PAGE)
 
 
 def _line(finding: Finding, needed: int | None) -> str:
@@ -275,7 +289,7 @@ def lane_values(pairs: Sequence[EndedPair], measure: Measure) -> Values:
 def numbers(found: StudyOutcome) -> None:
     """Every verdict's numbers, folded."""
     with st.expander("Every number, and how this decides"):
-        for cell in found.cells:
+        for cell in shown_cells(found):
             if cell.cell:
                 st.markdown(f"**{literal(cell_words(cell.cell))}**")
             rows = {
@@ -308,7 +322,7 @@ def pairs(found: StudyOutcome, measure: Measure) -> None:
     st.space("small")
     st.header("Pairs", anchor=False)
     st.caption(f"Each is a run of its own. Beside it: {measure.title.lower()}, Keras minus PyTorch.")
-    offset = min(int(st.session_state.get(OFFSET, 0)), (len(newest) - 1) // PAGE * PAGE)
+    offset = _offset(OFFSET, len(newest))
     for pair in newest[offset : offset + PAGE]:
         _pair(pair, measure)
     pager(offset, len(newest), PAGE, OFFSET)
