@@ -172,7 +172,8 @@ def outcome(record: StudyRecord, pairs: Sequence[PairRun], test_images: int) -> 
     ended: dict[Pair, EndedPair] = {}
     cut_short, running = [], {}
     for run in pairs:
-        own = run.cell, run.seed, run.run, run.state, _differences(run), run.figures, run.busy, run.parted, run.machine
+        differences = _differences(run, test_images)
+        own = run.cell, run.seed, run.run, run.state, differences, run.figures, run.busy, run.parted, run.machine
         one = EndedPair(*own)
         if run.state in DONE and run.pair in planned:
             ended.setdefault(run.pair, one)
@@ -236,8 +237,11 @@ def of_one_machine(pairs: Sequence[EndedPair], measure: Measure) -> tuple[list[E
     return [pair for pair in pairs if pair.machine == most], words
 
 
-def _differences(run: PairRun) -> dict[str, float]:
-    """How the lanes of a run differ, by measure; nothing where it did not finish, or they parted."""
+def _differences(run: PairRun, test_images: int) -> dict[str, float]:
+    """How the lanes of a run differ, by measure; nothing where it did not finish, or they parted.
+
+    Accuracies by whole images: the frameworks round theirs differently, so that equal ones would differ by 1e-8.
+    """
     if run.state != State.FINISHED or run.parted or set(run.figures) != {"keras", "torch"}:
         return {}
     found = {}
@@ -246,7 +250,8 @@ def _differences(run: PairRun) -> dict[str, float]:
         if keras is None or torch is None or (run.busy and measure.name in TIMES):
             continue
         if not measure.logarithm or (keras > 0 and torch > 0):
-            found[measure.name] = measure.difference(keras, torch)
+            difference, step = measure.difference(keras, torch), resolution(measure, test_images)
+            found[measure.name] = round(difference / step) * step if step else difference
     return found
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from core.data.datasets import DATASETS
@@ -46,6 +47,11 @@ def test_differences_are_keras_minus_pytorch_and_those_of_times_logarithms_of_ra
             **{"log_images_per_s": 0.0, "log_rss_mib": 0.0},
         }
     )
+
+
+def test_equal_accuracies_are_equal_however_each_framework_rounds_its_own() -> None:
+    (pair,) = after(1, test_accuracy=float(np.float32(0.9))).cells[0].pairs
+    assert pair.differences["test_accuracy"] == 0
 
 
 def test_a_plan_less_what_has_ended_is_left_seed_by_seed() -> None:
