@@ -103,6 +103,6 @@ def test_a_run_is_watched_from_its_start_to_its_end(dashboard: FakeDashboard, fi
     assert data(firefox, CHARTS, "mark") == "the same node", "without a reload"
     assert firefox.evaluate(POINTS, f"{CHARTS} [data-chart=val_accuracy]") == [EPOCHS, EPOCHS]
     assert firefox.evaluate(POINTS, f"{CHARTS} [data-chart=loss]")[:2] == [EPOCHS * STEPS, EPOCHS * STEPS]
-    cards = firefox.text("[data-testid=stMetricValue]").replace("\u00a0", " ").splitlines()
+    cards = firefox.text(".lane-value").replace("\u00a0", " ").splitlines()
     lanes = dashboard.store.run(run.id).lanes
     assert cards == [f"{100 * (lane.test_accuracy or 0):.1f} %" for lane in lanes]

@@ -208,7 +208,7 @@ def test_a_finished_run_is_found_by_who_comes_later(result: Page, story: Story) 
     assert story.run is not None
     for lane in story.run.lanes:
         percent = f"{100 * (lane.test_accuracy or 0):.1f}"
-        expect(result.get_by_test_id("stMetricValue").filter(has_text=percent).first).to_be_visible()
+        expect(result.locator(".lane-value").filter(has_text=percent).first).to_be_visible()
     plot(result, "val_accuracy").scroll_into_view_if_needed()
     wait_for("all rows are drawn", lambda: min(points(result, "val_accuracy"), default=0) == 3, page=result)
     counts = points(result, "loss")

@@ -169,16 +169,17 @@ def typed(settings: TrainSettings) -> dict[str, Any]:
 
 def tables_of(part: Any) -> list[ShownTable]:
     """Every table of a page, or of a block of one."""
-    return [_shown_table(found) for found in _html(part, "figures-table")]
+    return [_shown_table(found) for found in html_of(part, "figures-table")]
 
 
 def codes_of(part: Any) -> list[str]:
     """Every block of code, and of what was printed, likewise."""
-    blocks = [block for found in _html(part, "code-row") for block in found.iter("code")]
+    blocks = [block for found in html_of(part, "code-row") for block in found.iter("code")]
     return ["".join(block.itertext()) for block in blocks]
 
 
-def _html(part: Any, name: str) -> list[ET.Element]:
+def html_of(part: Any, name: str) -> list[ET.Element]:
+    """The HTML of a page, or of a block of one, that has this class."""
     bodies = [element.proto.body for element in part.get("html")]
     return [ET.fromstring(f"<div>{body}</div>") for body in bodies if f'class="{name}' in body]
 
@@ -244,8 +245,9 @@ class TrainPage:
 
     @property
     def texts(self) -> list[str]:
-        """Sentences of the page in their order, captions included."""
-        return [read(element.value) for element in self.app.main if element.type in ("markdown", "caption")]
+        """Sentences of the page in their order, captions included, then those of the lanes' cards."""
+        found = [read(element.value) for element in self.app.main if element.type in ("markdown", "caption")]
+        return found + [text for card in self.cards for text in card]
 
     @property
     def problems(self) -> list[str]:
@@ -262,7 +264,14 @@ class TrainPage:
 
     @property
     def metrics(self) -> list[tuple[str, str]]:
-        return [(element.label, read(element.value)) for element in self.app.metric]
+        """Each lane's figure, behind what it is."""
+        return [(label, value) for _, label, value, _ in self.cards]
+
+    @property
+    def cards(self) -> list[list[str]]:
+        """The lines of each lane's card."""
+        lanes = [card for found in html_of(self.app, "lane-cards") for card in found[0]]
+        return [[read("".join(line.itertext())) for line in card] for card in lanes]
 
     @property
     def progress(self) -> str:

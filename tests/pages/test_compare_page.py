@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from core.experiment.order import Order
 from core.storage.measurements import EVIDENCE, Measurements, read_evidence
 from core.storage.records import RECORDED
 from tests.kept_study import keep_study
-from tests.pages.conftest import StandInLauncher, TrainPage, read, wait_for
+from tests.pages.conftest import StandInLauncher, TrainPage, html_of, read, wait_for
 
 PAGE = "../../pages/compare.py"
 PROBED = [claim for claim in CLAIMS if claim.probe]
@@ -35,15 +36,30 @@ class ComparePage(TrainPage):
 
     @property
     def badges(self) -> list[str]:
-        return [
+        """Those of the claims, then those of the evidence."""
+        of_claims = [
+            "".join(badge.itertext() if badge.find("span") is None else [badge[0].tail or ""]).strip()
+            for claim in self.claims
+            for badge in claim.iter("span")
+            if "badge " in badge.get("class", "")
+        ]
+        return of_claims + [
             read(element.proto.body)
             for element in self.app.main
             if element.type == "markdown" and "-badge" in element.value
         ]
 
     @property
+    def claims(self) -> list[ET.Element]:
+        return html_of(self.app, "claim")
+
+    @property
     def topics(self) -> list[str]:
-        return [text for text in self.texts if any(text == f"{c.number}. {c.topic}" for c in CLAIMS)]
+        return [topic.text or "" for claim in self.claims for topic in claim.iter("strong")]
+
+    @property
+    def texts(self) -> list[str]:
+        return [*super().texts, *(read("".join(p.itertext())) for claim in self.claims for p in claim.iter("p"))]
 
 
 @pytest.fixture

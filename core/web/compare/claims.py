@@ -1,7 +1,7 @@
 """The article's rows as the Compare page shows them: verdicts, quotes, why, evidence with its sources, Measure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from html import escape
 
 import pandas as pd
 import streamlit as st
@@ -17,7 +17,8 @@ from core.storage.database import State
 from core.storage.measurements import Measurement, Measurements
 from core.storage.studies import StudyRecord
 from core.web.elements import measuring
-from core.web.elements.lanes import mark, plot
+from core.web.elements.badge import badge_html
+from core.web.elements.lanes import mark_html, plot
 from core.web.elements.markdown import literal
 from core.web.elements.presses import attempt, refused
 from core.web.elements.table import table
@@ -25,16 +26,17 @@ from core.web.server.installation import installation
 from core.web.server.shell import PAGE_FILES
 from core.web.server.visitor import visitor
 
-BADGES: dict[str, tuple[Any, str]] = {
-    "true": ("green", ":material/check:"),
-    "partly true": ("yellow", ":material/contrast:"),
-    "misleading": ("yellow", ":material/alt_route:"),
-    "outdated": ("gray", ":material/event_busy:"),
-    "false": ("red", ":material/close:"),
-    "no difference seen": ("gray", ":material/equal:"),
-    "measured": ("violet", ":material/speed:"),
+BADGES = {
+    "true": ("green", "check"),
+    "partly true": ("yellow", "contrast"),
+    "misleading": ("yellow", "alt_route"),
+    "outdated": ("gray", "event_busy"),
+    "false": ("red", "close"),
+    "no difference seen": ("gray", "equal"),
+    "measured": ("violet", "speed"),
 }
-QUOTE_MARKS = {"keras": mark("keras"), "pytorch": mark("torch")}
+"""The colour and the icon of each verdict."""
+QUOTE_MARKS = {"keras": mark_html("keras"), "pytorch": mark_html("torch")}
 ENGINES_OF_SIDES = {SIDES["keras"]: "keras", SIDES["pytorch"]: "torch"}
 """By the names that columns of tables have."""
 
@@ -43,16 +45,7 @@ def row(judged: Judged, newest: Measurement | None, launcher: Launcher | None, g
     """One bordered row; its evidence is made only when it is opened. `only`: it is the only one on the page."""
     claim = judged.claim
     with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{claim.number}. {claim.topic}**", width="content")
-            for verdict, label in judged.words:
-                colour, icon = BADGES[verdict]
-                st.badge(label, icon=icon, color=colour)
-        for side, column in zip(SIDES, st.columns(2, wrap=False), strict=True):
-            column.markdown(f"{QUOTE_MARKS[side]} “{claim.says[side]}”")
-        st.markdown(claim.why, width=720)
-        if judged.evidence and claim.number == 7 and not only:  # its verdict is what was measured
-            st.markdown(literal(judged.evidence.shown.finding), width=720)
+        st.html(words_html(judged, only))
         if newest is not None and newest.live:
             _going_on(judged, newest, launcher, going, only)
         elif failure := measuring.ended_words(newest):
@@ -63,6 +56,19 @@ def row(judged: Judged, newest: Measurement | None, launcher: Launcher | None, g
         if folded.open:
             with folded:
                 evidence(judged, newest, launcher)
+
+
+def words_html(judged: Judged, only: bool) -> str:
+    """Topic, verdicts, quotes and why. As elements of Streamlit's, ten rows of it take a phone's processor seconds."""
+    claim = judged.claim
+    badges = "".join(badge_html(label, *BADGES[verdict]) for verdict, label in judged.words)
+    quotes = "".join(f"<p>{QUOTE_MARKS[side]} “{escape(claim.says[side])}”</p>" for side in SIDES)
+    why = [claim.why]
+    if judged.evidence and claim.number == 7 and not only:  # its verdict is what was measured
+        why.append(judged.evidence.shown.finding)
+    topic = f'<p class="claim-topic"><strong>{claim.number}. {escape(claim.topic)}</strong>{badges}</p>'
+    reasons = "".join(f'<p class="claim-why">{escape(part)}</p>' for part in why)
+    return f'<div class="claim">{topic}{quotes}{reasons}</div>'
 
 
 def _going_on(judged: Judged, newest: Measurement, launcher: Launcher | None, going: list[str], only: bool) -> None:

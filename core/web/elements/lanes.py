@@ -14,8 +14,8 @@ SIGNS = {"keras": "●", "torch": "◆", "other": "■"}
 VARIANT_SIGNS = {"keras": "○", "torch": "◇"}
 COLOUR_NAMES = {"keras": "blue", "torch": "orange", "other": "gray"}
 """As Markdown names them: they follow the theme."""
-CARDS_IN_A_ROW, WIDE_IN_A_ROW = 4, 2
-"""Of more than two lanes: cards, and what needs room (matrices, summaries, code)."""
+WIDE_IN_A_ROW = 2
+"""Of what needs room: matrices, summaries."""
 ROUTE = "route"
 """Of a session: what its host passes of our routes, as far as the live charts or a figure have found out."""
 T = TypeVar("T")

@@ -1,6 +1,7 @@
 """A run as the pages show it: lane cards, live charts, and once it has ended the result, piece by piece."""
 
 from functools import partial
+from html import escape
 
 import pandas as pd
 import streamlit as st
@@ -27,7 +28,7 @@ from core.storage.runs import Store
 from core.web.components.copy_link import copy_link
 from core.web.components.live_chart import ChartLane, ChartView, FedRows, Route, live_chart
 from core.web.elements.code import Code, code_blocks, code_rows
-from core.web.elements.lanes import CARDS_IN_A_ROW, marked, plot, side_by_side
+from core.web.elements.lanes import mark_html, marked, plot, side_by_side
 from core.web.elements.markdown import literal
 from core.web.elements.settings_link import link_to
 from core.web.elements.table import table
@@ -80,15 +81,19 @@ def heading(outcome: Outcome) -> None:
 
 def lane_cards(outcome: Outcome) -> None:
     """A card for each lane: two stay side by side on a phone, more wrap."""
-    wrap = len(outcome.lanes) > 2
-    for column, lane in side_by_side(outcome.lanes, CARDS_IN_A_ROW, wrap=wrap):
-        with column, st.container(border=True, height="stretch"):
-            # Which device a lane trains on is always in sight: lanes on different ones do not compare.
-            device = f" :small[{literal(lane.device)}]" if lane.built else ""
-            st.markdown(f"**{marked(lane.engine)}**{device}")
-            label, value, caption = wording.card(outcome, lane)
-            st.metric(label, value)
-            st.caption(caption)
+    few = len(outcome.lanes) <= 2
+    style = f' style="grid-template-columns: repeat({len(outcome.lanes)}, 1fr)"' if few else ""
+    st.html(f'<div class="lane-cards"{style}>{"".join(_card_html(outcome, lane) for lane in outcome.lanes)}</div>')
+
+
+def _card_html(outcome: Outcome, lane: LaneOutcome) -> str:
+    # Which device a lane trains on is always in sight: lanes on different ones do not compare.
+    device = f" <small>{escape(lane.device)}</small>" if lane.built else ""
+    label, value, caption = map(escape, wording.card(outcome, lane))
+    return (
+        f"<div><p>{mark_html(lane.engine)} <strong>{escape(engine_title(lane.engine))}</strong>{device}</p>"
+        f'<p class="lane-label">{label}</p><p class="lane-value">{value}</p><p class="lane-caption">{caption}</p></div>'
+    )
 
 
 def progress_bar(outcome: Outcome, estimate: str) -> None:
@@ -216,10 +221,12 @@ def certificate(found: Certificate, settings: TrainSettings) -> None:
 def machine(outcome: Outcome) -> None:
     """Where and when the figures were measured, and with which versions."""
     run = outcome.run
-    st.markdown(f"{literal(wording.machine_line(run))} {day(run.created_at)}, run `{run.id}`.")
-    for lane in outcome.lanes:
-        st.markdown(f"{marked(lane.engine)}: {literal(wording.versions_line(lane))}")
-    st.markdown(literal(wording.data_line(outcome)))
+    paragraphs = [
+        f"{literal(wording.machine_line(run))} {day(run.created_at)}, run `{run.id}`.",
+        *(f"{marked(lane.engine)}: {literal(wording.versions_line(lane))}" for lane in outcome.lanes),
+        literal(wording.data_line(outcome)),
+    ]
+    st.markdown("\n\n".join(paragraphs))
     if sums := outcome.prepared.source_sha256:
         lines = "\n".join(f"{sha256}  {name}" for name, sha256 in sums.items())
         code_blocks(Code(lines, "SHA-256 of the data's files", python=False))
