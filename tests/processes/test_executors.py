@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -39,7 +39,6 @@ from tests.processes.test_studies import asked, ended
 SLOWLY, SLOW_EPOCHS = "fake-slow-a,fake-slow-b", 6
 LONGEST_S = 120.0
 """Of a cluster on a busy machine, to come up or to notice what is gone."""
-OpenOnCluster = Callable[..., Launcher]
 
 
 @pytest.fixture(scope="module")
@@ -161,19 +160,17 @@ def test_what_is_cancelled_stops_within_a_while_and_completes(executing: Executi
 # --- studies on a cluster ---------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def open_on_cluster(nodes: LocalNodes, data_dir: Path) -> Iterator[OpenOnCluster]:
-    """Opens Launchers whose studies run on a cluster."""
-    opened: list[Launcher] = []
-
-    def open_one() -> Launcher:
-        deployment = DeploymentSettings(data_dir=data_dir, spares=False, fake_engines=True, cluster=nodes.address)
-        opened.append(Launcher(deployment, "the dashboard"))
-        return opened[-1]
-
-    yield open_one
-    for launcher in opened:
-        launcher.close()
+@pytest.fixture(scope="module")
+def launcher(
+    nodes: LocalNodes, tmp_path_factory: pytest.TempPathFactory, prepared_data_dir: Path
+) -> Iterator[Launcher]:
+    """One whose studies run on the cluster."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "datasets").symlink_to(prepared_data_dir / "datasets")
+    deployment = DeploymentSettings(data_dir=folder, spares=False, fake_engines=True, cluster=nodes.address)
+    opened = Launcher(deployment, "the dashboard")
+    yield opened
+    opened.close()
 
 
 def on_node(launcher: Launcher, name: str) -> str:
@@ -187,8 +184,7 @@ def steps(launcher: Launcher, run: str) -> int:
     return sum(row.kind == "step" for row in launcher.store.rows(run)) if run else 0
 
 
-def test_twelve_pairs_run_over_two_nodes_each_once_and_in_order(open_on_cluster: OpenOnCluster) -> None:
-    launcher = open_on_cluster()
+def test_twelve_pairs_run_over_two_nodes_each_once_and_in_order(launcher: Launcher) -> None:
     study = launcher.study(asked(12, SLOWLY, epochs=1, batch_size=1000), "seeds", None)
     outcome = ended(launcher, study, LONGEST_S)
     assert (outcome.record.state, outcome.done, outcome.cut_short) == ("finished", 12, [])
@@ -206,11 +202,11 @@ def test_twelve_pairs_run_over_two_nodes_each_once_and_in_order(open_on_cluster:
     assert at_once == 2, "one a node"
 
 
-def test_a_node_that_dies_costs_its_pair_alone_which_runs_anew_elsewhere(
-    open_on_cluster: OpenOnCluster, nodes: LocalNodes
-) -> None:
+def test_a_node_that_dies_costs_its_pair_alone_which_runs_anew_elsewhere(launcher: Launcher, nodes: LocalNodes) -> None:
     doomed = nodes.add("doomed")
-    launcher = open_on_cluster()
+    cluster = launcher.cluster
+    assert cluster is not None
+    wait_for("it is known", lambda: "doomed" in cluster.names.values(), LONGEST_S)
     study = launcher.study(asked(3, SLOWLY, epochs=SLOW_EPOCHS), "seeds", None)
     wait_for("it trains there", lambda: steps(launcher, on_node(launcher, "doomed")), LONGEST_S)
     cut = on_node(launcher, "doomed")
@@ -222,8 +218,7 @@ def test_a_node_that_dies_costs_its_pair_alone_which_runs_anew_elsewhere(
     assert reason.startswith("doomed was lost while this ran, so this pair is run anew. "), reason
 
 
-def test_stop_ends_all_of_them_and_a_person_is_not_in_the_way(open_on_cluster: OpenOnCluster) -> None:
-    launcher = open_on_cluster()
+def test_stop_ends_all_of_them_and_a_person_is_not_in_the_way(launcher: Launcher) -> None:
     study = launcher.study(asked(4, SLOWLY, epochs=99), "seeds", None)
     wait_for("both train", lambda: all(steps(launcher, on_node(launcher, name)) for name in ("one", "two")), LONGEST_S)
     mine = launcher.submit(asked(1).base)
@@ -250,7 +245,7 @@ def test_a_head_that_was_killed_goes_on_when_it_is_started_again(
         "--cluster",
         nodes.address,
     )
-    killed = spawn("core", "study", "--engines", SLOWLY, "--seeds", "3", *options)
+    killed = spawn("core", "study", "--engines", SLOWLY, "--seeds", "2", *options)
     wait_for("two lanes train", lambda: len(workers()) >= 2, LONGEST_S)
     killed.kill()
     killed.wait()
@@ -259,9 +254,9 @@ def test_a_head_that_was_killed_goes_on_when_it_is_started_again(
     said, complaints = again.communicate(timeout=LONGEST_S)
     assert again.returncode == 0, complaints
     states = [event["state"] for event in map(json.loads, said.splitlines()) if event["event"] == "pair"]
-    assert (states.count("finished"), set(states)) == (3, {"finished", "interrupted"})
+    assert (states.count("finished"), set(states)) == (2, {"finished", "interrupted"})
     (record,) = Studies(data_dir).all()
-    assert record.reason == "All 3 pairs have ended."
+    assert record.reason == "All 2 pairs have ended."
 
 
 def test_a_node_with_other_versions_is_refused_and_one_without_the_data_prepares_them_or_says_why_not(

@@ -1,13 +1,17 @@
 """What a cluster's client and its nodes do without Ray: addresses, versions, and what waits to be taken."""
 
 import hashlib
+import queue
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from core.cluster.__main__ import Cluster, DamagedFile, NoCluster, check_address, differences
+from core.cluster.__main__ import NOT_INSTALLED, Cluster, DamagedFile, NoCluster, check_address, differences, work
 from core.cluster.node import TAKE_S, Outgoing
+from core.protocol.messages import Failed
 from core.storage.database import State
 from core.storage.rows import Entry, RunChanged
 from tests.events import result
@@ -54,3 +58,16 @@ def test_a_file_that_arrives_damaged_is_not_kept(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     Cluster._keep(tmp_path, {"../w.safetensors": (hashlib.sha256(b"whole").hexdigest(), b"whole")})
     assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"], "in its folder, whatever it is called"
+
+
+def test_without_ray_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+
+    class Sent:
+        send = staticmethod(sent.append)
+
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert work("auto", Sent(), queue.SimpleQueue()) == 1  # type: ignore[arg-type]
+    assert sent == [Failed(NOT_INSTALLED)]
