@@ -9,6 +9,7 @@ from core.launcher.launcher import Launcher
 from core.results.study_outcome import StudyOutcome
 from core.storage.studies import StudyRecord, StudyState
 from core.web.elements.presses import attempt, refused
+from core.web.server.installation import installation
 from core.web.server.visitor import visitor
 from core.web.study.take_along import downloads
 
@@ -39,7 +40,9 @@ def _changes(record: StudyRecord, launcher: Launcher) -> None:
         st.text_input("Seeds more", USUAL_MORE, key=MORE, autocomplete="off")
         cells = len(record.study.cells)
         each = f", in each of {cells:,} combinations" if cells > 1 else ""
-        st.caption(f"{SEEDS.allowed}{each}. A study that has ended goes on with them.")
+        most = installation().limits.study_pairs
+        limit = "" if most is None else f" A study here has at most {most:,} pairs."
+        st.caption(f"{SEEDS.allowed}{each}. A study that has ended goes on with them.{limit}")
         st.button("Add", key="add_seeds", on_click=_add, args=(record, launcher))
 
 
