@@ -8,15 +8,18 @@ from typing import Annotated
 import typer
 
 from core.cli.terminal import deployment, fail, out, say
+from core.experiment.names import joined
 from core.launcher.launcher import Launcher, LauncherUnavailable
 from core.launcher.outside import read_run
 from core.results import export as files
-from core.results import study_file
+from core.results import study_export, study_file
 from core.results.carried import can_carry
 from core.results.gallery import gone_words
 from core.results.importing import ImportRefused
 from core.results.models import can_predict, has_weights
 from core.results.report import as_html
+from core.results.report.study import read_report
+from core.results.study_outcome import read_outcome
 from core.storage.database import StoreError
 from core.storage.holder import Owner
 from core.storage.records import DamagedRunError, Run, UnknownRun
@@ -26,7 +29,7 @@ from core.storage.soundness import naming_damaged
 from core.storage.studies import Studies
 
 FORMATS = ("html", "csv", "json", "tensorboard")
-STUDY_FORMATS = ("json",)
+STUDY_FORMATS = ("html", "csv", "json")
 
 
 def find(store: Store, name: str, to_predict: bool = False) -> Run:
@@ -65,7 +68,10 @@ def export(
     form: Annotated[str, typer.Option("--format", help="html, csv, json or tensorboard.")] = "html",
     with_weights: Annotated[bool, typer.Option("--with-weights", help="With json: weights, predictions.")] = False,
 ) -> None:
-    """Writes a run as one HTML report, as CSV or JSON of all rows, or as TensorBoard's event files; a study as JSON."""
+    """Writes a run as one HTML report, as CSV or JSON of all rows, or as TensorBoard's event files.
+
+    A study as one HTML report, as CSV of its pairs, or as JSON with all its runs.
+    """
     if form not in FORMATS:
         fail(f"--format must be one of {', '.join(FORMATS)}, not {form[:40]}.", 2)
     if with_weights and form != "json":
@@ -94,10 +100,16 @@ def export(
 def _export_study(studies: Studies, store: Store, study: str, form: str, output: Path, with_weights: bool) -> None:
     """Writes a study with its runs. Raises `StoreError`, `OSError`."""
     if form not in STUDY_FORMATS:
-        fail(f"A study is written as {', '.join(STUDY_FORMATS)}, not {form}: --format {STUDY_FORMATS[0]}.", 2)
+        fail(f"A study is written as {joined(STUDY_FORMATS, 'or')}, not {form}.", 2)
     if with_weights:
         fail("A study is written without weights: export a run of it --with-weights.", 2)
-    output.write_text(study_file.as_json(studies, store, study), encoding="utf-8")
+    if form == "html":
+        text = read_report(studies, store, study)
+    elif form == "csv":
+        text = study_export.as_csv(read_outcome(studies, store, study), studies.machines(study))
+    else:
+        text = study_file.as_json(studies, store, study)
+    output.write_text(text, encoding="utf-8")
     say(f"Wrote {output}.")
 
 

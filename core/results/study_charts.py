@@ -6,7 +6,7 @@ Of every figure also what it shows in words. Differences are Keras minus PyTorch
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -20,7 +20,9 @@ from core.experiment.statistics import Interval, interval
 from core.experiment.study import Finding, Measure, Study, resolution
 from core.results import axes
 from core.results.charts import COLOURS, DASHES, SYMBOLS, base_layout, on_axis
+from core.results.study_outcome import CellOutcome, EndedPair, of_one_machine
 from core.results.study_words import difference_words, in_unit, mean_words, unit_of
+from core.storage.studies import SIDES
 
 Values = Mapping[str, Sequence[float]]
 """A figure of each lane, by its engine, in the order of the pairs."""
@@ -33,6 +35,29 @@ WIDE = 8
 SPREAD = 0.5
 """How far a lane's marks lie apart across its row, which is 1 high, so that equal ones are seen."""
 GOLDEN = 0.618
+
+
+def lane_values(pairs: Sequence[EndedPair], measure: Measure) -> Values:
+    """Each lane's figure in every one of these pairs, which all have it."""
+    return {side: [float(pair.figures[side][measure.figure] or 0.0) for pair in pairs] for side in SIDES}
+
+
+def points_over(
+    cells: Sequence[CellOutcome], measure: Measure, field: str, others: tuple[tuple[str, Any], ...]
+) -> tuple[dict[float, Values], str]:
+    """The lanes' figures by the varied number, as `over_field` takes them, where what else varies is `others`.
+
+    And of which machine they are, as `of_one_machine` says it.
+    """
+    points: dict[float, Values] = {}
+    able = [pair for cell in cells for pair in cell.pairs if measure.name in pair.differences]
+    own, which = of_one_machine(able, measure)
+    runs = {pair.run for pair in own}
+    for cell in cells:
+        its = [pair for pair in cell.pairs if pair.run in runs]
+        if its and tuple(one for one in cell.cell if one[0] != field) == others:
+            points[dict(cell.cell)[field]] = lane_values(its, measure)
+    return points, which
 
 
 def closing(study: Study, finding: Finding, test_images: int, seeds: Sequence[int]) -> tuple[go.Figure, str]:
@@ -51,16 +76,27 @@ def closing(study: Study, finding: Finding, test_images: int, seeds: Sequence[in
         customdata=list(seeds),
         hovertemplate=f"seed %{{customdata}}: %{{y:.3g}}{unit_of(measure)}<extra></extra>",
     )
-    drawn = [*shown, *margins, 0.0]
-    if finding.interval is not None and finding.interval.bounded:
-        drawn += [in_unit(measure, end) for end in (finding.interval.low, finding.interval.high)]
-    up = axes.linear(drawn, unit=f"{NO_BREAK}%" if measure.logarithm else "")
     figure.update_xaxes(title_text="pairs", showgrid=False, **on_axis(axes.epochs(len(shown))))
     points = ", points" if measure.name == "test_accuracy" else ""
-    figure.update_yaxes(title_text=f"Keras {metrics.MINUS} PyTorch{points}", **on_axis(up))
-    return figure, (
-        f"{measure.title}, Keras minus PyTorch, of {len(shown):,} pairs: mean {mean_words(finding)}, "
-        f"interval {difference_words(finding)}."
+    figure.update_yaxes(
+        title_text=f"Keras {metrics.MINUS} PyTorch{points}", **on_axis(up_of_differences(finding, [*shown, *margins]))
+    )
+    return figure, closing_words(finding)
+
+
+def up_of_differences(finding: Finding, drawn: Sequence[float]) -> axes.Axis:
+    """The axis upwards of a figure that closes in: with room for what is drawn, zero and the last interval."""
+    measure, values = finding.measure, [*drawn, 0.0]
+    if finding.interval is not None and finding.interval.bounded:
+        values += [in_unit(measure, end) for end in (finding.interval.low, finding.interval.high)]
+    return axes.linear(values, unit=f"{NO_BREAK}%" if measure.logarithm else "")
+
+
+def closing_words(finding: Finding) -> str:
+    """What a figure that closes in shows."""
+    return (
+        f"{finding.measure.title}, Keras minus PyTorch, of {len(finding.differences):,} pairs: "
+        f"mean {mean_words(finding)}, interval {difference_words(finding)}."
     )
 
 
@@ -89,34 +125,58 @@ def over_field(
 
     `points` holds the lanes' figures by the number; `field` is what it is called.
     """
-    numbers = sorted(points)
-    logarithmic = numbers[0] > 0 and numbers[-1] / numbers[0] >= WIDE
-    found = {
-        engine: [lane_interval(measure, points[number][engine], study.alpha, test_images) for number in numbers]
-        for engine in ALIGNED_PAIR
-    }
-    means = {engine: [one.mean for one in each] for engine, each in found.items()}
+    over = Over.of(study, measure, field, points, test_images)
     figure = go.Figure(layout=base_layout(280))
-    for engine, each in found.items():
-        _line(figure, engine, numbers, each, f"{escape(field)} %{{x}}: %{{y:.4g}}{figure_unit(measure)}")
-    crossings = cross(numbers, means["keras"], means["torch"], logarithmic)
-    for at, height in crossings:
-        x = math.log10(at) if logarithmic else at  # Plotly places annotations of a log axis by the exponent
+    for engine, each in over.lanes.items():
+        _line(figure, engine, over.numbers, each, f"{escape(field)} %{{x}}: %{{y:.4g}}{figure_unit(measure)}")
+    for at, height in over.crossings:
+        x = math.log10(at) if over.along.logarithmic else at  # Plotly places annotations of a log axis by the exponent
         figure.add_annotation(x=x, y=height, text=f"cross near {at:.3g}", ax=0, ay=-36, arrowsize=0.8, arrowwidth=1)
-    figure.update_xaxes(title_text=escape(field), showgrid=False, **on_axis(_along(numbers, logarithmic)))
-    drawn = [end for each in found.values() for one in each for end in (one.mean, one.low, one.high)]
-    figure.update_yaxes(**on_axis(_up(measure, [value for value in drawn if math.isfinite(value)])))
+    figure.update_xaxes(title_text=escape(field), showgrid=False, **on_axis(over.along))
+    figure.update_yaxes(**on_axis(over.up))
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.2})
-    words = ". ".join(
-        f"{engine_title(engine)}: {', '.join(_told(measure, *point) for point in zip(numbers, each, strict=True))}"
-        for engine, each in means.items()
-    )
-    where = f" They cross near {', '.join(f'{at:.3g}' for at, _ in crossings)}." if crossings else ""
-    return figure, f"{measure.title} over {field}. {words}.{where}"
+    return figure, over.words
 
 
-def _told(measure: Measure, number: float, mean: float) -> str:
-    return f"{number:g} {mean:.4g}{figure_unit(measure)}"
+@dataclass(frozen=True)
+class Over:
+    """Both lanes over a varied number, as the page and the report draw it."""
+
+    numbers: list[float]
+    lanes: dict[str, list[Interval]]
+    """By engine, one a number; unbounded where there are too few runs for one."""
+    crossings: list[tuple[float, float]]
+    along: axes.Axis
+    up: axes.Axis
+    words: str
+    """What it shows."""
+
+    @classmethod
+    def of(cls, study: Study, measure: Measure, field: str, points: Mapping[float, Values], test_images: int) -> "Over":
+        """As `over_field`."""
+        numbers = sorted(points)
+        lanes = {
+            engine: [lane_interval(measure, points[number][engine], study.alpha, test_images) for number in numbers]
+            for engine in ALIGNED_PAIR
+        }
+        along = _along(numbers, logarithmic=numbers[0] > 0 and numbers[-1] / numbers[0] >= WIDE)
+        keras, torch = ([one.mean for one in lanes[engine]] for engine in ALIGNED_PAIR)
+        crossings = cross(numbers, keras, torch, along.logarithmic)
+        drawn = [end for each in lanes.values() for one in each for end in (one.mean, one.low, one.high)]
+        means = [
+            f"{engine_title(engine)}: "
+            + ", ".join(f"{number:g} {told(measure, one.mean)}" for number, one in zip(numbers, each, strict=True))
+            for engine, each in lanes.items()
+        ]
+        where = f" They cross near {', '.join(f'{at:.3g}' for at, _ in crossings)}." if crossings else ""
+        words = f"{measure.title} over {field}. {'. '.join(means)}.{where}"
+        up = _up(measure, [value for value in drawn if math.isfinite(value)])
+        return cls(numbers, lanes, crossings, along, up, words)
+
+
+def told(measure: Measure, value: float) -> str:
+    """A lane's own figure in the unit in which it is drawn."""
+    return f"{value:.4g}{figure_unit(measure)}"
 
 
 def _line(figure: go.Figure, engine: str, numbers: Sequence[float], found: Sequence[Interval], told: str) -> None:
@@ -177,15 +237,11 @@ def lane_interval(measure: Measure, values: Sequence[float], alpha: float, test_
 def each_lane(measure: Measure, values: Values, seeds: Sequence[int]) -> tuple[go.Figure, str]:
     """Every run's figure as a mark of its lane, its seed as custom data, a row each lane; and how far they spread."""
     figure = go.Figure(layout=base_layout(220))
-    drawn: list[float] = []
-    words = []
-    rows = {engine: row for row, engine in enumerate(reversed(ALIGNED_PAIR))}
-    for engine in ALIGNED_PAIR:
-        own = [_short(100 * value if measure.name == "test_accuracy" else value) for value in values[engine]]
-        drawn += own
+    each = EachLane.of(measure, values)
+    for engine, own in each.lanes.items():
         figure.add_scatter(
-            x=own,
-            y=[_short(rows[engine] + SPREAD * ((GOLDEN * i) % 1 - 0.5)) for i in range(len(own))],
+            x=[x for x, _ in own],
+            y=[y for _, y in own],
             name=engine_title(engine),
             mode="markers",
             marker={
@@ -197,16 +253,43 @@ def each_lane(measure: Measure, values: Values, seeds: Sequence[int]) -> tuple[g
             customdata=list(seeds),
             hovertemplate=f"%{{x:.4g}}{figure_unit(measure)}, seed %{{customdata}}<extra></extra>",
         )
-        if own:
-            words.append(f"{engine_title(engine)} {min(own):.4g} to {max(own):.4g}{figure_unit(measure)}")
-    along = axes.linear(drawn, unit=NO_BREAK + "%" if measure.name == "test_accuracy" else "")
-    title = figure_unit(measure).strip() if measure.name != "test_accuracy" else ""
-    figure.update_xaxes(title_text=title, showgrid=True, **on_axis(along))
-    names = [engine_title(engine) for engine in rows]
-    figure.update_yaxes(
-        tickvals=list(rows.values()), ticktext=names, range=[-0.6, 1.6], showgrid=False, ticksuffix="  "
-    )
-    return figure, f"{measure.title} of each lane alone, {len(drawn) // 2:,} runs. {'. '.join(words)}."
+    figure.update_xaxes(title_text=each.title, showgrid=True, **on_axis(each.along))
+    figure.update_yaxes(showgrid=False, ticksuffix="  ", **on_axis(EACH_UP))
+    return figure, each.words
+
+
+EACH_ROWS = {engine: row for row, engine in enumerate(reversed(ALIGNED_PAIR))}
+EACH_UP = axes.Axis(-0.6, 1.6, [(float(row), engine_title(engine)) for engine, row in EACH_ROWS.items()])
+
+
+@dataclass(frozen=True)
+class EachLane:
+    """Every run's figure in its lane's row, as the page and the report draw it."""
+
+    lanes: dict[str, list[tuple[float, float]]]
+    """By engine, one a run: the figure, and where across its row, on `EACH_UP`."""
+    along: axes.Axis
+    title: str
+    """The unit, where no tick says it."""
+    words: str
+    """What it shows."""
+
+    @classmethod
+    def of(cls, measure: Measure, values: Values) -> "EachLane":
+        """As `each_lane`."""
+        percent = measure.name == "test_accuracy"
+        own = {engine: [_short(100 * v if percent else v) for v in values[engine]] for engine in ALIGNED_PAIR}
+        lanes = {
+            engine: [
+                (value, _short(EACH_ROWS[engine] + SPREAD * ((GOLDEN * i) % 1 - 0.5))) for i, value in enumerate(its)
+            ]
+            for engine, its in own.items()
+        }
+        along = axes.linear([value for its in own.values() for value in its], unit=NO_BREAK + "%" if percent else "")
+        spread = [f"{engine_title(e)} {min(its):.4g} to {told(measure, max(its))}" for e, its in own.items() if its]
+        runs = len(own[ALIGNED_PAIR[0]])
+        words = f"{measure.title} of each lane alone, {runs:,} runs. {'. '.join(spread)}."
+        return cls(lanes, along, "" if percent else figure_unit(measure).strip(), words)
 
 
 def _short(value: float) -> float:
@@ -218,6 +301,12 @@ def figure_unit(measure: Measure) -> str:
     """The unit of a lane's own figure, with the space before it."""
     unit = {"test_accuracy": "%", "train_s": "s", "images_per_s": "images/s", "rss_mib": "MiB"}.get(measure.figure, "")
     return f"{NO_BREAK}{unit}" if unit else ""
+
+
+def axis_unit(measure: Measure) -> str:
+    """The same in words, where no tick says it: ` in s`."""
+    unit = "" if measure.name == "test_accuracy" else figure_unit(measure).strip()
+    return f" in {unit}" if unit else ""
 
 
 def _up(measure: Measure, values: Sequence[float]) -> axes.Axis:

@@ -124,6 +124,11 @@ class StudyOutcome:
         return sum(cell.parted for cell in self.cells)
 
     @property
+    def ended(self) -> list[EndedPair]:
+        """Every run that has ended, oldest first, those that were cut short among them."""
+        return sorted([*(pair for cell in self.cells for pair in cell.pairs), *self.cut_short], key=lambda one: one.run)
+
+    @property
     def pair_s(self) -> float | None:
         """About how long a pair takes; None before the first has ended."""
         return self.spent_s / self.done if self.done else None
@@ -261,16 +266,11 @@ def events(before: StudyOutcome | None, after: StudyOutcome, at_end: bool = Fals
     `before` is None at its begin, where nothing is known. `at_end`: every verdict, whether it changed or not. An
     interval that says nothing yet has no ends (None).
     """
-    known = {pair.run for pair in _all_pairs(before)} if before else set()
-    found = [_pair_event(after, pair) for pair in _all_pairs(after) if pair.run not in known]
+    known = {pair.run for pair in before.ended} if before else set()
+    found = [_pair_event(after, pair) for pair in after.ended if pair.run not in known]
     said = _verdicts(before) if before else {}
     changed = [one for key, one in _verdicts(after).items() if at_end or _word(one) != _word(said.get(key))]
     return [*found, *changed]
-
-
-def _all_pairs(found: StudyOutcome) -> list[EndedPair]:
-    """Every run that has ended, oldest first."""
-    return sorted([*(pair for cell in found.cells for pair in cell.pairs), *found.cut_short], key=lambda pair: pair.run)
 
 
 def _pair_event(found: StudyOutcome, pair: EndedPair) -> dict[str, Any]:

@@ -249,6 +249,19 @@ def left_out(done: int, failed: int, parted: int) -> str:
     return " ".join(found)
 
 
+def cannot_say(done: int, failed: int, parted: int) -> str:
+    """What stands under the verdicts: the pairs that count in none of them, and what no study says."""
+    return " ".join(filter(None, (left_out(done, failed, parted), CANNOT_SAY)))
+
+
+def sign_test(study: Study) -> str:
+    """What the sign test beside each interval is."""
+    return (
+        "The sign test counts which was better in more pairs and needs no spread: evidence of "
+        f"{round(1 / study.alpha):,} to 1 would decide."
+    )
+
+
 def stop_words(stop: str) -> str:
     """When a study ends by itself, by its stop rule."""
     if stop == "decided":

@@ -1,5 +1,8 @@
 """What is said of a run beside its figures, in the same words on the page and in the report. Plain text throughout."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from core.experiment import metrics
 from core.experiment.dates import day
 from core.experiment.machine import machine_words
@@ -9,6 +12,7 @@ from core.experiment.titles import sentence_case
 from core.results.outcome import LANE_STATE_VERBS, LaneOutcome, Outcome
 from core.storage.database import LaneState, State
 from core.storage.records import Run
+from core.storage.studies import StudyRecord
 
 STATE_COLOURS = {
     State.FINISHED: "green",
@@ -19,8 +23,8 @@ STATE_COLOURS = {
 """A badge's colour; gray for every other state."""
 
 
-def origin(run: Run) -> str:
-    """Whether a run is of this folder, recorded or imported, on which machine and day it ran."""
+def origin(run: Run | StudyRecord) -> str:
+    """Whether a run or a study is of this folder, recorded or imported, on which machine and day it ran."""
     how = {"recorded": "recorded on ", "imported": "imported, ran on "}.get(run.source, "ran on ")
     return f"{how}{machine_words(run.machine)}, {day(run.created_at)}"
 
@@ -94,9 +98,9 @@ def certificate_meaning(certificate: Certificate, settings: TrainSettings) -> st
     return f"At most {metrics.digits(largest)} apart. {rounding}"
 
 
-def machine_line(run: Run) -> str:
-    """Where and with which Python a run was measured."""
-    m = run.machine
+def machine_line(machine: Mapping[str, Any]) -> str:
+    """Where and with which Python something was measured."""
+    m = machine
     return (
         f"{m['name']}: {m['processor']}, {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}, "
         f"Python {m['python']}."

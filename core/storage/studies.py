@@ -241,6 +241,16 @@ class Studies(Database):
                     found.setdefault(run, {}).setdefault(SIDES[position], []).append((figures[0], figures[1]))
         return found
 
+    def machines(self, study: str) -> dict[str, dict[str, Any]]:
+        """Where each of its runs ran, by the run's id."""
+        if recording := read_study_recordings(self._recorded).get(checked_id(study)):
+            return {run: found.run.machine for run, found in recording.runs.items()}
+        query = "SELECT id, machine FROM runs WHERE study = ? AND json_valid(machine) ORDER BY id"
+        with self.read_transaction() as connection:
+            found = connection.execute(query, (checked_id(study),)).fetchall() if connection else []
+            read = {text: json.loads(text) for text in {line["machine"] for line in found}}
+        return {line["id"]: read[line["machine"]] for line in found}
+
     def stamp(self, study: str) -> tuple[object, ...]:
         """What changes whenever a study does, or one of its runs begins or ends; cheap to ask for."""
         # An id is never given twice: which runs there are follows from how many and the newest.

@@ -227,6 +227,9 @@ def test_verdicts_stand_in_words_on_top_and_pairs_below(launcher: StandInLaunche
     assert page.badges.count("finished") == 19, "the study's, and eighteen of the first page's pairs"
     assert (page.badges.count("failed"), page.badges.count("finished, parted")) == (1, 1)
     assert (page.links["Seed 29"], page.links["Seed 28"]) == (f"run={failed}", f"run={parted}")
+    files = {one.proto.label: one.proto for one in page.app.get("download_button")}
+    assert {"Report (HTML)", "All pairs (CSV)"} <= set(files)
+    assert all(one.deferred_file_id for one in files.values()), "each is made at the click"
     page.press("Older")
     assert "Seed 0" in page.links
 

@@ -75,6 +75,13 @@ def test_study_prints_the_issues_json_lines(spawn: Spawn, data_dir: Path) -> Non
     assert {line["pairs"] for line in verdicts if line["measure"].startswith("test_")} == {2}
     status, said, complaints = core("study", study, "--json", folder=data_dir)
     assert (status, lines_of(said), complaints) == (0, lines, "")
+    files = {form: data_dir / f"study.{form}" for form in ("csv", "html")}
+    for form, path in files.items():
+        assert core("export", study, "--format", form, "-o", str(path), folder=data_dir)[0] == 0
+    assert len(files["csv"].read_text().splitlines()) == 5
+    assert all(run in files["html"].read_text() for run in runs)
+    status, _, complaints = core("export", study, "--format", "tensorboard", "-o", "x", folder=data_dir)
+    assert (status, complaints.endswith("not tensorboard.\n")) == (2, True)
 
 
 def test_a_person_reads_what_was_asked_each_verdict_and_why_it_ended(data_dir: Path) -> None:

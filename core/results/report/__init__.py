@@ -6,14 +6,10 @@ and is shown where scripts are not.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from core.experiment import metrics
 from core.experiment.dates import day
-from core.experiment.names import framework, is_variant
 from core.experiment.titles import brief, run_title, table
 from core.results import axes, wording
 from core.results import charts as figures_of
@@ -21,20 +17,11 @@ from core.results.fairness_words import badge_of, not_comparable, words_of
 from core.results.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.results.outcome import LaneOutcome, Outcome, conclusion, gather
 from core.results.report import curves
+from core.results.report.rendering import rendered
 from core.results.result_table import result_table
 from core.results.twin import CurveDifference, is_twin
 from core.storage.records import Run
 from core.storage.rows import Row
-
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    autoescape=True,  # names, notes and messages come from people: they are text
-)
-_TEMPLATES.filters["framework"] = framework
-_TEMPLATES.filters["wears"] = lambda engine: framework(engine) + (" open" if is_variant(engine) else "")
 
 
 def as_html(run: Run, rows: Sequence[Row], data_gone: str = "") -> str:
@@ -43,7 +30,8 @@ def as_html(run: Run, rows: Sequence[Row], data_gone: str = "") -> str:
     `data_gone` says that its data set is not there any more (`core.results.gallery.gone_words`).
     """
     outcome = gather(run, rows)
-    return _TEMPLATES.get_template("report.html.j2").render(
+    return rendered(
+        "run.html.j2",
         run=run,
         title=run_title(run),
         badges=_badges(outcome),
@@ -57,7 +45,7 @@ def as_html(run: Run, rows: Sequence[Row], data_gone: str = "") -> str:
         **_result(outcome),
         certificate=_certificate(outcome),
         settings=table(run),
-        machine=wording.machine_line(run),
+        machine=wording.machine_line(run.machine),
         day=day(run.created_at),
         versions=[(lane, wording.versions_line(lane)) for lane in outcome.lanes],
         data=wording.data_line(outcome),
@@ -65,7 +53,6 @@ def as_html(run: Run, rows: Sequence[Row], data_gone: str = "") -> str:
         sums=outcome.prepared.source_sha256,
         code=_code(outcome),
         summaries=[lane for lane in outcome.lanes if lane.built],
-        colours=figures_of.COLOURS,
     )
 
 
@@ -82,7 +69,6 @@ def _curves(outcome: Outcome, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "charts": curves.charts(outcome, rows),
         "twin": twin,
-        "drawn_lanes": curves.in_drawing_order(outcome.lanes),
         "difference": CurveDifference().take(rows).words if twin else None,
     }
 

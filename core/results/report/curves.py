@@ -1,19 +1,16 @@
-"""The report's four charts: what the live ones show of a run, placed in per cent, so that they are right at any width.
-
-Nothing here draws: `chart.html.j2` does, as SVG whose lines stretch with the page and whose words and marks do not.
-"""
+"""A run's four charts in its report: what the live ones show of it."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from core.experiment import metrics
-from core.experiment.names import framework, is_variant
+from core.experiment.names import engine_title, framework, is_variant
 from core.protocol.messages import Step
 from core.results import axes
 from core.results.axes import Axis
 from core.results.epoch_charts import EpochChart, epoch_charts
 from core.results.outcome import LaneOutcome, Outcome
+from core.results.report.drawn import Chart, Line, Name, Points, Tip, column, placed, ticks_across, ticks_up
 from core.results.twin import is_twin
 from core.storage.rows import Row
 
@@ -21,48 +18,6 @@ DRAWN_STEPS = 2000
 """A lane's steps at most, as in the live charts: more cannot be told apart."""
 LAST_IN_FRONT = {"keras": 0, "other": 1, "torch": 2}
 """PyTorch is drawn last: its dashes over Keras' solid line show two curves that are one."""
-
-Points = list[tuple[float, float]]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a lane: `part` is `steps`, `training` or `main`; places from 0 to 100, from left and from top."""
-
-    part: str
-    lane: LaneOutcome
-    places: Points
-    marked: bool = False
-    """With a mark at each place, and not a line alone."""
-
-
-@dataclass(frozen=True)
-class Tip:
-    """What one epoch says when it is pointed at: its column from `left`, `width` wide, in per cent."""
-
-    left: float
-    width: float
-    lines: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Chart:
-    """One chart, ready to be drawn."""
-
-    kind: EpochChart
-    finding: str
-    caption: str
-    across: Sequence[tuple[float, str]]
-    up: Sequence[tuple[float, str]]
-    lines: Sequence[Line]
-    tips: Sequence[Tip]
-    names: Sequence[tuple[float, float, LaneOutcome]] = field(default=())
-    """A variant's name at its line's end."""
-
-    @property
-    def letters(self) -> int:
-        """How many letters its widest label upwards has, for which there must be room."""
-        return max((len(label) for _, label in self.up), default=1)
 
 
 def charts(outcome: Outcome, rows: Sequence[Row]) -> list[Chart]:
@@ -73,7 +28,7 @@ def charts(outcome: Outcome, rows: Sequence[Row]) -> list[Chart]:
         return []
     kinds = epoch_charts(outcome.dataset.validation_images)
     drawn = [_chart(kind, outcome, lanes, steps if kind.key == "loss" else {}) for kind in kinds]
-    return sorted(drawn, key=lambda chart: chart.kind.key != "loss") if is_twin(outcome.run.settings) else drawn
+    return sorted(drawn, key=lambda chart: chart.key != "loss") if is_twin(outcome.run.settings) else drawn
 
 
 def in_drawing_order(lanes: Sequence[LaneOutcome]) -> list[LaneOutcome]:
@@ -92,17 +47,24 @@ def _chart(
     parts += [("main", lane, [(float(e.epoch), kind.value(e)) for e in lane.epochs]) for lane in lanes]
     x = axes.epochs(outcome.run.settings.epochs, first=0 if kind.key == "loss" else 1)
     y = kind.axis([value for _, _, points in parts for _, value in points])
-    lines = [Line(part, lane, _placed(points, x, y), _marked(part, points)) for part, lane, points in parts]
+    lines = [Line(part, placed(points, x, y), lane.engine, _marked(part, points)) for part, lane, points in parts]
     mains = [line for line in lines if line.part == "main" and line.places]
     return Chart(
-        kind,
-        finding(kind, outcome),
-        _loss_caption(lines, any(thinned for _, thinned in steps.values())) if kind.key == "loss" else "",
-        [(100 * x.share(tick), label) for tick, label in x.ticks],
-        [(100 * (1 - y.share(tick)), label) for tick, label in y.ticks],
-        [line for line in lines if line.places],
-        _tips(kind, lanes, x),
-        [(*line.places[-1], line.lane) for line in mains if is_variant(line.lane.engine)],
+        key=kind.key,
+        heading=kind.heading,
+        finding=finding(kind, outcome),
+        caption=_loss_caption(lines, any(thinned for _, thinned in steps.values())) if kind.key == "loss" else "",
+        title_across="epoch",
+        across=ticks_across(x),
+        up=ticks_up(y),
+        lines=[line for line in lines if line.places],
+        tips=_tips(kind, lanes, x),
+        names=[
+            Name(*line.places[-1], engine_title(line.engine), below=framework(line.engine) == "torch")
+            for line in mains
+            if is_variant(line.engine)
+        ],
+        lanes=lanes,
     )
 
 
@@ -118,11 +80,6 @@ def _loss_caption(lines: Sequence[Line], sampled: bool) -> str:
 def _marked(part: str, points: Points) -> bool:
     """Validation is; training where one epoch is no line."""
     return part == "main" or (part == "training" and len(points) == 1)
-
-
-def _placed(points: Points, x: Axis, y: Axis) -> Points:
-    """Per cent from the left and from the top; what the axis cannot hold is left out."""
-    return [(100 * x.share(at), 100 * (1 - y.share(value))) for at, value in points if y.holds(value)]
 
 
 def _steps(engine: str, rows: Sequence[Row]) -> tuple[Points, bool]:
@@ -152,11 +109,9 @@ def _tips(kind: EpochChart, lanes: list[LaneOutcome], x: Axis) -> list[Tip]:
                 words += f", training {metrics.loss(epoch.train_loss)}"
             known.setdefault(epoch.epoch, []).append(words)
 
-    def column(epoch: int) -> Tip:
-        left, right = (max(0.0, min(100.0, 100 * x.share(epoch + half))) for half in (-0.5, 0.5))
-        return Tip(left, right - left, [f"Epoch {epoch}", *known[epoch]])
-
-    return [column(epoch) for epoch in sorted(known)]
+    return [
+        column(x.share(epoch - 0.5), x.share(epoch + 0.5), [f"Epoch {epoch}", *known[epoch]]) for epoch in sorted(known)
+    ]
 
 
 def finding(kind: EpochChart, outcome: Outcome) -> str:

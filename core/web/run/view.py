@@ -222,7 +222,7 @@ def machine(outcome: Outcome) -> None:
     """Where and when the figures were measured, and with which versions."""
     run = outcome.run
     paragraphs = [
-        f"{literal(wording.machine_line(run))} {day(run.created_at)}, run `{run.id}`.",
+        f"{literal(wording.machine_line(run.machine))} {day(run.created_at)}, run `{run.id}`.",
         *(f"{marked(lane.engine)}: {literal(wording.versions_line(lane))}" for lane in outcome.lanes),
         literal(wording.data_line(outcome)),
     ]

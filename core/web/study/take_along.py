@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core.results import study_file
-from core.results.study_outcome import StudyOutcome
+from core.results import study_export, study_file
+from core.results.report.study import read_report
+from core.results.study_outcome import StudyOutcome, read_outcome
 from core.web.server.installation import installation
 
 
@@ -15,7 +16,13 @@ def downloads(found: StudyOutcome) -> None:
     if not found.done and not found.cut_short:
         return
     store, studies = installation().store, installation().studies
+
+    def as_csv() -> str:
+        return study_export.as_csv(read_outcome(studies, store, record.id), studies.machines(record.id))
+
     made: list[tuple[str, Callable[[], str], str, str]] = [
+        ("Report (HTML)", lambda: read_report(studies, store, record.id), "html", "text/html"),
+        ("All pairs (CSV)", as_csv, "csv", "text/csv"),
         ("Everything (JSON)", lambda: study_file.as_json(studies, store, record.id), "json", "application/json"),
     ]
     with st.popover("Take along", icon=":material/download:"):

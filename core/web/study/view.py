@@ -10,19 +10,19 @@ from core.experiment.dates import day, day_and_time
 from core.experiment.kinds import Number
 from core.experiment.machine import machine_words
 from core.experiment.settings import SETTINGS
-from core.experiment.study import MEASURES, Finding, Measure
+from core.experiment.study import MEASURES, Measure
 from core.experiment.titles import sentence_case
 from core.launcher.launcher import Launcher
-from core.results import study_bands, study_charts, study_words
+from core.results import study_bands, study_charts, study_tables, study_words
 from core.results.outcome import gather, progress
 from core.results.study_bands import RunCurves
-from core.results.study_charts import Values
 from core.results.study_outcome import CellOutcome, EndedPair, StudyOutcome, of_one_machine
 from core.results.study_shared import Drawn, closing_of
+from core.results.study_tables import Said, Table
 from core.results.study_words import cell_words, pair_name
 from core.results.wording import STATE_COLOURS
 from core.storage.database import State
-from core.storage.studies import SIDES, StudyRecord, StudyState
+from core.storage.studies import StudyRecord, StudyState
 from core.web.components.copy_link import copy_link
 from core.web.elements import queue as queue_view
 from core.web.elements.lanes import plot
@@ -126,23 +126,13 @@ def decided(found: StudyOutcome) -> None:
         st.markdown(f":small[{study_words.decided_words(findings)}]", width="content")
     if len(found.cells) == 1:
         (cell,) = found.cells
-        lines = [_line(one, cell.pairs_needed(one.measure.name)) for one in cell.findings]
-        st.markdown("\n".join(lines), width=720)
+        st.markdown("\n".join(map(_line, study_tables.said(cell))), width=720)
     else:
-        columns = [f"{one.measure.title}, margin {study_words.margin_words(one)}" for one in found.cells[0].findings]
-        rows = {
-            cell_words(cell.cell): [
-                study_words.brief(one, cell.pairs_needed(one.measure.name)) for one in cell.findings
-            ]
-            for cell in shown_cells(found)
-        }
-        frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-        table(frame.rename_axis(", ".join(SETTINGS[name].title for name, _ in found.record.study.vary)), stacks=True)
+        _table(study_tables.verdicts(found.record.study, shown_cells(found)))
         pager(
             _offset(CELLS, len(found.cells)), len(found.cells), PAGE, CELLS, "Combinations before", "More combinations"
         )
-    left_out = study_words.left_out(found.done, found.failed, found.parted)
-    st.caption(" ".join(filter(None, (left_out, study_words.CANNOT_SAY))), width=720)
+    st.caption(study_words.cannot_say(found.done, found.failed, found.parted), width=720)
 
 
 def shown_cells(found: StudyOutcome) -> list[CellOutcome]:
@@ -156,17 +146,15 @@ def _offset(key: str, total: int) -> int:
     return min(int(st.session_state.get(key, 0)), max(0, total - 1) // PAGE * PAGE)
 
 
-def _line(finding: Finding, needed: int | None) -> str:
+def _line(one: Said) -> str:
     """A verdict as a line of a list, what is decided in bold, with its interval."""
-    words = literal(study_words.sentence(finding, needed))
-    bold = f"**{words}**" if finding.verdict.decided else words
-    interval = finding.interval
-    ends = (
-        f" Keras minus PyTorch: {literal(study_words.difference_words(finding))}."
-        if interval and interval.bounded
-        else ""
-    )
-    return f"- {bold}{ends}"
+    words = literal(one.sentence)
+    return f"- {f'**{words}**' if one.decided else words} {literal(one.interval)}".rstrip()
+
+
+def _table(shown: Table) -> None:
+    frame = pd.DataFrame.from_dict(shown.rows, orient="index", columns=shown.columns)
+    table(frame.rename_axis(shown.corner), stacks=True)
 
 
 def charts(found: StudyOutcome) -> Measure:
@@ -194,7 +182,9 @@ def charts(found: StudyOutcome) -> Measure:
         own, which = of_one_machine(its, measure)
         key = "lanes", measure.name, place
         drawn = outcomes.drawn(
-            found, key, lambda: study_charts.each_lane(measure, lane_values(own, measure), [one.seed for one in own])
+            found,
+            key,
+            lambda: study_charts.each_lane(measure, study_charts.lane_values(own, measure), [one.seed for one in own]),
         )
         _plot_pairs(drawn, "study_lanes", cell.pairs)
         st.caption(literal(f"Every mark is a run: press it for its page. {which}".strip()))
@@ -260,18 +250,11 @@ def chosen(found: StudyOutcome) -> tuple[Measure, CellOutcome]:
 
 def over(found: StudyOutcome, measure: Measure, chosen: CellOutcome, name: str) -> None:
     """Both lanes over one varied number; what else varies is as in the chosen combination."""
-    others = [one for one in chosen.cell if one[0] != name]
-    points: dict[float, Values] = {}
-    able = [pair for cell in found.cells for pair in cell.pairs if measure.name in pair.differences]
-    own, which = of_one_machine(able, measure)
-    runs = {pair.run for pair in own}
-    for cell in found.cells:
-        its = [pair for pair in cell.pairs if pair.run in runs]
-        if its and [one for one in cell.cell if one[0] != name] == others:
-            points[dict(cell.cell)[name]] = lane_values(its, measure)
+    others = tuple(one for one in chosen.cell if one[0] != name)
+    points, which = study_charts.points_over(found.cells, measure, name, others)
     if len(points) < 2:
         return
-    beside = f", {cell_words(tuple(others))}" if others else ""
+    beside = f", {cell_words(others)}" if others else ""
     st.subheader(literal(f"{measure.title} over {SETTINGS[name].word}{beside}"), anchor=False)
     figure, words = study_charts.over_field(
         found.record.study, measure, SETTINGS[name].word, points, chosen.test_images
@@ -281,42 +264,20 @@ def over(found: StudyOutcome, measure: Measure, chosen: CellOutcome, name: str) 
     st.caption(literal(f"{words} {which}".strip()))
 
 
-def lane_values(pairs: Sequence[EndedPair], measure: Measure) -> Values:
-    """Each lane's figure in every one of these pairs, which all have it."""
-    return {side: [float(pair.figures[side][measure.figure] or 0.0) for pair in pairs] for side in SIDES}
-
-
 def numbers(found: StudyOutcome) -> None:
     """Every verdict's numbers, folded."""
     with st.expander("Every number, and how this decides"):
         for cell in shown_cells(found):
             if cell.cell:
                 st.markdown(f"**{literal(cell_words(cell.cell))}**")
-            rows = {
-                one.measure.title: [
-                    study_words.mean_words(one),
-                    study_words.difference_words(one),
-                    study_words.margin_words(one),
-                    f"{len(one.differences):,}",
-                    study_words.wins(one),
-                ]
-                for one in cell.findings
-            }
-            columns = ["Mean", "Interval", "Margin", "Pairs", "Sign test"]
-            frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-            table(frame.rename_axis("Keras minus PyTorch"), stacks=True)
+            _table(study_tables.numbers(cell))
         st.markdown(study_words.HOW_IT_DECIDES, width=720)
-        st.markdown(
-            "The sign test counts which was better in more pairs and needs no spread: evidence of "
-            f"{round(1 / found.record.study.alpha):,} to 1 would decide.",
-            width=720,
-        )
+        st.markdown(study_words.sign_test(found.record.study), width=720)
 
 
 def pairs(found: StudyOutcome, measure: Measure) -> None:
     """Every pair that has ended with a link to its run, newest first, failed ones and those cut short among them."""
-    ended = [*(pair for cell in found.cells for pair in cell.pairs), *found.cut_short]
-    newest = sorted(ended, key=lambda pair: pair.run, reverse=True)
+    newest = found.ended[::-1]
     if not newest:
         return
     st.space("small")
@@ -335,10 +296,8 @@ def _pair(pair: EndedPair, measure: Measure) -> None:
         st.page_link(PAGE_FILES["Runs"], label=label, query_params={"run": pair.run}, width="stretch")
         difference = study_words.one_difference(measure, pair.differences.get(measure.name))
         st.markdown(difference, width="content")
-        words = str(pair.state) if pair.done else "cut short, run anew"
-        busy = ", machine was busy" if pair.busy else ""
-        parted, colour = (", parted", "red") if pair.parted else ("", STATE_COLOURS.get(pair.state, "gray"))
-        st.badge(words + parted + busy, color=colour)  # type: ignore[arg-type]
+        colour = "red" if pair.parted else STATE_COLOURS.get(pair.state, "gray")
+        st.badge(study_tables.state_words(pair), color=colour)  # type: ignore[arg-type]
 
 
 def listing() -> None:

@@ -43,7 +43,7 @@ def test_it_says_what_the_page_says(case: str) -> None:
     expected = [brief(run), run.reason, run.state, wording.time_caption(outcome)]
     expected += [word for lane in outcome.lanes for word in wording.card(outcome, lane)]
     expected += [value for values in result_table(outcome).values() for value in values]
-    expected += [wording.machine_line(run).strip(), wording.data_line(outcome), *conclusion(outcome)]
+    expected += [wording.machine_line(run.machine).strip(), wording.data_line(outcome), *conclusion(outcome)]
     assert [words for words in expected if squeezed(words) not in said] == []
 
 
@@ -84,7 +84,7 @@ def test_only_a_twins_curves_are_compared() -> None:
 
 def drawn(reported: Reported) -> dict[str, curves.Chart]:
     run, rows = reported
-    return {chart.kind.key: chart for chart in curves.charts(gather(run, rows), rows)}
+    return {chart.key: chart for chart in curves.charts(gather(run, rows), rows)}
 
 
 def test_all_lines_lie_within_their_axes_and_epochs_on_their_ticks() -> None:
@@ -99,7 +99,7 @@ def test_all_lines_lie_within_their_axes_and_epochs_on_their_ticks() -> None:
 def test_a_higher_accuracy_is_drawn_higher() -> None:
     run, rows = recorded()
     values = [row.event.val_accuracy for row in rows if row.kind == "epoch" and row.engine == "keras"]
-    (line,) = [line for line in drawn((run, rows))["val_accuracy"].lines if line.lane.engine == "keras"]
+    (line,) = [line for line in drawn((run, rows))["val_accuracy"].lines if line.engine == "keras"]
     heights = [100 - y for _, y in line.places]
     assert sorted(range(8), key=values.__getitem__) == sorted(range(8), key=heights.__getitem__)
 
@@ -159,7 +159,7 @@ def test_lanes_that_got_differently_far_say_how_far() -> None:
 
 def test_a_variant_is_named_at_its_lines_end() -> None:
     charts = drawn(with_lanes("keras", "torch", "torch-tuned"))
-    assert [lane.title for _, _, lane in charts["seconds"].names] == ["PyTorch tuned"]
+    assert [name.words for name in charts["seconds"].names] == ["PyTorch tuned"]
 
 
 def test_a_run_without_steps_or_epochs_has_no_chart() -> None:
