@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.launcher.launcher import Launcher
 from core.storage.database import StoreError
-from core.storage.records import DamagedRun, DamagedRunError, UnknownRun
+from core.storage.records import DamagedRun, DamagedRunError, StudyRuns, UnknownRun
 from core.web.elements import address
 from core.web.elements.markdown import literal
 from core.web.elements.pager import pager
@@ -30,12 +30,12 @@ def one_run(run_id: str, launcher: Launcher | None) -> None:
         history(launcher)
         return
     except DamagedRunError as error:
-        to_all_runs()
+        runs_view.to_all_runs()
         for one in error.damaged:
             damaged.report(one, launcher)
         return
     address.keep("runs", run=run_id)
-    to_all_runs()
+    runs_view.to_all_runs()
     st.title(literal(runs_view.title(run)), anchor=False)
     if run.note:
         st.markdown(literal(run.note), width=720)
@@ -47,25 +47,24 @@ def one_run(run_id: str, launcher: Launcher | None) -> None:
         run_page.show(run, store, launcher)
 
 
-def to_all_runs() -> None:
-    """Back to the history."""
-    st.page_link(PAGE_FILES["Runs"], label="All runs", icon=":material/arrow_back:")
-
-
 def history(launcher: Launcher | None) -> None:
     """Search and filter, one page of rows, and what is ticked laid over each other."""
-    address.keep("runs")
+    st.session_state[runs_view.LEFT] = unfolded = runs_view.unfolded()
+    address.keep("runs", **({runs_view.UNFOLDED: unfolded} if unfolded else {}))
     st.title("Runs", anchor=False)
     wanted = runs_view.search(store, launcher)
     offset = runs_view.offset(wanted)
     left_out: list[DamagedRun] = []
-    found, total = store.search(wanted, runs_view.PAGE, offset, left_out)
-    spoken(runs_view.count(total, wanted), "runs")
-    for run in found:
-        runs_view.row(run, mine=run.visitor == visitor() != "")
+    listed = store.lines(wanted, runs_view.PAGE, offset, left_out)
+    spoken(runs_view.count(listed.runs, wanted), "runs")
+    for line in listed.lines:
+        if isinstance(line, StudyRuns):
+            runs_view.study_row(line, wanted, store, launcher)
+        else:
+            runs_view.row(line, mine=line.visitor == visitor() != "")
     for one in left_out:
         damaged.report(one, launcher)
-    pager(offset, total, runs_view.PAGE, runs_view.OFFSET)
+    pager(offset, listed.total, runs_view.PAGE, runs_view.OFFSET)
     runs_view.overlay_of_ticked(store, launcher)
 
 

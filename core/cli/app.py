@@ -7,7 +7,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from core.cli.data import data
 from core.cli.delete import delete
 from core.cli.export import damage_as_sentence, export, find, import_file
 from core.cli.health import health
+from core.cli.runs import runs, summary
 from core.cli.starting import open_launcher, with_settings
 from core.cli.streams import OutputGone
 from core.cli.study import print_study, studies, study
@@ -36,7 +36,7 @@ from core.experiment.settings import InvalidSettings, TrainSettings, missing_mod
 from core.experiment.titles import in_full, run_title, sentence_case
 from core.launcher.inbox import Guest
 from core.launcher.launcher import Launcher, LauncherUnavailable
-from core.launcher.outside import read_run, with_current_states
+from core.launcher.outside import read_run
 from core.launcher.predictors import PredictorError, Predictors
 from core.protocol.messages import Epoch, Preparing, Ready, Result, Step
 from core.protocol.process import WORKER, ChildProcess
@@ -46,7 +46,7 @@ from core.results.models import Model, models_of
 from core.results.outcome import gather
 from core.storage.database import State, StoreError
 from core.storage.holder import Owner
-from core.storage.records import DamagedRun, Run, UnknownRun
+from core.storage.records import Run, UnknownRun
 from core.storage.rows import LaneChanged, Provenance, Row, to_fields
 from core.storage.runs import ALL_ROWS, Store
 
@@ -65,6 +65,7 @@ app.add_typer(data)
 app.command()(delete)
 app.command()(export)
 app.command()(health)
+app.command()(runs)
 app.command()(study)
 app.command()(studies)
 app.command("import")(import_file)
@@ -182,62 +183,6 @@ def print_progress(run: Run, rows: Iterator[Row]) -> None:
 
 
 @app.command()
-def runs(as_json: AsJson = False) -> None:
-    """Lists the runs of the data folder, newest first, and those that came with the project."""
-    try:
-        store = Store(deployment().data_dir)
-        damaged: list[DamagedRun] = []
-        found, missing = with_current_states(store, store.runs(damaged=damaged)), store.missing
-    except StoreError as error:
-        fail(str(error), 1)
-    for sentence in (missing, *map(str, damaged)):
-        if sentence:
-            say(sentence, err)
-    if as_json:
-        for run in found:
-            print_json_line(_summary(run))
-        return
-    listed = []
-    for run in found:
-        state = run.state if run.source == "here" else f"{run.state}, {run.source} ({machine_words(run.machine)})"
-        state += f", {said[0]}" if (said := badge_of(run)) else ""
-        images = run.dataset.test_images
-        tested = [lane for lane in run.lanes if lane.test_accuracy is not None]
-        results = [f"{engine_title(lane.engine)} {metrics.percent(lane.test_accuracy, images)}" for lane in tested]
-        begun = run.created_at[:16].replace("T", " ")
-        listed.append((run.id, run_title(run), begun, state, ", ".join(results)))
-    print_table(("run", "title", "begun", "state", "test accuracy"), listed)
-
-
-def _summary(run: Run) -> dict[str, Any]:
-    return {
-        "run": run.id,
-        "name": run.name,
-        "note": run.note,
-        "created_at": run.created_at,
-        "state": run.state,
-        "reason": run.reason,
-        "source": run.source,
-        "fairness": None if run.fairness is None else asdict(run.fairness),
-        "busy": run.busy,
-        "study": run.study,
-        "dataset": run.settings.dataset,
-        "engines": list(run.settings.engines),
-        "settings": run.settings.as_json(),
-        "machine": run.machine,
-        "lanes": [
-            {
-                "engine": lane.engine,
-                "state": lane.state,
-                "test_loss": lane.test_loss,
-                "test_accuracy": lane.test_accuracy,
-            }
-            for lane in run.lanes
-        ],
-    }
-
-
-@app.command()
 def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], as_json: AsJson = False) -> None:
     """Shows one run: its settings, every epoch and the result."""
     store = Store(deployment().data_dir)
@@ -248,7 +193,7 @@ def show(run: Annotated[str, typer.Argument(help="A run's id, or `latest`.")], a
     except StoreError as error:
         fail(str(error), 1)
     if as_json:
-        print_json_line({**_summary(found), "rows": [row.as_json() for row in rows]})
+        print_json_line({**summary(found), "rows": [row.as_json() for row in rows]})
     else:
         with damage_as_sentence(found, rows):
             _print_run(found, rows)

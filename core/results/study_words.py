@@ -110,6 +110,12 @@ def pair_name(seed: int, cell: Cell) -> str:
     return ", ".join(filter(None, (f"seed {seed:,}", cell_words(cell))))
 
 
+def run_name(study: Study, settings: TrainSettings) -> str:
+    """The same of a run of the study, by its settings."""
+    values = settings.as_json()
+    return pair_name(settings.seed, tuple((name, values[name]) for name, _ in study.vary))
+
+
 def plan(study: Study, seconds: float | None) -> str:
     """How many runs Start will make, and about how long they take here."""
     cells, runs = len(study.cells), study.seeds * len(study.cells)

@@ -155,6 +155,8 @@ class RunFilter:
     dataset: str = ""
     engine: str = ""
     state: State | None = None
+    study: str = ""
+    """The id of the study whose runs alone are shown, less those that are pinned: they stand by themselves."""
 
     def matches(self, run: Run) -> bool:
         """Whether a run passes the filter."""
@@ -164,6 +166,7 @@ class RunFilter:
             and self.dataset in ("", run.settings.dataset)
             and (not self.engine or any(lane.engine == self.engine for lane in run.lanes))
             and self.state in (None, run.state)
+            and self.study in ("", run.study)
         )
 
     def matches_text(self, settings: str, *words: str) -> bool:
@@ -176,6 +179,25 @@ class RunFilter:
     @cached_property
     def _parts(self) -> list[str]:
         return [part.strip() for part in self.text.casefold().split(",") if part.strip()]
+
+
+@dataclass(frozen=True)
+class StudyRuns:
+    """A line of a list for so many runs of a study."""
+
+    study: str
+    runs: int
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """A page of a list of runs, in which a study is one line."""
+
+    lines: list[Run | StudyRuns]
+    total: int
+    """Lines on all pages."""
+    runs: int
+    """Runs in them."""
 
 
 def checked_id(run_id: str) -> str:

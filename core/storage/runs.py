@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.experiment.fairness import FairnessVerdict
 from core.experiment.settings import TrainSettings
@@ -21,10 +21,12 @@ from core.storage.records import (
     RECORDED,
     DamagedRun,
     DamagedRunError,
+    ListPage,
     Recording,
     Run,
     RunFilter,
     StudyPair,
+    StudyRuns,
     UnknownRun,
     checked_id,
     data_to_keep,
@@ -42,6 +44,16 @@ COLUMNS = (
     "fairness, busy, data, study"
 )
 _Line = tuple[int, str, str, str]
+
+
+class _Place(NamedTuple):
+    """A line of a list before it is read."""
+
+    run: str
+    """The run, or the newest one of a study's."""
+    study: str
+    """Empty where it is of none, or stands alone."""
+    runs: int
 
 
 def folder_bytes(folder: Path) -> int:
@@ -199,7 +211,9 @@ class Store(Database):
 
     def runs(self, limit: int = 1000, offset: int = 0, damaged: list[DamagedRun] | None = None) -> list[Run]:
         """Runs of this folder and those that came with the project, newest first; `damaged` receives those left out."""
-        return self._page(self._order(RunFilter(), by_pin=False)[offset : offset + limit], damaged)
+        return self._page(
+            [line.run for line in self._order(RunFilter(), by_pin=False)[offset : offset + limit]], damaged
+        )
 
     def search(
         self, wanted: RunFilter, limit: int, offset: int = 0, damaged: list[DamagedRun] | None = None
@@ -208,23 +222,56 @@ class Store(Database):
 
         `damaged` receives those of the page that are left out since they cannot be shown.
         """
-        order = self._order(wanted)
+        order = [line.run for line in self._order(wanted)]
         return self._page(order[offset : offset + limit], damaged), len(order)
 
-    def _order(self, wanted: RunFilter, by_pin: bool = True) -> list[str]:
-        """The ids of all runs that are wanted, in the order of a list."""
+    def lines(
+        self,
+        wanted: RunFilter,
+        limit: int,
+        offset: int = 0,
+        damaged: list[DamagedRun] | None = None,
+        by_pin: bool = True,
+    ) -> ListPage:
+        """The same with one line for all wanted runs of a study, where the newest of them stands.
+
+        A pinned run stands alone; on top, unless all are wanted newest first (`by_pin` is false).
+        """
+        order = self._order(wanted, by_pin, by_study=True)
+        shown = order[offset : offset + limit]
+        runs = {run.id: run for run in self._page([line.run for line in shown if not line.study], damaged)}
+        lines = [StudyRuns(line.study, line.runs) if line.study else runs.get(line.run) for line in shown]
+        return ListPage([line for line in lines if line], len(order), sum(line.runs for line in order))
+
+    def _order(self, wanted: RunFilter, by_pin: bool = True, by_study: bool = False) -> list[_Place]:
+        """Where every run that is wanted, or every study that has some, stands in a list, in its order."""
         where, values = _where(wanted)
-        title = "CASE WHEN data <> 'null' AND json_valid(data) THEN json_extract(data, '$.title') ELSE '' END"
-        query = f"SELECT pinned, settings, name, note, id, state, source, {title}, created_at FROM runs {where}"
+        # A run whose study is gone, or was never here, stands alone.
+        study = "CASE WHEN NOT pinned AND study IN (SELECT id FROM studies) THEN study END" if by_study else "NULL"
+        # Beside a maximum SQLite gives the columns of its line: those of the newest run.
+        query = (
+            f"SELECT pinned, MAX(created_at) AS created_at, id, {study} AS its_study, COUNT(*) AS runs "
+            f"FROM runs {where} GROUP BY IFNULL({study}, id)"
+        )
         with self.read_transaction() as connection:
-            found = connection.execute(query, values).fetchall() if connection else []
+            found: Iterable[sqlite3.Row] = ()
+            if connection:
+                connection.create_function(
+                    "matches_text", -1, lambda *words: wanted.matches_text(*map(str, words)), deterministic=True
+                )
+                found = connection.execute(query, values).fetchall()
         keys = [
-            (bool(line["pinned"]) and by_pin, str(line["created_at"]), str(line["id"]))
+            (
+                bool(line["pinned"]) and by_pin,
+                str(line["created_at"]),
+                str(line["id"]),
+                line["its_study"] or "",
+                line["runs"],
+            )
             for line in found
-            if wanted.matches_text(*map(str, tuple(line)[1:]))
         ]
-        keys += [(False, run.created_at, run.id) for run in self.recorded() if wanted.matches(run)]
-        return [run_id for *_, run_id in sorted(keys, reverse=True)]
+        keys += [(False, run.created_at, run.id, "", 1) for run in self.recorded() if wanted.matches(run)]
+        return [_Place(*its) for _, _, *its in sorted(keys, reverse=True)]
 
     def _page(self, ids: Sequence[str], damaged: list[DamagedRun] | None) -> list[Run]:
         """The runs with these ids, in their order."""
@@ -370,4 +417,10 @@ def _where(wanted: RunFilter) -> tuple[str, list[object]]:
     if wanted.state:
         parts.append("state = ?")
         values.append(wanted.state)
+    if wanted.study:
+        parts.append("study = ? AND NOT pinned")
+        values.append(wanted.study)
+    if wanted.text:  # last: the others leave fewer runs to look through
+        title = "CASE WHEN data <> 'null' AND json_valid(data) THEN json_extract(data, '$.title') ELSE '' END"
+        parts.append(f"matches_text(settings, name, note, id, state, source, {title}, created_at)")
     return (f"WHERE {' AND '.join(parts)}" if parts else ""), list(values)

@@ -275,6 +275,40 @@ def test_a_pair_that_was_cut_short_is_shown_and_said(launcher: StandInLauncher) 
     assert page.says("evidence of 100 to 1 would decide"), "one in twenty, shared by five measures"
 
 
+def test_runs_shows_a_study_as_one_line_that_unfolds_and_the_address_keeps_it(launcher: StandInLauncher) -> None:
+    made, study = kept(launcher, 12, StudyState.FINISHED, batch_size=[32, 64])
+    runs = [ran(made, study, pair, State.FAILED if pair.seed == 11 else State.FINISHED) for pair in study.pairs]
+    alone = launcher.store.create(TrainSettings(), this_machine())
+    launcher.store.append(alone, [Entry("", RunChanged(State.FAILED, "It failed."))])
+    page = StudyPage()
+    page.app.switch_page(RUNS)
+    page.run()
+    own = {f"run={run}" for run in runs}
+    assert page.says("25 runs, newest first.")
+    assert page.links["As shipped over batch size, 12 seeds"] == f"study={made}"
+    assert page.says("24 of 24 pairs")
+    assert page.says("verdicts decided.")
+    assert not own & set(page.links.values())
+    page.press("24 runs")
+    assert page.app.query_params["open"] == [made]
+    assert len(own & set(page.links.values())) == 20
+    assert page.links["Seed 11, batch size 64"] == f"run={runs[-1]}"
+    page.press("Older")
+    assert page.links["Seed 0, batch size 32"] == f"run={runs[0]}"
+    page.press("24 runs")
+    assert "open" not in page.app.query_params
+    assert not own & set(page.links.values())
+    page.app.selectbox(key="runs_state").set_value("failed")
+    page.app.query_params["open"] = made
+    page.run()
+    assert own & set(page.links.values()) == {f"run={run}" for run in runs[-2:]}, "those that the filter finds"
+    assert "2 runs" in page.buttons
+    page.app.query_params.clear()
+    page.app.query_params["run"] = runs[-1]
+    page.run()
+    assert page.links["All runs"] == f"open={made}", "back to the list as it was left"
+
+
 def test_all_studies_are_listed_with_how_far_they_are(launcher: StandInLauncher) -> None:
     made, study = kept(launcher, 3, StudyState.STOPPED, batch_size=[32, 64])
     ran(made, study, study.pairs[0])

@@ -75,6 +75,11 @@ def test_study_prints_the_issues_json_lines(spawn: Spawn, data_dir: Path) -> Non
     assert {line["pairs"] for line in verdicts if line["measure"].startswith("test_")} == {2}
     status, said, complaints = core("study", study, "--json", folder=data_dir)
     assert (status, lines_of(said), complaints) == (0, lines, "")
+    listed = core("runs", folder=data_dir)[1]
+    assert "study, finished, 4 of 4 pairs" in " ".join(listed.split())
+    assert not [run for run in runs if run in listed]
+    listed = core("runs", "--study", study, folder=data_dir)[1]
+    assert all(run in listed for run in runs)
     files = {form: data_dir / f"study.{form}" for form in ("csv", "html")}
     for form, path in files.items():
         assert core("export", study, "--format", form, "-o", str(path), folder=data_dir)[0] == 0

@@ -8,7 +8,7 @@ ARRIVES_S = 3.0
 """A browser has a new address after so long, and sends it from then on."""
 
 
-def keep(page: str, **parameters: str) -> None:
+def keep(page: str, **parameters: str | list[str]) -> None:
     """Makes the address of `page` hold these parameters and no others.
 
     A link from a page to itself changes what is shown and leaves the browser's address as it was. Every message that

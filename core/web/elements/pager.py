@@ -1,5 +1,7 @@
 """Newer, which page of how many, Older: below a list that is shown a page at a time."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 
@@ -13,6 +15,10 @@ def pager(offset: int, total: int, page: int, key: str, back: str = "Newer", on:
         st.session_state[key] = max(0, first)
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(back, disabled=offset == 0, type="tertiary", on_click=show_from, args=(offset - page,))
+        _button(back, f"{key}_back", offset == 0, show_from, offset - page)
         st.markdown(f"{offset // page + 1:,} of {pages:,}", width="content")
-        st.button(on, disabled=offset + page >= total, type="tertiary", on_click=show_from, args=(offset + page,))
+        _button(on, f"{key}_on", offset + page >= total, show_from, offset + page)
+
+
+def _button(label: str, key: str, disabled: bool, show_from: Callable[[int], None], first: int) -> None:
+    st.button(label, key=key, disabled=disabled, type="tertiary", on_click=show_from, args=(first,))

@@ -1,6 +1,7 @@
 """The history as the Runs page shows it: search, rows, pages, and ticked runs laid over each other."""
 
 import contextlib
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -10,24 +11,30 @@ from core.experiment import metrics
 from core.experiment.dates import day_and_time
 from core.experiment.names import engine_title
 from core.experiment.settings import ENGINE_NAMES
-from core.experiment.titles import differences, distinct_titles, run_title
+from core.experiment.titles import cut, differences, distinct_titles, run_title, sentence_case
 from core.launcher.launcher import Launcher
-from core.results import wording
+from core.results import study_words, wording
 from core.results.outcome import Outcome, gather
 from core.results.overlay import MOST, legend, overlay, results
+from core.results.study_line import StudyLine, read_line
 from core.storage.database import State, StoreError
-from core.storage.records import Run, RunFilter
+from core.storage.records import DamagedRun, Run, RunFilter, StudyRuns
 from core.storage.runs import Store
 from core.web.elements.lanes import mark, plot
 from core.web.elements.markdown import literal
+from core.web.elements.pager import pager
 from core.web.elements.table import table
 from core.web.run import damaged
 from core.web.run import view as run_view
 from core.web.run.actions import import_file
+from core.web.server.installation import installation
 from core.web.server.shell import PAGE_FILES
+from core.web.server.visitor import visitor
 
 PAGE = 20
 TICKED, OFFSET, SOUGHT = "ticked_runs", "runs_offset", "runs_sought"
+LEFT, UNFOLDED = "runs_left_unfolded", "open"
+"""Where a session and the address hold the studies whose runs are shown."""
 
 
 def title(run: Run) -> str:
@@ -83,14 +90,79 @@ def count(total: int, wanted: RunFilter) -> str:
     return runs
 
 
-def row(run: Run, mine: bool = False) -> None:
-    """One run: tick, link, date, both accuracies, state. `mine`: this visitor's, where visitors are told apart."""
+def unfolded() -> list[str]:
+    """The studies whose runs the address shows."""
+    return list(dict.fromkeys(st.query_params.get_all(UNFOLDED)))
+
+
+def to_all_runs() -> None:
+    """Back to the history, as it was left."""
+    left = [(UNFOLDED, study) for study in st.session_state.get(LEFT, [])]
+    st.page_link(PAGE_FILES["Runs"], label="All runs", icon=":material/arrow_back:", query_params=left)
+
+
+def study_row(its: StudyRuns, wanted: RunFilter, store: Store, launcher: Launcher | None) -> None:
+    """A study on one line, and below it, where it is unfolded, those of its runs that are wanted."""
+    try:
+        line = read_line(installation().studies, store, its.study)
+    except StoreError as error:
+        st.error(literal(error))
+        return
+    is_open = its.study in unfolded()
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
+                _fold(its, is_open)
+                link = {"study": its.study}
+                st.page_link(PAGE_FILES["Study"], label=literal(line.title), query_params=link, width="stretch")
+            with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+                st.markdown(f":small[{literal(day_and_time(line.record.created_at))}]", width="content")
+                st.markdown(f":small[{line.pairs}]", width="content")
+                st.badge("study", color="gray")
+                state = line.record.state
+                st.badge(state, color=study_words.STATE_COLOURS[state])  # type: ignore[arg-type]
+        st.caption(literal(line.decided))
+        if is_open:
+            _runs_of(line, its.runs, wanted, store, launcher)
+
+
+def _fold(its: StudyRuns, is_open: bool) -> None:
+    label = f"{its.runs:,} run{'s' if its.runs != 1 else ''}"
+    icon = ":material/expand_more:" if is_open else ":material/chevron_right:"
+    st.button(label, key=f"fold_{its.study}", icon=icon, type="tertiary", on_click=_turn, args=(its.study,))
+
+
+def _turn(study: str) -> None:
+    """Unfolds a study that is folded, and folds one that is not."""
+    others = [one for one in unfolded() if one != study]
+    st.query_params[UNFOLDED] = others if study in unfolded() else [*others, study]
+
+
+def _runs_of(line: StudyLine, count: int, wanted: RunFilter, store: Store, launcher: Launcher | None) -> None:
+    """A page of a study's runs, called by what sets them apart."""
+    key = f"{OFFSET}_{line.record.id}"
+    offset = min(int(st.session_state.get(key, 0)), (count - 1) // PAGE * PAGE)
+    left_out: list[DamagedRun] = []
+    found, total = store.search(replace(wanted, study=line.record.id), PAGE, offset, left_out)
+    for run in found:
+        pair = sentence_case(study_words.run_name(line.record.study, run.settings))
+        row(run, mine=run.visitor == visitor() != "", name=run.name or pair)
+    for one in left_out:
+        damaged.report(one, launcher)
+    pager(offset, total, PAGE, key)
+
+
+def row(run: Run, mine: bool = False, name: str = "") -> None:
+    """One run: tick, link, date, both accuracies, state.
+
+    `mine`: this visitor's, where visitors are told apart. `name`: what it is called among its like; else by its title.
+    """
     # Two groups in one line; on a phone the second one stands whole below the first.
     with st.container(border=True), st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
             tick(run)
             pin = ":material/push_pin: " if run.pinned else ""
-            label = f"{pin}{literal(title(run))}"
+            label = f"{pin}{literal(cut(name) or title(run))}"
             st.page_link(PAGE_FILES["Runs"], label=label, query_params={"run": run.id}, width="stretch")
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
             date_and_accuracies(run)

@@ -101,10 +101,9 @@ def _now(found: StudyOutcome, launcher: Launcher | None) -> str:
         return queue_view.waiting(launcher, run_id)
     store = installation().store
     run = store.run(run_id)
-    values = run.settings.as_json()
-    cell = tuple((name, values[name]) for name, _ in found.record.study.vary)
+    name = study_words.run_name(found.record.study, run.settings)
     doing = progress(gather(run, store.rows(run_id, steps=False))).sentence
-    return f"Now {literal(pair_name(run.settings.seed, cell))}: {doing}"
+    return f"Now {literal(name)}: {doing}"
 
 
 def _left(found: StudyOutcome) -> str:

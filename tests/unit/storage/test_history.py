@@ -10,10 +10,12 @@ import pytest
 
 from core.experiment.dates import day_and_time
 from core.experiment.settings import TrainSettings
+from core.experiment.study import Study
 from core.storage.database import FILE
-from core.storage.records import Lane, Run, RunFilter, UnknownRun
+from core.storage.records import Lane, Run, RunFilter, StudyPair, UnknownRun
 from core.storage.rows import Entry, Row, RunChanged
 from core.storage.runs import Store, folder_bytes
+from core.storage.studies import Studies
 from tests.events import epoch
 from tests.own_images import NAME, written, written_again
 
@@ -64,6 +66,40 @@ def test_text_is_found_in_name_note_and_id_and_is_never_a_pattern(store: Store) 
     assert ids(store, text="h_lved") == ids(store, text="x%y") == ids(store, text="\\") == []
     assert ids(store, text="'; DROP TABLE runs; --") == []
     assert len(ids(store)) == 2
+
+
+def paired(store: Store, study: str, state: str = "finished", **settings: Any) -> str:
+    run_id = store.create(TrainSettings.parse(settings), MACHINE, pair=StudyPair(study, ()))
+    store.append(run_id, [Entry("", RunChanged("running")), Entry("", RunChanged(state, "why"))])
+    return run_id
+
+
+def listed(store: Store, **wanted: Any) -> list[object]:
+    """What stands in the lines: a run's id, or a study's with how many runs."""
+    found = store.lines(RunFilter(**wanted), 100)
+    assert (found.total, found.runs) == (len(found.lines), len(ids(store, **wanted)))
+    return [line.id if isinstance(line, Run) else (line.study, line.runs) for line in found.lines]
+
+
+def test_a_study_is_one_line_where_its_newest_run_stands_whichever_of_them_are_found(store: Store) -> None:
+    studies = Studies(store.data_dir)
+    one, other = (studies.create(Study(TrainSettings(), 3), "seeds", None, MACHINE) for _ in range(2))
+    before = made(store)
+    paired(store, one, batch_size=32)
+    between = paired(store, other)
+    after = made(store, batch_size=32)
+    newest = paired(store, one, "failed")
+    gone = paired(store, "20250101-000000-00000001")
+    assert listed(store) == [gone, (one, 2), after, (other, 1), before], "one whose study is gone stands alone"
+    assert listed(store, state="failed") == [(one, 1)]
+    assert listed(store, text="batch size 32") == [after, (one, 1)]
+    assert ids(store, study=other) == [between]
+    store.annotate(newest, "Kept", "", True)
+    assert listed(store) == [newest, gone, after, (other, 1), (one, 1), before], "a pinned run stands alone, on top"
+    assert newest not in ids(store, study=one)
+    page = store.lines(RunFilter(), 2, 2)
+    assert (page.total, page.runs, len(page.lines)) == (6, 6, 2)
+    assert store.lines(RunFilter(), 1, by_pin=False).lines[0].id == gone
 
 
 @pytest.mark.parametrize(
