@@ -73,7 +73,8 @@ def _run_cells(run: Run) -> tuple[str, ...]:
 def _study_cells(kept: Studies, store: Store, study: str) -> tuple[str, ...]:
     line = read_line(kept, store, study)
     record = line.record
-    return record.id, line.title, _begun(record.created_at), f"study, {record.state}, {line.pairs}", ""
+    state = record.state if record.source == "here" else f"{record.state}, {record.source}"
+    return record.id, line.title, _begun(record.created_at), f"study, {state}, {line.pairs}", ""
 
 
 def _begun(created_at: str) -> str:

@@ -119,8 +119,11 @@ def study_row(its: StudyRuns, wanted: RunFilter, store: Store, launcher: Launche
                 st.markdown(f":small[{literal(day_and_time(line.record.created_at))}]", width="content")
                 st.markdown(f":small[{line.pairs}]", width="content")
                 st.badge("study", color="gray")
-                state = line.record.state
-                st.badge(state, color=study_words.STATE_COLOURS[state])  # type: ignore[arg-type]
+                record = line.record
+                if record.source != "here":
+                    st.badge(record.source, color="gray")
+                else:
+                    st.badge(record.state, color=study_words.STATE_COLOURS[record.state])  # type: ignore[arg-type]
         st.caption(literal(line.decided))
         if is_open:
             _runs_of(line, its.runs, wanted, store, launcher)
