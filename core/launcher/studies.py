@@ -18,7 +18,8 @@ from core.launcher import ending
 from core.launcher.admission import Admission, LauncherUnavailable, Refused
 from core.launcher.executors import Node
 from core.launcher.queue import Queue
-from core.results.study_outcome import STOPS, StudyOutcome, read_outcome
+from core.results.study_outcome import STOPS, StudyOutcome
+from core.results.study_shared import Outcomes
 from core.storage.database import State, StoreError
 from core.storage.records import StudyPair
 from core.storage.runs import Store
@@ -42,7 +43,8 @@ class StudiesGoingOn:
     ) -> None:
         """`drawn_on`: whether somebody draws, or waits for models that do not load while a run trains."""
         self.kept = Studies(store.data_dir)
-        self._store, self._queue, self._admission, self._limits = store, queue, admission, limits
+        self._outcomes = Outcomes(self.kept, store)
+        self._queue, self._admission, self._limits = queue, admission, limits
         self._submit, self._drawn_on = submit, drawn_on
         self._running: list[str] = []  # in the order of their turns
         self._begun: dict[str, set[str]] = {}  # the runs that each has begun since it goes on
@@ -179,7 +181,7 @@ class StudiesGoingOn:
         if node is None and self._drawn_on():
             self._waits[study] = "Drawings come first: it goes on when nobody has drawn for a while."
             return False
-        found = read_outcome(self.kept, self._store, study)
+        found = self._outcomes.of(study)
         if found.running and found.enough:  # they end first
             return False
         if node and (why := node.lacks.get(found.record.study.base.dataset)):

@@ -202,7 +202,11 @@ def outcome(record: StudyRecord, pairs: Sequence[PairRun], test_images: int) -> 
 
 def read_outcome(studies: Studies, store: Store, study: str) -> StudyOutcome:
     """A study as its data folder knows it. Raises `UnknownRun`, `StoreError`."""
-    record, pairs = studies.get(study), studies.pairs(study)
+    return outcome_of(studies, store, studies.get(study), studies.pairs(study))
+
+
+def outcome_of(studies: Studies, store: Store, record: StudyRecord, pairs: Sequence[PairRun]) -> StudyOutcome:
+    """The same of what was read. Raises `StoreError`."""
     if record.source == "imported" and pairs:  # one's own images may be others here, under the same name
         return outcome(record, pairs, store.run(pairs[0].run).dataset.test_images)
     try:

@@ -3,15 +3,15 @@
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
 
 from core.results.study_charts import closing
-from core.results.study_outcome import StudyOutcome, read_outcome
+from core.results.study_outcome import StudyOutcome, outcome_of
 from core.storage.runs import Store
-from core.storage.studies import Studies
+from core.storage.studies import PairRun, Studies
 
 MOST_STUDIES = 8
 """Studies that are kept in memory: those that were asked for last."""
@@ -46,6 +46,8 @@ class Closing:
 class _Kept:
     stamp: object
     outcome: StudyOutcome
+    pairs: Mapping[str, PairRun]
+    """By the id of the run."""
     figures: dict[Hashable, Drawn] = field(default_factory=dict)
 
     def drawn(self, key: Hashable, draw: Callable[[], tuple[go.Figure, str]]) -> Drawn:
@@ -94,7 +96,10 @@ class Outcomes:
         stamp = self._studies.stamp(study)
         kept = self._kept.get(study)
         if kept is None or kept.stamp != stamp:
-            kept = _Kept(stamp, read_outcome(self._studies, self._store, study))
+            record, known = self._studies.get(study), kept.pairs if kept else {}
+            pairs = {pair.run: pair for pair in self._studies.pairs(study, known)}
+            found = outcome_of(self._studies, self._store, record, list(pairs.values()))
+            kept = _Kept(stamp, found, pairs)
         self._kept[study] = kept
         self._kept.move_to_end(study)
         while len(self._kept) > MOST_STUDIES:

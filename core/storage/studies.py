@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from core.experiment.metrics import steady_throughput
@@ -196,34 +197,42 @@ class Studies(Database):
         """The studies that came with the project, newest first."""
         return [recording.record for recording in read_study_recordings(self._recorded).values()]
 
-    def pairs(self, study: str) -> list[PairRun]:
-        """A study's runs, oldest first, those that were cut short included; a damaged one is none."""
+    def pairs(self, study: str, known: Mapping[str, PairRun] = MappingProxyType({})) -> list[PairRun]:
+        """A study's runs, oldest first, those that were cut short included; a damaged one is none.
+
+        Those that had ended when they were read are taken from `known`, by the id of the run: they change no more.
+        """
         if recording := read_study_recordings(self._recorded).get(checked_id(study)):
             return recording.pairs
+        ended = {run for run, pair in known.items() if pair.state not in OPEN_STATES}
         seed = "CASE WHEN json_valid(settings) THEN json_extract(settings, '$.seed') END"
         parted = "CASE WHEN json_valid(fairness) THEN json_extract(fairness, '$.state') IN ('parted', 'failed') END"
         machine = "CASE WHEN json_valid(machine) THEN json_extract(machine, '$.name') END"
         query = (
             f"SELECT id, state, busy, {parted} AS parted, {machine} AS machine, cell, {seed} AS seed, "
             "(julianday(ended_at) - julianday(started_at)) * 86400 AS elapsed_s "
-            "FROM runs WHERE study = ? ORDER BY id"
+            "FROM runs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
         )
         of_lanes = (
-            f"SELECT run, engine, {', '.join(FIGURES)} FROM lanes WHERE run IN (SELECT id FROM runs WHERE study = ?)"
+            f"SELECT run, engine, {', '.join(FIGURES)} FROM lanes WHERE run IN (SELECT value FROM json_each(?)) "
+            "ORDER BY run, position"
         )
         with self.read_transaction() as connection:
             if connection is None:
                 return []
-            runs = connection.execute(query, (study,)).fetchall()
-            lanes: dict[str, list[sqlite3.Row]] = {}
-            for lane in connection.execute(f"{of_lanes} ORDER BY run, position", (study,)):
+            every = connection.execute("SELECT id FROM runs WHERE study = ? ORDER BY id", (study,))
+            ids = [str(line["id"]) for line in every]
+            new = (json.dumps([run for run in ids if run not in ended]),)
+            runs, lanes = connection.execute(query, new).fetchall(), dict[str, list[sqlite3.Row]]()
+            for lane in connection.execute(of_lanes, new):
                 lanes.setdefault(lane["run"], []).append(lane)
             cells = {text: tuple(json.loads(text).items()) for text in {run["cell"] for run in runs}}
-            return [
-                _pair_of(run, cells[run["cell"]], lanes[run["id"]])
+            read = {
+                run["id"]: _pair_of(run, cells[run["cell"]], lanes[run["id"]])
                 for run in runs
                 if run["seed"] is not None and run["id"] in lanes
-            ]
+            }
+            return [read[run] if run in read else known[run] for run in ids if run in read or run in ended]
 
     def epochs(self, runs: Sequence[str]) -> dict[str, dict[str, list[tuple[float, float]]]]:
         """Validation accuracy and loss after each epoch of these runs, by run and side; 200 runs take 50 ms."""

@@ -1,7 +1,9 @@
 """A study is read and drawn once for all who look, and again when it has changed."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -24,9 +26,9 @@ class Counting(Studies):
 
     reads = 0
 
-    def pairs(self, study: str) -> list[PairRun]:
+    def pairs(self, study: str, known: Mapping[str, PairRun] = MappingProxyType({})) -> list[PairRun]:
         self.reads += 1
-        return super().pairs(study)
+        return super().pairs(study, known)
 
 
 @pytest.fixture

@@ -111,6 +111,23 @@ def test_a_pair_whose_run_says_that_its_lanes_parted_compares_nothing(studies: S
     assert [pair.parted for pair in studies.pairs(study)] == [False, False]
 
 
+def test_a_pair_that_is_known_and_had_ended_is_not_read_again(studies: Studies) -> None:
+    study, store = new(studies), Store(studies.data_dir)
+    gone, ended = run_pair(studies, study, ASKED.pairs[0]), run_pair(studies, study, ASKED.pairs[1])
+    open_one = store.create(ASKED.settings(ASKED.pairs[2]), MACHINE, "", StudyPair(study, ASKED.pairs[2].cell))
+    known = {pair.run: pair for pair in studies.pairs(study)}
+    assert list(known) == [gone, ended, open_one]
+    store.delete(gone)
+    store.append(open_one, [Entry("", RunChanged(State.FAILED))])
+    later = run_pair(studies, study, ASKED.pairs[3])
+    found = studies.pairs(study, known)
+    assert found == studies.pairs(study)
+    assert [(pair.run, pair.state) for pair in found] == [
+        (ended, "finished"), (open_one, "failed"), (later, "finished"),
+    ]  # fmt: skip
+    assert found[0] is known[ended]
+
+
 def test_a_run_of_no_study_is_no_pair_and_a_deleted_pair_has_not_run(studies: Studies) -> None:
     study, store = new(studies), Store(studies.data_dir)
     store.create(TrainSettings(), MACHINE)
