@@ -331,7 +331,7 @@ def test_a_study_comes_back_from_its_file_marked_and_stays_as_it_is(launcher: St
     folder = installation().deployment.data_dir
     made = keep_study(folder)
     own = StudyPage(study=made)
-    assert [one.proto.label for one in own.app.get("download_button")] == ["Everything (JSON)"]
+    assert "Everything (JSON)" in [one.proto.label for one in own.app.get("download_button")]
     assert "Add" in own.buttons, "seeds can be added"
     text = study_file.as_json(installation().studies, installation().store, made)
     page = TrainPage()
