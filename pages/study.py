@@ -42,6 +42,8 @@ def one_study(study: str, launcher: Launcher | None) -> None:
     if record.state == StudyState.RUNNING or found.running:
         pace = installation().audience.pace_s(record.id)
         st.fragment(view.progress_of, run_every=pace)(found, launcher, pace)
+    elif not record.unchangeable_because:
+        st.fragment(view.resting, run_every=view.RESTING_S)(found)
     spoken(view.said(found), "study")
     view.decided(found)
     measure = view.charts(found)

@@ -33,6 +33,8 @@ from core.web.server.installation import installation
 from core.web.server.shell import PAGE_FILES
 
 PAGE = 20
+RESTING_S = 10
+"""Between two looks at a study that does not go on."""
 MOST_OPTIONS = 6
 """Combinations that are chosen by a press; of more by a list."""
 OFFSET, CELLS, CELL = "study_pairs_offset", "study_cells_offset", "study_cell"
@@ -85,6 +87,12 @@ def progress_of(drawn: StudyOutcome, launcher: Launcher | None, pace: int) -> No
     else:
         icon = ":material/arrow_forward:"
         st.page_link(PAGE_FILES["Runs"], label="Watch this pair", icon=icon, query_params={"run": run})
+
+
+def resting(drawn: StudyOutcome) -> None:
+    """Of one that does not go on now: the whole page anew where somebody goes on with it elsewhere."""
+    if _drawn(read(drawn.record.id)) != _drawn(drawn):
+        st.rerun()
 
 
 def _drawn(found: StudyOutcome) -> tuple[object, ...]:
