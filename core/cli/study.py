@@ -327,7 +327,7 @@ def studies(as_json: AsJson = False) -> None:
     with _in_words():
         kept = Studies(deployment().data_dir)
         store, missing = Store(kept.data_dir), kept.missing
-        found = [read_outcome(kept, store, record.id) for record in (*kept.all(), *kept.recorded())]
+        found = [read_outcome(kept, store, record.id) for record in kept.every()]
         owner = left_by(kept.data_dir) if any(one.record.state == StudyState.RUNNING for one in found) else ""
     if missing:
         say(missing, err)

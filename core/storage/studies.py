@@ -193,6 +193,12 @@ class Studies(Database):
         """Every study of this folder, newest first."""
         return self._select("ORDER BY id DESC")
 
+    def every(self) -> list[StudyRecord]:
+        """All that a list shows: those of this folder, newest first, then those that came with the project."""
+        own = self.all()
+        here = {record.id for record in own}
+        return [*own, *(record for record in self.recorded() if record.id not in here)]
+
     def recorded(self) -> list[StudyRecord]:
         """The studies that came with the project, newest first."""
         return [recording.record for recording in read_study_recordings(self._recorded).values()]
@@ -244,8 +250,9 @@ class Studies(Database):
         )
         recorded = read_study_recordings(self._recorded).values()
         found = {run: study.epochs(run) for study in recorded for run in runs if run in study.runs}
+        others = [run for run in runs if run not in found]  # where it was recorded, the folder has the same runs
         with self.read_transaction() as connection:
-            for run, position, *figures in connection.execute(query, (json.dumps(runs),)) if connection else ():
+            for run, position, *figures in connection.execute(query, (json.dumps(others),)) if connection else ():
                 if None not in figures:
                     found.setdefault(run, {}).setdefault(SIDES[position], []).append((figures[0], figures[1]))
         return found

@@ -243,6 +243,8 @@ def test_a_study_is_recorded_with_a_seed_more_for_each_pair_of_a_busy_machine(
         rows = store.rows(pair.run)
         assert store.run(pair.run).source == "recorded"
         assert [row.event.note for row in rows if isinstance(row.event, Provenance)] == ["made for a test"]
+    there = Studies(launcher.store.data_dir, tmp_path)
+    assert [each.id for each in there.every()] == [kept.record.id], "once, where it was recorded, too"
     runs = [pair.run for pair in kept.cells[0].pairs]
     assert studies.epochs(runs) == launcher.studies.kept.epochs(runs)
     assert kept.cells[0].findings == found(launcher, kept.record.id).cells[0].findings

@@ -310,7 +310,7 @@ def _pair(pair: EndedPair, measure: Measure) -> None:
 def listing() -> None:
     """All studies, newest first, with how far each is; those that came with the project last."""
     studies = installation().studies
-    every = [*studies.all(), *studies.recorded()]
+    every = studies.every()
     if not every:
         return
     st.space("small")
