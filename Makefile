@@ -24,7 +24,7 @@ TEST_LIMIT_S := 3600
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: install  ## serve the dashboard on 127.0.0.1, port 8501 or PORT=...; PROFILE=hosted, CLUSTER=auto: docs/
+run: install  ## serve the dashboard on port 8501 or PORT=...; for strangers: PROFILE=hosted, on a cluster: CLUSTER=auto
 	@$(VENV_PYTHON) -m core.serve
 
 test: test-programs  ## checks and tests of every behaviour; installs first, brings Chromium, Firefox and nginx where missing
