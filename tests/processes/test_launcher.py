@@ -231,7 +231,7 @@ def test_a_folder_stays_locked_while_the_thread_lives(
         open_launcher()
     assert launcher.store.run(run_id).live  # the thread may still write its end
     gate.set()
-    wait_for("the thread has ended", lambda: not launcher._thread.is_alive())
+    wait_for("the thread has ended", lambda: not any(thread.is_alive() for thread in launcher._threads))
     launcher.close()
     assert open_launcher().store.run(run_id).state == "interrupted"
 
