@@ -290,7 +290,7 @@ def test_runs_shows_a_study_as_one_line_that_unfolds_and_the_address_keeps_it(la
     assert page.says("verdicts decided.")
     assert not own & set(page.links.values())
     page.press("24 runs")
-    assert page.app.query_params["open"] == [made]
+    assert page.app.query_params["open"] == made
     assert len(own & set(page.links.values())) == 20
     assert page.links["Seed 11, batch size 64"] == f"run={runs[-1]}"
     page.press("Older")
