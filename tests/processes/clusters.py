@@ -18,7 +18,7 @@ def token_on(folder: str) -> dict[str, str]:
     """The environment of a cluster whose own files lie in a folder."""
     return {
         **{"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4, "RAY_TMPDIR": folder},
-        **{"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_RECORD_ACTOR_TASK_LOGGING": "0", MARK: MARKED},
+        **{"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", MARK: MARKED},
     }
 
 
