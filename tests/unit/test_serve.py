@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from streamlit.runtime import secrets
 from streamlit.web import cli
 
 from core import serve
+from core.data.own_images import MOST_ZIP_MB
 from core.deployment.limits import read_environment
+from core.results.study_file import MAX_STUDY_BYTES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -152,3 +155,8 @@ def test_an_argument_starts_no_server(argument: str, status: int, capsys: pytest
     assert serve.main({}, lambda port: pytest.fail("it serves"), [argument]) == status
     said = capsys.readouterr()
     assert "It takes no arguments" in (said.err if status else said.out)
+
+
+def test_what_the_fields_for_files_take_passes_the_server() -> None:
+    config_file = tomllib.loads((ROOT / ".streamlit/config.toml").read_text(encoding="utf-8"))
+    assert config_file["server"]["maxUploadSize"] >= max(MOST_ZIP_MB, MAX_STUDY_BYTES / 2**20)
