@@ -27,8 +27,8 @@ import pytest
 from core import install
 from core.experiment.settings import TrainSettings
 from core.storage.runs import Store
+from core.web.server import merged
 from core.web.server.copies import ASSETS, FOLDER, originals
-from core.web.server.shell import SHELL
 from tests.processes.conftest import MARK, MARKED, PROJECT_DIR, wait_for
 
 FOLDERS = ("app", "data", "tmp")
@@ -235,9 +235,8 @@ def test_the_environment_is_the_hosted_demo_s(image: Image) -> None:
 
 
 def compressed_addresses() -> list[str]:
-    """The first script of every page, Plotly, and what the image's own step compressed since it was copied later."""
-    (index,) = re.findall(r'src="\./(static/js/index\.[\w-]+\.js)"', SHELL)
-    return [index, *(f"assets/{name}" for name in ASSETS)]
+    """Streamlit's scripts as one, Plotly, and what the image's own step compressed since it was copied later."""
+    return [merged.PLACE + merged.merged_name(), *(f"assets/{name}" for name in ASSETS)]
 
 
 def healthy(image: Image, port: str) -> bool:
