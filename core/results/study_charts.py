@@ -37,6 +37,10 @@ SPREAD = 0.5
 GOLDEN = 0.618
 
 
+EACH_ROWS = {engine: row for row, engine in enumerate(reversed(ALIGNED_PAIR))}
+EACH_UP = axes.Axis(-0.6, 1.6, [(float(row), engine_title(engine)) for engine, row in EACH_ROWS.items()])
+
+
 def lane_values(pairs: Sequence[EndedPair], measure: Measure) -> Values:
     """Each lane's figure in every one of these pairs, which all have it."""
     return {side: [float(pair.figures[side][measure.figure] or 0.0) for pair in pairs] for side in SIDES}
@@ -256,10 +260,6 @@ def each_lane(measure: Measure, values: Values, seeds: Sequence[int]) -> tuple[g
     figure.update_xaxes(title_text=each.title, showgrid=True, **on_axis(each.along))
     figure.update_yaxes(showgrid=False, ticksuffix="  ", **on_axis(EACH_UP))
     return figure, each.words
-
-
-EACH_ROWS = {engine: row for row, engine in enumerate(reversed(ALIGNED_PAIR))}
-EACH_UP = axes.Axis(-0.6, 1.6, [(float(row), engine_title(engine)) for engine, row in EACH_ROWS.items()])
 
 
 @dataclass(frozen=True)
