@@ -342,11 +342,8 @@ def test_two_real_ray_starts_reached_from_outside(data_dir: Path, tmp_path: Path
             )
             ray("start", f"--address={Path(folder, 'ray', 'ray_current_cluster').read_text().strip()}", "--num-cpus=1")
             asked = ("--engines", "fake-a,fake-b", "--epochs", "1", "--batch-size", "600", "--seeds", "2")
-            for words in (
-                asked,
-                ("latest",),
-                ("latest",),
-            ):  # on a busy machine Ray's server gives up on its first client
+            # On a busy machine Ray's server gives up on its first client.
+            for words in (asked, ["latest"], ["latest"]):
                 process = spawn("core", "study", *words, "--cluster", f"ray://127.0.0.1:{port}", "--json")
                 said, complaints = process.communicate(timeout=LONGEST_S)
                 if "cannot be reached" not in complaints:
