@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from core.experiment.fairness import FairnessVerdict
 from core.experiment.settings import TrainSettings
@@ -33,6 +33,7 @@ from core.storage.records import (
     read_recordings,
 )
 from core.storage.rows import KINDS, Damage, Entry, LaneChanged, Row, RunChanged, flat, read, to_text
+from core.storage.run_places import Place, order
 from core.storage.soundness import run_of
 from core.storage.studies import keep_figures, read_study_recordings
 from core.storage.taken_in import insert_run
@@ -44,16 +45,6 @@ COLUMNS = (
     "fairness, busy, data, study"
 )
 _Line = tuple[int, str, str, str]
-
-
-class _Place(NamedTuple):
-    """A line of a list before it is read."""
-
-    run: str
-    """The run, or the newest one of a study's."""
-    study: str
-    """Empty where it is of none, or stands alone."""
-    runs: int
 
 
 def folder_bytes(folder: Path) -> int:
@@ -222,8 +213,8 @@ class Store(Database):
 
         `damaged` receives those of the page that are left out since they cannot be shown.
         """
-        order = [line.run for line in self._order(wanted)]
-        return self._page(order[offset : offset + limit], damaged), len(order)
+        ids = [place.run for place in self._order(wanted)]
+        return self._page(ids[offset : offset + limit], damaged), len(ids)
 
     def lines(
         self,
@@ -237,41 +228,16 @@ class Store(Database):
 
         A pinned run stands alone; on top, unless all are wanted newest first (`by_pin` is false).
         """
-        order = self._order(wanted, by_pin, by_study=True)
-        shown = order[offset : offset + limit]
+        places = self._order(wanted, by_pin, by_study=True)
+        shown = places[offset : offset + limit]
         runs = {run.id: run for run in self._page([line.run for line in shown if not line.study], damaged)}
         lines = [StudyRuns(line.study, line.runs) if line.study else runs.get(line.run) for line in shown]
-        return ListPage([line for line in lines if line], len(order), sum(line.runs for line in order))
+        return ListPage([line for line in lines if line], len(places), sum(place.runs for place in places))
 
-    def _order(self, wanted: RunFilter, by_pin: bool = True, by_study: bool = False) -> list[_Place]:
-        """Where every run that is wanted, or every study that has some, stands in a list, in its order."""
-        where, values = _where(wanted)
-        # A run whose study is gone, or was never here, stands alone.
-        study = "CASE WHEN NOT pinned AND study IN (SELECT id FROM studies) THEN study END" if by_study else "NULL"
-        # Beside a maximum SQLite gives the columns of its line: those of the newest run.
-        query = (
-            f"SELECT pinned, MAX(created_at) AS created_at, id, {study} AS its_study, COUNT(*) AS runs "
-            f"FROM runs {where} GROUP BY IFNULL({study}, id)"
-        )
+    def _order(self, wanted: RunFilter, by_pin: bool = True, by_study: bool = False) -> list[Place]:
+        """See `run_places.order`."""
         with self.read_transaction() as connection:
-            found: Iterable[sqlite3.Row] = ()
-            if connection:
-                connection.create_function(
-                    "matches_text", -1, lambda *words: wanted.matches_text(*map(str, words)), deterministic=True
-                )
-                found = connection.execute(query, values).fetchall()
-        keys = [
-            (
-                bool(line["pinned"]) and by_pin,
-                str(line["created_at"]),
-                str(line["id"]),
-                line["its_study"] or "",
-                line["runs"],
-            )
-            for line in found
-        ]
-        keys += [(False, run.created_at, run.id, "", 1) for run in self.recorded() if wanted.matches(run)]
-        return [_Place(*its) for _, _, *its in sorted(keys, reverse=True)]
+            return order(connection, self.recorded(), wanted, by_pin, by_study)
 
     def _page(self, ids: Sequence[str], damaged: list[DamagedRun] | None) -> list[Run]:
         """The runs with these ids, in their order."""
@@ -403,24 +369,3 @@ class Store(Database):
 def _marks(values: Sequence[object]) -> str:
     """Their places in SQL."""
     return ",".join("?" * len(values))
-
-
-def _where(wanted: RunFilter) -> tuple[str, list[object]]:
-    """`RunFilter` as SQL over the table of runs, and its values."""
-    parts, values = [], []
-    if wanted.dataset:
-        parts.append("CASE WHEN json_valid(settings) THEN json_extract(settings, '$.dataset') END = ?")
-        values.append(wanted.dataset)
-    if wanted.engine:
-        parts.append("EXISTS (SELECT 1 FROM lanes WHERE run = runs.id AND engine = ?)")
-        values.append(wanted.engine)
-    if wanted.state:
-        parts.append("state = ?")
-        values.append(wanted.state)
-    if wanted.study:
-        parts.append("study = ? AND NOT pinned")
-        values.append(wanted.study)
-    if wanted.text:  # last: the others leave fewer runs to look through
-        title = "CASE WHEN data <> 'null' AND json_valid(data) THEN json_extract(data, '$.title') ELSE '' END"
-        parts.append(f"matches_text(settings, name, note, id, state, source, {title}, created_at)")
-    return (f"WHERE {' AND '.join(parts)}" if parts else ""), list(values)
