@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import STORY_S, OpenVisitor, field, settled, start_button, stop_button, wait_for
+from tests.browser.conftest import STORY_S, OpenVisitor, field, settled, sideways, start_button, stop_button, wait_for
 from tests.browser.keyboard import Keyboard
-from tests.browser.test_accessibility import faults
+from tests.browser.test_accessibility import faults, look_at
 from tests.processes.serve import FakeDashboard, fake_dashboard
 
 QUESTION = {"engines": "fake-a,fake-b", "batch_size": 600, "epochs": 2}
@@ -82,3 +82,25 @@ def test_a_study_is_asked_watched_paused_gone_on_with_and_stopped(visit: OpenVis
     state(page, "stopped")
     state(second, "stopped")
     wait_for("nothing runs", lambda: not server.store.open_runs(), page=page)
+
+    page.get_by_role("button", name="More pairs", exact=True).click()
+    field(page, "Seeds more").fill("5")
+    page.get_by_role("button", name="Add", exact=True).click()
+    state(page, "running")
+    expect(page.get_by_test_id("stProgress").first).to_contain_text("of 35 pairs")
+    stop_button(page).click()
+    state(page, "stopped")
+
+    look_at(page, 390, "light")
+    assert sideways(page) == 0
+    ring = page.locator(".figure .scatterlayer path.point").first
+    ring.scroll_into_view_if_needed()
+    ring.click(force=True)
+    expect(page.get_by_role("link", name="The study that it is a pair of")).to_be_visible()
+
+
+def test_axe_finds_nothing_at_the_lesson_on_looking(visit: OpenVisitor) -> None:
+    page = visit().open("learn", lesson="peeking")
+    expect(page.get_by_role("slider", name="Pairs watched")).to_be_visible()
+    expect(page.locator(".figure .main-svg").first).to_be_visible()
+    assert not faults(page, LOOKS)
