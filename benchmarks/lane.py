@@ -15,8 +15,9 @@ from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import RUN_S, Dashboard, RowsClient, clean_environment, dashboard
 from benchmarks.visitor import start_and_leave
 from core.data import datasets
+from core.experiment.engine_names import SPARE_ENGINES
 from core.experiment.names import engine_title
-from core.experiment.settings import SPARE_ENGINES, Device, TrainSettings
+from core.experiment.settings import Device, TrainSettings
 from core.protocol.messages import Epoch
 from core.results.listings import listing
 

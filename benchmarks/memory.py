@@ -12,7 +12,7 @@ from benchmarks.pen import LOADED, draw
 from benchmarks.result import BenchmarkError, Result, quantile
 from benchmarks.server import Dashboard, dashboard
 from benchmarks.visitor import WAIT_S, chromium, open_page, wait_until
-from core.experiment.settings import SPARE_ENGINES
+from core.experiment.engine_names import SPARE_ENGINES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

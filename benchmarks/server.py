@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from benchmarks.result import BenchmarkError
-from core.experiment.settings import SPARE_ENGINES
+from core.experiment.engine_names import SPARE_ENGINES
 from core.storage.records import Run
 from core.storage.runs import Store
 

@@ -28,11 +28,12 @@ from core.data import datasets, inputs
 from core.data.dataset import Dataset
 from core.data.pictures import UPLOAD, ImageError
 from core.experiment import metrics
+from core.experiment.engine_names import missing_module
 from core.experiment.fairness import FairnessVerdict
 from core.experiment.machine import machine_words
 from core.experiment.names import engine_title, joined
 from core.experiment.parity import Certificate
-from core.experiment.settings import InvalidSettings, TrainSettings, missing_module
+from core.experiment.settings import InvalidSettings, TrainSettings
 from core.experiment.titles import in_full, run_title, sentence_case
 from core.launcher.inbox import Guest
 from core.launcher.launcher import Launcher, LauncherUnavailable
@@ -40,7 +41,7 @@ from core.launcher.outside import read_run
 from core.launcher.predictors import PredictorError, Predictors
 from core.protocol.messages import Epoch, Preparing, Ready, Result, Step
 from core.protocol.process import WORKER, ChildProcess
-from core.results.fairness_words import badge_of, not_comparable, words_of
+from core.results.fairness_words import badge_of, words_of
 from core.results.gallery import gone_words
 from core.results.models import Model, models_of
 from core.results.outcome import gather
@@ -97,8 +98,7 @@ def train(*, as_json: AsJson = False, **raw: str) -> None:
 
 def _exit_with_status(run: Run, store_failure: str, as_json: bool) -> None:
     """Ends the command with what is wrong: nothing, a run that did not finish, or lanes that parted."""
-    parted = not_comparable(run.fairness)
-    if run.state == State.FINISHED and not parted:
+    if run.state == State.FINISHED and not run.parted:
         return
     why = run.reason if run.state != State.FINISHED else words_of(run)
     if store_failure or as_json:

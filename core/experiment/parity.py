@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 KERAS_EPSILON = 1e-7
 """Of Adam and RMSprop."""
-KERAS_RHO = 0.9
+KERAS_RHO, TORCH_RHO = 0.9, 0.99
 """Of RMSprop."""
 KERAS_NORM_EPSILON = 1e-3
 """Of batch and layer normalisation."""

@@ -6,10 +6,7 @@ Widgets, the URL and the command line all hand their raw values to `TrainSetting
 the same sentence everywhere.
 """
 
-import importlib.util
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -18,18 +15,14 @@ from pydantic_core import PydanticCustomError
 
 from core.data.dataset import Dataset
 from core.experiment.dataset_name import DATASET
+from core.experiment.engine_names import ALIGNED_PAIR, Engines, missing_module
 from core.experiment.kinds import Choice, Number, Setting, shown
 from core.experiment.layers import Dropout
-from core.experiment.names import ENGINE_TITLES, engine_title, joined
-from core.experiment.network import (
-    PRESETS,
-    Network,
-    NetworkError,
-    layers_of,
-    shortest,
-)
+from core.experiment.names import joined
+from core.experiment.network import PRESETS, Network, NetworkError, layers_of, shortest
 from core.experiment.network_text import NetworkText, fitting_presets, leaves_one_value
 from core.experiment.parity import cannot_align
+from core.experiment.switches import Switch, Switches
 
 
 class Alignment(StrEnum):
@@ -69,18 +62,6 @@ class Device(StrEnum):
     BEST = "best"
 
 
-ENGINE_NAMES = tuple(ENGINE_TITLES)
-"""What a lane can be: the two frameworks as shipped, then their variants, whether they are installed here or not."""
-SPARE_ENGINES = ("keras", "torch")
-"""The engines that a run has unless its user chooses others: one imported worker of each is kept warm."""
-ALIGNED_PAIR = ("keras", "torch")
-MAX_LANES = 10
-_TEST_ENGINE = re.compile(r"fake(-[a-z0-9]{1,20}){0,3}")
-"""The engine without a framework, for tests: accepted in code, never offered to a user. Tests run several such
-lanes in one run, told apart by what follows the hyphen: fake-a, fake-b."""
-NEEDS = {"keras-on-jax": "jax"}
-"""Engines that need a module which is no requirement of this project."""
-
 EVALUATION_BATCH = 200
 """Images a batch when nothing is learnt, in engines, listings and lessons; it changes memory and time, not results.
 
@@ -89,51 +70,6 @@ use, and PyTorch then waits for the kernel (docs/fairness.md).
 """
 MOST_UNKNOWN = 3
 """Names that are no settings are named up to here: a file can hold a million of them."""
-
-
-def missing_module(engine: str) -> str:
-    """The module that an engine needs and that is not installed here; empty where it can train here."""
-    module = NEEDS.get(engine, "")
-    return module if module and importlib.util.find_spec(module) is None else ""
-
-
-def installed_engines() -> list[str]:
-    """The engines that can train here."""
-    return [engine for engine in ENGINE_NAMES if not missing_module(engine)]
-
-
-@dataclass(frozen=True)
-class Engines(Setting):
-    """Several engines, each of which trains in a lane: as a list, or as text with commas between them."""
-
-    @property
-    def allowed(self) -> str:
-        return ", ".join(ENGINE_NAMES)
-
-    def why_not(self, value: object) -> str:
-        names = self.read(value)
-        if not isinstance(names, tuple) or not names:
-            return f"{self.label} must name at least one of {self.allowed}, not {shown(value)}."
-        if len(names) > MAX_LANES:
-            return f"A run has at most {MAX_LANES} lanes, not {len(names):,}."
-        for name in names:
-            if not isinstance(name, str) or not (name in ENGINE_NAMES or _TEST_ENGINE.fullmatch(name)):
-                return no_engine(name)
-        return "" if len(set(names)) == len(names) else f"{self.label} must differ: each one trains in one lane."
-
-    def read(self, value: Any) -> object:
-        if isinstance(value, str) and value.strip():
-            return tuple(part.strip() for part in value.split(","))
-        return tuple(value) if isinstance(value, list) else value
-
-    def typed(self, value: Any) -> str:
-        return ",".join(value)
-
-    def said(self, value: Any) -> str:
-        return joined([engine_title(engine) for engine in value])
-
-    def phrase(self, value: Any) -> str:
-        return self.said(value) + (" alone" if len(value) == 1 else "")
 
 
 def _epochs(count: int) -> str:
@@ -215,6 +151,9 @@ class TrainSettings(BaseModel):
             },
         ),
     ] = Alignment.AS_SHIPPED
+    keep: Annotated[
+        tuple[str, ...], Switches("Kept defaults", help="Of an exact twin: defaults that are not aligned.")
+    ] = ()
     schedule: Annotated[
         Schedule,
         Choice(
@@ -258,6 +197,15 @@ class TrainSettings(BaseModel):
             message = f"{alignment} compares exactly keras and torch, not {', '.join(engines)}."
             raise PydanticCustomError("alignment", "{message}", {"message": message})
         return alignment
+
+    @field_validator("keep")
+    @classmethod
+    def _keeps_in_a_twin(cls, keep: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        alignment = info.data.get("alignment", Alignment.EXACT_TWIN)
+        if keep and alignment != Alignment.EXACT_TWIN:
+            message = f"Only an exact-twin keeps defaults, not {alignment}: keep none, or choose exact-twin."
+            raise PydanticCustomError("keep", "{message}", {"message": message})
+        return keep
 
     @field_validator("momentum")
     @classmethod
@@ -347,10 +295,20 @@ class TrainSettings(BaseModel):
         dropouts = [layer for layer in layers_of(self.network) if isinstance(layer, Dropout)]
         return any(self.dropout if layer.rate is None else layer.rate for layer in dropouts)
 
+    def aligns(self, switch: Switch) -> bool:
+        """Whether both lanes do the same there; what a framework does by itself is in `switches.WORDS`."""
+        match self.alignment:
+            case Alignment.AS_SHIPPED:
+                return False
+            case Alignment.SAME_START:
+                return switch not in (Switch.DROPOUT_MASKS, Switch.FLOAT32)
+            case Alignment.EXACT_TWIN:
+                return switch not in self.keep
+
     @property
     def float64(self) -> bool:
         """Whether the lanes compute in float64."""
-        return self.alignment == Alignment.EXACT_TWIN
+        return self.aligns(Switch.FLOAT32)
 
     @property
     def steps_per_execution(self) -> int:
@@ -387,11 +345,6 @@ def _fitting(network: str, dataset: Dataset) -> str:
     """Which presets do fit where a preset does not, as a sentence."""
     fitting = fitting_presets(dataset.shape) if network in PRESETS else []
     return f" {dataset.title} is too small for it: choose {joined(fitting, 'or')}." if fitting else ""
-
-
-def no_engine(name: object) -> str:
-    """The sentence for a name that is no engine's."""
-    return f"There is no engine {shown(name)}. Engines: {', '.join(ENGINE_NAMES)}."
 
 
 def no_setting(name: object) -> str:

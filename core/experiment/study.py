@@ -13,16 +13,9 @@ from functools import cached_property
 from typing import Any, Self
 
 from core.data.datasets import Dataset
+from core.experiment.engine_names import ALIGNED_PAIR, ENGINE_NAMES
 from core.experiment.kinds import Number, shown
-from core.experiment.settings import (
-    ALIGNED_PAIR,
-    ENGINE_NAMES,
-    SETTINGS,
-    Device,
-    InvalidSettings,
-    Schedule,
-    TrainSettings,
-)
+from core.experiment.settings import SETTINGS, Device, InvalidSettings, Schedule, TrainSettings
 from core.experiment.statistics import ALPHA, Interval, Verdict, interval, sign_evalue, verdict
 
 MOST_RUNS = 2000

@@ -5,8 +5,9 @@ import contextlib
 from core.data import datasets
 from core.deployment.limits import Allowance, Limits
 from core.deployment.settings import DeploymentSettings
+from core.experiment.engine_names import ENGINE_NAMES, no_engine
 from core.experiment.network import Network
-from core.experiment.settings import ENGINE_NAMES, InvalidSettings, TrainSettings, no_engine
+from core.experiment.settings import InvalidSettings, TrainSettings
 from core.launcher.queue import Queue, Turn, left_s
 from core.storage.database import StoreError
 from core.storage.runs import Store

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from core.data import datasets
-from core.experiment.settings import SPARE_ENGINES
+from core.experiment.engine_names import SPARE_ENGINES
 from core.protocol.process import WORKER, ChildProcess
 
 TRIES = 3

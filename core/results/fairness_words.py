@@ -3,7 +3,8 @@
 from core.experiment.fairness import FairnessVerdict, Parting
 from core.experiment.metrics import digits
 from core.experiment.names import joined
-from core.experiment.settings import Alignment
+from core.experiment.settings import Alignment, TrainSettings
+from core.experiment.switches import titles
 from core.storage.database import State
 from core.storage.records import Run
 
@@ -32,7 +33,10 @@ def badge_of(run: Run) -> tuple[str, str] | None:
         return None
     if run.fairness is None:
         return NOT_COMPARED, "gray"
-    return badge_words(run.fairness, run.settings.alignment), COLOURS[run.fairness.state]
+    words, state = badge_words(run.fairness, run.settings.alignment), run.fairness.state
+    if run.settings.keep and run.fairness.parted:
+        return f"{words}, as expected", "gray"
+    return words, COLOURS[state]
 
 
 def words_of(run: Run) -> str:
@@ -41,12 +45,9 @@ def words_of(run: Run) -> str:
         return ""
     if run.fairness is None:
         return NOT_RECORDED if run.state == State.FINISHED else ENDED_BEFORE
+    if run.settings.keep:
+        return kept_words(run.fairness, run.settings)
     return sentences(run.fairness, run.settings.alignment)
-
-
-def not_comparable(verdict: FairnessVerdict | None) -> bool:
-    """Whether a run that was aligned turned out not to be."""
-    return verdict is not None and verdict.parted
 
 
 def badge_words(verdict: FairnessVerdict, alignment: str) -> str:
@@ -96,6 +97,18 @@ def sentences(verdict: FairnessVerdict, alignment: str) -> str:
         return "Nothing was compared: no step was reported by both lanes."
     found = f" {_largest(verdict)}" if verdict.bounds is not None else ""
     return f"{_compared(verdict)}{found} The run did not come to its end, so it is not said to have held."
+
+
+def kept_words(verdict: FairnessVerdict, settings: TrainSettings) -> str:
+    """What a twin that keeps defaults shows: that it parts is what was asked for."""
+    kept = f"This exact twin keeps {titles(settings.keep)} as shipped, so its lanes were expected to part."
+    if verdict.state == "parted":
+        return " ".join([kept, _where(verdict), _compared(verdict), _weights_sentence(verdict)])
+    if verdict.state == "failed":
+        return f"{kept} The certificate before epoch 1 failed by it."
+    if verdict.state == "held":
+        return f"{kept} They did not: here it makes no difference. {_compared(verdict)} {_largest(verdict)}"
+    return f"{kept} {sentences(verdict, settings.alignment)}"
 
 
 def _compared(verdict: FairnessVerdict) -> str:

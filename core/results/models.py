@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.data.shape import DataShape
+from core.experiment.engine_names import missing_module
 from core.experiment.names import framework, is_variant
-from core.experiment.settings import TrainSettings, missing_module
+from core.experiment.settings import TrainSettings
 from core.results.outcome import Outcome
 from core.storage.records import Run
 from core.storage.runs import Store

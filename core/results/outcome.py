@@ -14,6 +14,7 @@ from core.experiment.busy_machine import others_took, taken_share
 from core.experiment.names import engine_title, joined
 from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment, Schedule
+from core.experiment.switches import titles
 from core.protocol.messages import Built, Epoch, Preparing, Ready, Result
 from core.storage.database import LaneState, State
 from core.storage.records import Run
@@ -262,7 +263,7 @@ class Conclusion(NamedTuple):
 def conclusion(outcome: Outcome) -> Conclusion:
     """What one finished run shows, in plain words."""
     done = [lane for lane in outcome.lanes if lane.result]
-    if outcome.run.fairness is not None and outcome.run.fairness.parted:
+    if outcome.run.parted:
         return Conclusion()  # what the lanes predict and how fast says nothing of the frameworks then
     if len(done) < 2:
         return Conclusion("One lane alone is no comparison." if len(outcome.lanes) == 1 else "")
@@ -350,6 +351,11 @@ def _caution(outcome: Outcome) -> tuple[str, str]:
     """A warning, and what it means."""
     run, verdict = outcome.run, outcome.run.fairness
     held = verdict is not None and verdict.state == "held"
+    if verdict is not None and verdict.parted and run.settings.keep:
+        return (
+            "Only what was kept differs:",
+            f"{titles(run.settings.keep)}; everything else was the same in both lanes.",
+        )
     if held and run.settings.alignment == Alignment.EXACT_TWIN:
         same = "with everything aligned both compute the same numbers; only speed and memory are the frameworks' own."
         return "The framework is not the model:", same

@@ -12,8 +12,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from core.experiment import metrics
+from core.experiment.engine_names import ALIGNED_PAIR
 from core.experiment.names import engine_title
-from core.experiment.settings import ALIGNED_PAIR
 from core.results import axes
 from core.results.charts import COLOURS, DASHES, SYMBOLS, base_layout, on_axis
 from core.results.epoch_charts import ACCURACY, LOSS, EpochChart

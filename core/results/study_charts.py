@@ -13,9 +13,9 @@ from typing import Any
 import plotly.graph_objects as go
 
 from core.experiment import metrics
+from core.experiment.engine_names import ALIGNED_PAIR
 from core.experiment.metrics import NO_BREAK
 from core.experiment.names import engine_title
-from core.experiment.settings import ALIGNED_PAIR
 from core.experiment.statistics import Interval, interval
 from core.experiment.study import Finding, Measure, Study, resolution
 from core.results import axes

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from core.experiment.engine_names import ALIGNED_PAIR
 from core.experiment.layers import Dropout
 from core.experiment.metrics import loss
 from core.experiment.network import layers_of
-from core.experiment.settings import ALIGNED_PAIR, Alignment, Optimizer, Schedule, TrainSettings
+from core.experiment.settings import Alignment, Optimizer, Schedule, TrainSettings
 from core.results.outcome import Outcome
 from core.storage.database import State
 

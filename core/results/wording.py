@@ -8,6 +8,7 @@ from core.experiment.dates import day
 from core.experiment.machine import machine_words
 from core.experiment.parity import Certificate
 from core.experiment.settings import Schedule, TrainSettings
+from core.experiment.switches import titles
 from core.experiment.titles import sentence_case
 from core.results.outcome import LANE_STATE_VERBS, LaneOutcome, Outcome
 from core.storage.database import LaneState, State
@@ -94,8 +95,11 @@ def certificate_lines(certificate: Certificate) -> dict[str, tuple[str, str]]:
 def certificate_meaning(certificate: Certificate, settings: TrainSettings) -> str:
     """What the larger of the certificate's differences means in the numbers that the lanes compute in."""
     largest = max(certificate.logit_difference, certificate.loss_difference)
-    rounding = metrics.rounding(largest, "float64" if settings.float64 else "float32")
-    return f"At most {metrics.digits(largest)} apart. {rounding}"
+    apart = f"At most {metrics.digits(largest)} apart."
+    if settings.keep:
+        expected = f"This run keeps {titles(settings.keep)} as shipped: it was expected to fail by that."
+        return f"{apart} {expected}" if not certificate.passed else f"{apart} {expected} Here it passed all the same."
+    return f"{apart} {metrics.rounding(largest, 'float64' if settings.float64 else 'float32')}"
 
 
 def machine_line(machine: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ def certificate_damage(run: Run, certificate: Certificate) -> str:
     settings = run.settings
     if settings.alignment == Alignment.AS_SHIPPED:
         return "its lanes were not aligned, and nothing can be certified"
-    bounds = parity.CERTIFICATE_BOUNDS[settings.alignment == Alignment.EXACT_TWIN]
+    bounds = parity.CERTIFICATE_BOUNDS[settings.float64]
     batch = min(settings.batch_size, parity.CERTIFICATE_BATCH)
     made = {"logit_bound": bounds[0], "loss_bound": bounds[1], "steps": parity.CERTIFICATE_STEPS, "batch_size": batch}
     for name, value in made.items():

@@ -97,6 +97,14 @@ class Run:
         return self.state in OPEN_STATES
 
     @property
+    def parted(self) -> bool:
+        """Whether it was aligned and turned out not to be, so that it compares nothing.
+
+        A twin that keeps a default is there to part.
+        """
+        return self.fairness is not None and self.fairness.parted and not self.settings.keep
+
+    @property
     def dataset(self) -> Dataset:
         """What it trains on."""
         return self.data or datasets.find(self.settings.dataset)

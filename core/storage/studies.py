@@ -13,8 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from core.experiment.engine_names import ENGINE_NAMES
 from core.experiment.metrics import steady_throughput
-from core.experiment.settings import ENGINE_NAMES
 from core.experiment.study import Pair, Study
 from core.protocol.messages import Epoch
 from core.storage.database import OPEN_STATES, Database, State, new_id, now
@@ -75,7 +75,7 @@ class PairRun:
     busy: bool = False
     """As `Run.busy`: its times say little."""
     parted: bool = False
-    """As `FairnessVerdict.parted`: more than the framework differs, so it compares nothing."""
+    """As `Run.parted`: more than the framework differs, so it compares nothing."""
     elapsed_s: float = 0.0
     """From start to end; 0 before its end."""
     machine: str = ""
@@ -212,7 +212,11 @@ class Studies(Database):
             return recording.pairs
         ended = {run for run, pair in known.items() if pair.state not in OPEN_STATES}
         seed = "CASE WHEN json_valid(settings) THEN json_extract(settings, '$.seed') END"
-        parted = "CASE WHEN json_valid(fairness) THEN json_extract(fairness, '$.state') IN ('parted', 'failed') END"
+        parted = (
+            "CASE WHEN json_valid(fairness) AND json_valid(settings) "
+            "THEN json_extract(fairness, '$.state') IN ('parted', 'failed') "
+            "AND NOT ifnull(json_array_length(settings, '$.keep'), 0) END"
+        )
         machine = "CASE WHEN json_valid(machine) THEN json_extract(machine, '$.name') END"
         query = (
             f"SELECT id, state, busy, {parted} AS parted, {machine} AS machine, cell, {seed} AS seed, "
@@ -329,7 +333,7 @@ def pair_of(run: Run, cell: tuple[tuple[str, Any], ...], figures: Mapping[str, M
         state=run.state,
         figures=figures,
         busy=run.busy,
-        parted=run.fairness is not None and run.fairness.parted,
+        parted=run.parted,
         elapsed_s=max(0.0, run.elapsed_s or 0.0),
         machine=str(run.machine.get("name", "")),
     )

@@ -22,8 +22,6 @@ from core.data.datasets import DatasetError, prepared
 from core.experiment import metrics
 from core.experiment.logits import probabilities
 from core.experiment.machine import ProcessorClock, peak_rss_mib
-from core.experiment.network import Network
-from core.experiment.parity import Floats, start_weights
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.weights import save_weights
 from core.protocol import messages
@@ -31,7 +29,7 @@ from core.protocol.cluster_messages import Cancel, Execute
 from core.protocol.messages import Command
 from core.protocol.stdio import Outbox, connect, leave, one_line, refuse
 from core.worker import tuning
-from core.worker.engines.base import EngineError, certificate_part, engine_class
+from core.worker.engines.base import EngineError, certificate_part, engine_class, start_of
 from core.worker.inference import LoadedModels
 
 if TYPE_CHECKING:
@@ -137,11 +135,6 @@ class Worker:
         if command.threads and command.device == "cpu":
             self.device += f" ({command.threads} thread{'s' * (command.threads > 1)})"
 
-    def _start(self) -> dict[str, Floats] | None:
-        if self.settings.alignment == Alignment.AS_SHIPPED:
-            return None
-        return start_weights(self.settings.seed, Network.of(self.settings.network, self.data))
-
     def _load(self) -> None:
         began = time.perf_counter()
         found = prepared(self.settings.dataset, Path(self.order.data_dir))
@@ -177,7 +170,7 @@ class Worker:
         if self.stop.is_set():
             raise Stopping
         began = time.perf_counter()
-        self.engine.build(self.settings, self._start())
+        self.engine.build(self.settings, start_of(self.settings, self.data))
         built_s = fed_s + time.perf_counter() - began
         summary, parameters = "\n\n".join(filter(None, (self.engine.summary(), tuned))), self.engine.parameters()
         self.outbox.send(messages.Built(self.data_s, built_s, parameters, summary, self.device))

@@ -26,14 +26,13 @@ from core.data import datasets
 from core.data.shape import MNIST_SHAPE, DataShape
 from core.experiment import metrics, parity
 from core.experiment.layers import WeightSpec
-from core.experiment.network import Network
-from core.experiment.settings import Alignment, Optimizer, TrainSettings
+from core.experiment.settings import Optimizer, TrainSettings
 from core.experiment.weights import from_torch, load_weights, save_weights, to_torch
 from core.protocol import lines, messages
 from core.protocol.stdio import Outbox, connect, taking
 from core.worker import tuning
 from core.worker.__main__ import Worker
-from core.worker.engines.base import UNUSED, Engine, EngineError, Floats, certificate_part, engine_class
+from core.worker.engines.base import UNUSED, Engine, EngineError, Floats, certificate_part, engine_class, start_of
 from tests.engines.listing_probe import ListingProbe
 from tests.engines.network_probe import NetworkProbe
 
@@ -241,9 +240,7 @@ class Probe(NetworkProbe, ListingProbe):
     def _built(self, **raw: Any) -> Engine:
         """A fresh engine, fed and built as the worker does it."""
         settings, engine = TrainSettings.parse(raw), self._fed()
-        aligned = settings.alignment != Alignment.AS_SHIPPED
-        start = parity.start_weights(settings.seed, Network.of(settings.network, MNIST_SHAPE)) if aligned else None
-        engine.build(settings, start)
+        engine.build(settings, start_of(settings, MNIST_SHAPE))
         return engine
 
     @staticmethod

@@ -12,10 +12,8 @@ from typing import Any
 
 from core.data import datasets
 from core.data.shape import DataShape
-from core.experiment import parity
-from core.experiment.network import Network
-from core.experiment.settings import Alignment, TrainSettings
-from core.worker.engines.base import Engine, engine_class
+from core.experiment.settings import TrainSettings
+from core.worker.engines.base import Engine, engine_class, start_of
 
 
 def figures(engine: Engine, settings: TrainSettings, arrays: datasets.Arrays, data: DataShape) -> dict[str, Any]:
@@ -26,10 +24,8 @@ def figures(engine: Engine, settings: TrainSettings, arrays: datasets.Arrays, da
         step_losses.append(loss)
         return True
 
-    aligned = settings.alignment != Alignment.AS_SHIPPED
     engine.feed(arrays.train_images, arrays.train_labels, data)
-    network = Network.of(settings.network, data)
-    engine.build(settings, parity.start_weights(settings.seed, network) if aligned else None)
+    engine.build(settings, start_of(settings, data))
     epochs = []
     for epoch in range(1, settings.epochs + 1):
         began = time.perf_counter()

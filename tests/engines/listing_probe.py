@@ -11,11 +11,9 @@ import numpy as np
 
 from core.data.datasets import Dataset
 from core.data.shape import DataShape
-from core.experiment import parity
-from core.experiment.network import Network
 from core.experiment.settings import Alignment, TrainSettings
 from core.results.listings import listing
-from core.worker.engines.base import Engine
+from core.worker.engines.base import Engine, start_of
 from tests.engines.random_networks import drawn_images
 
 Answer = dict[str, Any]
@@ -73,7 +71,6 @@ class ListingProbe:
     def _lane(self, settings: TrainSettings, data: DataShape, images: Any, labels: Any) -> Answer:
         split = len(images) - len(images) // 10
         aligned = settings.alignment != Alignment.AS_SHIPPED
-        start = parity.start_weights(settings.seed, Network.of(settings.network, data)) if aligned else None
         engine, losses = self._class(self._name), []
 
         def keep(_: int, loss: float) -> bool:
@@ -81,7 +78,7 @@ class ListingProbe:
             return True
 
         engine.feed(images[:split], labels[:split], data)
-        engine.build(settings, start)
+        engine.build(settings, start_of(settings, data))
         engine.train_epoch(1, keep)
         return {"losses": losses[:10] if aligned else [], "test_loss": engine.evaluate(images, labels).loss}
 

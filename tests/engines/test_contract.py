@@ -11,8 +11,8 @@ import pytest
 
 from core.data import datasets
 from core.experiment import metrics, parity
+from core.experiment.engine_names import ALIGNED_PAIR, ENGINE_NAMES, installed_engines
 from core.experiment.network import ARTICLE
-from core.experiment.settings import ALIGNED_PAIR, ENGINE_NAMES, installed_engines
 from tests.engines.conftest import Asked, Processes
 
 FOLDER = Path(__file__).resolve().parents[2] / "core/worker/engines"

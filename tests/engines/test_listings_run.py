@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from core.data import datasets
-from core.experiment.settings import Alignment, Device, Optimizer, TrainSettings, installed_engines
+from core.experiment.engine_names import installed_engines
+from core.experiment.settings import Alignment, Device, Optimizer, TrainSettings
 from core.results.listings import listing
 from tests.engines import networks
 from tests.engines.conftest import Processes
@@ -165,6 +166,34 @@ DRAWN = [
     for engine, number in itertools.product((*ENGINES, *TUNED), range(5))
     for alignment in (Alignment if engine in ENGINES else [Alignment.AS_SHIPPED])
 ]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "keep"),
+    [
+        ("adam", "batchnorm-variance,adam-epsilon,leakyrelu-slope"),
+        ("adamw", "batchnorm-momentum,layernorm-epsilon,rounded-constants"),
+        ("rmsprop", "rmsprop-epsilon,strided-padding,weight-decay"),
+        ("rmsprop", "rmsprop-rho,batchnorm-epsilon,avgpool-padding"),
+        ("nesterov", "weight-decay,avgpool-padding,strided-padding"),
+    ],
+)
+def test_what_pytorch_keeps_of_its_defaults_its_script_keeps(processes: Processes, optimizer: str, keep: str) -> None:
+    more = {"momentum": 0.5} if optimizer in ("rmsprop", "nesterov") else {}
+    settings = {"network": networks.EVERY_LAYER, "optimizer": optimizer, "weight_decay": 0.01, "batch_size": 32, **more}
+    settings |= {"alignment": "exact-twin", "keep": keep}
+    both = processes["torch"].ask("shown", settings=settings, data=[28, 28, 1, 10], images=300)
+    assert both["script"]["losses"] == pytest.approx(both["lane"]["losses"], rel=1e-11)
+    assert both["script"]["test_loss"] == pytest.approx(both["lane"]["test_loss"], rel=1e-9)
+
+
+@pytest.mark.parametrize("keep", ["batch-order", "dropout-masks,batch-order", "float32"])
+def test_what_keras_keeps_of_its_defaults_its_script_keeps(processes: Processes, keep: str) -> None:
+    settings = {"network": "conv 4 3 stride 2 relu, flatten, dropout, dense 10", "batch_size": 32, "keep": keep}
+    settings |= {"alignment": "exact-twin"}
+    both = processes["keras"].ask("shown", settings=settings, data=[28, 28, 1, 10], images=300)
+    precision = 1e-4 if keep == "float32" else 1e-11
+    assert both["script"]["losses"] == pytest.approx(both["lane"]["losses"], rel=precision)
 
 
 @pytest.mark.parametrize(("engine", "alignment", "number"), DRAWN)

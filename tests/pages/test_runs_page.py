@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from core.experiment.settings import NEEDS, TrainSettings
+from core.experiment.engine_names import NEEDS
+from core.experiment.settings import TrainSettings
 from core.results.export import as_csv, as_json
 from core.results.report import as_html
 from core.storage.database import State

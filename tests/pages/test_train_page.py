@@ -18,10 +18,11 @@ from core.data.datasets import DATASETS
 from core.deployment.limits import NO_LIMITS, HostedLimits, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment import busy_machine
+from core.experiment.engine_names import ENGINE_NAMES, installed_engines
 from core.experiment.kinds import Choice
 from core.experiment.names import engine_title
 from core.experiment.network import PRESETS
-from core.experiment.settings import ENGINE_NAMES, NUMBERS, SETTINGS, TrainSettings, installed_engines
+from core.experiment.settings import NUMBERS, SETTINGS, TrainSettings
 from core.launcher.launcher import LauncherUnavailable
 from core.storage.database import FILE, MIGRATIONS
 from core.storage.records import read_recordings

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from core.cli.app import app
 from core.deployment import limits
-from core.experiment.settings import ENGINE_NAMES
+from core.experiment.engine_names import ENGINE_NAMES
 from core.storage.records import Run
 from core.storage.runs import Store
 from tests.processes.conftest import PROJECT_DIR, OpenLauncher, Spawn, settings, wait_for, workers

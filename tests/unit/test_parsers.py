@@ -34,9 +34,10 @@ from core.data import images
 from core.data.datasets import DATASETS
 from core.deployment import limits
 from core.deployment.settings import DeploymentSettings
+from core.experiment.engine_names import ENGINE_NAMES
 from core.experiment.fairness import Comparison
 from core.experiment.kinds import Choice
-from core.experiment.settings import DEFAULTS, ENGINE_NAMES, SETTINGS, InvalidSettings, TrainSettings
+from core.experiment.settings import DEFAULTS, SETTINGS, InvalidSettings, TrainSettings
 from core.launcher.launcher import LauncherUnavailable
 from core.protocol import lines, messages
 from core.results import charts, export, importing, report

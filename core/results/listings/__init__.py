@@ -15,18 +15,12 @@ from typing import Any
 import jinja2
 
 from core.data.datasets import TORCHVISION_CLASS, Dataset
+from core.experiment.engine_names import ENGINE_NAMES
 from core.experiment.layers import BatchNorm, Conv, Dense, DepthwiseConv, Dropout, LayerNorm, Pool
 from core.experiment.names import engine_title, framework
 from core.experiment.network import Network
-from core.experiment.settings import (
-    ENGINE_NAMES,
-    EVALUATION_BATCH,
-    FUSED_IN_TORCH,
-    Alignment,
-    Device,
-    Optimizer,
-    TrainSettings,
-)
+from core.experiment.settings import EVALUATION_BATCH, FUSED_IN_TORCH, Alignment, Device, Optimizer, TrainSettings
+from core.experiment.switches import Switch
 from core.results.listings import in_keras, in_torch
 from core.results.listings.calls import Call
 
@@ -126,12 +120,13 @@ def _facts(settings: TrainSettings, dataset: Dataset, network: Network) -> dict[
     """What both templates know: the run's settings, the data's shape, the start weights and the masks."""
     rates = [node.layer.rate for node in network.dropouts if isinstance(node.layer, Dropout)]
     shapes = [node.arrives for node in network.dropouts]
-    twin = settings.alignment == Alignment.EXACT_TWIN
     return {
         "run": settings,
         "evaluation_batch": EVALUATION_BATCH,
         "aligned": settings.alignment != Alignment.AS_SHIPPED,
-        "twin": twin,
+        "float64": settings.float64,
+        "ordered": settings.aligns(Switch.BATCH_ORDER),
+        "shared_start": settings.aligns(Switch.INITIALISERS),
         "on_cpu": settings.device == Device.CPU,
         "dtype": "float64" if settings.float64 else "float32",
         "image": dataset.image_shape,
@@ -141,7 +136,7 @@ def _facts(settings: TrainSettings, dataset: Dataset, network: Network) -> dict[
         "scaled": any(isinstance(layer, BatchNorm | LayerNorm) for layer in network.layers),
         "usual_dropout": None in rates,
         "dropouts": [("DROPOUT" if rate is None else rate, shape) for rate, shape in zip(rates, shapes, strict=True)],
-        "masked": twin and bool(rates),
+        "masked": settings.aligns(Switch.DROPOUT_MASKS) and bool(rates),
     }
 
 
@@ -157,20 +152,29 @@ def _of_keras(settings: TrainSettings, network: Network, tuned: bool) -> dict[st
 def _of_torch(settings: TrainSettings, network: Network, tuned: bool) -> dict[str, Any]:
     """What PyTorch's template alone knows."""
     layers = in_torch.layer_calls(network, settings, pool_first=tuned)
-    aligned, decays = settings.alignment != Alignment.AS_SHIPPED, bool(settings.weight_decay)
+    decays, decays_apart = bool(settings.weight_decay), settings.aligns(Switch.WEIGHT_DECAY)
+    adam = settings.optimizer in (Optimizer.ADAM, Optimizer.ADAMW)
+    rounds, epsilon = settings.aligns(Switch.ROUNDED_CONSTANTS), settings.aligns(Switch.ADAM_EPSILON)
+    optimizer, classes = in_torch.optimizer_call(settings, tuned), _classes(layers)
+    rounded = rounds and (adam or (settings.float64 and decays and decays_apart) or "KerasGELU" in classes)
+    rounded = rounded or any("np." in argument for call in (*layers, optimizer) for argument in call.arguments)
+    shares = any(map(settings.aligns, (Switch.INITIALISERS, Switch.BATCH_ORDER))) or "SharedDropout" in classes
     flattened = [i for i, spec in enumerate(network.weights) if in_torch.reordered(spec.grid)]
     return {
         "layers": layers,
-        "classes": _classes(layers),
+        "classes": classes,
+        "numpy": rounded or shares or settings.dataset not in (*_EMBEDDED, *TORCHVISION_CLASS),
         "functional": any(call.function == "KerasBatchNorm" for call in layers),
-        "optimizer": in_torch.optimizer_call(settings, tuned),
+        "optimizer": optimizer,
         "fused": tuned and settings.optimizer in FUSED_IN_TORCH,
         # Without images to convolve or pool there is nothing to lay out.
         "channels_last": tuned and any(isinstance(layer, Conv | DepthwiseConv | Pool) for layer in network.layers),
-        "adam": settings.optimizer in (Optimizer.ADAM, Optimizer.ADAMW),
-        "keras_rmsprop": aligned and settings.optimizer == Optimizer.RMSPROP,
-        "decay_like_keras": aligned and decays,
-        "l2": decays and not aligned and settings.optimizer != Optimizer.ADAMW,
+        "adam_rounds": adam and rounds,
+        "adam_epsilon": adam and epsilon,
+        "keras_rmsprop": settings.optimizer == Optimizer.RMSPROP and settings.aligns(Switch.RMSPROP_EPSILON),
+        "decay_like_keras": decays and decays_apart,
+        "decay_rounds": settings.float64 and rounds,
+        "l2": decays and not decays_apart and settings.optimizer != Optimizer.ADAMW,
         "flattened": _among(flattened),
         "grid": network.weights[flattened[0]].grid if flattened else None,
         "torchvision": TORCHVISION_CLASS.get(settings.dataset, ""),

@@ -8,7 +8,8 @@ from typing import Any
 
 from core.experiment import layers, parity
 from core.experiment.network import Network, Node
-from core.experiment.settings import FUSED_IN_TORCH, Alignment, Optimizer, TrainSettings
+from core.experiment.settings import FUSED_IN_TORCH, Optimizer, TrainSettings
+from core.experiment.switches import Switch
 from core.results.listings.calls import OPTIMIZERS, Call, same_after_pool
 
 CLASSES = ("SharedDropout", "ChannelLayerNorm", "KerasBatchNorm", "PixelAvgPool", "KerasGELU")
@@ -59,32 +60,28 @@ def _stride(pool: Call) -> int:
 
 
 def _calls(node: Node, settings: TrainSettings, training: bool) -> Iterator[Call]:
-    aligned, name, channels = settings.alignment != Alignment.AS_SHIPPED, node.name, node.arrives[-1]
-    images = len(node.arrives) == 3
-    epsilon = parity.KERAS_NORM_EPSILON if aligned else None
+    name, channels, images = node.name, node.arrives[-1], len(node.arrives) == 3
     match node.layer:
         case layers.Conv(filters, kernel, stride, same, activation):
-            yield from _conv(node, (channels, filters, kernel), stride, same, aligned)
+            yield from _conv(node, (channels, filters, kernel), stride, same, settings)
             yield from _activation(f"{name}_{activation}", activation, settings, training)
         case layers.DepthwiseConv(kernel, stride, same, activation):
             groups = channels if channels > 1 else None
-            yield from _conv(node, (channels, channels, kernel), stride, same, aligned, groups)
+            yield from _conv(node, (channels, channels, kernel), stride, same, settings, groups)
             yield from _activation(f"{name}_{activation}", activation, settings, training)
         case layers.MaxPool() | layers.AvgPool() as pool:
-            yield from _pool(node, pool, aligned)
+            yield from _pool(node, pool, settings)
         case layers.GlobalAvgPool():
             yield Call.of("nn.AdaptiveAvgPool2d", 1, name=name)
             yield Call.of("nn.Flatten", name=f"{name}_flatten")
         case layers.BatchNorm():
-            if aligned and training:
-                yield Call.of("KerasBatchNorm", channels, name=name)
-            else:
-                yield Call.of(f"nn.BatchNorm{2 if images else 1}d", channels, eps=epsilon, name=name)
+            yield _batch_norm(node, settings, training)
         case layers.LayerNorm():
             kind = "ChannelLayerNorm" if images else "nn.LayerNorm"
+            epsilon = parity.KERAS_NORM_EPSILON if settings.aligns(Switch.LAYERNORM_EPSILON) else None
             yield Call.of(kind, channels, eps=epsilon, name=name)
         case layers.Dropout(rate):
-            if settings.float64 and training:
+            if settings.aligns(Switch.DROPOUT_MASKS) and training:
                 grid = node.arrives if images else node.grid
                 yield Call.of("SharedDropout", *((grid or ()) if reordered(grid) else ()), name=name)
             else:
@@ -102,20 +99,34 @@ def _calls(node: Node, settings: TrainSettings, training: bool) -> Iterator[Call
 def _activation(name: str, function: str, settings: TrainSettings, training: bool) -> Iterator[Call]:
     if not function:
         return
-    if settings.alignment != Alignment.AS_SHIPPED and function == "leakyrelu":
+    # In float32 nobody sees what is rounded to it.
+    rounds = settings.float64 and settings.aligns(Switch.ROUNDED_CONSTANTS) and training
+    if function == "leakyrelu" and settings.aligns(Switch.LEAKYRELU_SLOPE):
         slope = parity.KERAS_LEAKY_SLOPE
-        rounded = f"float(np.float32({slope}))" if settings.float64 and training else slope
+        rounded = f"float(np.float32({slope}))" if rounds else slope
         yield Call.of("nn.LeakyReLU", rounded, comment="Keras' slope", name=name)
-    elif settings.float64 and training and function == "gelu":
+    elif function == "gelu" and rounds:
         yield Call("KerasGELU", name=name)
     else:
         yield Call(f"nn.{layers.IN_TORCH[function]}", name=name)
 
 
+def _batch_norm(node: Node, settings: TrainSettings, training: bool) -> Call:
+    """Keras' constants where they are aligned; its variance needs a class, whose constants are Keras', too."""
+    channels, momentum = node.arrives[-1], settings.aligns(Switch.BATCHNORM_MOMENTUM)
+    epsilon = settings.aligns(Switch.BATCHNORM_EPSILON)
+    if settings.aligns(Switch.BATCHNORM_VARIANCE) and training:
+        kept = {"momentum": None if momentum else 0.1, "eps": None if epsilon else 1e-5}
+        return Call.of("KerasBatchNorm", channels, **kept, name=node.name)
+    kind = f"nn.BatchNorm{2 if len(node.arrives) == 3 else 1}d"
+    aligned = {"momentum": 0.01 if momentum and training else None, "eps": 0.001 if epsilon else None}
+    return Call.of(kind, channels, **aligned, name=node.name)
+
+
 def _conv(
-    node: Node, sizes: tuple[int, int, int], stride: int, same: bool, aligned: bool, groups: int | None = None
+    node: Node, sizes: tuple[int, int, int], stride: int, same: bool, settings: TrainSettings, groups: int | None = None
 ) -> Iterator[Call]:
-    kernel = sizes[2]
+    kernel, aligned = sizes[2], settings.aligns(Switch.STRIDED_PADDING)
     pads = node.pads(kernel, stride) if same else (0, 0, 0, 0)
     padding: object = None
     if any(pads):
@@ -136,20 +147,21 @@ def _conv(
     )
 
 
-def _pool(node: Node, pool: layers.MaxPool | layers.AvgPool, aligned: bool) -> Iterator[Call]:
-    largest, size = isinstance(pool, layers.MaxPool), pool.size
+def _pool(node: Node, pool: layers.MaxPool | layers.AvgPool, settings: TrainSettings) -> Iterator[Call]:
+    largest, size, aligned = isinstance(pool, layers.MaxPool), pool.size, settings.aligns(Switch.STRIDED_PADDING)
+    pixels_alone = not largest and settings.aligns(Switch.AVGPOOL_PADDING)
     kind = "nn.MaxPool2d" if largest else "nn.AvgPool2d"
     options: dict[str, Any] = {"stride": pool.step if pool.step != size else None, "name": node.name}
     pads = node.pads(size, pool.step) if pool.same else (0, 0, 0, 0)
     if not any(pads):
         yield Call.of(kind, size, **options)
     elif size % 2 and not aligned:
-        yield Call.of(kind, size, **options, padding=size // 2)
+        yield Call.of(kind, size, **options, padding=size // 2, count_include_pad=False if pixels_alone else None)
     elif largest:
         note = _PADS if aligned else ""
         yield Call.of("nn.ConstantPad2d", pads, "-torch.inf", comment=note, name=f"{node.name}_pad")
         yield Call.of(kind, size, **options)
-    elif aligned:
+    elif pixels_alone:
         yield Call.of("PixelAvgPool", size, pool.step, pads, name=node.name)
     else:
         yield Call.of("nn.ZeroPad2d", pads, name=f"{node.name}_pad")
@@ -157,19 +169,24 @@ def _pool(node: Node, pool: layers.MaxPool | layers.AvgPool, aligned: bool) -> I
 
 
 def optimizer_call(settings: TrainSettings, tuned: bool = False) -> Call:
-    """The optimiser with this run's settings; in an aligned run without the decay, which is a step of its own."""
-    optimizer, aligned = settings.optimizer, settings.alignment != Alignment.AS_SHIPPED
+    """The optimiser with this run's settings; where the decay is aligned without it: it is a step of its own."""
+    optimizer, decays_apart = settings.optimizer, settings.aligns(Switch.WEIGHT_DECAY)
     function = f"torch.optim.{OPTIMIZERS[optimizer]}"
-    if aligned and optimizer == Optimizer.ADAMW:
+    if decays_apart and optimizer == Optimizer.ADAMW:
         function = "torch.optim.Adam"
-    if aligned and optimizer == Optimizer.RMSPROP:
+    if optimizer == Optimizer.RMSPROP and settings.aligns(Switch.RMSPROP_EPSILON):
         function = "KerasRMSprop"
     # Keras on TensorFlow rounds SGD's momentum to float32 on its way; in float32 nobody sees it.
-    rounds = settings.float64 and optimizer in (Optimizer.SGD, Optimizer.NESTEROV)
+    rounds = settings.float64 and settings.aligns(Switch.ROUNDED_CONSTANTS)
+    rounds = rounds and optimizer in (Optimizer.SGD, Optimizer.NESTEROV)
     momentum = "float(np.float32(MOMENTUM))" if rounds else "MOMENTUM"
     arguments = ["model.parameters()", "lr=LEARNING_RATE"]
     arguments += [f"momentum={momentum}"] if settings.momentum else []
     arguments += ["nesterov=True"] if optimizer == Optimizer.NESTEROV else []
-    arguments += ["weight_decay=WEIGHT_DECAY"] if settings.weight_decay and not aligned else []
+    if optimizer == Optimizer.RMSPROP:
+        rho = parity.KERAS_RHO if settings.aligns(Switch.RMSPROP_RHO) else parity.TORCH_RHO
+        usual = parity.KERAS_RHO if function == "KerasRMSprop" else parity.TORCH_RHO
+        arguments += [f"alpha={rho}"] if rho != usual else []
+    arguments += ["weight_decay=WEIGHT_DECAY"] if settings.weight_decay and not decays_apart else []
     arguments += ["fused=True"] if tuned and optimizer in FUSED_IN_TORCH else []
     return Call(function, tuple(arguments))

@@ -13,7 +13,7 @@ from core.experiment.dates import day
 from core.experiment.titles import brief, run_title, table
 from core.results import axes, wording
 from core.results import charts as figures_of
-from core.results.fairness_words import badge_of, not_comparable, words_of
+from core.results.fairness_words import badge_of, words_of
 from core.results.listings import FILENAMES, PURPOSES, TITLES, listing
 from core.results.outcome import LaneOutcome, Outcome, conclusion, gather
 from core.results.report import curves
@@ -36,7 +36,7 @@ def as_html(run: Run, rows: Sequence[Row], data_gone: str = "") -> str:
         title=run_title(run),
         badges=_badges(outcome),
         fairness=words_of(run),
-        compares_nothing=not_comparable(run.fairness),
+        compares_nothing=run.parted,
         settings_words=brief(run),
         lanes=outcome.lanes,
         cards=[(lane, wording.card(outcome, lane)) for lane in outcome.lanes],

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.experiment import metrics
+from core.experiment.engine_names import ALIGNED_PAIR
 from core.experiment.kinds import Number
 from core.experiment.names import engine_title, joined
-from core.experiment.settings import ALIGNED_PAIR, SETTINGS
+from core.experiment.settings import SETTINGS
 from core.experiment.statistics import Interval
 from core.experiment.study import MEASURES, Measure, resolution
 from core.results import axes, study_charts

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from core.data.dataset import Dataset
 from core.data.inputs import how_words
+from core.experiment.engine_names import missing_module
 from core.experiment.machine import machine_words
 from core.experiment.metrics import NO_BREAK, percent
 from core.experiment.names import engine_title, framework, joined
-from core.experiment.settings import missing_module
 from core.experiment.titles import cut_apart, distinct_titles
 from core.launcher.predictors import Prediction, PredictorError, Predictors
 from core.protocol import lines

@@ -17,7 +17,7 @@ from core.launcher.launcher import Launcher
 from core.results import charts, wording
 from core.results.chart_rows import chart_rows
 from core.results.epoch_charts import epoch_charts
-from core.results.fairness_words import badge_of, not_comparable, words_of
+from core.results.fairness_words import badge_of, words_of
 from core.results.listings import FILENAMES, PURPOSES, TITLES, Listing, listing
 from core.results.outcome import LaneOutcome, Outcome, conclusion, progress
 from core.results.result_table import result_table
@@ -56,7 +56,7 @@ def fairness(run: Run) -> None:
     """What was compared between the lanes of an aligned run, and what was found."""
     if not (words := words_of(run)):
         return
-    if not_comparable(run.fairness):
+    if run.parted:
         st.error(words, icon=":material/error:")
     else:
         st.markdown(words, width=720)

@@ -9,8 +9,8 @@ import streamlit as st
 from core.data.datasets import all_datasets
 from core.experiment import metrics
 from core.experiment.dates import day_and_time
+from core.experiment.engine_names import ENGINE_NAMES
 from core.experiment.names import engine_title
-from core.experiment.settings import ENGINE_NAMES
 from core.experiment.titles import cut, differences, distinct_titles, run_title, sentence_case
 from core.launcher.launcher import Launcher
 from core.results import study_words, wording

@@ -16,30 +16,29 @@ from core.data import datasets
 from core.data.datasets import DATASETS, Dataset
 from core.deployment.limits import NO_LIMITS, Limits
 from core.experiment.dataset_name import DatasetName
+from core.experiment.engine_names import ENGINE_NAMES, Engines, installed_engines
 from core.experiment.kinds import Choice, Number
 from core.experiment.names import engine_title
 from core.experiment.settings import (
     DEFAULTS,
-    ENGINE_NAMES,
     MOST_UNKNOWN,
     NUMBERS,
     SETTINGS,
     Alignment,
-    Engines,
     InvalidSettings,
     Schedule,
     TrainSettings,
     in_order,
-    installed_engines,
     no_setting,
 )
+from core.experiment.switches import Switch, Switches
 from core.launcher.launcher import Launcher
 from core.results.estimate import Estimate
 from core.web.elements import address
 from core.web.elements.markdown import literal
 from core.web.elements.settings_link import keeps_any_text, link_of, most_letters
 from core.web.server.installation import installation
-from core.web.train import network
+from core.web.train import kept, network
 
 FIELD_PX = 108
 SPAN_PX = 23
@@ -48,7 +47,7 @@ WRITTEN, LINK_PROBLEMS = "settings_in_url", "link_problems"
 LEFT_OUT = "The link's value was left out."
 
 IN_SIGHT = ("batch_size", "epochs", "dropout")
-FIRST_FOLDED = ("alignment", "schedule", "dataset", "engines", "optimizer")
+FIRST_FOLDED = ("alignment", "keep", "schedule", "dataset", "engines", "optimizer")
 FOLDED = [name for name in in_order(*FIRST_FOLDED) if name not in (*IN_SIGHT, "network")]
 """The settings whose fields stand in a row, and those behind More settings, each in this order.
 
@@ -105,7 +104,8 @@ def button_in_field_row() -> Iterator[None]:
 def allowed(limits: Limits) -> dict[str, str]:
     """What each number may be, in two or three words, for the data set and the alignment that are chosen."""
     spans = {name: field.allowed for name, field in NUMBERS.items()}
-    low, high = limits.batch_span(st.session_state["alignment"] == Alignment.EXACT_TWIN)
+    twin = st.session_state["alignment"] == Alignment.EXACT_TWIN
+    low, high = limits.batch_span(twin and Switch.FLOAT32 not in st.session_state["keep"])
     most = int(NUMBERS["batch_size"].high)
     most = min(chosen_dataset().training_split, most)
     spans["batch_size"] = f"{low:,} to {min(most, high or most):,}"
@@ -124,6 +124,8 @@ def _field(name: str, spans: Mapping[str, str], disabled: bool, width: int | str
             st.caption(f"{spans[name]} {setting.note}".rstrip())
     elif isinstance(setting, Engines):
         st.multiselect(setting.field_label, installed_engines(), format_func=engine_title, **shared)
+    elif isinstance(setting, Switches):
+        kept.field(setting, st.session_state["alignment"], chosen_dataset(), disabled)
     elif isinstance(setting, DatasetName):
         _dataset(setting, shared)
     elif isinstance(setting, Choice):

@@ -21,6 +21,7 @@ from core.experiment import parity
 from core.experiment.layers import Activation, Dropout, MaxPool
 from core.experiment.network import Network, layers_of, without_rates
 from core.experiment.settings import TrainSettings
+from core.experiment.switches import Switch
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.uint8]
@@ -202,6 +203,13 @@ def scaled(images: Images, dtype: str) -> Floats:
     return inputs
 
 
+def start_of(settings: TrainSettings, data: DataShape) -> dict[str, Floats] | None:
+    """The weights with which both lanes begin, or None where each framework draws its own."""
+    if not settings.aligns(Switch.INITIALISERS):
+        return None
+    return parity.start_weights(settings.seed, Network.of(settings.network, data))
+
+
 def certificate_part(
     engine: Engine, settings: TrainSettings, images: Images, labels: Labels, data: DataShape, on_step: OnStep
 ) -> tuple[list[list[float]], list[float]]:
@@ -221,8 +229,7 @@ def certificate_part(
     # Whole batches: of a last one that is a single image, batch normalisation could take no mean.
     images = images[: batch * min(parity.CERTIFICATE_STEPS, len(images) // batch)]
     engine.feed(images, labels[: len(images)], data)
-    start = parity.start_weights(settings.seed, Network.of(settings.network, data))
-    engine.build(settings.model_copy(update=update), start)
+    engine.build(settings.model_copy(update=update), start_of(settings, data))
     logits = engine.predict(images[:batch])
     losses: list[float] = []
 

@@ -14,13 +14,15 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import layers
 
 from core.data.shape import DataShape
 from core.experiment import layers as kinds
 from core.experiment import parity
 from core.experiment.network import Network, Node
-from core.experiment.settings import EVALUATION_BATCH, Alignment, Optimizer, TrainSettings
+from core.experiment.settings import EVALUATION_BATCH, Optimizer, TrainSettings
+from core.experiment.switches import Switch
 from core.worker.engines.base import (
     Engine,
     Evaluated,
@@ -70,12 +72,11 @@ class Watch(keras.callbacks.Callback):
 
 
 class TwinBatches(keras.utils.PyDataset):
-    """An epoch of the exact twin: ((images, a mask for each dropout), labels) in the shared order."""
+    """An epoch of the exact twin: ((images, a mask for each dropout), labels) in the order that is given."""
 
-    def __init__(self, engine: "KerasFit", epoch: int) -> None:
+    def __init__(self, engine: "KerasFit", epoch: int, order: npt.NDArray[np.int64]) -> None:
         super().__init__()
-        self.engine, self.epoch = engine, epoch
-        self.order = parity.batch_order(engine.settings.seed, epoch, len(engine.x))
+        self.engine, self.epoch, self.order = engine, epoch, order
 
     def __len__(self) -> int:
         return -(-len(self.order) // self.engine.settings.batch_size)
@@ -157,7 +158,7 @@ class KerasFit(Engine):
         keras.config.set_dtype_policy(self.dtype)
         keras.utils.set_random_seed(settings.seed)
         self.x = scaled(self.images, self.dtype)
-        if settings.float64:
+        if settings.aligns(Switch.DROPOUT_MASKS):
             self._build_twin()
         else:
             self.model = self.inference_model = self._sequential()
@@ -201,16 +202,21 @@ class KerasFit(Engine):
     def train_epoch(self, epoch: int, on_step: OnStep) -> Trained:
         settings, data = self.settings, {"x": self.x, "y": self.y}
         options: dict[str, Any] = {"batch_size": settings.batch_size, "shuffle": True}
-        if settings.alignment == Alignment.SAME_START:
-            order = parity.batch_order(settings.seed, epoch, len(self.x))
-            data, options["shuffle"] = {"x": self.x[order], "y": self.y[order]}, False
-        elif settings.alignment == Alignment.EXACT_TWIN:
-            data, options = {"x": TwinBatches(self, epoch)}, {"shuffle": False}
+        shared = parity.batch_order(settings.seed, epoch, len(self.x)) if settings.aligns(Switch.BATCH_ORDER) else None
+        if settings.aligns(Switch.DROPOUT_MASKS) and (shared is not None or self.network.dropouts):
+            order = self._own_order() if shared is None else shared
+            data, options = {"x": TwinBatches(self, epoch, order)}, {"shuffle": False}
+        elif shared is not None:
+            data, options["shuffle"] = {"x": self.x[shared], "y": self.y[shared]}, False
         # As shipped, a seeded Keras repeats one order in every epoch: what its user gets, docs/fairness.md says so.
         history = self.model.fit(
             **data, **options, initial_epoch=epoch - 1, epochs=epoch, verbose=0, callbacks=[self._watch(on_step)]
         ).history
         return Trained(loss=float(history["loss"][-1]), accuracy=float(history["accuracy"][-1]))
+
+    def _own_order(self) -> npt.NDArray[np.int64]:
+        """One for every epoch, as a seeded `fit` has: masks belong to steps, and cannot go through its shuffle."""
+        return np.random.default_rng(self.settings.seed).permutation(len(self.x))
 
     def evaluate(self, images: Images, labels: Labels) -> Evaluated:
         x = scaled(images, self.dtype)

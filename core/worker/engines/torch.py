@@ -17,6 +17,7 @@ from core.experiment import parity
 from core.experiment.layers import WeightSpec
 from core.experiment.network import Network
 from core.experiment.settings import EVALUATION_BATCH, Alignment, TrainSettings
+from core.experiment.switches import Switch
 from core.experiment.weights import features_to_torch, from_torch, to_torch
 from core.worker.engines import torch_layers, torch_steps
 from core.worker.engines.base import (
@@ -85,13 +86,13 @@ class TorchEngine(Engine):
         return torch.from_numpy(np.ascontiguousarray(scaled(images, self.dtype).transpose(0, 3, 1, 2))).to(self.device)
 
     def _order(self, epoch: int) -> torch.Tensor:
-        if self.settings.alignment == Alignment.AS_SHIPPED:
+        if not self.settings.aligns(Switch.BATCH_ORDER):
             return torch.randperm(len(self.x), device=self.device)
         order = parity.batch_order(self.settings.seed, epoch, len(self.x))
         return torch.from_numpy(order).to(self.device)
 
     def _forward(self, x: torch.Tensor, epoch: int, step: int) -> torch.Tensor:
-        if self.settings.float64:
+        if self.settings.aligns(Switch.DROPOUT_MASKS):
             self._set_masks(len(x), epoch, step)
         return self.model(x)  # type: ignore[no-any-return]
 
@@ -99,7 +100,8 @@ class TorchEngine(Engine):
         """The masks of a step of the twin, one for each dropout."""
         for mask, node in zip(self.shared_masks(images, epoch, step), self.network.dropouts, strict=True):
             dropout = self.model.get_submodule(node.name)
-            dropout.mask = torch.from_numpy(np.ascontiguousarray(features_to_torch(mask, node.grid))).to(self.device)
+            of_torch = np.ascontiguousarray(features_to_torch(mask, node.grid), self.dtype)
+            dropout.mask = torch.from_numpy(of_torch).to(self.device)
 
     def train_epoch(self, epoch: int, on_step: OnStep) -> Trained:
         batch = self.settings.batch_size

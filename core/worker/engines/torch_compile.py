@@ -12,6 +12,7 @@ import torch
 from torch._dynamo.exc import TorchDynamoException
 
 from core.experiment.settings import TrainSettings
+from core.experiment.switches import Switch
 from core.worker.engines.base import EngineError, Floats, OnStep, Trained
 from core.worker.engines.torch import TorchEngine
 
@@ -28,7 +29,7 @@ class TorchCompileEngine(TorchEngine):
         self.compiled = torch.compile(self.model)
 
     def _forward(self, x: torch.Tensor, epoch: int, step: int) -> torch.Tensor:
-        if len(x) < self.settings.batch_size or self.settings.float64:
+        if len(x) < self.settings.batch_size or self.settings.aligns(Switch.DROPOUT_MASKS):
             return super()._forward(x, epoch, step)
         return self.compiled(x)  # type: ignore[no-any-return]
 

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from core.experiment import layers, parity
 from core.experiment.network import Network, Node
-from core.experiment.settings import Alignment, TrainSettings
+from core.experiment.settings import TrainSettings
+from core.experiment.switches import Switch
 
 Named = Iterator[tuple[str, nn.Module]]
 
@@ -90,41 +91,42 @@ class KerasGELU(nn.Module):
 
 
 def _activation(function: str, settings: TrainSettings) -> nn.Module:
-    if settings.alignment != Alignment.AS_SHIPPED:
-        if function == "leakyrelu":
-            return nn.LeakyReLU(parity.as_keras_rounds(parity.KERAS_LEAKY_SLOPE))
-        if function == "gelu" and settings.float64:
-            return KerasGELU()
+    rounds = settings.aligns(Switch.ROUNDED_CONSTANTS)
+    if function == "leakyrelu" and settings.aligns(Switch.LEAKYRELU_SLOPE):
+        slope = parity.KERAS_LEAKY_SLOPE
+        return nn.LeakyReLU(parity.as_keras_rounds(slope) if rounds else slope)
+    if function == "gelu" and rounds and settings.float64:
+        return KerasGELU()
     made: nn.Module = getattr(nn, layers.IN_TORCH[function])()
     return made
 
 
 def _modules(node: Node, settings: TrainSettings) -> Named:
     """The modules of one layer, under its name and names that begin with it."""
-    aligned, name = settings.alignment != Alignment.AS_SHIPPED, node.name
-    channels = node.arrives[-1]
+    name, channels = node.name, node.arrives[-1]
     match node.layer:
         case layers.Conv(filters, kernel, stride, same, activation):
-            yield from _conv(node, (channels, filters, kernel), (kernel, stride, same), aligned, 1)
+            yield from _conv(node, (channels, filters, kernel), (kernel, stride, same), settings, 1)
             if activation:
                 yield f"{name}_{activation}", _activation(activation, settings)
         case layers.DepthwiseConv(kernel, stride, same, activation):
-            yield from _conv(node, (channels, channels, kernel), (kernel, stride, same), aligned, channels)
+            yield from _conv(node, (channels, channels, kernel), (kernel, stride, same), settings, channels)
             if activation:
                 yield f"{name}_{activation}", _activation(activation, settings)
         case layers.MaxPool() | layers.AvgPool() as layer:
-            yield from _pool(node, layer, aligned)
+            yield from _pool(node, layer, settings)
         case layers.GlobalAvgPool():
             yield name, nn.AdaptiveAvgPool2d(1)
             yield f"{name}_flatten", nn.Flatten()
         case layers.BatchNorm():
-            yield name, _batch_norm(node, aligned)
+            yield name, _batch_norm(node, settings)
         case layers.LayerNorm():
             kind = ChannelLayerNorm if len(node.arrives) == 3 else nn.LayerNorm
+            aligned = settings.aligns(Switch.LAYERNORM_EPSILON)
             yield name, kind(channels, eps=parity.KERAS_NORM_EPSILON) if aligned else kind(channels)
         case layers.Dropout(rate):
             rate = settings.dropout if rate is None else rate
-            yield name, SharedDropout() if settings.float64 else nn.Dropout(rate)
+            yield name, SharedDropout() if settings.aligns(Switch.DROPOUT_MASKS) else nn.Dropout(rate)
         case layers.Flatten():
             yield name, nn.Flatten()
         case layers.Dense(units, activation):
@@ -139,7 +141,7 @@ def _conv(
     node: Node,
     sizes: tuple[int, int, int],
     window: tuple[int, int, bool],
-    aligned: bool,
+    settings: TrainSettings,
     groups: int,
 ) -> Named:
     kernel, stride, same = window
@@ -148,34 +150,40 @@ def _conv(
         yield node.name, nn.Conv2d(*sizes, stride, groups=groups, bias=node.bias)
     elif stride == 1:
         yield node.name, nn.Conv2d(*sizes, padding="same", groups=groups, bias=node.bias)
-    elif kernel % 2 and not aligned:
+    elif kernel % 2 and not settings.aligns(Switch.STRIDED_PADDING):
         yield node.name, nn.Conv2d(*sizes, stride, padding=kernel // 2, groups=groups, bias=node.bias)
     else:
         yield f"{node.name}_pad", nn.ZeroPad2d(pads)
         yield node.name, nn.Conv2d(*sizes, stride, groups=groups, bias=node.bias)
 
 
-def _pool(node: Node, layer: layers.MaxPool | layers.AvgPool, aligned: bool) -> Named:
+def _pool(node: Node, layer: layers.MaxPool | layers.AvgPool, settings: TrainSettings) -> Named:
     largest, size, stride = isinstance(layer, layers.MaxPool), layer.size, layer.step
     kind = nn.MaxPool2d if largest else nn.AvgPool2d
+    pixels_alone = not largest and settings.aligns(Switch.AVGPOOL_PADDING)
     pads = node.pads(size, stride) if layer.same else (0, 0, 0, 0)
     if not any(pads):
         yield node.name, kind(size, stride)
-    elif size % 2 and not aligned:
-        yield node.name, kind(size, stride, padding=size // 2)
+    elif size % 2 and not settings.aligns(Switch.STRIDED_PADDING):
+        options = {"count_include_pad": False} if pixels_alone else {}
+        yield node.name, kind(size, stride, padding=size // 2, **options)
     elif largest:
         yield f"{node.name}_pad", nn.ConstantPad2d(pads, -torch.inf)
         yield node.name, nn.MaxPool2d(size, stride)
-    elif aligned:
+    elif pixels_alone:
         yield node.name, PixelAvgPool(size, stride, pads)
     else:
         yield f"{node.name}_pad", nn.ZeroPad2d(pads)
         yield node.name, nn.AvgPool2d(size, stride)
 
 
-def _batch_norm(node: Node, aligned: bool) -> nn.Module:
-    images, size = len(node.arrives) == 3, node.arrives[-1]
-    if not aligned:
-        return nn.BatchNorm2d(size) if images else nn.BatchNorm1d(size)
-    kind = KerasBatchNorm2d if images else KerasBatchNorm1d
-    return kind(size, eps=parity.KERAS_NORM_EPSILON, momentum=1 - parity.KERAS_NORM_MOMENTUM)
+def _batch_norm(node: Node, settings: TrainSettings) -> nn.Module:
+    images, options = len(node.arrives) == 3, {}
+    if settings.aligns(Switch.BATCHNORM_EPSILON):
+        options["eps"] = parity.KERAS_NORM_EPSILON
+    if settings.aligns(Switch.BATCHNORM_MOMENTUM):
+        options["momentum"] = 1 - parity.KERAS_NORM_MOMENTUM
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d)
+    if settings.aligns(Switch.BATCHNORM_VARIANCE):
+        kinds = (KerasBatchNorm1d, KerasBatchNorm2d)
+    return kinds[images](node.arrives[-1], **options)

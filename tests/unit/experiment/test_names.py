@@ -2,8 +2,8 @@
 
 import pytest
 
+from core.experiment.engine_names import ALIGNED_PAIR
 from core.experiment.names import ENGINE_TITLES, engine_title, framework, is_variant, joined
-from core.experiment.settings import ALIGNED_PAIR
 
 
 def test_every_engine_has_a_title_of_its_own() -> None:

@@ -14,18 +14,8 @@ from pydantic import ValidationError
 from core.data import datasets
 from core.data.datasets import Dataset
 from core.deployment.settings import DeploymentSettings
-from core.experiment.settings import (
-    ALIGNED_PAIR,
-    ENGINE_NAMES,
-    SPARE_ENGINES,
-    Alignment,
-    Device,
-    InvalidSettings,
-    Schedule,
-    TrainSettings,
-    installed_engines,
-    shown,
-)
+from core.experiment.engine_names import ALIGNED_PAIR, ENGINE_NAMES, SPARE_ENGINES, installed_engines
+from core.experiment.settings import Alignment, Device, InvalidSettings, Schedule, TrainSettings, shown
 
 BATCH = "Batch size must be a whole number from 1 to 4,096, not {}."
 EPOCHS = "Epochs must be a whole number from 1 to 100, not {}."

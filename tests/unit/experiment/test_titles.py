@@ -48,6 +48,8 @@ def another(name: str) -> TrainSettings:
     setting = SETTINGS[name]
     if name == "momentum":  # which Adam has none of
         return TrainSettings().model_copy(update={name: 0.9})
+    if name == "keep":  # which an exact twin alone does
+        return TrainSettings().model_copy(update={name: ("adam-epsilon", "weight-decay")})
     if name == "network":
         return TrainSettings.parse({name: "mlp"})
     if isinstance(setting, Number):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.experiment.settings import SPARE_ENGINES
+from core.experiment.engine_names import SPARE_ENGINES
 from core.launcher import spares as spares_module
 from core.launcher.spares import TRIES, Spares
 

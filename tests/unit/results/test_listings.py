@@ -16,17 +16,11 @@ from core.data.datasets import DATASETS, Dataset
 from core.data.embedded import SPLIT_SEED
 from core.data.shape import MNIST_SHAPE
 from core.experiment import layers, metrics
+from core.experiment.engine_names import ALIGNED_PAIR, ENGINE_NAMES
 from core.experiment.names import framework
 from core.experiment.network import PRESETS, Network
-from core.experiment.settings import (
-    ALIGNED_PAIR,
-    ENGINE_NAMES,
-    EVALUATION_BATCH,
-    Alignment,
-    Device,
-    Optimizer,
-    TrainSettings,
-)
+from core.experiment.settings import EVALUATION_BATCH, Alignment, Device, Optimizer, TrainSettings
+from core.experiment.switches import Switch
 from core.results import listings
 from core.results.listings import FILENAMES, PURPOSES, TITLES, Listing, in_torch, loading_lines
 
@@ -169,8 +163,27 @@ def test_an_aligned_script_prints_its_first_losses(engine: str, settings: TrainS
     assert ('print("first losses:"' in listing(engine, settings).script) == aligned
 
 
+KEPT = [
+    (engine, TrainSettings(network=EVERY_LAYER, alignment="exact-twin", keep=keep, optimizer=optimizer, **options))  # type: ignore[arg-type]
+    for keep in (*((switch,) for switch in Switch), tuple(Switch), tuple(Switch)[1:], ("initialisers", "batch-order"))
+    for optimizer, options in OPTIMIZERS.items()
+    for engine in ALIGNED_PAIR
+]
+
+
+@pytest.mark.parametrize("optimizer", Optimizer)
+@pytest.mark.parametrize("engine", ALIGNED_PAIR)
+def test_a_twin_that_keeps_everything_has_the_code_of_a_run_as_shipped(engine: str, optimizer: Optimizer) -> None:
+    shipped = TrainSettings(network=EVERY_LAYER, optimizer=optimizer, **OPTIMIZERS[optimizer])  # type: ignore[arg-type]
+    kept = shipped.model_copy(update={"alignment": Alignment.EXACT_TWIN, "keep": tuple(Switch)})
+    one, other = listing(engine, kept).sections, listing(engine, shipped).sections
+    assert one["model"] == other["model"]
+    if engine == "torch":
+        assert one["loss and optimiser"] == other["loss and optimiser"]
+
+
 def test_all_scripts_pass_the_linter_and_are_formatted_for_narrow_screens(tmp_path: Path) -> None:
-    scripts = [listing(engine, settings).script for engine, settings in ALL + VARIED]
+    scripts = [listing(engine, settings).script for engine, settings in ALL + VARIED + KEPT]
     scripts += [listing(engine, on_own_images(settings), OWN).script for engine, settings in VARIED]
     for network, alignment in itertools.product(NETWORKS.values(), Alignment):
         settings = TrainSettings(network=network, alignment=alignment)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.experiment.engine_names import ALIGNED_PAIR
 from core.experiment.fairness import Comparison
-from core.experiment.settings import ALIGNED_PAIR
 from core.launcher.lanes import RunLane
 from core.protocol import messages
 from core.results.export import as_json
