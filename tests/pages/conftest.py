@@ -223,9 +223,9 @@ class TrainPage:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What every setting's field holds, by its name: a number's the text; the network is what its editor shows."""
-        network = self.app.session_state["network"]
-        return {widget.key: widget.value for widget in self.inputs if widget.key} | {"network": network}
+        """What every setting's field holds, by its name: a number's the text; others are what their editors show."""
+        others = {name: self.app.session_state[name] for name in ("network", "keep")}
+        return {widget.key: widget.value for widget in self.inputs if widget.key} | others
 
     @property
     def editor(self) -> dict[str, Any]:

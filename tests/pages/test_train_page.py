@@ -129,6 +129,47 @@ def test_only_engines_with_a_framework_are_offered(page: TrainPage) -> None:
     assert page.app.multiselect(key="engines").options == [engine_title(engine) for engine in installed_engines()]
 
 
+# --- what a twin keeps -----------------------------------------------------------------------------------
+
+
+def kept(page: TrainPage) -> dict[str, bool]:
+    """The boxes of defaults that a twin can keep, by their titles."""
+    boxes = [box for box in page.app.checkbox if box.key and box.key.startswith("keep_")]
+    return {box.label.split("**")[1]: box.value for box in boxes}
+
+
+def test_only_a_twin_offers_defaults_to_keep_and_only_those_that_make_a_difference(page: TrainPage) -> None:
+    assert kept(page) == {}
+    page.app.radio(key="alignment").set_value("exact-twin")
+    page.run()
+    offered = ("Initialisers", "Order of batches", "Dropout masks", "Precision", "Rounded constants", "Adam's epsilon")
+    assert kept(page) == {f"{title}.": False for title in offered}
+
+
+def test_a_kept_default_is_in_the_link_and_a_link_ticks_its_box() -> None:
+    page = TrainPage(alignment="exact-twin", keep="adam-epsilon", network="batchnorm")
+    assert kept(page)["Adam's epsilon."]
+    page.app.checkbox(key="keep_batchnorm-variance").check()
+    page.run()
+    assert page.link["keep"] == "adam-epsilon,batchnorm-variance"
+    assert not page.problems
+    page.app.checkbox(key="keep_adam-epsilon").uncheck()
+    page.run()
+    assert page.link["keep"] == "batchnorm-variance"
+
+
+def test_what_is_kept_without_a_twin_is_said_and_can_be_taken_back() -> None:
+    page = TrainPage(alignment="as-shipped", keep="float32")
+    assert page.problems == ["Only an exact-twin keeps defaults, not as-shipped: keep none, or choose exact-twin."]
+    page.app.checkbox(key="keep_float32").uncheck()
+    assert not page.run().problems
+
+
+def test_a_link_that_keeps_what_is_no_default_is_refused_in_a_sentence() -> None:
+    page = TrainPage(alignment="exact-twin", keep="nothing-such")
+    assert page.problems[0].startswith("There is no default nothing-such to keep. Defaults: initialisers, ")
+
+
 # --- the plan --------------------------------------------------------------------------------------------
 
 

@@ -43,6 +43,8 @@ from core.web.train import kept, network
 FIELD_PX = 108
 SPAN_PX = 23
 """The line under a field."""
+NEEDED = {"keep": {"alignment": Alignment.EXACT_TWIN}}
+"""What another field must be for this one to be anything: a link says both, and the form checks them together."""
 WRITTEN, LINK_PROBLEMS = "settings_in_url", "link_problems"
 LEFT_OUT = "The link's value was left out."
 
@@ -207,7 +209,7 @@ def _field_value(name: str, text: str) -> tuple[Any, str]:
     if keeps_any_text(name):
         return text[: most_letters(name)].encode("utf-8", "replace").decode(), ""
     try:
-        settings = TrainSettings.parse({name: text})
+        settings = TrainSettings.parse({name: text, **NEEDED.get(name, {})})
         settings.check_installed()
     except InvalidSettings as error:
         if set(error.problems) - {name}:  # what another field must be then

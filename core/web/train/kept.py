@@ -23,7 +23,7 @@ def field(setting: Switches, alignment: str, dataset: Dataset, disabled: bool) -
         return
     offered = _offered(dataset)
     with st.expander(setting.field_label, expanded=bool(chosen), type="compact"):
-        st.caption("The twin turns these back on, and parts by them alone.")
+        st.caption("The twin turns these back on, and parts by them alone. All of them together are a run as shipped.")
         for switch in Switch:
             if switch not in offered and switch not in chosen:
                 continue
