@@ -20,8 +20,11 @@ from core.experiment.statistics import ALPHA, Interval, Verdict, interval, sign_
 
 MOST_RUNS = 2000
 MOST_FIELDS, MOST_VALUES = 2, 50
-CANNOT_VARY = ("seed", "engines", "schedule", "device", "dataset")
-"""Seeds are what every study varies; the lanes are the two that are compared, in turns, on one device and data set."""
+CANNOT_VARY = ("seed", "engines", "schedule", "device", "dataset", "keep")
+"""Seeds are what every study varies; the lanes are the two that are compared, in turns, on one device and data set.
+
+What a twin keeps is a question of its own, one study each.
+"""
 SEEDS = Number("Seeds", low=1, high=MOST_RUNS)
 BUDGET_S = Number("Budget in seconds", low=0, high=30 * 86400, whole=False, above=True)
 MARGIN_ACCURACY = Number("Margin of accuracy", low=0, high=1, whole=False, above=True)
