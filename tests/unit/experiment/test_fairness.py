@@ -269,6 +269,9 @@ def test_a_verdict_that_contradicts_itself_is_none(wrong: dict[str, Any]) -> Non
         from_fields(json.loads(json.dumps(asdict(verdict(reports(), reports())))) | wrong)
 
 
+KEEPS = TrainSettings.parse({"alignment": "exact-twin", "keep": "adam-epsilon"})
+
+
 def kept(state: State, said: FairnessVerdict | None, alignment: str = "exact-twin") -> Run:
     settings = TrainSettings.parse({"alignment": alignment})
     return Run(
@@ -286,3 +289,25 @@ def test_nothing_is_said_of_a_run_that_goes_on_or_was_not_aligned() -> None:
     for run in (kept("running", None), kept("finished", None, "as-shipped")):
         assert badge_of(run) is None
         assert words_of(run) == ""
+
+
+def test_a_twin_that_keeps_a_default_parts_as_expected_and_still_compares_something() -> None:
+    later = [message for message in reports()]
+    later[0] = replace(later[0], points=[[step, value * 1.01] for step, value in later[0].points])  # type: ignore[attr-defined]
+    run = replace(kept("finished", verdict(reports(), later)), settings=KEEPS)
+    assert run.fairness is not None
+    assert run.fairness.parted
+    assert not run.parted
+    assert badge_of(run) == ("parted at step 1, as expected", "gray")
+    words = words_of(run)
+    assert words.startswith("This exact twin keeps Adam's epsilon as shipped, so its lanes were expected to part.")
+    assert "The lanes parted at step 1" in words
+    assert "does not compare the two" not in words
+
+
+def test_a_twin_whose_kept_default_makes_no_difference_says_so() -> None:
+    run = replace(kept("finished", verdict(reports(), reports())), settings=KEEPS)
+    assert badge_of(run) == ("fairness held", "green")
+    assert "They did not: here it makes no difference." in words_of(run)
+    failed = replace(kept("failed", verdict([], [], certified=False)), settings=KEEPS)
+    assert "The certificate before epoch 1 failed by it." in words_of(failed)

@@ -107,7 +107,12 @@ def test_a_pair_whose_run_says_that_its_lanes_parted_compares_nothing(studies: S
     store.append(held, [Entry("", FairnessVerdict("held", complete=True))])
     assert {pair.run: pair.parted for pair in studies.pairs(study)} == {parted: True, held: False}
     with studies.write_transaction() as connection:
-        connection.execute("UPDATE runs SET fairness = '{'")
+        connection.execute("UPDATE runs SET settings = json_set(settings, '$.keep', json('[\"float32\"]'))")
+    assert [pair.parted for pair in studies.pairs(study)] == [False, False], (
+        "a twin that keeps a default is there to part"
+    )
+    with studies.write_transaction() as connection:
+        connection.execute("UPDATE runs SET settings = json_set(settings, '$.keep', json('[]')), fairness = '{'")
     assert [pair.parted for pair in studies.pairs(study)] == [False, False]
 
 
