@@ -164,6 +164,7 @@ def _of_torch(settings: TrainSettings, network: Network, tuned: bool) -> dict[st
         "layers": layers,
         "classes": classes,
         "numpy": rounded or shares or settings.dataset not in (*_EMBEDDED, *TORCHVISION_CLASS),
+        "counts_batches": any(call.function.startswith("nn.BatchNorm") for call in layers),
         "functional": any(call.function == "KerasBatchNorm" for call in layers),
         "optimizer": optimizer,
         "fused": tuned and settings.optimizer in FUSED_IN_TORCH,
