@@ -8,20 +8,9 @@ from core.experiment.network import Network
 from core.experiment.order import Order, Place
 from core.experiment.settings import TrainSettings
 
+_PARTS = (loss.ROWS, normalisation.ROWS, layer.ROWS, start.ROWS, loop.ROWS, optimiser.ROWS, data.ROWS, run_time.ROWS)
 DIFFERENCES: tuple[Difference, ...] = tuple(
-    sorted(
-        (
-            *start.ROWS,
-            *optimiser.ROWS,
-            *normalisation.ROWS,
-            *layer.ROWS,
-            *loss.ROWS,
-            *loop.ROWS,
-            *data.ROWS,
-            *run_time.ROWS,
-        ),
-        key=lambda row: row.bites,
-    )
+    sorted((row for rows in _PARTS for row in rows), key=lambda row: row.bites),
 )
 
 

@@ -7,10 +7,12 @@ from core.compare.differences.difference import (
     always,
     keras_source,
     never,
+    switched,
     thread,
     torch_source,
     vision_source,
 )
+from core.experiment.switches import Switch
 
 ROWS = (
     Difference(
@@ -75,7 +77,7 @@ ROWS = (
                 "8 June 2019",
             ),
         ),
-        touches=always(DATA),
+        touches=switched(Switch.BATCH_ORDER),
         kind="switch",
         turned_on="both",
         cost=True,

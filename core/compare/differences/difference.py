@@ -10,10 +10,13 @@ from enum import StrEnum
 from typing import Literal
 
 from core.compare.claims import Source
-from core.experiment.layers import Conv, Dense, DepthwiseConv, Layer
+from core.experiment.layers import Layer
 from core.experiment.network import Network
 from core.experiment.order import Order, Place
 from core.experiment.settings import Optimizer, TrainSettings
+from core.experiment.switches import Switch
+from core.experiment.touched import EVERYTHING as WHOLE_NETWORK
+from core.experiment.touched import touched
 
 PROBE = "differences"
 """The probe that measures every row."""
@@ -125,7 +128,7 @@ def thread(repository: str, number: int, title: str, date: str, pull: bool = Fal
 
 LOOP = "the training loop"
 DATA = "the data"
-EVERY_LAYER = "every layer"
+NETWORK = WHOLE_NETWORK[0]
 
 
 def always(what: str) -> Touches:
@@ -148,32 +151,19 @@ def where(wanted: Callable[[Layer], bool]) -> Touches:
     return lambda settings, network: [node.name for node in network.nodes if wanted(node.layer)]
 
 
-def activated_by(function: str) -> Touches:
-    """The layers that apply this activation, on their own or after their kernel."""
-
-    def applies(layer: Layer) -> bool:
-        return function in (getattr(layer, "activation", ""), getattr(layer, "function", ""))
-
-    return where(applies)
+def switched(switch: Switch) -> Touches:
+    """What this switch of a run touches."""
+    return lambda settings, network: list(touched(settings, network).get(switch, ()))
 
 
-with_kernel = of_kinds(Conv, DepthwiseConv, Dense)
+def of_optimisers(*optimisers: Optimizer, momentum: bool = False) -> Touches:
+    """The whole network, where one of these optimisers steps; with `momentum`, where it has any."""
 
+    def steps(settings: TrainSettings, network: Network) -> list[str]:
+        asked = settings.optimizer in optimisers and (not momentum or bool(settings.momentum))
+        return [NETWORK] if asked else []
 
-def with_weights(settings: TrainSettings, network: Network) -> list[str]:
-    """The layers that learn."""
-    return [node.name for node in network.nodes if node.parameters]
-
-
-def of_optimisers(*optimisers: Optimizer, momentum: bool = False, decay: bool = False) -> Touches:
-    """The layers that learn, where one of these optimisers steps; with `momentum` or `decay`, where it has any."""
-
-    def touched(settings: TrainSettings, network: Network) -> list[str]:
-        asked = settings.optimizer in optimisers
-        asked = asked and (not momentum or bool(settings.momentum)) and (not decay or bool(settings.weight_decay))
-        return with_weights(settings, network) if asked else []
-
-    return touched
+    return steps
 
 
 def last_layer(settings: TrainSettings, network: Network) -> list[str]:

@@ -3,15 +3,15 @@
 from core.compare.differences.difference import (
     Difference,
     Part,
-    activated_by,
     keras_source,
     never,
-    of_kinds,
+    switched,
     thread,
     torch_source,
     where,
 )
-from core.experiment.layers import AvgPool, Conv, DepthwiseConv, Dropout, Flatten, Pool
+from core.experiment.layers import Conv, DepthwiseConv, Flatten, Pool
+from core.experiment.switches import Switch
 
 ROWS = (
     Difference(
@@ -39,9 +39,7 @@ ROWS = (
             ),
             thread("pytorch/pytorch", 3867, "Implement same padding for convolution operations?", "30 June 2019"),
         ),
-        touches=where(
-            lambda layer: isinstance(layer, Conv | DepthwiseConv | Pool) and layer.same and _stride(layer) > 1
-        ),
+        touches=switched(Switch.STRIDED_PADDING),
         kind="switch",
         cost=True,
     ),
@@ -95,7 +93,7 @@ ROWS = (
                 "18 January 2019",
             ),
         ),
-        touches=activated_by("leakyrelu"),
+        touches=switched(Switch.LEAKYRELU_SLOPE),
         kind="switch",
         cost=True,
     ),
@@ -114,7 +112,7 @@ ROWS = (
             thread("pytorch/pytorch", 8644, "avg_pool2d/3d padding behaviour default", "19 June 2018"),
             thread("tf-encrypted/tf-encrypted", 75, "averagePooling2d SAME padding issue", "31 August 2018"),
         ),
-        touches=where(lambda layer: isinstance(layer, AvgPool) and layer.same),
+        touches=switched(Switch.AVGPOOL_PADDING),
         kind="switch",
     ),
     Difference(
@@ -181,7 +179,7 @@ ROWS = (
         bites=2,
         sources=(keras_source("layers/regularization/dropout.py"), torch_source("nn/modules/dropout.py")),
         bitten=(),
-        touches=of_kinds(Dropout),
+        touches=switched(Switch.DROPOUT_MASKS),
         kind="switch",
         turned_on="both",
     ),

@@ -1,7 +1,7 @@
 """Differences of the layers that normalise: epsilons, momentum, variances."""
 
-from core.compare.differences.difference import Difference, Part, keras_source, never, of_kinds, thread, torch_source
-from core.experiment.layers import BatchNorm, LayerNorm
+from core.compare.differences.difference import Difference, Part, keras_source, never, switched, thread, torch_source
+from core.experiment.switches import Switch
 
 NORMALISATION = (
     keras_source("layers/normalization/batch_normalization.py"),
@@ -34,7 +34,7 @@ ROWS = (
             thread("pytorch/vision", 8250, "MaxVIT Model - BatchNorm momentum is incorrect", "2 February 2024"),
             thread("pytorch/examples", 289, "batchnorm momentum convention", "19 January 2018"),
         ),
-        touches=of_kinds(BatchNorm),
+        touches=switched(Switch.BATCHNORM_MOMENTUM),
         kind="switch",
         quantity="test loss",
         along="epoch",
@@ -60,7 +60,7 @@ ROWS = (
                 "18 January 2019",
             ),
         ),
-        touches=of_kinds(BatchNorm),
+        touches=switched(Switch.BATCHNORM_EPSILON),
         kind="switch",
         cost=True,
     ),
@@ -84,7 +84,7 @@ ROWS = (
                 "12 June 2024",
             ),
         ),
-        touches=of_kinds(BatchNorm),
+        touches=switched(Switch.BATCHNORM_VARIANCE),
         kind="switch",
         quantity="test loss",
         along="epoch",
@@ -104,7 +104,7 @@ ROWS = (
             torch_source("nn/modules/normalization.py"),
         ),
         bitten=(),
-        touches=of_kinds(LayerNorm),
+        touches=switched(Switch.LAYERNORM_EPSILON),
         kind="switch",
     ),
     Difference(

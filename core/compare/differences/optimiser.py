@@ -6,10 +6,12 @@ from core.compare.differences.difference import (
     keras_source,
     never,
     of_optimisers,
+    switched,
     thread,
     torch_source,
 )
 from core.experiment.settings import Optimizer
+from core.experiment.switches import Switch
 
 ADAMS = (Optimizer.ADAM, Optimizer.ADAMW)
 SGDS = (Optimizer.SGD, Optimizer.NESTEROV)
@@ -37,7 +39,7 @@ ROWS = (
             thread("tensorflow/tensorflow", 35102, "Adam implementation differs from paper", "13 December 2019"),
             thread("tensorflow/tensorflow", 9047, "beta2_power is applied incorrectly in Adam", "7 April 2017"),
         ),
-        touches=of_optimisers(*ADAMS),
+        touches=switched(Switch.ADAM_EPSILON),
         kind="switch",
         parts_within=2,
         cost=True,
@@ -66,7 +68,7 @@ ROWS = (
             thread("pytorch/pytorch", 38767, "weight_decay in Adam is not an L2 Penalty", "20 May 2020"),
             thread("pytorch/pytorch", 48793, "Weight_decay in torch.Adam", "3 December 2020"),
         ),
-        touches=of_optimisers(Optimizer.ADAM, Optimizer.RMSPROP, *SGDS, decay=True),
+        touches=switched(Switch.WEIGHT_DECAY),
         kind="switch",
         parts_within=2,
         cost=True,
@@ -178,7 +180,7 @@ ROWS = (
             thread("pytorch/pytorch", 23796, "Implementation of rmsprop with Tensorflow", "5 August 2019"),
             thread("tensorflow/tensorflow", 58412, "Inconsistent RMSProp implementation", "2 November 2022"),
         ),
-        touches=of_optimisers(Optimizer.RMSPROP),
+        touches=switched(Switch.RMSPROP_EPSILON),
         kind="switch",
         parts_within=2,
     ),
@@ -197,7 +199,7 @@ ROWS = (
         bites=2,
         sources=(keras_source("optimizers/rmsprop.py"), torch_source("optim/rmsprop.py")),
         bitten=(),
-        touches=of_optimisers(Optimizer.RMSPROP),
+        touches=switched(Switch.RMSPROP_RHO),
         kind="switch",
         parts_within=2,
         cost=True,

@@ -2,15 +2,17 @@
 
 from core.compare.claims import Source
 from core.compare.differences.difference import (
-    EVERY_LAYER,
     LOOP,
+    NETWORK,
     Difference,
     Part,
     always,
     keras_source,
+    switched,
     thread,
     torch_source,
 )
+from core.experiment.switches import Switch
 
 NEEDS_GPU = "It shows on a GPU alone and is not measured here."
 TENSORFLOW_CONFIG = Source(
@@ -42,7 +44,7 @@ ROWS = (
                 "10 June 2022",
             ),
         ),
-        touches=always(EVERY_LAYER),
+        touches=switched(Switch.FLOAT32),
         kind="switch",
         turned_on="both",
         cost=True,
@@ -64,7 +66,7 @@ ROWS = (
         bites=3,
         sources=(keras_source("optimizers/adam.py"),),
         bitten=(),
-        touches=always(EVERY_LAYER),
+        touches=switched(Switch.ROUNDED_CONSTANTS),
         kind="switch",
         parts_within=10,
     ),
@@ -109,7 +111,7 @@ ROWS = (
                 "23 October 2022",
             ),
         ),
-        touches=always(EVERY_LAYER),
+        touches=always(NETWORK),
         kind="",
         not_measured=NEEDS_GPU,
     ),

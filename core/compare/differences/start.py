@@ -5,10 +5,11 @@ from core.compare.differences.difference import (
     Part,
     keras_source,
     never,
+    switched,
     thread,
     torch_source,
-    with_kernel,
 )
+from core.experiment.switches import Switch
 
 ROWS = (
     Difference(
@@ -37,7 +38,7 @@ ROWS = (
             thread("pytorch/pytorch", 10243, "Initialization can be surprisingly important", "5 August 2018"),
             thread("keras-team/keras", 13995, "Convolution and dense layers default initializer", "23 April 2020"),
         ),
-        touches=with_kernel,
+        touches=switched(Switch.INITIALISERS),
         kind="switch",
         turned_on="both",
         cost=True,
