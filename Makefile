@@ -56,7 +56,7 @@ fuzz: install-dev  ## search long for values that break a parser, or EXAMPLES=10
 pictures: install-dev  ## make the README's pictures anew, in docs/pictures, or ONLY=duel, ONLY=draw
 	@$(VENV_PYTHON) -m tests.browser.pictures $(ONLY)
 
-record: install  ## make what comes with the project: duels, studies, evidence, or ONLY=duels, ONLY=studies, ONLY=evidence
+record: install  ## make what comes with the project, or ONLY=duels, ONLY=studies, ONLY=evidence, ONLY=differences
 	@$(VENV_PYTHON) -m core record --data-note "$(DATA_NOTE)" --only "$(ONLY)"
 
 # What requirements*.txt name stands first in such a freeze; only what follows is kept. Freeze from a CUDA build:

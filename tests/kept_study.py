@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from core.experiment.settings import Alignment
 from core.experiment.study import Study
 from core.storage.database import new_id
 from core.storage.records import RECORDED, Run, StudyPair
@@ -23,13 +24,18 @@ def recorded_duel() -> tuple[Run, list[Row]]:
 
 
 def keep_study(
-    folder: Path, seeds: int = 2, state: StudyState = StudyState.FINISHED, dropout: Sequence[float] = ()
+    folder: Path,
+    seeds: int = 2,
+    state: StudyState = StudyState.FINISHED,
+    dropout: Sequence[float] = (),
+    keep: Sequence[str] = (),
 ) -> str:
-    """A study of which every pair has ended, in its folder's store; returns its id."""
+    """A study of which every pair has ended, in its folder's store; returns its id. With `keep`, of exact twins."""
     studies, store = Studies(folder), Store(folder)
     store.open_for_writing()
     run, rows = recorded_duel()
-    study = Study.of(run.settings, run.dataset, seeds, {"dropout": dropout} if dropout else {})
+    twin = {"alignment": Alignment.EXACT_TWIN, "keep": tuple(keep)} if keep else {}
+    study = Study.of(run.settings.model_copy(update=twin), run.dataset, seeds, {"dropout": dropout} if dropout else {})
     made = studies.create(study, "seeds", 3600.0, MACHINE)
     studies.set_state(made, state, "All of it has ended.")
     with store.write_transaction() as connection:

@@ -299,15 +299,19 @@ def _predict(file: str, predictors: Predictors, models: list[Model], dataset: Da
 @app.command()
 def record(
     data_note: Annotated[str, typer.Option(help="What is special about the data; shown with every figure.")] = "",
-    only: Annotated[str, typer.Option(help="duels, studies or evidence; all where it is not given.")] = "",
+    only: Annotated[str, typer.Option(help="duels, studies, evidence or differences; all where it is not given.")] = "",
 ) -> None:
-    """Makes what comes with the project: the duels of the first visit, studies, every row's evidence, every lesson's
-    output.
+    """Makes what comes with the project: the duels of the first visit, studies, every claim's evidence, every lesson's
+    output, where the frameworks really part and what that costs.
     """
     parts: dict[str, Callable[[Launcher], list[Path]]] = {
         "duels": lambda launcher: recording.record(launcher, data_note, print_progress),
         "studies": lambda launcher: recording.record_studies(launcher, data_note, print_study),
         "evidence": lambda launcher: [recording.record_evidence(launcher, print_measurement)],
+        "differences": lambda launcher: [
+            recording.record_partings(launcher, print_measurement),
+            *recording.record_costs(launcher, data_note, print_study),
+        ],
     }
     if only not in ("", *parts):
         fail(f"--only must be one of {', '.join(parts)}.", 2)

@@ -4,12 +4,12 @@ The duels are real runs. Each becomes a folder in `core/storage/recorded`: `run.
 and test predictions of each lane, and `images.npz` with the pixels of every test image that a lane misread or on which
 the lanes disagree, and of the first two of each class. A full test set is too large to come along. Evidence and output
 are real measurements, all in `core/storage/recorded/evidence.json`. A study is its file as it is taken along,
-`core/storage/recorded/ID/study.json`, without weights.
+`core/storage/recorded/ID/study.json`, without weights; those of what a kept default costs belong to the differences.
 """
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.compare.claims import CLAIMS
+from core.compare.differences.catalogue import DIFFERENCES, measure_all
+from core.compare.differences.costs import cost_study
+from core.compare.differences.difference import EVERYTHING
 from core.data import datasets
 from core.experiment.order import Order
 from core.experiment.parity import Certificate
@@ -32,7 +35,7 @@ from core.results.export import content
 from core.results.fairness_words import words_of
 from core.results.study_outcome import UNTIL_SEEDS, StudyOutcome
 from core.storage.database import State
-from core.storage.measurements import EVIDENCE, Measurement, write_evidence
+from core.storage.measurements import EVIDENCE, Measurement, read_evidence, write_evidence
 from core.storage.records import RECORDED, Run
 from core.storage.rows import Provenance, Row
 from core.storage.studies import DONE, StudyState, read_study_recordings
@@ -83,27 +86,54 @@ def record(launcher: Launcher, note: str, show: ShowRows, folder: Path = RECORDE
 
 
 def record_evidence(launcher: Launcher, show: Await, folder: Path = RECORDED) -> Path:
-    """Measures every row that has a probe, runs every lesson, and keeps all of it; replaces what was kept before.
+    """Measures every claim that has a probe, runs every lesson, and keeps all of it; replaces what was kept before.
 
     Raises `RecordingError` where one of them has no result.
     """
     orders = [claim.order for claim in CLAIMS if claim.probe] + [lesson_order(lesson) for lesson in lessons.LESSONS]
-    measured = []
-    for order in orders:
-        found = show(launcher, launcher.measure(order))
-        if found.state != State.FINISHED:
-            raise RecordingError(f"{order.subject} ended {found.state}: {found.reason}")
-        measured.append(found)
-    write_evidence(folder / EVIDENCE, measured)
+    differences = [one for one in read_evidence(folder / EVIDENCE).values() if one.subject == EVERYTHING]
+    write_evidence(folder / EVIDENCE, [_measured(launcher, order, show) for order in orders] + differences)
     return folder / EVIDENCE
+
+
+def record_partings(launcher: Launcher, show: Await, folder: Path = RECORDED) -> Path:
+    """Measures every difference and keeps it beside the other evidence. Raises `RecordingError`."""
+    others = [one for one in read_evidence(folder / EVIDENCE).values() if one.subject != EVERYTHING]
+    found = _measured(launcher, measure_all(), show)
+    failed = [name for name, values in (found.result or {})["names"].items() if "failed" in values]
+    if failed:
+        raise RecordingError(f"{', '.join(failed)} could not be measured: nothing of the differences is recorded.")
+    write_evidence(folder / EVIDENCE, [*others, found])
+    return folder / EVIDENCE
+
+
+def _measured(launcher: Launcher, order: Order, show: Await) -> Measurement:
+    found = show(launcher, launcher.measure(order))
+    if found.state != State.FINISHED:
+        raise RecordingError(f"{order.subject} ended {found.state}: {found.reason}")
+    return found
 
 
 def record_studies(launcher: Launcher, note: str, show: AwaitStudy, folder: Path = RECORDED) -> list[Path]:
     """Runs the studies and keeps each; replaces those kept before. `note` as for `record`. Raises `RecordingError`."""
-    kept = [_record_study(launcher, asked, note, show, folder) for asked in STUDIES]
-    for old in folder.glob("*/study.json"):
-        if old.parent not in kept:
-            shutil.rmtree(old.parent)
+    return _replace_studies(launcher, STUDIES, note, show, folder)
+
+
+def record_costs(launcher: Launcher, note: str, show: AwaitStudy, folder: Path = RECORDED) -> list[Path]:
+    """The same of what each kept default costs, where its row claims a cost."""
+    return _replace_studies(launcher, [cost_study(row) for row in DIFFERENCES if row.cost], note, show, folder)
+
+
+def _replace_studies(
+    launcher: Launcher, asked: Sequence[Study], note: str, show: AwaitStudy, folder: Path
+) -> list[Path]:
+    """Records these, and removes those that were kept before of the same sort: of twins that keep a default, or not."""
+    kept = [_record_study(launcher, study, note, show, folder) for study in asked]
+    of_costs = bool(asked[0].base.keep)
+    for old in read_study_recordings(folder).values():
+        if bool(old.record.study.base.keep) == of_costs and folder / old.record.id not in kept:
+            shutil.rmtree(folder / old.record.id)
+    read_study_recordings.cache_clear()
     return kept
 
 
@@ -120,7 +150,9 @@ def _record_study(launcher: Launcher, asked: Study, note: str, show: AwaitStudy,
         if found.record.state != StudyState.FINISHED or found.failed or found.parted:
             why = study_words.left_out(found.done, found.failed, found.parted) or found.record.reason
             raise RecordingError(f"A study ended {found.record.state}: {title}. {why} Nothing of it is recorded.")
-        lacking = asked.seeds - min(sum(not pair.busy for pair in cell.pairs) for cell in found.cells)
+        # What a kept default costs is told by accuracies, and those no busy machine changes.
+        counts = [[pair for pair in cell.pairs if asked.base.keep or not pair.busy] for cell in found.cells]
+        lacking = asked.seeds - min(map(len, counts))
         if lacking <= 0:
             return keep_study(launcher, found, note, folder)
         if found.record.study.seeds + lacking > 2 * asked.seeds:

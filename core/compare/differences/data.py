@@ -19,14 +19,14 @@ ROWS = (
         name="resizing-antialias",
         title="Shrinking images",
         part=Part.DATA,
-        keras="keras.layers.Resizing(14, 14)\n# antialias=False",
-        pytorch="torchvision.transforms.v2.Resize(14)\n# antialias=True",
+        keras="keras.layers.Resizing(7, 7)\n# antialias=False",
+        pytorch="torchvision.transforms.v2.Resize(7)\n# antialias=True",
         happens=(
             "Keras takes the mean of the nearest pixels and skips the others, PyTorch weighs all that lie between. "
             "Fine patterns look different, and a trained network sees other images than it learnt from."
         ),
-        align_keras="keras.layers.Resizing(14, 14, antialias=True)",
-        align_pytorch="torchvision.transforms.v2.Resize(14, antialias=False)",
+        align_keras="keras.layers.Resizing(7, 7, antialias=True)",
+        align_pytorch="torchvision.transforms.v2.Resize(7, antialias=False)",
         bites=1,
         sources=(
             keras_source("layers/preprocessing/image_preprocessing/resizing.py"),
@@ -49,7 +49,6 @@ ROWS = (
         touches=never,
         quantity="brightness",
         along="pixel",
-        parts_within=14,
     ),
     Difference(
         name="batch-order",
@@ -98,10 +97,12 @@ ROWS = (
             keras_source("trainers/data_adapters/array_data_adapter.py"),
             torch_source("utils/data/dataloader.py"),
         ),
-        bitten=(),
+        bitten=(
+            thread("Deci-AI/super-gradients", 416, "Default dataloader params have shuffle=False", "3 October 2022"),
+        ),
         touches=always(DATA),
         turned_on="both",
-        quantity="rows of the batch",
+        quantity="number of rows in the batch",
         along="step",
     ),
 )

@@ -64,9 +64,9 @@ ROWS = (
         touches=lambda settings, network: [
             node.name for node in network.nodes if isinstance(node.layer, Flatten) and node.arrives[-1] > 1
         ],
-        turned_on="both",
         quantity="output",
         along="output",
+        parts_within=2,
     ),
     Difference(
         name="leakyrelu-slope",
@@ -123,7 +123,7 @@ ROWS = (
         pytorch="nn.GRU(3, 4, batch_first=True)\n# weight_ih_l0 [3 * 4, in]: reset, update, new",
         happens=(
             "Weights that are copied as they stand exchange two gates, without an error. An LSTM's gates are in the "
-            "same order in both; each has two biases in PyTorch and one in Keras."
+            "same order in both, but it has two biases in PyTorch and one in Keras."
         ),
         align_keras=(
             "update, reset, new = np.split(kernel, 3, axis=1)\nkernel = np.concatenate([reset, update, new], axis=1)"
@@ -144,7 +144,6 @@ ROWS = (
             ),
         ),
         touches=never,
-        turned_on="both",
         quantity="output",
         along="time step",
     ),
@@ -161,7 +160,6 @@ ROWS = (
         sources=(keras_source("layers/attention/multi_head_attention.py"), torch_source("nn/modules/activation.py")),
         bitten=(thread("facebookresearch/detr", 96, "Question about mask variable in transformer", "19 June 2020"),),
         touches=never,
-        turned_on="both",
         quantity="output",
         along="time step",
     ),
@@ -262,8 +260,7 @@ ROWS = (
             thread("keras-team/keras", 2897, "What is the effect of mask_zero=True", "4 June 2016"),
         ),
         touches=never,
-        turned_on="both",
-        quantity="sum of row 0",
+        quantity="sum of the padding row",
         along="step",
     ),
     Difference(

@@ -100,7 +100,7 @@ ROWS = (
             "Beyond its last step PyTorch's rate rises to where it began. The floor is a fraction of the rate in Keras "
             "(alpha) and a rate in PyTorch (eta_min)."
         ),
-        align_keras="keras.optimizers.schedules.CosineDecayRestarts(0.1, 10)  # falls again, from the top",
+        align_keras="# none of its schedules climbs: write a LearningRateSchedule of your own",
         align_pytorch="if step < 10:\n    scheduler.step()",
         bites=2,
         sources=SCHEDULES,

@@ -73,7 +73,7 @@ ROWS = (
             ),
         ),
         touches=never,
-        turned_on="both",
+        turned_on="keras",
         along="batch",
     ),
     Difference(
@@ -151,7 +151,7 @@ ROWS = (
         ),
         touches=never,
         turned_on="keras",
-        along="logit, from 1 to 30",
+        along="logit",
         parts_within=17,
     ),
 )

@@ -153,8 +153,7 @@ ROWS = (
             ),
         ),
         touches=never,
-        turned_on="both",
         quantity="variance",
-        along="size, from 2",
+        along="tensor, of 2 and more numbers",
     ),
 )

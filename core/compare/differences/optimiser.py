@@ -35,9 +35,21 @@ ROWS = (
         bites=1,
         sources=(keras_source("optimizers/adam.py"), torch_source("optim/adam.py")),
         bitten=(
-            thread("keras-team/keras", 17391, "Adam uses epsilon the wrong way", "4 January 2023"),
-            thread("tensorflow/tensorflow", 35102, "Adam implementation differs from paper", "13 December 2019"),
-            thread("tensorflow/tensorflow", 9047, "beta2_power is applied incorrectly in Adam", "7 April 2017"),
+            thread(
+                "keras-team/keras",
+                17391,
+                "Adam (and other adaptive algorithms) use epsilon the wrong way",
+                "4 January 2023",
+            ),
+            thread(
+                "tensorflow/tensorflow",
+                35102,
+                "Adam implementation differs from paper (applies bias B_2 correction to \\epsilon)",
+                "13 December 2019",
+            ),
+            thread(
+                "tensorflow/tensorflow", 9047, "beta2_power is applied incorrectly in Adam optimizer", "7 April 2017"
+            ),
         ),
         touches=switched(Switch.ADAM_EPSILON),
         kind="switch",
@@ -84,7 +96,7 @@ ROWS = (
         align_pytorch="torch.optim.SGD(model.parameters(), lr=0.01)",
         bites=2,
         sources=(keras_source("optimizers/sgd.py"), torch_source("optim/sgd.py")),
-        bitten=(),
+        bitten=(thread("pytorch/pytorch", 53698, "init lr=1e-3 for torch.optim.SGD", "10 March 2021", pull=True),),
         touches=of_optimisers(*SGDS),
         turned_on="both",
         quantity="weight",
@@ -113,11 +125,17 @@ ROWS = (
         bites=2,
         sources=(keras_source("optimizers/sgd.py"), torch_source("optim/sgd.py")),
         bitten=(
-            thread("pytorch/pytorch", 1099, "Note about the momentum formulation used in optim", "25 March 2017"),
-            thread("cjlin1/simpleNN", 7, "Keras SGD and tf.train.MomentumOptimizer", "6 April 2020"),
+            thread(
+                "pytorch/pytorch",
+                1099,
+                "Add a note in the docs about the momentum formulation used in optim",
+                "25 March 2017",
+            ),
+            thread(
+                "cjlin1/simpleNN", 7, "The difference between Keras SGD and tf.train.MomentumOptimizer", "6 April 2020"
+            ),
         ),
         touches=of_optimisers(Optimizer.SGD, Optimizer.NESTEROV, Optimizer.RMSPROP, momentum=True),
-        turned_on="both",
         quantity="weight",
         parts_within=11,
     ),
@@ -140,10 +158,14 @@ ROWS = (
         sources=(keras_source("regularizers/regularizers.py"), torch_source("optim/sgd.py")),
         bitten=(
             thread("titu1994/DenseNet", 57, "Mistake in L2 regularization", "12 July 2019"),
-            thread("mlcommons/hpc", 22, "Weight decay and l2 differ by a factor of 2", "17 September 2021"),
+            thread(
+                "mlcommons/hpc",
+                22,
+                "[cosmoflow] [logging] Weight decay and l2 regularization differs by a factor of 2",
+                "17 September 2021",
+            ),
         ),
         touches=never,
-        turned_on="both",
         quantity="weight",
     ),
     Difference(
@@ -177,8 +199,15 @@ ROWS = (
         bites=2,
         sources=(keras_source("optimizers/rmsprop.py"), torch_source("optim/rmsprop.py")),
         bitten=(
-            thread("pytorch/pytorch", 23796, "Implementation of rmsprop with Tensorflow", "5 August 2019"),
-            thread("tensorflow/tensorflow", 58412, "Inconsistent RMSProp implementation", "2 November 2022"),
+            thread(
+                "pytorch/pytorch", 23796, "Difference in the implementation of rmsprop with Tensorflow", "5 August 2019"
+            ),
+            thread(
+                "tensorflow/tensorflow",
+                58412,
+                "Inconsistent RMSProp implementation compared with Kingma and Ba paper",
+                "2 November 2022",
+            ),
         ),
         touches=switched(Switch.RMSPROP_EPSILON),
         kind="switch",
@@ -198,7 +227,7 @@ ROWS = (
         align_pytorch="torch.optim.RMSprop(model.parameters(), alpha=0.9)",
         bites=2,
         sources=(keras_source("optimizers/rmsprop.py"), torch_source("optim/rmsprop.py")),
-        bitten=(),
+        bitten=(thread("pytorch/pytorch", 54368, "RMSProp documentation is confusing", "20 March 2021"),),
         touches=switched(Switch.RMSPROP_RHO),
         kind="switch",
         parts_within=2,
@@ -234,15 +263,19 @@ ROWS = (
             "PyTorch shortens all of them by one factor."
         ),
         align_keras="keras.optimizers.SGD(global_clipnorm=1.0)",
-        align_pytorch="for weight in model.parameters():\n    nn.utils.clip_grad_norm_([weight], 1.0)",
+        align_pytorch="for weight in model.parameters():\n    weight.grad /= weight.grad.norm().clamp(min=1.0)",
         bites=2,
         sources=(keras_source("optimizers/base_optimizer.py"), torch_source("nn/utils/clip_grad.py")),
         bitten=(
             thread("keras-team/keras", 13575, "Clip by global norm, not local norm", "24 November 2019"),
-            thread("tensorflow/tensorflow", 36001, "Perform global gradient clipping", "17 January 2020"),
+            thread(
+                "tensorflow/tensorflow",
+                36001,
+                "Allow Optimizers to perform global gradient clipping",
+                "17 January 2020",
+            ),
         ),
         touches=never,
-        turned_on="both",
         quantity="weight",
         along="weight",
     ),
@@ -261,7 +294,13 @@ ROWS = (
         bites=3,
         sources=(keras_source("optimizers/adagrad.py"), torch_source("optim/adagrad.py")),
         bitten=(
-            thread("pytorch/pytorch", 6616, "initial_accumulator_value for Adagrad", "16 April 2018", pull=True),
+            thread(
+                "pytorch/pytorch",
+                6616,
+                "[Adagrad optimization] adding initial_accumulator_value parameter to Adagrad",
+                "16 April 2018",
+                pull=True,
+            ),
             thread("OpenNMT/OpenNMT-py", 408, "adagrad accumulator initializer", "4 December 2017", pull=True),
         ),
         touches=never,
@@ -280,7 +319,12 @@ ROWS = (
         bites=3,
         sources=(keras_source("optimizers/adadelta.py"), torch_source("optim/adadelta.py")),
         bitten=(
-            thread("tensorflow/tensorflow", 36785, "AdaDelta: default epsilon and learning rate", "15 February 2020"),
+            thread(
+                "tensorflow/tensorflow",
+                36785,
+                "TF 2.1/tf.keras AdaDelta optimizer: default epsilon and learning rate values",
+                "15 February 2020",
+            ),
         ),
         touches=never,
         turned_on="both",

@@ -68,7 +68,7 @@ ROWS = (
         bitten=(),
         touches=switched(Switch.ROUNDED_CONSTANTS),
         kind="switch",
-        parts_within=10,
+        parts_within=2,
     ),
     Difference(
         name="single-rows",

@@ -35,7 +35,12 @@ ROWS = (
             torch_source("nn/modules/conv.py"),
         ),
         bitten=(
-            thread("pytorch/pytorch", 10243, "Initialization can be surprisingly important", "5 August 2018"),
+            thread(
+                "pytorch/pytorch",
+                10243,
+                "Initialization can be surprisingly important, and under-rated",
+                "5 August 2018",
+            ),
             thread("keras-team/keras", 13995, "Convolution and dense layers default initializer", "23 April 2020"),
         ),
         touches=switched(Switch.INITIALISERS),
@@ -59,11 +64,13 @@ ROWS = (
         sources=(keras_source("layers/core/embedding.py"), torch_source("nn/modules/sparse.py")),
         bitten=(
             thread("pytorch/pytorch", 3121, "Better initialization in Embedding class", "14 October 2017"),
-            thread("pytorch/examples", 595, "Weight initialization of embedding layer", "18 July 2019"),
+            thread(
+                "pytorch/examples", 595, "A question about weight initialization of embedding layer.", "18 July 2019"
+            ),
         ),
         touches=never,
         turned_on="both",
-        quantity="deviation of the weights",
+        quantity="standard deviation",
         along="embedding",
     ),
     Difference(
@@ -92,9 +99,7 @@ ROWS = (
         sources=(keras_source("layers/rnn/lstm.py"), torch_source("nn/modules/rnn.py")),
         bitten=(thread("pytorch/pytorch", 750, "LSTM forget gate bias initialization", "15 February 2017"),),
         touches=never,
-        turned_on="both",
         quantity="mean bias",
-        along="gate (input, forget, cell, output)",
-        parts_within=2,
+        along="gate: input, forget, cell, output",
     ),
 )

@@ -100,7 +100,7 @@ def _together(quantity: str, gap: float) -> str:
 
 def _one(along: str) -> str:
     """What is counted, without what it is in detail."""
-    return along.partition(",")[0].partition(" (")[0]
+    return along.partition(",")[0].partition(":")[0]
 
 
 def _contradiction(difference: Difference, found: Parting) -> str:
@@ -128,8 +128,8 @@ def _figure(difference: Difference, found: Parting) -> Picture:
             name=name,
             mode="lines+markers" if len(places) < 2 else "lines",
             line={"width": 2, **style},
-            customdata=[metrics.digits(gap) for gap in gaps],
-            hovertemplate=f"{name}, {_one(difference.along)} %{{x}}: %{{customdata}}<extra></extra>",
+            text=[metrics.digits(gap) for gap in gaps],
+            hovertemplate=f"{name}, {_one(difference.along)} %{{x}}: %{{text}}<extra></extra>",
         )
     if found.parts_at:
         figure.add_vline(x=found.parts_at, line={"width": 1, "dash": "dot", "color": COLOURS["other"]})

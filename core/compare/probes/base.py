@@ -82,6 +82,11 @@ class Part:
         self._process.give_up(f"it took longer than {limit_s:.0f} s")
         raise PartFailed(self.title, self._process.ended_by())
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can be called again."""
+        return self._process.alive
+
     def end(self) -> None:
         """Ends the process: its closed stdin ends it at once, whatever it does."""
         self._process.close()

@@ -49,7 +49,7 @@ def numbers(engine: str, name: str, kept: bool, data_dir: str) -> list[float]:
 
 
 class Sides:
-    """A process for each framework, started when it is first asked; one that failed is started anew."""
+    """A process for each framework, started when it is first asked; one that died is started anew."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir, self._parts = data_dir, dict[str, Part]()
@@ -68,7 +68,8 @@ class Sides:
             found: list[float] = self._parts[side].call("numbers", limit_s=CALL_S, **given)
             return found
         except PartFailed:
-            self._parts.pop(side).end()
+            if not self._parts[side].alive:
+                self._parts.pop(side).end()
             raise
 
     def __enter__(self) -> Self:

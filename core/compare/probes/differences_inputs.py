@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float64]
 RATE, LOWER_RATE, MOMENTUM, DECAY = 0.125, 0.015625, 0.875, 0.0625
 SHARP = 0.0009765625
 """A learning rate or an epsilon near 1e-3."""
-STEPS = 20
+STEPS, LONG = 20, 150
 LOWER_AT = 10
 """Steps at the higher rate."""
 PLATEAU = (1.0, 0.5, *[0.5] * 10)
@@ -78,8 +78,8 @@ def attention_mask(length: int = 6) -> npt.NDArray[np.bool_]:
 
 
 def pattern() -> Floats:
-    """An image of 8 x 8 whole numbers, multiples of four."""
-    return 4.0 * np.random.default_rng(8).integers(0, 64, (8, 8))
+    """An image of 16 x 16 whole numbers, multiples of four."""
+    return np.asarray(4.0 * np.random.default_rng(8).integers(0, 64, (16, 16)), np.float64)
 
 
 def listed(values: Any) -> list[float]:

@@ -18,14 +18,6 @@ from core.compare.probes.differences_inputs import listed
 Probe = Callable[[bool], list[float]]
 
 
-def numbers(name: str, kept: bool) -> list[float]:
-    """Keras' numbers of a row."""
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    keras.utils.set_random_seed(0)
-    return PROBES[name](kept)
-
-
 def _weights_of(layer: Any, x: Any, weights: Sequence[Any]) -> Any:
     """The layer, built for `x` and with these weights."""
     layer(x)
@@ -48,7 +40,7 @@ def _stepped(
     for step in range(inputs.STEPS):
         if rate_at is not None:
             optimizer.learning_rate.assign(rate_at(step))
-        optimizer.apply([gradient(ops.convert_to_tensor(weight))], [weight])
+        optimizer.apply([gradient(tf.convert_to_tensor(weight.value))], [weight])
         found += listed(weight)
     return found
 
@@ -98,7 +90,7 @@ def _adadelta_defaults(kept: bool) -> list[float]:
 def _clip_norm(kept: bool) -> list[float]:
     weights = [keras.Variable([1.0, 1.0], dtype="float64") for _ in range(2)]
     optimizer = keras.optimizers.SGD(0.5, clipnorm=1.0)
-    optimizer.apply([ops.convert_to_tensor([3.0, 4.0]), ops.convert_to_tensor([1.5, 2.0])], weights)
+    optimizer.apply([tf.constant([3.0, 4.0], "float64"), tf.constant([1.5, 2.0], "float64")], weights)
     return [number for weight in weights for number in listed(weight)]
 
 
@@ -107,7 +99,7 @@ def _clip_norm(kept: bool) -> list[float]:
 
 def _label_shape(kept: bool) -> list[float]:
     x, y = inputs.line()
-    slope, offset = keras.Variable([[0.5]]), keras.Variable([0.0])
+    slope, offset = keras.Variable([[0.5]], dtype="float64"), keras.Variable([0.0], dtype="float64")
     optimizer, loss_of = keras.optimizers.SGD(inputs.RATE), losses.MeanSquaredError()
     found = []
     for _ in range(inputs.STEPS):
@@ -122,10 +114,13 @@ def _softmax_twice(kept: bool) -> list[float]:
     x, y = inputs.classes_of()
     dense = layers.Dense(10, activation="softmax")
     model = keras.Sequential([keras.Input((20,)), dense])
-    dense.set_weights([inputs.normal(9, 20, 10), np.zeros(10)])
-    model.compile(keras.optimizers.SGD(0.5), losses.SparseCategoricalCrossentropy())
-    history = model.fit(x, y, batch_size=len(x), epochs=60, shuffle=False, verbose=0).history
-    return listed(history["loss"])
+    dense.set_weights([inputs.normal(9, 20, 10) / 8, np.zeros(10)])
+    model.compile(keras.optimizers.SGD(1.0), losses.SparseCategoricalCrossentropy())
+    found = []
+    for _ in range(inputs.LONG):
+        model.reset_metrics()  # else each answer is the mean of all so far
+        found += listed(model.train_on_batch(x, y))
+    return found
 
 
 def _class_weights(kept: bool) -> list[float]:
@@ -179,7 +174,7 @@ def _flatten_order(kept: bool) -> list[float]:
 
 def _gru_gates(kept: bool) -> list[float]:
     x, weights = inputs.normal(14, 1, 10, 3), inputs.gru_weights()
-    gru = _weights_of(layers.GRU(4, return_sequences=True), x, weights.values())
+    gru = _weights_of(layers.GRU(4, return_sequences=True), x, [*weights.values()])
     return listed(gru(x)[0, :, 0])
 
 
@@ -217,7 +212,7 @@ def _embedding_padding(kept: bool) -> list[float]:
 
 
 def _same_padding(kept: bool) -> list[float]:
-    x = inputs.pattern()[None, :, :, None]
+    x = inputs.pattern()[None, :8, :8, None]
     conv = _weights_of(layers.Conv2D(1, 4, padding="same"), x, [inputs.normal(17, 4, 4, 1, 1), np.zeros(1)])
     return listed(conv(x))
 
@@ -275,7 +270,8 @@ def _plateau_patience(kept: bool) -> list[float]:
 
 
 def _cosine_end(kept: bool) -> list[float]:
-    schedule = keras.optimizers.schedules.CosineDecay(0.5, inputs.COSINE_STEPS, alpha=inputs.FLOOR_SHARE)
+    # Of a plain 0.5 it would compute in float32.
+    schedule = keras.optimizers.schedules.CosineDecay(np.float64(0.5), inputs.COSINE_STEPS, alpha=inputs.FLOOR_SHARE)
     return [float(schedule(step)) for step in range(2 * inputs.COSINE_STEPS + 1)]
 
 
@@ -339,3 +335,11 @@ PROBES: dict[str, Probe] = {
     "batch-size": _batch_size,
 }
 """By the row's name."""
+
+
+def numbers(name: str, kept: bool) -> list[float]:
+    """Keras' numbers of a row."""
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    keras.utils.set_random_seed(0)
+    return PROBES[name](kept)

@@ -16,18 +16,6 @@ from core.experiment import parity
 Probe = Callable[[bool], list[float]]
 
 
-def numbers(name: str, kept: bool) -> list[float]:
-    """PyTorch's numbers of a row."""
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of shapes and axes: what follows from them is what is measured
-            return PROBES[name](kept)
-    finally:
-        torch.set_default_dtype(torch.float32)
-
-
 def _tensor(values: Any) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(values))
 
@@ -131,11 +119,11 @@ def _label_shape(kept: bool) -> list[float]:
 
 def _softmax_twice(kept: bool) -> list[float]:
     x, y = map(_tensor, inputs.classes_of())
-    model = nn.Sequential(_linear(20, 10, inputs.normal(9, 20, 10)))
+    model = nn.Sequential(_linear(20, 10, inputs.normal(9, 20, 10) / 8))
     if kept:
         model.append(nn.Softmax(dim=1))
-    optimizer, loss_of, found = torch.optim.SGD(model.parameters(), 0.5), nn.CrossEntropyLoss(), []
-    for _ in range(60):
+    optimizer, loss_of, found = torch.optim.SGD(model.parameters(), 1.0), nn.CrossEntropyLoss(), []
+    for _ in range(inputs.LONG):
         loss = loss_of(model(x), y)
         optimizer.zero_grad()
         loss.backward()
@@ -242,7 +230,7 @@ def _embedding_padding(kept: bool) -> list[float]:
 def _same_padding(kept: bool) -> list[float]:
     conv = nn.Conv2d(1, 1, 4, padding="same", bias=False)
     conv.weight.data = _tensor(inputs.normal(17, 4, 4, 1, 1).transpose(3, 2, 0, 1))
-    return listed(conv(_tensor(inputs.pattern()[None, None])).detach())
+    return listed(conv(_tensor(inputs.pattern()[None, None, :8, :8])).detach())
 
 
 def _embedding_initialiser(kept: bool) -> list[float]:
@@ -256,13 +244,13 @@ def _embedding_initialiser(kept: bool) -> list[float]:
 
 
 def _lstm_start(kept: bool) -> list[float]:
-    lstm = nn.LSTM(32, 64, batch_first=True)
+    biases = {name: one.detach() for name, one in nn.LSTM(32, 64).named_parameters() if name.startswith("bias")}
     if not kept:
-        nn.init.zeros_(lstm.bias_hh_l0)
-        nn.init.zeros_(lstm.bias_ih_l0)
-        lstm.bias_ih_l0.data[64:128] = 1
-    bias = (lstm.bias_ih_l0 + lstm.bias_hh_l0).detach()
-    return [gate.mean().item() for gate in bias.reshape(4, 64)]
+        for bias in biases.values():
+            nn.init.zeros_(bias)
+        biases["bias_ih_l0"][64:128] = 1
+    whole = torch.stack([*biases.values()]).sum(0)
+    return [gate.mean().item() for gate in whole.reshape(4, 64)]
 
 
 # --- the loop ------------------------------------------------------------------------------------------
@@ -397,3 +385,15 @@ PROBES: dict[str, Probe] = {
     "batch-size": _batch_size,
 }
 """By the row's name."""
+
+
+def numbers(name: str, kept: bool) -> list[float]:
+    """PyTorch's numbers of a row."""
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of shapes and axes: what follows from them is what is measured
+            return PROBES[name](kept)
+    finally:
+        torch.set_default_dtype(torch.float32)

@@ -1,4 +1,4 @@
-"""Studies as evidence of claim 7: which of them count, and where one decides instead of the measurement."""
+"""Studies as evidence: which count for claim 7 and may decide it, and which tell what a default costs."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import pytest
 
 from core.compare.claims import as_json, claim, judged
 from core.compare.export import as_csv
-from core.compare.study_evidence import show, strongest
+from core.compare.study_evidence import costs, show, strongest
 from core.experiment.settings import TrainSettings
 from core.experiment.study import Study
 from core.results.study_outcome import StudyOutcome, outcome
@@ -96,3 +96,18 @@ def test_only_finished_studies_of_the_article_s_settings_made_here_count(tmp_pat
     with studies.write_transaction() as connection:
         connection.execute("UPDATE studies SET source = 'imported' WHERE id = ?", (wanted,))
     assert strongest(studies, store)["here"].record.study.seeds == 5
+
+
+def test_the_cost_of_a_default_is_told_by_the_longest_study_that_keeps_it_alone(tmp_path: Path) -> None:
+    keep_study(tmp_path, seeds=2)
+    keep_study(tmp_path, seeds=3, keep=["adam-epsilon", "batch-order"])
+    keep_study(tmp_path, seeds=3, keep=["adam-epsilon"], state=StudyState.STOPPED)
+    wanted = keep_study(tmp_path, seeds=3, keep=["adam-epsilon"])
+    keep_study(tmp_path, seeds=2, keep=["adam-epsilon"])
+    nowhere = tmp_path / "recorded"
+    found = costs(Studies(tmp_path, nowhere), Store(tmp_path, nowhere))
+    assert {name: {place: one.record.id for place, one in places.items()} for name, places in found.items()} == {
+        "adam-epsilon": {"here": wanted}
+    }
+    (cell,) = found["adam-epsilon"]["here"].cells
+    assert len(cell.finding("test_accuracy").differences) == 3, "a twin that keeps a default is there to part"
