@@ -146,7 +146,7 @@ def test_only_a_twin_offers_defaults_to_keep_and_only_those_that_make_a_differen
     assert kept(page) == {f"{title}.": False for title in offered}
 
 
-def test_a_kept_default_is_in_the_link_and_a_link_ticks_its_box() -> None:
+def test_a_kept_default_is_in_the_link_and_a_link_ticks_its_box(launcher: StandInLauncher) -> None:
     page = TrainPage(alignment="exact-twin", keep="adam-epsilon", network="batchnorm")
     assert kept(page)["Adam's epsilon."]
     page.app.checkbox(key="keep_batchnorm-variance").check()
@@ -158,14 +158,14 @@ def test_a_kept_default_is_in_the_link_and_a_link_ticks_its_box() -> None:
     assert page.link["keep"] == "batchnorm-variance"
 
 
-def test_what_is_kept_without_a_twin_is_said_and_can_be_taken_back() -> None:
+def test_what_is_kept_without_a_twin_is_said_and_can_be_taken_back(launcher: StandInLauncher) -> None:
     page = TrainPage(alignment="as-shipped", keep="float32")
     assert page.problems == ["Only an exact-twin keeps defaults, not as-shipped: keep none, or choose exact-twin."]
     page.app.checkbox(key="keep_float32").uncheck()
     assert not page.run().problems
 
 
-def test_a_link_that_keeps_what_is_no_default_is_refused_in_a_sentence() -> None:
+def test_a_link_that_keeps_what_is_no_default_is_refused_in_a_sentence(launcher: StandInLauncher) -> None:
     page = TrainPage(alignment="exact-twin", keep="nothing-such")
     assert page.problems[0].startswith("There is no default nothing-such to keep. Defaults: initialisers, ")
 
@@ -399,7 +399,7 @@ OTHER = {
 
 
 def test_a_link_restores_every_field_under_its_name_and_starts_nothing(launcher: StandInLauncher) -> None:
-    assert {*OTHER, "alignment"} == set(SETTINGS), "alignment goes with these engines alone: see below"
+    assert {*OTHER, "alignment", "keep"} == set(SETTINGS), "these two go with the usual engines alone: see below"
     page = TrainPage(**OTHER)
     assert page.fields == typed(TrainSettings.parse(OTHER))
     assert page.link == OTHER
