@@ -266,7 +266,7 @@ def test_last_like_finds_the_newest_finished_run_of_any_length_whose_epochs_cost
 ANOTHER = {
     "batch_size": 64, "epochs": 9, "dropout": 0.5, "learning_rate": 0.1, "seed": 1, "dataset": "mnist",
     "engines": "torch,keras", "alignment": "same-start", "schedule": "together", "patience": 3, "device": "cpu",
-    "network": "mlp", "optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1,
+    "network": "mlp", "optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1, "keep": "float32",
 }  # fmt: skip
 
 
@@ -275,7 +275,7 @@ LATER = ("network", "optimizer", "momentum", "weight_decay")
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_last_like_agrees_in_each_setting_that_is_declared_to_cost_and_in_no_other(store: Store, name: str) -> None:
-    usual = {"optimizer": "sgd"} if name == "momentum" else {}  # which Adam has none of
+    usual = {"momentum": {"optimizer": "sgd"}, "keep": {"alignment": "exact-twin"}}.get(name, {})  # what it needs
     finish(store, created(store, **usual, **{name: ANOTHER[name]}))
     assert (store.newest_similar(TrainSettings.parse(usual)) is None) == SETTINGS[name].costs
 
