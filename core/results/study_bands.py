@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
 from core.experiment import metrics
@@ -17,9 +16,8 @@ from core.experiment.names import engine_title
 from core.results import axes
 from core.results.charts import COLOURS, DASHES, SYMBOLS, base_layout, on_axis
 from core.results.epoch_charts import ACCURACY, LOSS, EpochChart
+from core.results.study_marks import HIGH, LOW, spread
 
-LOW, HIGH = 10, 90
-"""Percentiles between which the band lies."""
 MOST_RUNS = 200
 """Of a figure; of more runs as many, evenly chosen, have their epochs read."""
 MOST_LINES = 50
@@ -97,7 +95,7 @@ def _by_epoch(
 
 def _spread(values: Mapping[int, Sequence[float]]) -> tuple[list[int], list[float], list[float], list[float]]:
     """Epochs, and of each the band's low end, the median and the band's high end."""
-    ends = [_rounded(np.percentile(found, [LOW, 50, HIGH]).tolist()) for found in values.values()]
+    ends = [_rounded(spread(found)) for found in values.values()]
     low, median, high = (list(each) for each in zip(*ends, strict=True)) if ends else ([], [], [])
     return list(values), low, median, high
 

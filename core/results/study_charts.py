@@ -20,6 +20,8 @@ from core.experiment.statistics import Interval, interval
 from core.experiment.study import Finding, Measure, Study, resolution
 from core.results import axes
 from core.results.charts import COLOURS, DASHES, SYMBOLS, base_layout, on_axis
+from core.results.study_bands import FILLS
+from core.results.study_marks import drawn_words, marked, spread
 from core.results.study_outcome import CellOutcome, EndedPair, of_one_machine
 from core.results.study_words import difference_words, in_unit, mean_words, unit_of
 from core.storage.studies import SIDES
@@ -35,6 +37,8 @@ WIDE = 8
 SPREAD = 0.5
 """How far a lane's marks lie apart across its row, which is 1 high, so that equal ones are seen."""
 GOLDEN = 0.618
+BAR = 0.7
+"""How high the bar is in which most of a lane's runs lie."""
 
 
 EACH_ROWS = {engine: row for row, engine in enumerate(reversed(ALIGNED_PAIR))}
@@ -65,19 +69,25 @@ def points_over(
 
 
 def closing(study: Study, finding: Finding, test_images: int, seeds: Sequence[int]) -> tuple[go.Figure, str]:
-    """Each pair's difference, its seed as custom data, and the interval after each of them, around it the margin."""
+    """Each pair's difference, its seed as custom data, and the interval after each of them, around it the margin.
+
+    Of many pairs only the `marked` ones, and dotted lines between which most lie.
+    """
     measure = finding.measure
     shown = [_short(in_unit(measure, difference)) for difference in finding.differences]
+    places = marked(finding.differences)
     margins = [in_unit(measure, side * finding.margin) for side in (-1, 1)]
     figure = go.Figure(layout=base_layout(280))
     figure.add_hrect(y0=margins[0], y1=margins[1], fillcolor=MARGIN_FILL, line_width=0, layer="below")
     _band(figure, measure, intervals(finding.differences, study.alpha, resolution(measure, test_images)))
+    if len(places) < len(shown):
+        _most(figure, shown)
     figure.add_scatter(
-        x=list(range(1, len(shown) + 1)),
-        y=shown,
+        x=[place + 1 for place in places],
+        y=[shown[place] for place in places],
         mode="markers",
         marker={"symbol": "circle-open", "size": 8, "color": COLOURS["other"], "line": {"width": 1.5}},
-        customdata=list(seeds),
+        customdata=[seeds[place] for place in places],
         hovertemplate=f"seed %{{customdata}}: %{{y:.3g}}{unit_of(measure)}<extra></extra>",
     )
     figure.update_xaxes(title_text="pairs", showgrid=False, **on_axis(axes.epochs(len(shown))))
@@ -101,6 +111,26 @@ def closing_words(finding: Finding) -> str:
     return (
         f"{finding.measure.title}, Keras minus PyTorch, of {len(finding.differences):,} pairs: "
         f"mean {mean_words(finding)}, interval {difference_words(finding)}."
+    )
+
+
+def closing_caption(finding: Finding) -> str:
+    """What is drawn in a figure that closes in."""
+    count = len(finding.differences)
+    thinned = drawn_words(len(marked(finding.differences)), count, "between the dotted lines")
+    rings = f"A ring is a pair: press it for its run. {thinned}".strip()
+    return f"{rings} Teal: the interval after each pair. Grey: the margin."
+
+
+def _most(figure: go.Figure, shown: Sequence[float]) -> None:
+    """Lines between which most of the pairs lie."""
+    low, _, high = spread(shown)
+    figure.add_scatter(
+        x=[1, len(shown), math.nan, 1, len(shown)],
+        y=[_short(low), _short(low), math.nan, _short(high), _short(high)],
+        mode="lines",
+        line={"color": COLOURS["other"], "width": 1.5, "dash": "dot"},
+        hoverinfo="skip",
     )
 
 
@@ -239,13 +269,19 @@ def lane_interval(measure: Measure, values: Sequence[float], alpha: float, test_
 
 
 def each_lane(measure: Measure, values: Values, seeds: Sequence[int]) -> tuple[go.Figure, str]:
-    """Every run's figure as a mark of its lane, its seed as custom data, a row each lane; and how far they spread."""
+    """Every run's figure as a mark of its lane, its seed as custom data, a row each lane; and how far they spread.
+
+    Of many runs only the `marked` ones, in front of a bar in which most lie, with the median in it.
+    """
     figure = go.Figure(layout=base_layout(220))
     each = EachLane.of(measure, values)
+    places = marked(*values.values())
     for engine, own in each.lanes.items():
+        if len(places) < len(own):
+            _bar(figure, engine, [x for x, _ in own])
         figure.add_scatter(
-            x=[x for x, _ in own],
-            y=[y for _, y in own],
+            x=[own[place][0] for place in places],
+            y=[own[place][1] for place in places],
             name=engine_title(engine),
             mode="markers",
             marker={
@@ -254,12 +290,27 @@ def each_lane(measure: Measure, values: Values, seeds: Sequence[int]) -> tuple[g
                 "color": COLOURS[engine],
                 "line": {"width": 1.5},
             },
-            customdata=list(seeds),
+            customdata=[seeds[place] for place in places],
             hovertemplate=f"%{{x:.4g}}{figure_unit(measure)}, seed %{{customdata}}<extra></extra>",
         )
     figure.update_xaxes(title_text=each.title, showgrid=True, **on_axis(each.along))
     figure.update_yaxes(showgrid=False, ticksuffix="  ", **on_axis(EACH_UP))
     return figure, each.words
+
+
+def lanes_caption(values: Values) -> str:
+    """What is drawn in a figure of each lane alone."""
+    count, drawn = len(values[ALIGNED_PAIR[0]]), len(marked(*values.values()))
+    return f"A mark is a run: press it for its page. {drawn_words(drawn, count, 'in the bar')}".strip()
+
+
+def _bar(figure: go.Figure, engine: str, figures: Sequence[float]) -> None:
+    """Where most of a lane's figures lie, across its row."""
+    low, median, high = spread(figures)
+    across: dict[str, Any] = {"y0": EACH_ROWS[engine] - BAR / 2, "y1": EACH_ROWS[engine] + BAR / 2, "layer": "below"}
+    figure.add_shape(type="rect", x0=_short(low), x1=_short(high), fillcolor=FILLS[engine], line_width=0, **across)
+    line = {"color": COLOURS[engine], "width": 2}
+    figure.add_shape(type="line", x0=_short(median), x1=_short(median), line=line, **across)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.experiment.settings import SETTINGS
+from core.experiment.statistics import Verdict
 from core.experiment.study import Study
 from core.results import study_words
 from core.results.study_outcome import CellOutcome, EndedPair
@@ -29,11 +30,12 @@ class Said:
 
 
 def said(cell: CellOutcome) -> list[Said]:
-    """Every verdict on one combination."""
+    """Every verdict on one combination; that all are identical is said without an interval."""
     lines = []
     for one in cell.findings:
         bounded = one.interval is not None and one.interval.bounded
-        ends = f"Keras minus PyTorch: {study_words.difference_words(one)}." if bounded else ""
+        tells = bounded and one.verdict != Verdict.IDENTICAL  # around zero, as wide as one step of the score
+        ends = f"Keras minus PyTorch: {study_words.difference_words(one)}." if tells else ""
         sentence = study_words.sentence(one, cell.pairs_needed(one.measure.name))
         lines.append(Said(one.verdict.decided, sentence, ends))
     return lines

@@ -62,11 +62,11 @@ class Planned:
 
 
 def planned(settings: TrainSettings, data_dir: Path) -> Planned:
-    """The settings with their data set, which may be one's own images and deleted since."""
+    """The settings with their data set, which may be images of somebody's own, deleted since or never here."""
     try:
         return Planned(settings, datasets.find(settings.dataset, data_dir))
     except datasets.DatasetError:
-        gone = Dataset(settings.dataset, "images that were deleted", "", train_images=0, test_images=0, class_names=())
+        gone = Dataset(settings.dataset, "images that are not here", "", train_images=0, test_images=0, class_names=())
         return Planned(settings, gone)
 
 

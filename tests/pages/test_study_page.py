@@ -1,5 +1,6 @@
 """The Study page without a browser: asking by fields and by links, and studies as they stand in the store."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,7 @@ def test_verdicts_stand_in_words_on_top_and_pairs_below(launcher: StandInLaunche
         "counts in no verdict: its run says why. Seeds on one split of the data measure the variance of seeds"
     )
     assert page.says("All 30 pairs have ended.")
+    assert not page.says("Memory is identical in all 28 pairs. Keras minus PyTorch"), "zero is no interval"
     assert any("Validation loss by epoch of " in figure["finding"] for figure in page.figures)
     assert page.badges.count("finished") == 19, "the study's, and eighteen of the first page's pairs"
     assert (page.badges.count("failed"), page.badges.count("finished, parted")) == (1, 1)
@@ -246,6 +248,22 @@ def test_several_combinations_stand_in_one_table_and_a_number_that_varies_is_dra
     findings = [figure["finding"] for figure in page.figures]
     assert any("Test accuracy over batch size" in words and "They cross near" in words for words in findings)
     assert page.buttons.count("Go on") == page.buttons.count("Stop") == 1
+
+
+def test_every_pair_that_runs_is_named_and_can_be_watched(launcher: StandInLauncher) -> None:
+    """Where there are several machines, several run at once."""
+    made, study = kept(launcher, 7, StudyState.PAUSED)
+    store: Store = installation().store
+    runs = []
+    for pair in study.pairs[:6]:
+        runs.append(store.create(study.settings(pair), this_machine(), "", StudyPair(made, pair.cell)))
+        store.append(runs[-1], [Entry("", RunChanged(State.RUNNING))])
+    page = StudyPage(study=made)
+    assert re.search(r"Now seed 0: .* Seed 1: .* Seed 3: .* And 2 more\.", page.progress)
+    watched = {label: query for label, query in page.links.items() if label.startswith("Watch")}
+    assert watched == {f"Watch seed {seed}": f"run={runs[seed]}" for seed in range(4)}
+    for run in runs:
+        store.append(run, [Entry("", RunChanged(State.INTERRUPTED))])
 
 
 def test_many_combinations_stand_on_pages(launcher: StandInLauncher) -> None:

@@ -35,6 +35,8 @@ from core.web.server.shell import PAGE_FILES
 PAGE = 20
 RESTING_S = 10
 """Between two looks at a study that does not go on."""
+MOST_WATCHED = 4
+"""Pairs that run at once, each on a machine of its own: of so many it is said what they do."""
 MOST_OPTIONS = 6
 """Combinations that are chosen by a press; of more by a list."""
 OFFSET, CELLS, CELL = "study_pairs_offset", "study_cells_offset", "study_cell"
@@ -81,12 +83,15 @@ def progress_of(drawn: StudyOutcome, launcher: Launcher | None, pace: int) -> No
         st.caption(literal(sentence))
     if not found.running:
         return
-    (run, *_) = found.running
+    (run, *others) = found.running
     if launcher and launcher.queue.waits_for(run):
         queue_view.running_job(launcher, "before_study")
-    else:
-        icon = ":material/arrow_forward:"
-        st.page_link(PAGE_FILES["Runs"], label="Watch this pair", icon=icon, query_params={"run": run})
+        return
+    with st.container(horizontal=True):
+        for one in found.running[:MOST_WATCHED]:
+            label = f"Watch {literal(_name(found, one))}" if others else "Watch this pair"
+            icon = ":material/arrow_forward:"
+            st.page_link(PAGE_FILES["Runs"], label=label, icon=icon, query_params={"run": one})
 
 
 def resting(drawn: StudyOutcome) -> None:
@@ -101,17 +106,25 @@ def _drawn(found: StudyOutcome) -> tuple[object, ...]:
 
 
 def _now(found: StudyOutcome, launcher: Launcher | None) -> str:
-    """Which pair runs and what it does, or what the next one waits for."""
+    """Which pairs run and what each does, or what the next one waits for."""
     if not found.running:
         return literal(launcher.studies.waits_because(found.record.id)) if launcher else ""
-    (run_id, *_) = found.running
-    if launcher and launcher.queue.waits_for(run_id):
-        return queue_view.waiting(launcher, run_id)
-    store = installation().store
-    run = store.run(run_id)
-    name = study_words.run_name(found.record.study, run.settings)
-    doing = progress(gather(run, store.rows(run_id, steps=False))).sentence
-    return f"Now {literal(name)}: {doing}"
+    (first, *_) = found.running
+    if launcher and launcher.queue.waits_for(first):
+        return queue_view.waiting(launcher, first)
+    store, doing = installation().store, []
+    for run in found.running[:MOST_WATCHED]:
+        now = progress(gather(store.run(run), store.rows(run, steps=False))).sentence
+        doing.append(f"{literal(_name(found, run))}: {now}")
+    words = [doing[0], *map(sentence_case, doing[1:])]
+    if more := len(found.running) - len(doing):
+        words.append(f"And {more:,} more.")
+    return f"Now {' '.join(words)}"
+
+
+def _name(found: StudyOutcome, run: str) -> str:
+    """A pair in words, by its run."""
+    return study_words.run_name(found.record.study, installation().store.run(run).settings)
 
 
 def _left(found: StudyOutcome) -> str:
@@ -183,18 +196,15 @@ def charts(found: StudyOutcome) -> Measure:
         live = found.record.state == StudyState.RUNNING or bool(found.running)
         follows = f"api/studies/{found.record.id}/closing?measure={measure.name}&cell={place}"
         _plot_pairs(drawn, "study_closing", cell.pairs, follows if live else "")
-        st.caption("A ring is a pair: press it for its run. Teal: the interval after each pair. Grey: the margin.")
+        st.caption(study_charts.closing_caption(finding))
     with columns[1]:
         st.subheader("Each lane alone", anchor=False)
         own, which = of_one_machine(its, measure)
+        values = study_charts.lane_values(own, measure)
         key = "lanes", measure.name, place
-        drawn = outcomes.drawn(
-            found,
-            key,
-            lambda: study_charts.each_lane(measure, study_charts.lane_values(own, measure), [one.seed for one in own]),
-        )
+        drawn = outcomes.drawn(found, key, lambda: study_charts.each_lane(measure, values, [one.seed for one in own]))
         _plot_pairs(drawn, "study_lanes", cell.pairs)
-        st.caption(literal(f"Every mark is a run: press it for its page. {which}".strip()))
+        st.caption(literal(f"{study_charts.lanes_caption(values)} {which}".strip()))
     curves(found, cell, place)
     for name, _ in found.record.study.vary:
         if isinstance(SETTINGS[name], Number):

@@ -98,3 +98,69 @@ def test_every_run_is_a_mark_of_its_lane() -> None:
     assert len(set(marks["Keras"].y)) == 3, "equal ones lie apart"
     assert min(marks["Keras"].y) > max(marks["PyTorch"].y)
     assert "Keras 96.1 to 96.3" in words
+
+
+# --- many pairs -------------------------------------------------------------------------------------------
+
+MANY = [0.001 * (7 * i % 13 - 6) for i in range(2000)]
+FARTHEST = {701: 0.4, 1402: -0.3}
+
+
+def many(name: str = "test_accuracy") -> tuple[go.Figure, str, str]:
+    """The figure of 2,000 pairs, two of which lie far out, its words and its caption."""
+    differences = [FARTHEST.get(place, value) for place, value in enumerate(MANY)]
+    found = finding(STUDY, measure(name), differences, DATASET.test_images)
+    figure, words = study_charts.closing(STUDY, found, DATASET.test_images, range(5000, 7000))
+    return figure, words, study_charts.closing_caption(found)
+
+
+def test_of_many_pairs_some_are_marks_the_newest_and_the_farthest_out_always() -> None:
+    figure, words, caption = many()
+    (pairs,) = named(figure, "markers")
+    assert len(pairs.x) == len(pairs.y) == len(pairs.customdata) == 128
+    drawn = dict(zip(pairs.x, pairs.y, strict=True))
+    assert drawn[702] == pytest.approx(40)
+    assert drawn[1403] == pytest.approx(-30)
+    assert {1, 2000} <= set(drawn)
+    assert [seed - 4999 for seed in pairs.customdata] == list(pairs.x), "a press opens the mark's own run"
+    assert ", of 2,000 pairs: " in words, "what is found rests on all of them"
+    assert caption.startswith("A ring is a pair: press it for its run. 128 of 2,000 are drawn, the farthest out among")
+    assert "80\u00a0% of all lie between the dotted lines. Teal: " in caption
+
+
+def test_most_of_many_pairs_lie_between_two_lines() -> None:
+    lines = {trace.line.dash: trace for trace in named(many()[0], "lines")}
+    low, high = (lines["dot"].y[place] for place in (0, 3))
+    assert (low, high) == pytest.approx((-0.5, 0.5))
+    assert list(lines["dot"].x)[::4] == [1, 2000]
+
+
+def test_of_many_pairs_the_interval_stays_that_of_all() -> None:
+    _, high, *_ = named(many()[0], "lines")
+    differences = [FARTHEST.get(place, value) for place, value in enumerate(MANY)]
+    assert high.y[-1] == pytest.approx(100 * interval(differences, STUDY.alpha, 0.001).high)
+
+
+def test_few_pairs_have_a_mark_each_and_nothing_beside_them() -> None:
+    figure, _ = closing("test_accuracy", MANY[:200])
+    (pairs,) = named(figure, "markers")
+    assert len(pairs.x) == 200
+    assert len(named(figure, "lines")) == 3
+    found = finding(STUDY, measure("test_accuracy"), MANY[:200], DATASET.test_images)
+    assert study_charts.closing_caption(found) == (
+        "A ring is a pair: press it for its run. Teal: the interval after each pair. Grey: the margin."
+    )
+
+
+def test_of_many_runs_a_bar_holds_most_and_both_lanes_have_the_same_runs() -> None:
+    values = {"keras": [0.95 + one for one in MANY], "torch": [0.9 - one for one in MANY]}
+    figure, words = study_charts.each_lane(measure("test_accuracy"), values, range(2000))
+    keras, torch = figure.data
+    assert list(keras.customdata) == list(torch.customdata)
+    assert 100 < len(keras.x) == len(torch.x) <= 205
+    bars = [shape for shape in figure.layout.shapes if shape.type == "rect"]
+    assert [(bar.x0, bar.x1) for bar in bars] == [pytest.approx((94.5, 95.5)), pytest.approx((89.5, 90.5))]
+    assert min(keras.x) == pytest.approx(94.4), "the axis holds the farthest out"
+    assert "Keras 94.4 to 95.6" in words
+    assert "2,000 are drawn, the farthest out among them" in study_charts.lanes_caption(values)
+    assert study_charts.lanes_caption({"keras": [1.0], "torch": [2.0]}) == ("A mark is a run: press it for its page.")
