@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.shell import make_the_same
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ("browser", "engines", "processes", "pages", "unit")
+LAYERS = ("engines", "browser", "scripts", "processes", "pages", "unit")
 """Folders of this one; those that take longest first, so that no core is without work in the end."""
 CHECKS = ("make", "--no-print-directory", "check")
 AT_ONCE = 1 + (os.cpu_count() or 1)
@@ -116,12 +116,28 @@ def account(parts: Sequence[Part], took_s: float) -> bool:
     return not failed
 
 
-def layer(name: str, rest: bool, alone: bool, folder: Path) -> Part:
-    """A layer's tests, or with the name `alone` those of all layers that measure time."""
+def layer(name: str, rest: bool, alone: bool, folder: Path) -> Part | None:
+    """A layer's tests, or with the name `alone` those of all layers that measure time; None where it has none of them.
+
+    Of tests with a mark only the files that name it are read: to collect thousands takes half a minute.
+    """
     marks = f"{'' if rest else 'not '}more and {'' if alone else 'not '}alone"
-    place = "tests" if alone else f"tests/{name}"
-    command = [sys.executable, "-m", "pytest", "-q", "-m", marks, place]
+    wanted = [mark for mark, asked in (("more", rest), ("alone", alone)) if asked]
+    place = ROOT / "tests" if alone else ROOT / "tests" / name
+    places = naming(wanted, place) if wanted else [place]
+    if not places:
+        return None
+    command = [sys.executable, "-m", "pytest", "-q", "-m", marks, *(str(path.relative_to(ROOT)) for path in places)]
     return Part(name, command, folder / f"{name}.txt", (0, NOTHING_SELECTED) if rest else (0,))
+
+
+def naming(marks: Sequence[str], place: Path) -> list[Path]:
+    """The files of tests below a folder that name all of these marks, as a test's own file must (`conftest.py`)."""
+    return [
+        path
+        for path in sorted(place.rglob("test_*.py"))
+        if all(f"mark.{mark}" in path.read_text(encoding="utf-8") for mark in marks)
+    ]
 
 
 def main() -> int:
@@ -138,10 +154,10 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tests-") as made:
         folder = Path(made)
-        together = [layer(name, options.rest, False, folder) for name in LAYERS]
-        if not options.rest:  # first, for they end soon
-            together.insert(0, Part("checks", CHECKS, folder / "checks.txt"))
-        alone = [layer("alone", options.rest, True, folder)]
+        checks = None if options.rest else Part("checks", CHECKS, folder / "checks.txt")  # first, for they end soon
+        layers = [checks, *(layer(name, options.rest, False, folder) for name in LAYERS)]
+        together = [part for part in layers if part is not None]
+        alone = [part for part in [layer("alone", options.rest, True, folder)] if part is not None]
         try:
             run(together, AT_ONCE, options.limit, signals)
             run(alone, 1, options.limit, signals)

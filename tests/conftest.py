@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +20,20 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("busy")
 
 PREPARING = Path("core/data")
+MARKS = ("more", "alone")
+
+
+@pytest.hookimpl(tryfirst=True)  # before those are left out that are not asked for
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """A mark is named in the file whose tests bear it: `python -m tests` looks for the files so."""
+    named: dict[Path, list[str]] = {}
+    for item in items:
+        if item.path not in named:
+            text = item.path.read_text(encoding="utf-8")
+            named[item.path] = [mark for mark in MARKS if f"mark.{mark}" in text]
+        for mark in MARKS:
+            if item.get_closest_marker(mark) and mark not in named[item.path]:
+                raise pytest.UsageError(f"{item.nodeid} has the mark {mark}: write pytest.mark.{mark} in its own file.")
 
 
 @pytest.fixture(autouse=True)

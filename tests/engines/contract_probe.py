@@ -127,10 +127,6 @@ def planted(error: str) -> Iterator[None]:
             patches = [mock.patch("core.worker.engines.torch.to_torch", plain_transpose)]
         case "other epsilon":
             patches = [mock.patch.object(parity, "KERAS_EPSILON", 1e-8)]
-        case "other epsilon in Keras":
-            import keras
-
-            patches = [mock.patch("keras.optimizers.Adam", partial(keras.optimizers.Adam, epsilon=1e-8))]
         case "unrounded betas":
             exact = {"ROUNDED_BETA_1": parity.BETA_1, "ROUNDED_BETA_2": parity.BETA_2}
             patches = [mock.patch.multiple(parity, **exact)]

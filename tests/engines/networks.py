@@ -6,3 +6,5 @@ EVERY_LAYER = (
     "dense 16 silu, dense 12, batchnorm, tanh, dropout 0.1, dense 10"
 )
 """What the frameworks define differently, and statistics among the weights."""
+THIN = "conv 4 3 relu, maxpool 2, conv 8 3 relu, maxpool 2, flatten, dropout, dense 10"
+"""The article's network with fewer filters, where any network would do: float64 is slow."""

@@ -12,6 +12,7 @@ from core.experiment.settings import TrainSettings
 from core.experiment.weights import load_weights
 from core.protocol import lines, messages
 from tests.engines.conftest import Processes, opened
+from tests.engines.networks import THIN
 from tests.shell import ONE_CORE
 
 pytestmark = pytest.mark.timeout(900)
@@ -75,7 +76,7 @@ FIRST_STEP, LATER = "step 1", "a later step"
 def test_one_wrong_thing_in_one_lane_parts_the_twin(
     processes: Processes, engine: str, error: str, parts: str, settings: dict[str, Any]
 ) -> None:
-    found = verdict(processes, **{engine: error}, **settings)
+    found = verdict(processes, **{engine: error}, **{"network": THIN, **settings})
     assert found.state == "parted", found
     parting = found.parting
     assert parting is not None

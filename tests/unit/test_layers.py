@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests import __main__ as layers
+from tests import conftest
 
 ROOT = Path(__file__).resolve().parents[2]
 SLEEPS = "import time; print('asleep', flush=True); time.sleep(60)"
@@ -31,10 +32,36 @@ def test_every_test_belongs_to_one_call() -> None:
     for more, timed in calls:
         belongs = []
         for rest, alone in calls:
-            command = layers.layer("unit", rest, alone, Path()).command
-            expression = command[command.index("-m", 3) + 1]
+            part = layers.layer("processes", rest, alone, Path())
+            assert part is not None
+            expression = part.command[part.command.index("-m", 3) + 1]
             belongs.append(eval(expression, {"more": more, "alone": timed}))
         assert belongs.count(True) == 1, (more, timed)
+
+
+@pytest.mark.parametrize(("rest", "alone", "marks"), [(True, False, ["more"]), (True, True, ["more", "alone"])])
+def test_of_tests_with_a_mark_the_files_that_name_it_are_read(rest: bool, alone: bool, marks: list[str]) -> None:
+    part = layers.layer("processes", rest, alone, Path())
+    assert part is not None
+    read = part.command[part.command.index("-m", 3) + 2 :]
+    assert "tests/processes/test_real_engines.py" in read
+    assert all(f"mark.{mark}" in (ROOT / path).read_text() for path in read for mark in marks)
+
+
+def test_a_layer_in_which_nothing_has_the_mark_is_no_part(tmp_path: Path) -> None:
+    assert layers.naming(["more"], ROOT / "tests" / "pages") == []
+    assert layers.layer("pages", rest=True, alone=False, folder=tmp_path) is None
+
+
+def test_a_mark_that_a_file_does_not_name_itself_is_refused() -> None:
+    class Item:
+        path, nodeid = ROOT / "tests" / "shell.py", "tests/shell.py::test_x"
+
+        def get_closest_marker(self, name: str) -> bool:
+            return name == "more"
+
+    with pytest.raises(pytest.UsageError, match=r"test_x has the mark more: write pytest\.mark\.more in its own file"):
+        conftest.pytest_collection_modifyitems([Item()])  # type: ignore[list-item]
 
 
 def test_what_failed_is_said_last_with_how_long_each_took(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,8 +88,11 @@ def test_all_that_passed_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_layer_of_which_no_test_is_found_has_failed_unless_the_rest_is_asked_for() -> None:
-    assert layers.layer("unit", rest=False, alone=False, folder=Path()).right == (0,)
-    assert 5 in layers.layer("unit", rest=True, alone=False, folder=Path()).right
+    now, rest = (layers.layer("engines", rest=rest, alone=False, folder=Path()) for rest in (False, True))
+    assert now is not None
+    assert rest is not None
+    assert now.right == (0,)
+    assert 5 in rest.right
 
 
 def test_one_that_hangs_is_interrupted_at_its_limit_and_the_others_go_on(

@@ -1,6 +1,8 @@
-"""The scripts shown for a run, run: each as a file of its own in a clean process, beside the lane it stands for."""
+"""The scripts shown for a run, run: each as a file of its own in a clean process, beside the lane it stands for.
 
-import itertools
+Other networks, optimisers and data: `tests/engines/test_listings.py`.
+"""
+
 import json
 import os
 import subprocess
@@ -17,8 +19,6 @@ from core.experiment.engine_names import installed_engines
 from core.experiment.settings import Alignment, Device, Optimizer, TrainSettings
 from core.results.listings import listing
 from tests.engines import networks
-from tests.engines.conftest import Processes
-from tests.engines.random_networks import draw
 
 PROJECT = Path(__file__).resolve().parents[2]
 ENGINES = ("keras", "torch")
@@ -28,7 +28,7 @@ OTHERS = sorted(set(installed_engines()) - set(ENGINES) - set(TUNED))
 AS_SHIPPED = TrainSettings(epochs=3, device=Device.CPU)
 TWO_EPOCHS = TrainSettings(epochs=2, device=Device.CPU)
 SAME_START = TrainSettings(epochs=1, device=Device.CPU, alignment=Alignment.SAME_START)
-TWIN = TrainSettings(epochs=2, device=Device.CPU, alignment=Alignment.EXACT_TWIN)
+TWIN = TrainSettings(epochs=2, device=Device.CPU, alignment=Alignment.EXACT_TWIN, network=networks.THIN)
 
 EVERY_LAYER = TrainSettings(
     epochs=1,
@@ -47,14 +47,6 @@ STRIDED = TrainSettings(
     optimizer=Optimizer.ADAMW,
     weight_decay=0.004,
 )
-OTHERS_ALIGNED = [
-    EVERY_LAYER.model_copy(update={"optimizer": Optimizer.NESTEROV, "momentum": 0.9, "network": "batchnorm"}),
-    EVERY_LAYER.model_copy(update={"optimizer": Optimizer.ADAM, "momentum": 0.0, "network": "lenet5"}),
-    STRIDED.model_copy(update={"optimizer": Optimizer.SGD, "momentum": 0.9, "network": EVERY_LAYER.network}),
-    STRIDED.model_copy(update={"network": "mlp"}),
-]
-"""More networks and optimisers."""
-
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -89,7 +81,7 @@ def run_script(engine: str, settings: TrainSettings, folder: Path) -> Printed:
 def figures_of_lanes(engine: str, runs: Sequence[TrainSettings], data_dir: Path) -> list[dict[str, Any]]:
     """The figures of an engine's lane in each run, from one process."""
     asked = json.dumps([settings.as_json() for settings in runs])
-    command = [sys.executable, "-m", "tests.engines.lane_figures", engine, asked, "mnist5k", str(data_dir)]
+    command = [sys.executable, "-m", "tests.scripts.lane_figures", engine, asked, "mnist5k", str(data_dir)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     made: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
@@ -123,31 +115,18 @@ def test_a_variants_script_learns(engine: str, tmp_path: Path) -> None:
     assert 0 < script.test_loss < 1
 
 
-def assert_takes_the_lanes_steps(script: Printed, lane: dict[str, Any], settings: TrainSettings) -> None:
+@pytest.mark.parametrize("settings", [SAME_START, STRIDED, EVERY_LAYER], ids=["article", "strided", "every layer"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_from_the_same_start_a_script_takes_the_lanes_steps(
+    engine: str, settings: TrainSettings, lanes: Any, tmp_path: Path
+) -> None:
+    script, lane = run_script(engine, settings, tmp_path), lanes[engine, settings]
     assert len(script.first_losses) == 10
     assert script.first_losses == pytest.approx(lane["step_losses"][:10], rel=1e-11 if settings.float64 else 1e-4)
     # Where every number is shared, the epoch's end and its evaluation are, too.
     if settings.float64:
         assert script.test_loss == pytest.approx(lane["test_loss"], rel=1e-8)
         assert script.test_accuracy == pytest.approx(lane["test_accuracy"])
-
-
-@pytest.mark.parametrize("settings", [SAME_START, STRIDED, EVERY_LAYER], ids=["article", "strided", "every layer"])
-@pytest.mark.parametrize("engine", ENGINES)
-def test_from_the_same_start_a_script_takes_the_lanes_steps(
-    engine: str, settings: TrainSettings, lanes: Any, tmp_path: Path
-) -> None:
-    assert_takes_the_lanes_steps(run_script(engine, settings, tmp_path), lanes[engine, settings], settings)
-
-
-@pytest.mark.more
-@pytest.mark.parametrize("settings", OTHERS_ALIGNED, ids=lambda settings: settings.optimizer)
-@pytest.mark.parametrize("engine", ENGINES)
-def test_with_other_networks_and_optimisers_a_script_takes_the_lanes_steps(
-    engine: str, settings: TrainSettings, prepared_data_dir: Path, tmp_path: Path
-) -> None:
-    (lane,) = figures_of_lanes(engine, [settings], prepared_data_dir)
-    assert_takes_the_lanes_steps(run_script(engine, settings, tmp_path), lane, settings)
 
 
 def test_the_twins_scripts_are_one_computation(tmp_path: Path) -> None:
@@ -157,54 +136,3 @@ def test_the_twins_scripts_are_one_computation(tmp_path: Path) -> None:
     # Two epochs on, orders and masks of the second included, it still is.
     assert keras.test_loss == pytest.approx(torch.test_loss, rel=1e-9)
     assert keras.test_accuracy == pytest.approx(torch.test_accuracy)
-
-
-ALWAYS = {("torch", alignment): 4 for alignment in Alignment} | {("keras", Alignment.EXACT_TWIN): 2}
-"""How many draws are always tested: Keras takes seconds to trace one."""
-DRAWN = [
-    pytest.param(engine, alignment, number, marks=[pytest.mark.more] * (number >= ALWAYS.get((engine, alignment), 0)))
-    for engine, number in itertools.product((*ENGINES, *TUNED), range(5))
-    for alignment in (Alignment if engine in ENGINES else [Alignment.AS_SHIPPED])
-]
-
-
-@pytest.mark.parametrize(
-    ("optimizer", "keep"),
-    [
-        ("adam", "batchnorm-variance,adam-epsilon,leakyrelu-slope"),
-        ("adamw", "batchnorm-momentum,layernorm-epsilon,rounded-constants"),
-        ("rmsprop", "rmsprop-epsilon,strided-padding,weight-decay"),
-        ("rmsprop", "rmsprop-rho,batchnorm-epsilon,avgpool-padding"),
-        ("nesterov", "weight-decay,avgpool-padding,strided-padding"),
-    ],
-)
-def test_what_pytorch_keeps_of_its_defaults_its_script_keeps(processes: Processes, optimizer: str, keep: str) -> None:
-    more = {"momentum": 0.5} if optimizer in ("rmsprop", "nesterov") else {}
-    settings = {"network": networks.EVERY_LAYER, "optimizer": optimizer, "weight_decay": 0.01, "batch_size": 32, **more}
-    settings |= {"alignment": "exact-twin", "keep": keep}
-    both = processes["torch"].ask("shown", settings=settings, data=[28, 28, 1, 10], images=300)
-    assert both["script"]["losses"] == pytest.approx(both["lane"]["losses"], rel=1e-11)
-    assert both["script"]["test_loss"] == pytest.approx(both["lane"]["test_loss"], rel=1e-9)
-
-
-@pytest.mark.parametrize("keep", ["batch-order", "dropout-masks,batch-order", "float32"])
-def test_what_keras_keeps_of_its_defaults_its_script_keeps(processes: Processes, keep: str) -> None:
-    settings = {"network": "conv 4 3 stride 2 relu, flatten, dropout, dense 10", "batch_size": 32, "keep": keep}
-    settings |= {"alignment": "exact-twin"}
-    both = processes["keras"].ask("shown", settings=settings, data=[28, 28, 1, 10], images=300)
-    precision = 1e-4 if keep == "float32" else 1e-11
-    assert both["script"]["losses"] == pytest.approx(both["lane"]["losses"], rel=precision)
-
-
-@pytest.mark.parametrize(("engine", "alignment", "number"), DRAWN)
-def test_whatever_the_network_the_optimiser_and_the_data_a_script_is_the_lane(
-    processes: Processes, engine: str, alignment: Alignment, number: int
-) -> None:
-    drawn = draw(number)
-    asked = drawn.asked | {"settings": {**drawn.settings, "alignment": alignment}}
-    both = processes[engine].ask("shown", **asked)
-    precision = 1e-11 if alignment == Alignment.EXACT_TWIN else 1e-4
-    assert len(both["script"]["losses"]) == (0 if alignment == Alignment.AS_SHIPPED else len(both["lane"]["losses"]))
-    assert both["script"]["losses"] == pytest.approx(both["lane"]["losses"], rel=precision), str(drawn)
-    # An epoch on, the weights are the lane's: the same order, the same dropout.
-    assert both["script"]["test_loss"] == pytest.approx(both["lane"]["test_loss"], rel=100 * precision), str(drawn)

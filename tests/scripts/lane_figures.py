@@ -1,4 +1,4 @@
-"""A lane without a worker, for tests: `python -m tests.engines.lane_figures ENGINE SETTINGS_JSON DATASET DATA_DIR`.
+"""A lane without a worker, for tests: `python -m tests.scripts.lane_figures ENGINE SETTINGS_JSON DATASET DATA_DIR`.
 
 SETTINGS_JSON is a list of runs' settings, which one process trains one after the other on DATASET, prepared in
 DATA_DIR. The last line on stdout is a JSON list: each run's figures.

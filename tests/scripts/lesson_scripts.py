@@ -1,4 +1,4 @@
-"""Lessons' scripts, run one after the other in one process: `python -m tests.engines.lesson_scripts SIDE < JOBS`.
+"""Lessons' scripts, run one after the other in one process: `python -m tests.scripts.lesson_scripts SIDE < JOBS`.
 
 JOBS is a JSON object, a name to a job: `slug`, `value`, `data` (what LESSON_DATA names), and `shorter`, pairs of
 texts that make the script take less time and change nothing else. One process a framework: importing one is slow.

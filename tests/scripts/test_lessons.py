@@ -82,7 +82,7 @@ class Printed:
         environment = os.environ | {"PYTHONPATH": str(PROJECT), "CUDA_VISIBLE_DEVICES": ""}
         self.cwds.append(self.folders.mktemp(side))
         done = subprocess.run(
-            [sys.executable, "-m", "tests.engines.lesson_scripts", side],
+            [sys.executable, "-m", "tests.scripts.lesson_scripts", side],
             input=json.dumps(jobs(side, group, self.other_data)),
             cwd=self.cwds[-1],
             env=environment,
