@@ -245,7 +245,7 @@ def from_upload(content: bytes, name: str) -> Grey:
 
 
 def png(pixels: Grey, scale: int = 1) -> bytes:
-    """A PNG file of uint8 [H, W] or [H, W, 1 or 3], each pixel a square of `scale` pixels."""
+    """A PNG file of uint8 [H, W] or [H, W, 1, 3 or 4], each pixel a square of `scale` pixels."""
     file = io.BytesIO()
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]

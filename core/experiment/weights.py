@@ -37,6 +37,16 @@ def features_to_torch(features: Floats, grid: Shape | None) -> Floats:
     return features.reshape(-1, *grid).transpose(0, 3, 1, 2).reshape(features.shape)
 
 
+def features_from_torch(features: Floats, grid: Shape | None) -> Floats:
+    """The inverse of `features_to_torch`: [N, channels, height, width], or [N, features] that came of `grid`."""
+    if features.ndim == 4:
+        return features.transpose(0, 2, 3, 1)
+    if grid is None:
+        return features
+    height, width, channels = grid
+    return features.reshape(-1, channels, height, width).transpose(0, 2, 3, 1).reshape(features.shape)
+
+
 def _channels_first(array: Floats, grid: Shape) -> Floats:
     """An array whose first axis counts activations flattened from [height, width, channels], channels first."""
     return np.moveaxis(array.reshape(*grid, -1), 2, 0).reshape(array.shape)

@@ -11,7 +11,7 @@ soon after the last drawing the predictor ends. Where no spare waits it is the o
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,8 @@ CLOSING = "The dashboard is shutting down."
 Clock = Callable[[], float]
 Images = npt.NDArray[np.uint8]
 TakeWorker = Callable[[str], ChildProcess]
-Answer = TypeVar("Answer", messages.Ready, messages.Loaded, messages.Predicted, messages.Saved)
+Answer = TypeVar("Answer", messages.Ready, messages.Loaded, messages.Predicted, messages.Looked, messages.Saved)
+Found = TypeVar("Found")
 
 
 class PredictorError(Exception):
@@ -65,6 +66,19 @@ class Prediction:
     def probabilities(self) -> npt.NDArray[np.float64]:
         """Softmax of the logits, [N, classes]."""
         return probabilities(self.logits).astype(np.float64, copy=False)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a model makes of one image: its layers' outputs, and the gradient of its largest logit by the pixels.
+
+    Outputs are float32 [H, W, C] or [features], channels last, by the layers' names in the network's order; of a large
+    network's layers only the first channels. The gradient is float32 [H, W, C].
+    """
+
+    engine: str
+    outputs: Mapping[str, npt.NDArray[np.float32]]
+    gradient: npt.NDArray[np.float32]
 
 
 class Predictor:
@@ -133,6 +147,14 @@ class Predictor:
         command = messages.Predict(model.slot, lines.packed(images))
         answer = self._call(command, messages.Predicted, ANSWER_S)
         return Prediction(self.engine, np.array(answer.logits), answer.compute_ms)
+
+    def look(self, model: Model, image: Images) -> Inside:
+        """Inside the model, for one uint8 image [H, W, C]."""
+        self.load(model)
+        answer = self._call(messages.Look(model.slot, lines.packed(image)), messages.Looked, ANSWER_S)
+        outputs = lines.unpacked_floats(answer.outputs, [*answer.shapes.values()])
+        (gradient,) = lines.unpacked_floats(answer.gradient, [image.shape])
+        return Inside(self.engine, dict(zip(answer.shapes, outputs, strict=True)), gradient)
 
     def save(self, model: Model, path: Path) -> None:
         """Writes the model in its framework's own format."""
@@ -225,11 +247,18 @@ class Predictors:
 
     def ask(self, models: Sequence[Model], images: Images) -> list[Prediction]:
         """All models' answers to the same images, computed at the same time. Raises `PredictorError`."""
-        answers: list[Prediction | PredictorError | None] = [None] * len(models)
+        return self._of_all(models, lambda predictor, model: predictor.predict(model, images))
+
+    def look(self, models: Sequence[Model], image: Images) -> list[Inside]:
+        """Inside all models, for one uint8 image [H, W, C], at the same time. Raises `PredictorError`."""
+        return self._of_all(models, lambda predictor, model: predictor.look(model, image))
+
+    def _of_all(self, models: Sequence[Model], act: Callable[[Predictor, Model], Found]) -> list[Found]:
+        answers: list[Found | PredictorError | None] = [None] * len(models)
 
         def answer(i: int) -> None:
             try:
-                answers[i] = self._with(models[i].engine, lambda predictor: predictor.predict(models[i], images))
+                answers[i] = self._with(models[i].engine, lambda predictor: act(predictor, models[i]))
             except PredictorError as error:
                 answers[i] = error
 
@@ -242,7 +271,7 @@ class Predictors:
         for found in answers:
             if isinstance(found, PredictorError):
                 raise found
-        return [found for found in answers if isinstance(found, Prediction)]
+        return [found for found in answers if found is not None and not isinstance(found, PredictorError)]
 
     def save(self, model: Model, path: Path) -> None:
         """Writes a model's weights in its engine's own file format. Raises `PredictorError`."""

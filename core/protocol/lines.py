@@ -2,9 +2,10 @@
 
 import base64
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import NoReturn, TypeVar, get_args
+from typing import Any, NoReturn, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -57,3 +58,18 @@ def packed(images: npt.NDArray[np.uint8]) -> str:
 def unpacked(text: str, image_shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """The images of `packed`, uint8 [N, *image_shape]. Raises `ValueError` for anything else."""
     return np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(-1, *image_shape)
+
+
+def packed_floats(arrays: Iterable[npt.NDArray[np.floating[Any]]]) -> str:
+    """Arrays as text for one line: their numbers as float32, one array after the other, without their shapes."""
+    return base64.b64encode(b"".join(np.ascontiguousarray(array, "<f4").tobytes() for array in arrays)).decode("ascii")
+
+
+def unpacked_floats(text: str, shapes: Sequence[Sequence[int]]) -> list[npt.NDArray[np.float32]]:
+    """The arrays of `packed_floats`, in their shapes. Raises `ValueError` where these hold more or fewer numbers."""
+    numbers = np.frombuffer(base64.b64decode(text, validate=True), "<f4")
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    if not len(ends) or ends[-1] != len(numbers):
+        raise ValueError(f"{len(numbers)} numbers do not fill these shapes")
+    parts = np.split(numbers, ends[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -95,6 +95,16 @@ class Predict(Message):
 
 
 @dataclass(frozen=True)
+class Look(Message):
+    """To a predictor: what a loaded model makes of one image, layer by layer; answered by `Looked`."""
+
+    kind = "look"
+    slot: str
+    image: str
+    """One uint8 image [1, H, W, C], see `core.protocol.lines.packed`."""
+
+
+@dataclass(frozen=True)
 class Save(Message):
     """To a predictor: writes a loaded model in its framework's own file format; answered by `Saved`."""
 
@@ -251,6 +261,20 @@ class Predicted(Message):
 
 
 @dataclass(frozen=True)
+class Looked(Message):
+    """Inside a model: every layer's output for one image, and the gradient of its largest logit by the input."""
+
+    kind = "looked"
+    shapes: dict[str, list[int]]
+    """Of the outputs, by the layers' names in the network's order: [H, W, C] or [features]; of a large network's
+    layers only the first channels."""
+    outputs: str
+    """All of them, one after the other, see `core.protocol.lines.packed_floats`."""
+    gradient: str
+    """[H, W, C] of the image, likewise."""
+
+
+@dataclass(frozen=True)
 class Saved(Message):
     """The file of a `Save` is written."""
 
@@ -340,12 +364,12 @@ class Failed(Message):
 # --- the unions -----------------------------------------------------------------------------------------
 
 LaneCommand = Train | Certify | Build | Go | Finish | Stop
-PredictorCommand = Load | Predict | Save
+PredictorCommand = Load | Predict | Look | Save
 Command = LaneCommand | PredictorCommand | ClusterCommand | Measure | Call
 """All that may be said to a child."""
 
 LaneEvent = Ready | Certified | Built | Step | Epoch | Result | Stopped | Failed
-PredictorEvent = Ready | Loaded | Predicted | Saved | Refused | Failed
+PredictorEvent = Ready | Loaded | Predicted | Looked | Saved | Refused | Failed
 ProbeEvent = Ready | Progress | Printed | Measured | Failed
 PartEvent = Printed | Returned | Failed
 PreparationEvent = Preparing | Done | Failed

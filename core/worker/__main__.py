@@ -115,7 +115,7 @@ class Worker:
             case messages.Finish():
                 self._finish()
                 return False
-            case messages.Load() | messages.Predict() | messages.Save():
+            case messages.Load() | messages.Predict() | messages.Look() | messages.Save():
                 self.outbox.send(self.models.answer(command))
             case messages.Stop() | messages.Measure() | messages.Call() | Execute() | Cancel():
                 refuse(command)

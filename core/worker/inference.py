@@ -4,8 +4,10 @@ A model is named by its `slot`: whose weights it holds. The framework's model is
 safetensors file that is checked by its SHA-256.
 """
 
+import math
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +22,12 @@ from core.protocol.messages import PredictorCommand, PredictorEvent
 from core.protocol.stdio import one_line
 
 if TYPE_CHECKING:
-    from core.worker.engines.base import Engine
+    from core.worker.engines.base import Engine, Floats
 
 MOST_MODELS = 6
 """More slots than one page needs; the one that was used longest ago goes first."""
+MOST_LOOKED = 500_000
+"""Numbers of all layers' outputs that one `Looked` carries: 2 MB. The article's network has 32,000."""
 
 
 class LoadedModels:
@@ -43,6 +47,8 @@ class LoadedModels:
                     return self._load(command)
                 case messages.Predict():
                     return self._predict(command)
+                case messages.Look():
+                    return self._look(command)
                 case messages.Save():
                     self._models[command.slot].save(Path(command.path))
                     return messages.Saved()
@@ -71,13 +77,38 @@ class LoadedModels:
             self._models.pop(next(iter(self._models)))
         return messages.Loaded(list(self._models))
 
+    def _used(self, slot: str) -> "Engine":
+        """The model of a slot. Whichever was used longest ago stands first and goes first. Raises `KeyError`."""
+        self._models[slot] = self._models.pop(slot)
+        return self._models[slot]
+
     def _predict(self, command: messages.Predict) -> PredictorEvent:
         """Logits of images, and the milliseconds of the model's call alone."""
-        model = self._models[command.slot]
-        # Whichever was used longest ago stands first and goes first.
-        self._models[command.slot] = self._models.pop(command.slot)
+        model = self._used(command.slot)
         images = lines.unpacked(command.images, model.data.image)
         began = time.perf_counter()
         logits = model.predict(images)
         compute_ms = 1000 * (time.perf_counter() - began)
         return messages.Predicted(logits.astype(float).tolist(), compute_ms)
+
+    def _look(self, command: messages.Look) -> PredictorEvent:
+        """Every layer's output for one image, and the gradient of the largest logit by its pixels."""
+        model = self._used(command.slot)
+        (image,) = lines.unpacked(command.image, model.data.image)
+        outputs, gradient = model.look(image)
+        outputs = first_channels(outputs, MOST_LOOKED)
+        if not all(np.isfinite(np.asarray(array, "float32")).all() for array in (*outputs.values(), gradient)):
+            return messages.Refused("the outputs of its layers are too large for float32")
+        shapes = {name: list(array.shape) for name, array in outputs.items()}
+        return messages.Looked(shapes, lines.packed_floats(outputs.values()), lines.packed_floats([gradient]))
+
+
+def first_channels(outputs: Mapping[str, "Floats"], most: int) -> dict[str, "Floats"]:
+    """Outputs [..., channels] as they are where all together have at most `most` numbers.
+
+    Else each layer keeps as many of its first channels as fit into its equal share of them, and at least one.
+    """
+    if sum(array.size for array in outputs.values()) <= most:
+        return dict(outputs)
+    share = most // len(outputs)
+    return {name: array[..., : max(1, share // math.prod(array.shape[:-1]))] for name, array in outputs.items()}

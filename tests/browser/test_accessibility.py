@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.storage.records import RECORDED
-from core.web.draw.drawing import EMPTY
+from core.web.draw.drawing import EXAMPLE
 from tests.browser import axe
 from tests.browser.conftest import (
     CHARTS,
@@ -155,7 +155,7 @@ def refused(page: Page) -> None:
 
 def image_read(page: Page) -> None:
     """A test image, its answers, swapped weights, all that is folded, and the upload."""
-    wait_for("both models are loaded", lambda: EMPTY in page.locator(PAD).inner_text(), STORY_S, page)
+    wait_for("both models are loaded", lambda: EXAMPLE in page.locator(PAD).inner_text(), STORY_S, page)
     page.get_by_role("radio", name="digit 7").click()
     answered(page)
     page.get_by_text("Each model uses the other's weights").click()
@@ -237,7 +237,7 @@ def test_axe_finds_nothing_where_there_is_no_page(visit: OpenVisitor, server: Fa
 def test_by_keyboard_a_test_image_is_taken_and_both_answers_are_read(visit: OpenVisitor) -> None:
     """The pad itself needs a pen; these images are the way without."""
     page = visit().open("draw")
-    wait_for("both models are loaded", lambda: EMPTY in page.locator(PAD).inner_text(), STORY_S, page)
+    wait_for("both models are loaded", lambda: EXAMPLE in page.locator(PAD).inner_text(), STORY_S, page)
     keys = Keyboard(page)
     keys.go_to(page.get_by_role("radio", name="digit 0"))
     for _ in range(7):

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from core.data import images
 from core.storage.runs import Store
-from core.web.draw.drawing import EMPTY
+from core.web.draw.drawing import EMPTY, EXAMPLE
 from tests import strokes as hand
 from tests.browser.conftest import STORY_S, OpenVisitor, Server, sideways, wait_for
 from tests.strokes import OTHER_PATHS, PATHS, drawn
@@ -38,7 +38,7 @@ def open_pad(visit: OpenVisitor, **options: int) -> Page:
     """The Draw page of a first visitor, with both models loaded."""
     page = visit(**options).open("draw")
     expect(page.locator(CANVAS)).to_be_visible()
-    wait_for("both models are loaded", lambda: EMPTY in page.locator(PAD).inner_text(), 90, page)
+    wait_for("both models are loaded", lambda: EXAMPLE in page.locator(PAD).inner_text(), 90, page)
     return page
 
 
@@ -194,6 +194,31 @@ def test_swapping_the_weights_compares_both_models(drawing_page: None, visit: Op
     for words in ("Each model uses the other's weights", "Both read a 5. Keras with PyTorch's weights is", "Largest"):
         expect(page.locator("p", has_text=words).last).to_be_in_viewport()
     assert page.get_by_text("another answer").count() == 0
+
+
+def test_inside_both_models_a_layer_is_chosen_by_keyboard_and_of_the_same_weights_rounding_is_left(
+    drawing_page: None, visit: OpenVisitor
+) -> None:
+    page = open_pad(visit)
+    expect(page.locator(f"{PAD} .digit-pad-headline")).to_have_text(re.compile("^(Both read|They disagree)"))
+    draw(page, PATHS[3], PLACES[0])
+    answered(page)
+    assert EXAMPLE not in page.locator(PAD).inner_text()
+    page.get_by_text("Look inside both models").click()
+    inside = page.locator(".inside")
+    expect(inside).to_contain_text("conv1 (conv 30 3 relu)")
+    expect(inside).to_contain_text("The models part most at")
+    page.get_by_role("radio", name="conv1").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(inside).to_contain_text("pool1 (maxpool 2)")
+    shown = inside.locator("img")
+    assert shown.count() == 5
+    for place in range(5):
+        assert shown.nth(place).evaluate("picture => picture.naturalWidth > 0 && picture.clientWidth > 50")
+    page.get_by_text("Each model uses the other's weights").click()
+    expect(inside).to_contain_text("The differences vanish")
+    expect(inside).to_contain_text("pool1 (maxpool 2)")
 
 
 def test_the_drawing_survives_a_change_of_run_and_of_page(drawing_page: None, visit: OpenVisitor) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.web.draw.drawing import EMPTY
+from core.web.draw.drawing import EXAMPLE
 from tests.browser.conftest import CHARTS, SETTLED, SIDEWAYS, TITLES, Server, wait_for
 from tests.browser.firefox import BLANK, Firefox
 from tests.browser.test_draw import ANSWERED, CANVAS, PAD, PLACES, spots
@@ -73,7 +73,7 @@ def test_every_other_page_is_drawn(firefox: Firefox, server: Server, path: str) 
 
 def test_a_digit_is_drawn_and_both_models_answer(firefox: Firefox, server: Server) -> None:
     open_page(firefox, server.url, "draw")
-    wait_for("both models are loaded", lambda: EMPTY in firefox.text(PAD), 90)
+    wait_for("both models are loaded", lambda: EXAMPLE in firefox.text(PAD), 90)
     box = firefox.box(CANVAS)
     for path in PATHS[7]:
         firefox.drag(spots(path, box, PLACES[0]))

@@ -21,7 +21,7 @@ from playwright.sync_api import Page, expect
 from benchmarks.server import free_port
 from core.deployment.logs import path_of
 from core.storage.runs import Store
-from core.web.draw.drawing import EMPTY
+from core.web.draw.drawing import EXAMPLE
 from core.web.server.copies import FOLDER, make_copies, originals
 from core.web.server.visitor import COOKIE
 from tests.browser.conftest import (
@@ -140,7 +140,7 @@ def only_refusals(visitor: Visitor) -> list[str]:
 def draw_a_seven(page: Page) -> None:
     """Draws on a pad whose models are loaded, and reads the answers."""
     expect(page.locator(CANVAS)).to_be_visible()
-    wait_for("both models are loaded", lambda: EMPTY in page.locator(PAD).inner_text(), 90, page)
+    wait_for("both models are loaded", lambda: EXAMPLE in page.locator(PAD).inner_text(), 90, page)
     draw(page, PATHS[7], PLACES[0])
     assert answered(page) == "Both read a 7."
 

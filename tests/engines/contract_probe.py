@@ -40,6 +40,8 @@ Answer = dict[str, Any]
 CUT_IMAGES, CUT_BATCH, CUT_STEPS = 450, 126, 4
 """A lane of this many images takes three full batches and a smaller one an epoch."""
 OTHER_SEED = 1234
+LEVELS = 4
+"""By which a pixel is changed, of 255."""
 
 
 def plain_transpose(canonical: dict[str, Floats], specs: Sequence[WeightSpec]) -> dict[str, Floats]:
@@ -345,6 +347,32 @@ class Probe(NetworkProbe, ListingProbe):
         moved = other.predict(images)
         named = {"first": first, "again": again, "before": before, "moved": moved}
         return {name: logits.astype(float).tolist() for name, logits in named.items()}
+
+    def look(self, **settings: Any) -> Answer:
+        """Inside a network with the shared start weights, for a test image; its logits; and a slope to compare.
+
+        `slope` is the change of the largest logit where one pixel, the one of the largest gradient among those with
+        room for it, is changed both ways, for a pixel's whole length.
+        """
+        parsed, engine = TrainSettings.parse(settings), self._fed()
+        start = parity.start_weights(parsed.seed, Network.of(parsed.network, MNIST_SHAPE))
+        dtype = "float64" if parsed.float64 else "float32"
+        engine.build_to_predict(parsed, {name: array.astype(dtype) for name, array in start.items()})
+        image = self._arrays.test_images[0]
+        outputs, gradient = engine.look(image)
+        logits = engine.predict(image[np.newaxis])[0]
+        room = (image >= LEVELS) & (image <= 255 - LEVELS)
+        place = int(np.argmax(np.where(room, np.abs(gradient), 0)))
+        changed = np.repeat(image[np.newaxis], 2, axis=0)
+        changed.reshape(2, -1)[:, place] += np.array([LEVELS, 256 - LEVELS], np.uint8)
+        higher, lower = engine.predict(changed)[:, logits.argmax()].astype(float)
+        return {
+            "outputs": {name: output.astype(float).tolist() for name, output in outputs.items()},
+            "gradient": gradient.astype(float).tolist(),
+            "logits": logits.astype(float).tolist(),
+            "place": place,
+            "slope": (higher - lower) * 255 / (2 * LEVELS),
+        }
 
     def snapshot(self) -> bool:
         """Whether weights that were handed out stay as they were while training goes on."""

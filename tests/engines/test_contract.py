@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from core.data import datasets
+from core.data.shape import MNIST_SHAPE
 from core.experiment import metrics, parity
 from core.experiment.engine_names import ALIGNED_PAIR, ENGINE_NAMES, installed_engines
-from core.experiment.network import ARTICLE
+from core.experiment.network import ARTICLE, Network
 from tests.engines.conftest import Asked, Processes
 
 FOLDER = Path(__file__).resolve().parents[2] / "core/worker/engines"
@@ -43,6 +44,11 @@ OTHER = (
     "avgpool 2 same, flatten, layernorm, dense 20 gelu, dense 10"
 )
 """A ReLU that a pool follows and others that none does, and both norms."""
+LOOKED = (
+    "conv 8 3 same relu, maxpool 2, depthwise 3 stride 2 same, batchnorm, relu, avgpool 2 same, dropout, flatten, "
+    "layernorm, dense 20 tanh, dense 10"
+)
+"""A layer of nearly every kind, few numbers, and a ReLU before a pool, which tuned engines turn round."""
 REPEATS_ITS_ORDER = {"keras", "keras-eager", "keras-tuned"}
 """Keras on TensorFlow, once seeded; on the other backends it draws a new order every epoch."""
 STEPS_LIKE_STOCK = sorted(set(VARIANTS) - set(BACKENDS))
@@ -340,6 +346,54 @@ def test_the_twin_evaluates_in_float64(aligned: Asked, arrays: datasets.Arrays) 
 def test_dropout_is_off_while_reading(framework: Asked) -> None:
     read = framework.ask("dropout_off")
     assert read["first"] == read["again"] == read["without"]
+
+
+# --- what it shows of itself ------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=or_more(ENGINES, {"keras-tuned", "torch-tuned"}))
+def looked_into(request: pytest.FixtureRequest, processes: Processes) -> Asked:
+    return processes[request.param]
+
+
+def test_a_look_brings_every_layers_output_and_the_gradient_of_the_answer(looked_into: Asked) -> None:
+    seen = looked_into.ask("look", network=LOOKED)
+    nodes = Network.of(LOOKED, MNIST_SHAPE).nodes
+    assert list(seen["outputs"]) == [node.name for node in nodes]
+    outputs = {name: np.array(output) for name, output in seen["outputs"].items()}
+    assert {name: output.shape for name, output in outputs.items()} == {node.name: node.leaves for node in nodes}
+    np.testing.assert_allclose(outputs[nodes[-1].name], seen["logits"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(outputs["flatten"], np.resize(outputs["dropout"], outputs["flatten"].shape))
+    if looked_into.name != "fake":
+        np.testing.assert_array_equal(outputs["dropout"], outputs["pool2"])
+        assert outputs["conv1"].min() == outputs["relu"].min() == 0, "a layer's own activation is in its output"
+    gradient = np.array(seen["gradient"])
+    assert gradient.shape == MNIST_SHAPE.image
+    # Over eight levels, where the network has kinks, too.
+    assert gradient.ravel()[seen["place"]] == pytest.approx(seen["slope"], rel=0.05)
+    assert abs(seen["slope"]) > 1e-3
+
+
+@pytest.mark.parametrize("variant", or_more(tuple(VARIANTS), {"keras-tuned", "torch-tuned"}))
+def test_a_variant_shows_what_its_stock_engine_shows(processes: Processes, variant: str) -> None:
+    found, wanted = (processes[engine].ask("look", network=LOOKED) for engine in (variant, VARIANTS[variant]))
+    compare_insides(found, wanted, 1e-5)
+
+
+def test_the_twins_show_the_same_layers_and_the_same_gradient(processes: Processes) -> None:
+    """Two frameworks with layouts and code of their own: what they agree on is what the network computes."""
+    compare_insides(
+        *(processes[one].ask("look", network=LOOKED, alignment="exact-twin") for one in ALIGNED_PAIR), 1e-12
+    )
+
+
+def compare_insides(found: dict[str, Any], wanted: dict[str, Any], rel: float) -> None:
+    """Holds two looks to each other, by each output's largest number."""
+    for name, output in [*wanted["outputs"].items(), ("gradient", wanted["gradient"])]:
+        other = found["gradient"] if name == "gradient" else found["outputs"][name]
+        largest = np.abs(output).max()
+        assert largest > 0
+        np.testing.assert_allclose(other, output, rtol=0, atol=rel * largest, err_msg=name)
 
 
 # --- its weights -----------------------------------------------------------------------------------------

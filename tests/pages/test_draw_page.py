@@ -19,11 +19,11 @@ from core.results.importing import read_json
 from core.results.models import models_of
 from core.results.outcome import gather
 from core.web.components.digit_pad import PadAnswer
-from core.web.draw import take_along
-from core.web.draw.drawing import EMPTY, EMPTY_PICTURE, FILE, KEPT
+from core.web.draw import inside, take_along
+from core.web.draw.drawing import EMPTY, EMPTY_PICTURE, EXAMPLE, EXAMPLE_PICTURE, FILE, KEPT
 from core.web.draw.view import accuracy_words, best_run, per_cent
 from tests.own_images import FIELDS, with_images
-from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, read, serve, wait_for
+from tests.pages.conftest import SHORT, Ended, MakeRun, StandInLauncher, TrainPage, html_of, read, serve, wait_for
 from tests.strokes import drawn
 
 LOADING = "Loading both models"
@@ -95,7 +95,23 @@ def test_without_any_run_the_page_says_what_to_do(launcher: StandInLauncher) -> 
     assert not page.components("digit_pad")
 
 
+def test_the_first_visit_has_an_example_that_both_models_have_read_and_that_goes_with_the_first_stroke(
+    page: DrawPage,
+) -> None:
+    first = page.pad["samples"][0]
+    assert (page.pad["picture"], page.pad["seen"]) == (first["pixels_base64"], first["pixels_base64"])
+    assert (page.pad["serial"], page.pad["sample"], page.pad["strokes"]) == (0, None, [])
+    assert page.pad["headline"]
+    assert page.pad["detail"].endswith(EXAMPLE)
+    assert page.pad["how"] == "A test image, as it is."
+    page.draw(drawn(7, "middle"))
+    assert page.pad["picture"] is None
+    assert EXAMPLE not in page.pad["detail"]
+    assert page.draw([]).pad["hint"] == EMPTY, "it does not come back"
+
+
 def test_an_empty_pad_gets_a_hint_and_no_answer(page: DrawPage) -> None:
+    page.draw([])
     assert page.pad["hint"] == EMPTY
     assert [lane["name"] for lane in page.pad["lanes"]] == ["Keras", "PyTorch"]
     assert all(lane["probabilities"] is None for lane in page.pad["lanes"])
@@ -212,6 +228,7 @@ def test_the_best_run_is_chosen_and_its_accuracy_stands_beside_its_name(
 
 
 def test_swapped_weights_are_read_with_under_the_switch(page: DrawPage) -> None:
+    page.draw([])
     page.app.toggle(key="swap").set_value(True)
     page.loaded()
     assert EMPTY in page.texts, "the switch says what it waits for"
@@ -231,6 +248,79 @@ def test_swapped_weights_are_compared_in_words(page: DrawPage) -> None:
     assert page.says("Largest difference of the outputs.")
     assert page.says("With the weights that Keras learnt: 0 of at most")
     assert page.says("the framework is not the model")
+
+
+def unfolded(page: DrawPage) -> str:
+    """What stands inside, as a reader sees it, with the layer that is chosen."""
+    page.app.session_state[inside.OPEN] = True
+    page.loaded()
+    return shown_inside(page)
+
+
+def shown_inside(page: DrawPage) -> str:
+    (body,) = html_of(page.app, "inside")
+    return " ".join(" ".join(body.itertext()).replace("\u00a0", " ").split())
+
+
+def pictures_inside(page: DrawPage) -> list[str]:
+    """What each picture is of."""
+    (body,) = html_of(page.app, "inside")
+    return [picture.attrib["alt"] for picture in body.iter("img")]
+
+
+def test_the_insides_are_folded_until_wanted_and_computed_once_for_all_layers(
+    page: DrawPage, launcher: StandInLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    look = launcher.predictors.look
+    monkeypatch.setattr(launcher.predictors, "look", lambda *given: asked.append(1) or look(*given))
+    page.draw(drawn(5, "large"))
+    assert (html_of(page.app, "inside"), asked) == ([], [])
+    assert "conv1 (conv 30 3 relu): 26 × 26 × 30, height by width by maps." in unfolded(page)
+    assert pictures_inside(page)[:2] == ["conv1 in Keras", "conv1 in PyTorch"]
+    (layers,) = [group for group in page.app.get("button_group") if group.label == "Layer"]
+    assert layers.options == ["conv1", "pool1", "conv2", "flatten", "dropout", "dense"]
+    layers.set_value("dense")
+    page.run()
+    assert shown_inside(page).startswith("dense (dense 10): 10 numbers.")
+    assert "All bars have one scale" in shown_inside(page)
+    assert asked == [1], "another layer is drawn of what is there"
+    page.draw(drawn(6, "large"))
+    assert asked == [1, 1]
+
+
+def test_the_gradients_of_both_answers_stand_below_with_how_far_they_agree(page: DrawPage) -> None:
+    page.draw(drawn(5, "large"))
+    text = unfolded(page)
+    assert pictures_inside(page)[-2:] == ["The pixels that Keras looks at", "The pixels that PyTorch looks at"]
+    # Both stand-ins learn the same.
+    assert "The two maps agree by 1.00" in text
+    assert "Both read" in text
+
+
+def test_with_swapped_weights_the_differences_vanish_and_the_page_says_why(page: DrawPage) -> None:
+    page.draw(drawn(5, "large"))
+    page.app.toggle(key="swap").set_value(True)
+    text = unfolded(page)
+    assert "Here both models have the weights that PyTorch learnt. The differences vanish" in text
+    assert "What a layer computes is in its weights, not in its framework." in text
+    assert pictures_inside(page)[0].endswith("in Keras with PyTorch's weights")
+
+
+def test_without_a_drawing_or_a_model_the_insides_say_so(
+    page: DrawPage, launcher: StandInLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.app.session_state[inside.OPEN] = True
+    page.draw([])
+    assert EMPTY in page.texts
+
+    def broken(*_: object) -> None:
+        raise PredictorError("Keras cannot answer: it is *gone*.")
+
+    monkeypatch.setattr(launcher.predictors, "look", broken)
+    page.draw(drawn(1, "large"))
+    assert "Keras cannot answer: it is *gone*." in page.problems
+    assert html_of(page.app, "inside") == []
 
 
 def test_disagreements_mistakes_and_matrices_stand_below(page: DrawPage) -> None:
@@ -282,7 +372,8 @@ def test_images_that_cannot_be_drawn_are_taken_and_shown_in_colour_and_nothing_s
     trained_on(launcher, "own-pets")
     page = DrawPage(launcher)
     assert page.says("Upload a picture or take a test image.")
-    assert (page.pad["drawable"], page.pad["hint"]) == (False, EMPTY_PICTURE)
+    assert page.pad["detail"].endswith(EXAMPLE_PICTURE)
+    assert (page.pad["drawable"], page.pad["hint"]) == (False, "")
     assert page.draw(drawn(7, "middle")).pad["hint"] == EMPTY_PICTURE, "strokes are none of its images"
     samples = page.pad["samples"]
     assert [len(base64.b64decode(sample["pixels_base64"])) for sample in samples] == [32 * 28 * 3] * 3
@@ -292,6 +383,8 @@ def test_images_that_cannot_be_drawn_are_taken_and_shown_in_colour_and_nothing_s
     page.upload("red.png", images.png(np.full((90, 90, 3), (250, 0, 9), np.uint8)))
     assert base64.b64decode(page.pad["seen"]) == bytes((250, 0, 9)) * (32 * 28)
     assert page.pad["how"] == "32 × 28, cut from the middle and resized (Lanczos)."
+    assert unfolded(page).startswith("flatten: 2,688 numbers."), "of three channels"
+    assert "Which pixels it looks at" in shown_inside(page)
     shutil.rmtree(folder)
     gone = page.loaded()
     assert gone.says("Our pets, the data set of this run, was deleted or changed: its results stay.")
@@ -306,6 +399,7 @@ def test_small_digits_are_drawn_as_they_are(data_dir: Any, launcher: StandInLaun
     assert len(base64.b64decode(page.pad["seen"])) == 64
     assert (page.pad["drawable"], page.pad["image_shape"]) == (True, [8, 8, 1])
     assert page.pad["headline"]
+    assert unfolded(page).startswith("flatten: 64 numbers.")
 
 
 def test_the_drawing_survives_a_change_of_page(page: DrawPage) -> None:
@@ -334,7 +428,7 @@ def test_damaged_weights_are_a_hint_and_the_page_goes_on(with_run: Ended, data_d
 def test_a_link_to_a_run_that_is_not_there_is_a_sentence(with_run: Ended, launcher: StandInLauncher, link: str) -> None:
     page = DrawPage(launcher, run=link)
     assert page.problems == ["That run has no weights here: it is gone, did not finish, or came without them."]
-    assert page.pad["hint"] == EMPTY
+    assert page.pad["detail"].endswith(EXAMPLE)
 
 
 def test_while_a_run_trains_no_model_is_loaded(with_run: Ended, data_dir: Any) -> None:

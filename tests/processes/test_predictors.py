@@ -75,6 +75,20 @@ def test_swapped_models_compute_the_same_from_the_same_weights(launcher: Launche
     np.testing.assert_array_equal(own[1].logits, other[0].logits)
 
 
+def test_a_look_inside_shows_the_layers_of_each_model_and_swapped_weights_the_same(launcher: Launcher) -> None:
+    models = [trained(launcher, seed=0)[0], trained(launcher, seed=1)[1]]
+    image = IMAGES[0][..., np.newaxis]
+    insides = launcher.predictors.look([*models, swapped(models)[0]], image)
+    assert [inside.engine for inside in insides] == [models[0].engine, models[1].engine, models[0].engine]
+    for inside, answer in zip(insides, launcher.predictors.ask(models, image[np.newaxis]), strict=False):
+        assert list(inside.outputs) == [node.name for node in Network.of("article", MNIST_SHAPE).nodes]
+        np.testing.assert_allclose(inside.outputs["dense"], answer.logits[0], rtol=1e-5)
+        assert inside.gradient.shape == (28, 28, 1)
+    own, other, same = (inside.outputs["dense"] for inside in insides)
+    assert not np.array_equal(own, other)
+    np.testing.assert_array_equal(same, other)
+
+
 def test_one_process_a_framework_serves_all_models(launcher: Launcher) -> None:
     models = trained(launcher)
     launcher.predictors.ask([*models, *swapped(models)], IMAGES)

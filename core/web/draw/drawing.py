@@ -15,6 +15,8 @@ from core.web.elements.markdown import literal
 PAD, KEPT, FILE, UPLOAD = "pad", "kept_drawing", "upload_file", "upload"
 EMPTY = "Draw a digit, take a test image or upload a picture."
 EMPTY_PICTURE = "Take a test image or upload a picture."
+EXAMPLE = "This test image is an example: draw, and it is gone."
+EXAMPLE_PICTURE = "This test image is an example: take another one, or upload a picture."
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Drawing:
     """An upload as the models see it, which the pad shows in place of strokes."""
     fault: bool = False
     """Whether the hint says what was wrong with it."""
+    example: str = ""
+    """Where nothing has been drawn yet and a test image stands there instead: the sentence that says so."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,18 @@ def newest_drawing(gallery: Gallery | None, dataset: Dataset) -> Drawing:
                 return Drawing(newest, strokes, None, empty)
             return Drawing(newest, strokes, gallery.pixels([newest.sample])[0])
         if not strokes:
-            return Drawing(newest, strokes, None, empty)
+            return _example(newest, gallery, dataset) or Drawing(newest, strokes, None, empty)
         return Drawing(newest, strokes, inputs.from_strokes(strokes, dataset))
     except (images.ImageError, GalleryError) as error:
         return Drawing(newest, [], None, str(error), fault=True)
+
+
+def _example(newest: PadAnswer, gallery: Gallery | None, dataset: Dataset) -> Drawing | None:
+    """The run's first test image, before anything was drawn, chosen or cleared in this session; else None."""
+    if newest.serial or gallery is None or not len(gallery.samples()):
+        return None
+    pixels = gallery.pixels(gallery.samples()[:1])[0]
+    return Drawing(newest, [], pixels, picture=pixels, example=EXAMPLE if dataset.drawable else EXAMPLE_PICTURE)
 
 
 def _newest_answer() -> PadAnswer:

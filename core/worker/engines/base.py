@@ -112,8 +112,15 @@ class Engine(ABC):
         """Builds model and optimizer, seeded; `start` holds canonical start weights, or None for the engine's own."""
 
     def build_to_predict(self, settings: TrainSettings, weights: Mapping[str, Floats]) -> None:
-        """Instead of `build`, where nothing will be trained; an engine leaves out what only training needs."""
+        """Instead of `build`, where nothing will be trained; an engine leaves out what only training needs.
+
+        It takes the stock engine's form, whose layers are the network's, so that each can be looked at.
+        """
+        self._take_stock_form(settings)
         self.build(settings, weights)
+
+    def _take_stock_form(self, settings: TrainSettings) -> None:
+        self.form = next(iter(self.forms(settings)), "")
 
     @abstractmethod
     def train_epoch(self, epoch: int, on_step: OnStep) -> Trained:
@@ -126,6 +133,15 @@ class Engine(ABC):
     @abstractmethod
     def predict(self, images: Images) -> Floats:
         """Logits [N, classes] of uint8 images [N, H, W, C], in the run's dtype."""
+
+    @abstractmethod
+    def look(self, image: Images) -> tuple[dict[str, Floats], Floats]:
+        """What the network makes of one image, uint8 [H, W, C], dropout off; only after `build_to_predict`.
+
+        Each layer's output by its name, in the network's order and the canonical layout: [H, W, C], or [features] in
+        the order of channels last; a layer's own activation is in it. And the gradient [H, W, C] of the largest logit
+        by the network's input, whose pixels go from 0 to 1. All in the run's dtype.
+        """
 
     def shared_masks(self, images: int, epoch: int, step: int) -> list[Floats]:
         """The twin's mask for each dropout of the network, [images, *activations], channels last."""

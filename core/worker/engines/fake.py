@@ -109,6 +109,16 @@ class FakeEngine(Engine):
     def predict(self, images: Images) -> Floats:
         return self._logits(self._features(images))
 
+    def look(self, image: Images) -> tuple[dict[str, Floats], Floats]:
+        """The layers before the last hold the pixels in their own shape, repeated or cut: they compute nothing."""
+        logits = self._logits(self._features(image[np.newaxis]))[0]
+        pixels = scaled(image, self.dtype)
+        outputs = {node.name: np.resize(pixels, node.leaves) for node in self.network.nodes[:-1]}
+        weight = self.held[self._last("weight")][:, logits.argmax()]
+        gradient = np.zeros(image.size, self.dtype)
+        gradient[: len(weight)] = weight[: image.size]
+        return outputs | {self.network.nodes[-1].name: logits}, gradient.reshape(image.shape)
+
     def weights(self) -> dict[str, Floats]:
         return {name: array.copy() for name, array in self.held.items()}
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from core.worker.engines.base import Floats
 from core.worker.engines.keras_fit import KerasFit
 
 
@@ -37,6 +38,15 @@ class KerasEngine(KerasFit):
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         return "cpu"
+
+    def _outputs_and_gradient(self, x: Floats) -> tuple[list[Floats], Floats]:
+        pixels = tf.convert_to_tensor(x)
+        with tf.GradientTape() as tape:
+            tape.watch(pixels)
+            outputs = self.looked_at(pixels, training=False)
+            logits = outputs[-1][0]
+            largest = logits[tf.argmax(logits)]
+        return [output.numpy() for output in outputs], tape.gradient(largest, pixels).numpy()
 
 
 ENGINE = KerasEngine

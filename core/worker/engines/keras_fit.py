@@ -7,6 +7,7 @@ still run it after a stop.
 """
 
 import sys
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -143,6 +144,9 @@ class KerasFit(Engine):
     """What is trained; takes images, in the twin images and masks."""
     inference_model: Any
     """What evaluates and predicts: the same layers, images only."""
+    looked_at: Any = None
+    """The layers of `inference_model` once more, as a model of one image that gives the output of each; made when
+    somebody looks."""
     compile_options: Mapping[str, Any] = MappingProxyType({})
     """What `compile` is told besides optimiser, loss and metrics; `build` may set it first."""
 
@@ -158,6 +162,7 @@ class KerasFit(Engine):
         keras.config.set_dtype_policy(self.dtype)
         keras.utils.set_random_seed(settings.seed)
         self.x = scaled(self.images, self.dtype)
+        self.looked_at = None
         if settings.aligns(Switch.DROPOUT_MASKS):
             self._build_twin()
         else:
@@ -230,6 +235,29 @@ class KerasFit(Engine):
         x = scaled(images, self.dtype)
         parts = [x[i : i + EVALUATION_BATCH] for i in range(0, len(x), EVALUATION_BATCH)]
         return np.concatenate([self.inference_model.predict_on_batch(part) for part in parts])
+
+    def look(self, image: Images) -> tuple[dict[str, Floats], Floats]:
+        if self.looked_at is None:
+            self.looked_at = self._every_output()
+        outputs, gradient = self._outputs_and_gradient(scaled(image[np.newaxis], self.dtype))
+        return {node.name: output[0] for node, output in zip(self.network.nodes, outputs, strict=True)}, gradient[0]
+
+    def _every_output(self) -> Any:
+        held = {layer.name: layer for layer in self.inference_model.layers}
+        at = images = keras.Input(self.data.image, dtype=self.dtype)
+        outputs = []
+        for node in self.network.nodes:
+            # The twin's dropout is a mask while it trains, and no layer here.
+            at = held[node.name](at) if node.name in held else at
+            outputs.append(at)
+        return keras.Model(images, outputs)
+
+    @abstractmethod
+    def _outputs_and_gradient(self, x: Floats) -> tuple[list[Floats], Floats]:
+        """What `looked_at` gives for one input [1, H, W, C], and the gradient of its largest logit by that input.
+
+        Keras has no word for a gradient that holds on every backend.
+        """
 
     def weights(self) -> dict[str, Floats]:
         return {

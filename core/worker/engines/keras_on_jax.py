@@ -11,6 +11,7 @@ import jax  # type: ignore[import-not-found, unused-ignore]
 import keras
 import numpy as np
 
+from core.worker.engines.base import Floats
 from core.worker.engines.keras_fit import KerasFit, leave_tensorflow_out
 
 leave_tensorflow_out()
@@ -32,6 +33,12 @@ class KerasOnJaxEngine(KerasFit):
         # JAX has no switch for its CPU threads: lanes that train together share the cores as they come.
         jax.config.update("jax_default_device", jax.devices(device)[0])
         return self.devices()[1] if device == "gpu" else "cpu"
+
+    def _outputs_and_gradient(self, x: Floats) -> tuple[list[Floats], Floats]:
+        outputs = [np.asarray(output) for output in self.looked_at(x, training=False)]
+        largest = int(outputs[-1][0].argmax())
+        gradient = jax.grad(lambda pixels: self.looked_at(pixels, training=False)[-1][0, largest])
+        return outputs, np.asarray(gradient(jax.numpy.asarray(x)))
 
 
 ENGINE = KerasOnJaxEngine

@@ -7,6 +7,7 @@ os.environ["KERAS_BACKEND"] = "torch"
 import keras
 import torch
 
+from core.worker.engines.base import Floats
 from core.worker.engines.keras_fit import KerasFit, leave_tensorflow_out
 from core.worker.engines.torch import TorchEngine
 
@@ -32,6 +33,13 @@ class KerasOnTorchEngine(KerasFit):
         if threads:
             torch.set_num_threads(threads)
         return "cpu"
+
+    def _outputs_and_gradient(self, x: Floats) -> tuple[list[Floats], Floats]:
+        pixels = torch.tensor(x, requires_grad=True)
+        outputs = self.looked_at(pixels, training=False)
+        logits = outputs[-1][0]
+        (gradient,) = torch.autograd.grad(logits[logits.argmax()], pixels)
+        return [output.detach().cpu().numpy() for output in outputs], gradient.cpu().numpy()
 
 
 ENGINE = KerasOnTorchEngine

@@ -14,11 +14,11 @@ from torch import nn
 from torch.nn import functional
 
 from core.experiment import parity
-from core.experiment.layers import WeightSpec
-from core.experiment.network import Network
+from core.experiment.layers import Dense, Flatten, WeightSpec
+from core.experiment.network import Network, Node
 from core.experiment.settings import EVALUATION_BATCH, Alignment, TrainSettings
 from core.experiment.switches import Switch
-from core.experiment.weights import features_to_torch, from_torch, to_torch
+from core.experiment.weights import features_from_torch, features_to_torch, from_torch, to_torch
 from core.worker.engines import torch_layers, torch_steps
 from core.worker.engines.base import (
     Engine,
@@ -66,6 +66,7 @@ class TorchEngine(Engine):
 
     def build_to_predict(self, settings: TrainSettings, weights: Mapping[str, Floats]) -> None:
         # The first optimizer of a process imports PyTorch's compiler: 2 s and 80 MiB.
+        self._take_stock_form(settings)
         self._build_network(settings, weights)
 
     def _build_network(self, settings: TrainSettings, start: Mapping[str, Floats] | None) -> None:
@@ -138,6 +139,17 @@ class TorchEngine(Engine):
         logits: Floats = torch.cat(parts).cpu().numpy()
         return logits
 
+    def look(self, image: Images) -> tuple[dict[str, Floats], Floats]:
+        self.model.eval()
+        at = pixels = self._inputs(image[np.newaxis]).requires_grad_()
+        outputs: dict[str, torch.Tensor] = {}
+        for name, module in self.model.named_children():
+            # A layer's padding comes before it and its activation after it, under names that begin with its own.
+            at = outputs[name.partition("_")[0]] = module(at)
+        (gradient,) = torch.autograd.grad(at[0, at[0].argmax()], pixels)
+        found = {node.name: _canonical(outputs[node.name], node) for node in self.network.nodes}
+        return found, gradient[0].permute(1, 2, 0).cpu().numpy()
+
     def weights(self) -> dict[str, Floats]:
         state = {name: tensor.cpu().numpy() for name, tensor in self.model.state_dict().items()}
         return from_torch({spec.name: state[_own_name(spec)] for spec in self.network.weights}, self.network.weights)
@@ -166,6 +178,14 @@ def _own_name(spec: WeightSpec) -> str:
     """What PyTorch calls an array of a network's."""
     layer, _, kind = spec.name.rpartition(".")
     return f"{layer}.{STATISTICS.get(kind, kind)}"
+
+
+def _canonical(output: torch.Tensor, node: Node) -> Floats:
+    """What a layer made of one image, [1, C, H, W] or [1, features], channels last and without the batch."""
+    grid = node.arrives if isinstance(node.layer, Flatten) else node.grid
+    order = None if isinstance(node.layer, Dense) else grid
+    found: Floats = features_from_torch(output.detach().cpu().numpy(), order)[0]
+    return found
 
 
 def _batches(images: Images) -> list[Images]:

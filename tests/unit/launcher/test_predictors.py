@@ -12,7 +12,7 @@ import pytest
 from core.data.shape import MNIST_SHAPE
 from core.experiment.settings import TrainSettings
 from core.launcher.predictors import IDLE_S, IDLE_WITHOUT_SPARE_S, MODELS_WAIT, PredictorError, Predictors
-from core.protocol import messages
+from core.protocol import lines, messages
 from core.protocol.process import ChildProcess
 from core.results.models import Model
 from core.web.draw.view import framework_file
@@ -22,6 +22,9 @@ IMAGES = np.zeros((1, 28, 28), np.uint8)
 ANSWERS: dict[type, Callable[[Any], messages.Message]] = {
     messages.Load: lambda asked: messages.Loaded([asked.slot]),
     messages.Predict: lambda asked: messages.Predicted([[0.0] * 10], 1.0),
+    messages.Look: lambda asked: messages.Looked(
+        {"dense": [10]}, lines.packed_floats([np.ones(10)]), lines.packed_floats([np.zeros(784)])
+    ),
     messages.Save: lambda asked: messages.Saved(),
 }
 
@@ -90,10 +93,11 @@ def bench() -> Bench:
     "act",
     [
         lambda predictors: predictors.ask([MODEL], IMAGES),
+        lambda predictors: predictors.look([MODEL], IMAGES[0][..., np.newaxis]),
         lambda predictors: predictors.save(MODEL, Path("file")),
         lambda predictors: predictors.prepare([MODEL]),
     ],
-    ids=["answers", "saves", "loads"],
+    ids=["answers", "looks", "saves", "loads"],
 )
 def test_whatever_a_predictor_does_beside_a_run_marks_it(bench: Bench, act: Callable[[Predictors], Any]) -> None:
     bench.predictors.ask([Model("keras", "another", TrainSettings(), Path("weights"), "sum", MNIST_SHAPE)], IMAGES)

@@ -44,7 +44,11 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.Measured, result=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
     st.builds(messages.Load, settings=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
     st.builds(messages.Predicted, logits=st.lists(st.lists(FINITE, max_size=3)), compute_ms=FINITE),
-    *[st.builds(cls) for cls in (messages.Predict, messages.Save, messages.Loaded, messages.Saved, messages.Refused)],
+    st.builds(messages.Looked, shapes=st.dictionaries(st.text(max_size=5), st.lists(st.integers(1, 99), max_size=3))),
+    *[
+        st.builds(cls)
+        for cls in (messages.Predict, messages.Look, messages.Save, messages.Loaded, messages.Saved, messages.Refused)
+    ],
     st.builds(messages.Call, arguments=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
     st.builds(messages.Returned, value=st.none() | FINITE | st.lists(st.text(max_size=5))),
     *[st.builds(cls) for cls in (messages.Preparing, messages.Done)],
@@ -170,3 +174,18 @@ def test_images_come_back_as_they_went() -> None:
 def test_what_are_no_images_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whichever library refuses it says why
         lines.unpacked(text, (28, 28, 1))
+
+
+def test_arrays_of_floats_come_back_as_float32_in_their_shapes() -> None:
+    arrays = [np.arange(24.0).reshape(2, 3, 4)[:, ::-1], np.array([1e-3, -7.0]), np.zeros((1, 1, 1))]
+    text = lines.packed_floats(arrays)
+    found = lines.unpacked_floats(text, [array.shape for array in arrays])
+    for array, back in zip(arrays, found, strict=True):
+        assert back.dtype == np.float32
+        np.testing.assert_array_equal(back, array.astype(np.float32))
+
+
+@pytest.mark.parametrize("shapes", [[], [(2, 2)], [(3,), (3,)], [(7,)]])
+def test_floats_that_do_not_fill_the_shapes_are_refused(shapes: list[tuple[int, ...]]) -> None:
+    with pytest.raises(ValueError, match="5 numbers do not fill these shapes"):
+        lines.unpacked_floats(lines.packed_floats([np.ones(5)]), shapes)
