@@ -26,6 +26,7 @@ from core.data import datasets
 from core.data.shape import MNIST_SHAPE, DataShape
 from core.experiment import metrics, parity
 from core.experiment.layers import WeightSpec
+from core.experiment.network import Network
 from core.experiment.settings import Optimizer, TrainSettings
 from core.experiment.weights import from_torch, load_weights, save_weights, to_torch
 from core.protocol import lines, messages

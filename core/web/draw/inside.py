@@ -16,6 +16,7 @@ from core.experiment.metrics import digits
 from core.experiment.names import engine_title, framework
 from core.experiment.network import Network, Node
 from core.experiment.settings import Alignment
+from core.experiment.switches import Switch
 from core.launcher.launcher import LauncherUnavailable
 from core.launcher.predictors import Inside, PredictorError
 from core.results.charts import COLOURS
@@ -80,10 +81,11 @@ def both(models: Sequence[Model], seen: Image, classes: Sequence[str], swap: boo
     sentences = [words.shape_words(*_placed(models[0], pair[0], layer))]
     if len(pair) == 2:
         found = words.partings(*pair)
-        as_shipped = models[0].settings.alignment == Alignment.AS_SHIPPED
+        settings = models[0].settings
+        as_shipped = settings.alignment == Alignment.AS_SHIPPED or bool(settings.keep)
         sentences.append(words.parting_words(found[layers.index(layer)]))
         sentences.append(
-            words.most_words(found, as_shipped)
+            words.most_words(found, own_starts=not settings.aligns(Switch.INITIALISERS))
             if own
             else words.same_weights_words(titles, found, words.partings(*back), as_shipped)
         )
