@@ -10,6 +10,7 @@ from core.experiment.metrics import NO_BREAK, digits
 from core.experiment.network import Node
 from core.launcher.predictors import Inside
 from core.web.draw.layer_pictures import MOST_MAPS, Scale
+from core.web.draw.view import a_class
 
 ROUNDING = 1e-4
 """Of a layer's largest output: what two frameworks part by where they compute the same in float32."""
@@ -127,7 +128,7 @@ def correlation(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32])
 
 def gradient_words(pair: Sequence[Inside], titles: Sequence[str], classes: Sequence[str]) -> str:
     """What each model's map is of, and how far the maps agree."""
-    read = [classes[int(list(inside.outputs.values())[-1].argmax())] for inside in pair]
+    read = [a_class(classes[int(list(inside.outputs.values())[-1].argmax())]) for inside in pair]
     words = "White: the pixels of which a small change moves a model's own answer most (the size of its gradient). "
     if len(pair) < 2:
         return words + f"{titles[0]} reads {read[0]}."
