@@ -350,7 +350,9 @@ class Probe(NetworkProbe, ListingProbe):
         return {name: logits.astype(float).tolist() for name, logits in named.items()}
 
     def look(self, **settings: Any) -> Answer:
-        """Inside a network with the shared start weights, for a test image; its logits; and a slope to compare.
+        """Inside a network with the shared start weights, for an image of noise; its logits; and a slope to compare.
+
+        Noise, as where two pixels of a window are equal each framework gives another one the gradient of a max-pool.
 
         `slope` is the change of the largest logit where one pixel, the one of the largest gradient among those with
         room for it, is changed both ways, for a pixel's whole length.
@@ -359,7 +361,7 @@ class Probe(NetworkProbe, ListingProbe):
         start = parity.start_weights(parsed.seed, Network.of(parsed.network, MNIST_SHAPE))
         dtype = "float64" if parsed.float64 else "float32"
         engine.build_to_predict(parsed, {name: array.astype(dtype) for name, array in start.items()})
-        image = self._arrays.test_images[0]
+        image = np.random.default_rng(1).integers(0, 256, MNIST_SHAPE.image, np.uint8)
         outputs, gradient = engine.look(image)
         logits = engine.predict(image[np.newaxis])[0]
         room = (image >= LEVELS) & (image <= 255 - LEVELS)

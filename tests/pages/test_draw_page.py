@@ -279,7 +279,7 @@ def test_the_insides_are_folded_until_wanted_and_computed_once_for_all_layers(
     assert "conv1 (conv 30 3 relu): 26 × 26 × 30, height by width by maps." in unfolded(page)
     assert pictures_inside(page)[:2] == ["conv1 in Keras", "conv1 in PyTorch"]
     (layers,) = [group for group in page.app.get("button_group") if group.label == "Layer"]
-    assert layers.options == ["conv1", "pool1", "conv2", "flatten", "dropout", "dense"]
+    assert layers.options == ["conv1", "pool1", "conv2", "pool2", "flatten", "dropout", "dense"]
     layers.set_value("dense")
     page.run()
     assert shown_inside(page).startswith("dense (dense 10): 10 numbers.")

@@ -57,7 +57,7 @@ def look(models: Sequence[Model], image: Image) -> list[Inside]:
     """
     kept: dict[object, list[Inside]] = st.session_state.setdefault(LOOKED, {})
     key = tuple((model.engine, model.sha256) for model in models), image.shape, image.tobytes()
-    kept[key] = kept.pop(key, None) or installation().launcher.predictors.look(models, image)
+    kept[key] = kept.pop(key) if key in kept else installation().launcher.predictors.look(models, image)
     while len(kept) > KEPT:
         kept.pop(next(iter(kept)))
     return kept[key]

@@ -72,15 +72,15 @@ def parting_words(parting: Parting) -> str:
     """How far the models part at the layer that is shown."""
     if not parting.difference:
         return "Both models compute the same here, digit for digit."
-    of = f"of a largest output of {digits(parting.largest)}"
-    return f"Largest difference: {digits(parting.difference)}, {of} ({share_words(parting.share)})."
+    share = "" if parting.rounding else f" ({share_words(parting.share)})"
+    return f"Largest difference: {digits(parting.difference)}, of a largest output of {digits(parting.largest)}{share}."
 
 
 def most_words(found: Sequence[Parting], own_starts: bool) -> str:
     """At which layer the models part most; `own_starts`: each model was trained from random weights of its own."""
     most = max(found, key=lambda parting: parting.share)
     if most.rounding:
-        return f"No layer parts by more than {share_words(most.share)} of its largest output, which is rounding."
+        return f"No layer parts by more than {digits(most.share)} of its largest output, which is rounding."
     words = f"The models part most at {most.layer}, by {share_words(most.share)} of its largest output."
     if own_starts:
         words += " Each was trained from random weights of its own: the first map of one need not be like the other's."
@@ -98,10 +98,10 @@ def same_weights_words(
     if parted:
         why = " As shipped, some layers do not compute the same in both frameworks." if as_shipped else ""
         return f"{words}They still differ, from {parted} on, by up to {share_words(share)} of a largest output.{why}"
-    words += f"The differences vanish: at most {share_words(share)} of a layer's largest output is left, "
+    words += f"The differences vanish: at most {digits(share)} of a layer's largest output is left, "
     words += "which is rounding. What a layer computes is in its weights, not in its framework."
     if other <= ROUNDING:
-        words += f" With the weights that {first} learnt it is {share_words(other)}."
+        words += f" With the weights that {first} learnt it is {digits(other)}."
     return words
 
 
