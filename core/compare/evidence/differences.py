@@ -22,6 +22,7 @@ PARTED = 1e-9
 TENTH = 0.1
 FLOOR = 1e-17
 """Where a gap of zero is drawn: a logarithmic axis has none."""
+ON = {"keras": "With Keras' default", "pytorch": "With PyTorch's default", "both": "With both defaults"}
 COLOUR = {"keras": COLOURS["keras"], "pytorch": COLOURS["torch"], "both": "#7c5bb8"}
 """Of the gap with the default on, by whose it is."""
 
@@ -85,7 +86,7 @@ def _finding(difference: Difference, found: Parting) -> str:
         said = f"Both sides stay together: {_together(quantity, found.largest_gap)}."
     else:
         said = (
-            f"Aligned, {_together(quantity, found.aligned_gap)}. With the default, both sides part at "
+            f"Aligned, {_together(quantity, found.aligned_gap)}. {ON[difference.turned_on]}, both sides part at "
             f"{_one(difference.along)} {found.parts_at:,} of {len(found.kept):,}; the largest gap is {largest} of the "
             f"{quantity}."
         )
