@@ -116,10 +116,10 @@ def _batch_norm(node: Node, settings: TrainSettings, training: bool) -> Call:
     channels, momentum = node.arrives[-1], settings.aligns(Switch.BATCHNORM_MOMENTUM)
     epsilon = settings.aligns(Switch.BATCHNORM_EPSILON)
     if settings.aligns(Switch.BATCHNORM_VARIANCE) and training:
-        kept = {"momentum": None if momentum else 0.1, "eps": None if epsilon else 1e-5}
+        kept: dict[str, Any] = {"momentum": None if momentum else 0.1, "eps": None if epsilon else 1e-5}
         return Call.of("KerasBatchNorm", channels, **kept, name=node.name)
     kind = f"nn.BatchNorm{2 if len(node.arrives) == 3 else 1}d"
-    aligned = {"momentum": 0.01 if momentum and training else None, "eps": 0.001 if epsilon else None}
+    aligned: dict[str, Any] = {"momentum": 0.01 if momentum and training else None, "eps": 0.001 if epsilon else None}
     return Call.of(kind, channels, **aligned, name=node.name)
 
 

@@ -6,6 +6,7 @@ PyTorch's users write it. In an aligned run it computes what Keras' layer comput
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -178,7 +179,7 @@ def _pool(node: Node, layer: layers.MaxPool | layers.AvgPool, settings: TrainSet
 
 
 def _batch_norm(node: Node, settings: TrainSettings) -> nn.Module:
-    images, options = len(node.arrives) == 3, {}
+    images, options = len(node.arrives) == 3, dict[str, Any]()
     if settings.aligns(Switch.BATCHNORM_EPSILON):
         options["eps"] = parity.KERAS_NORM_EPSILON
     if settings.aligns(Switch.BATCHNORM_MOMENTUM):
