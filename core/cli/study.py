@@ -42,6 +42,8 @@ VARY_HELP = (
 )
 CLUSTER_HELP = "Runs its pairs on the nodes of a Ray cluster: the one here, ray://HOST:10001 or HOST:6379."
 Vary = Annotated[list[str], typer.Option(help=VARY_HELP, metavar="NAME=VALUES")]
+CLUSTER_PATIENCE_S = 60.0
+"""A cluster is tried again every few seconds: so long the terminal waits for one that is gone, or says why not."""
 WITH_AN_ID = ("study_id", "more", "cluster", "as_json")
 """What may be said of a study that is there: the rest was asked at its begin."""
 
@@ -185,7 +187,8 @@ def _watch(
         if isinstance(launcher, Guest):
             say("The dashboard holds the data folder: the study goes on there. Ctrl-C stops it.", err)
         in_progress = partial(_goes_on, launcher, study_id)
-        show(follow_study(launcher.store, kept, study_id, in_progress), shown)
+        patience_s = CLUSTER_PATIENCE_S if isinstance(launcher, Launcher) and launcher.cluster else 0.0
+        show(follow_study(launcher.store, kept, study_id, in_progress, patience_s=patience_s), shown)
     except (KeyboardInterrupt, OutputGone) as error:
         if not study_id:
             raise

@@ -28,6 +28,7 @@ from core.protocol.stdio import Outbox, connect, leave_after, one_line, refuse
 
 LOOK_S = 1.0
 """How often is looked which nodes there are."""
+AGAIN = "Restart Ray there to use it again."
 DESCRIBE_S = 120.0
 """So long a node may take to say what it is: the first time it fetches this program's code."""
 ANSWER_S = 5.0
@@ -149,7 +150,7 @@ class Cluster:
                 ended = self._follow(order, name)
         except DamagedFile as error:
             ended = cluster_messages.Ended(order.run, cut_short=f"{error} from {name}, so this pair is run anew.")
-            self._lose(order.node, f"{name} is not used any more: {error}.")
+            self._lose(order.node, f"{name} is not used any more: {error}. {AGAIN}")
         except NotWritten as error:
             ended = cluster_messages.Ended(order.run, failed=str(error))
             self._end_actor(order.node)
@@ -157,7 +158,7 @@ class Cluster:
             traceback.print_exc()
             why = f"{name} was lost while this ran, so this pair is run anew."
             ended = cluster_messages.Ended(order.run, cut_short=why)
-            self._lose(order.node, f"{name} is not used any more: it was lost while it ran a pair.")
+            self._lose(order.node, f"{name} is not used any more: it was lost while it ran a pair. {AGAIN}")
         with self._guard:
             self._runs.pop(order.run, None)
             self._cancelled.discard(order.run)

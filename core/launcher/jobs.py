@@ -45,6 +45,7 @@ class Job(Protocol):
     kind: Kind
     visitor: str
     """Whose it is; empty on one's own machine."""
+    requests: JobRequests
 
     def execute(self) -> None:
         """Goes on to the end, and writes how it ended."""

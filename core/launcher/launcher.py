@@ -365,8 +365,10 @@ class Launcher:
                     self.studies.queue_next(node)
                 self.studies.no_node = self.cluster.unavailable
                 for completed in self.cluster.as_completed():
-                    self._take_end(completed)
-                    self.queue.end_elsewhere(completed.job.id)
+                    try:
+                        self._take_end(completed)
+                    finally:
+                        self.queue.end_elsewhere(completed.job.id)
                     self._log_end(completed.job)
             except Exception:  # whatever happens, the next pair must start
                 log.exception("cluster")
@@ -378,7 +380,7 @@ class Launcher:
         for job, reason in list(self._unsaid.items()):
             with contextlib.suppress(StoreError):
                 job.fail(reason)
-                del self._unsaid[job]
+                self._unsaid.pop(job, None)  # the cluster's thread says them, too
 
     def _tidy(self) -> None:
         """Removes the oldest runs that are beyond what is kept here."""

@@ -67,17 +67,27 @@ def follow(store: Store, run_id: str, in_progress: Callable[[], bool], poll_s: f
 
 
 def follow_study(
-    store: Store, studies: Studies, study: str, in_progress: Callable[[], bool], poll_s: float = 0.2
+    store: Store,
+    studies: Studies,
+    study: str,
+    in_progress: Callable[[], bool],
+    poll_s: float = 0.2,
+    patience_s: float = 0.0,
 ) -> Iterator[StudyOutcome]:
-    """A study as it stands, and again whenever that has changed, until it goes on no more or is not in progress."""
+    """A study as it stands, and again whenever that has changed, until it goes on no more.
+
+    Or until it has not been in progress for `patience_s`: a cluster that was lost may come back.
+    """
     stamp: object = None
+    last_live = time.monotonic()
     while True:
-        live = in_progress()
+        if live := in_progress():
+            last_live = time.monotonic()
         if (now := studies.stamp(study)) != stamp:
             stamp, found = now, read_outcome(studies, store, study)
             yield found
             if found.record.state != StudyState.RUNNING and not found.running:
                 return
-        elif not live:
+        elif not live and time.monotonic() - last_live >= patience_s:
             return
         time.sleep(poll_s)

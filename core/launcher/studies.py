@@ -90,7 +90,7 @@ class StudiesGoingOn:
         if study not in self._running:
             self._admit(visitor)
             self.kept.set_state(study, StudyState.RUNNING)
-            self._begun[study] = self._under_way(study)
+            self._begun[study] = self._not_stopping(study)
             self._running.insert(0, study)
 
     def pause(self, study: str, visitor: str) -> None:
@@ -110,6 +110,11 @@ class StudiesGoingOn:
     def _under_way(self, study: str) -> set[str]:
         """Its runs that wait or go on."""
         return {run for run in self._begun.get(study, ()) if self._queue.find(run)}
+
+    def _not_stopping(self, study: str) -> set[str]:
+        """Those of them that nobody has stopped: who goes on at once does not mean the one that still stops."""
+        turns = {run: self._queue.find(run) for run in self._under_way(study)}
+        return {run for run, turn in turns.items() if turn and not turn.job.requests.stop.is_set()}
 
     def _changeable(self, study: str, visitor: str) -> StudyRecord:
         record = self.kept.get(study)

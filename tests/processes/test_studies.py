@@ -1,5 +1,6 @@
 """Studies with the fake engine: turns, a person first, pause, stop, go on, more pairs, and what a restart finds."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from core.experiment.study import Study
 from core.launcher import predictors
 from core.launcher.launcher import Launcher, Refused
 from core.results.study_outcome import StudyOutcome, read_outcome
-from core.storage.records import Run
+from core.storage.records import RECORDED, Run
 from core.storage.rows import Provenance
 from core.storage.runs import Store
-from core.storage.studies import Studies, StudyState
+from core.storage.studies import Studies, StudyState, read_study_recordings
 from tests.processes.conftest import OpenHosted, OpenLauncher, settings, wait_for
 
 SLOW = {"epochs": 9}
@@ -110,6 +111,16 @@ def test_stop_ends_the_pair_within_2_s_and_going_on_runs_it_anew(open_launcher: 
         (0, "finished"), (1, "stopped"), (1, "finished"),
     ]  # fmt: skip
     assert outcome.done == 2
+
+
+def test_who_goes_on_at_once_after_stop_is_not_paused_by_the_pair_that_still_stops(open_launcher: OpenLauncher) -> None:
+    launcher = open_launcher()
+    study = launcher.study(slow(1, epochs=4), "seeds", None)
+    running(launcher, study)
+    launcher.stop_study(study)
+    launcher.go_on_study(study)
+    assert ended(launcher, study).record.state == "finished"
+    assert [run.state for run in in_order(launcher)] == ["stopped", "finished"]
 
 
 def test_pause_lets_the_pair_end_and_no_other_begins(open_launcher: OpenLauncher) -> None:
@@ -230,9 +241,8 @@ def test_a_study_is_recorded_with_a_seed_more_for_each_pair_of_a_busy_machine(
         first, *others = cell.pairs
         return replace(now, cells=[replace(cell, pairs=[replace(first, busy=True), *others])])
 
-    old = tmp_path / "20260101-000000-00000001"
-    old.mkdir()
-    (old / "study.json").touch()
+    before = next(iter(read_study_recordings(RECORDED)))
+    shutil.copytree(RECORDED / before, tmp_path / before)
     (folder,) = record.record_studies(launcher, "made for a test", show, tmp_path)
     assert shown == [2, 3]
     assert list(tmp_path.glob("*/study.json")) == [folder / "study.json"]

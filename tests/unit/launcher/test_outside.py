@@ -10,14 +10,16 @@ import pytest
 
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import TrainSettings
+from core.experiment.study import Study
 from core.launcher.ending import cut_off
-from core.launcher.outside import read_run, with_current_states
+from core.launcher.outside import follow_study, read_run, with_current_states
 from core.storage.database import State
 from core.storage.health import read_health as health
 from core.storage.holder import FILE, LOCK, Holder, left_by
 from core.storage.records import Run
 from core.storage.rows import Entry, RunChanged
 from core.storage.runs import Store
+from core.storage.studies import Studies
 from tests.events import epoch
 
 EPOCH = Entry("keras", epoch())
@@ -87,3 +89,15 @@ def test_a_reader_that_looks_at_the_lock_keeps_nobody_from_taking_it(store: Stor
     done.wait()
     Holder(store).release()
     thread.join()
+
+
+def test_who_follows_a_study_waits_a_while_for_a_cluster_that_is_gone(tmp_path: Path) -> None:
+    store, studies = Store(tmp_path, recorded=tmp_path / "none"), Studies(tmp_path)
+    store.open_for_writing()
+    study = studies.create(Study(TrainSettings(), 2), "seeds", None, {})
+    back = iter([True, False, False, True, False, False, False, False])
+    began = time.monotonic()
+    (seen,) = follow_study(store, studies, study, lambda: next(back, False), poll_s=0.01, patience_s=0.2)
+    assert seen.record.state == "running"
+    assert time.monotonic() - began >= 0.2
+    assert [*back] == []
