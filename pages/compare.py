@@ -1,15 +1,18 @@
-"""Compare: the article's ten rows, our verdict on each, why, and evidence measured on this machine."""
+"""Compare: the article's ten rows, each judged and measured here, and beside them what really differs."""
 
 import streamlit as st
 
-from core.compare import claims
+from core.compare import claims, summary
+from core.compare.differences.measured import all_measured
 from core.compare.export import as_csv, as_markdown
-from core.compare.study_evidence import strongest
+from core.compare.study_evidence import costs, strongest
 from core.launcher.launcher import Launcher
 from core.storage.database import StoreError
+from core.storage.measurements import Measurement
+from core.web.compare import asked, listing
 from core.web.compare import claims as claims_view
-from core.web.elements import address, measuring
-from core.web.elements import queue as queue_view
+from core.web.compare.differences import Around
+from core.web.elements import measuring
 from core.web.elements.markdown import literal
 from core.web.elements.presses import available_launcher, refused
 from core.web.elements.spoken import spoken
@@ -41,9 +44,9 @@ def controls(rows: list[claims.Judged], launcher: Launcher | None, going: list[s
         if few:
             st.caption("Open a row to measure it here.", width="content")
         else:
-            these = launcher, [judged.claim for judged in probed], "measure_all"
-            order = claims_view.order
-            st.button("Measure all", icon=":material/speed:", key=these[2], disabled=cannot, on_click=order, args=these)
+            these = launcher, [judged.claim.order for judged in probed], "measure_all"
+            measure, icon = measuring.measure, ":material/speed:"
+            st.button("Measure all", icon=icon, key=these[2], disabled=cannot, on_click=measure, args=these)
         with st.popover("Download"):
             st.download_button("Markdown", lambda: as_markdown(rows), "keras-vs-pytorch.md", "text/markdown")
             st.download_button("CSV", lambda: as_csv(rows), "keras-vs-pytorch.csv", "text/csv")
@@ -52,18 +55,7 @@ def controls(rows: list[claims.Judged], launcher: Launcher | None, going: list[s
             st.caption(f"About {max(1, round(took / 60))} minutes on this machine.", width="content")
     refused("measure_all")
     if launcher is not None and len(going) > 1:
-        all_of_them(launcher, going, rows)
-
-
-@st.fragment(run_every=1)
-def all_of_them(launcher: Launcher, going: list[str], rows: list[claims.Judged]) -> None:
-    """How many measurements are still to come, once a second, and the button that stops them all."""
-    if launcher.measuring(lessons=False) != going:
-        st.rerun()
-    left = claims_view.total_left_s(measurements, claims_view.going_before(rows), 60.0)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Stop all", icon=":material/stop:", key="stop_all", on_click=queue_view.stop, args=(launcher, going))
-        st.markdown(f"{len(going)} measurements to go. {measuring.about(left)}", width="content")
+        measuring.all_of_them(launcher, going, claims_view.going_before(rows))
 
 
 def chosen(rows: list[claims.Judged]) -> list[claims.Judged]:
@@ -84,19 +76,19 @@ def chosen(rows: list[claims.Judged]) -> list[claims.Judged]:
     return shown
 
 
-st.title("Compare", anchor=False)
-try:
-    studies = strongest(installation().studies, installation().store)
-    rows = claims.all_judged(measurements.results(), measurements.recorded(), studies)
-    article = f"[{claims.ARTICLE}]({claims.ARTICLE_URL})"
-    st.markdown(f"Ten claims of the article {article}, each tested. **{claims.summary(rows)}**")
-    launcher = available_launcher()
-    going = launcher.measuring(lessons=False) if launcher else []
-    newest = measurements.newest_of_all()
+def the_article(
+    rows: list[claims.Judged],
+    wanted: claims.Claim | None,
+    newest: dict[str, Measurement],
+    launcher: Launcher | None,
+    going: list[str],
+) -> None:
+    """The article's claims, or the one that the link names."""
+    asked.keep(**({"claim": str(wanted.number)} if wanted else {}))
     spoken(claims_view.said(rows, newest, going), "compare")
-    wanted = linked()
-    address.keep("compare", **({"claim": str(wanted.number)} if wanted else {}))
     if wanted is None:
+        article = f"[{claims.ARTICLE}]({claims.ARTICLE_URL})"
+        st.markdown(f"Ten claims of the article {article}, each tested.")
         dated = f"then what we found, as of {claims.AS_OF} where a row gives no other date"
         st.caption(f"In quotes what the article's table says, shortened; {dated}.")
         shown = chosen(rows)
@@ -106,5 +98,25 @@ try:
         st.page_link(PAGE_FILES["Compare"], label="Show all ten claims", icon=":material/arrow_back:")
     for judged in shown:
         claims_view.row(judged, newest.get(judged.claim.subject), launcher, going, only=wanted is not None)
+
+
+st.title("Compare", anchor=False)
+try:
+    store, studies = installation().store, installation().studies
+    found = measurements.results(), measurements.recorded()
+    rows = claims.all_judged(*found, strongest(studies, store))
+    differences = all_measured(*found, costs(studies, store))
+    if asked.is_of_all():
+        claims_view.on_top(summary.lines(rows, differences))
+    view = asked.view()
+    launcher = available_launcher()
+    going = launcher.measuring(lessons=False) if launcher else []
+    newest = measurements.newest_of_all()
+    if view == asked.DIFFERENCES:
+        spoken(listing.said(differences, newest, going), "compare")
+        around = Around(launcher, going, newest)
+        listing.show(differences, around, asked.one_difference(), asked.network_at_hand())
+    else:
+        the_article(rows, linked(), newest, launcher, going)
 except StoreError as error:
     st.error(literal(error))

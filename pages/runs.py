@@ -8,6 +8,7 @@ from core.storage.records import DamagedRun, DamagedRunError, StudyRuns, Unknown
 from core.web.elements import address
 from core.web.elements.markdown import literal
 from core.web.elements.pager import pager
+from core.web.elements.porting import porting
 from core.web.elements.presses import available_launcher
 from core.web.elements.spoken import spoken
 from core.web.run import actions as run_actions
@@ -43,6 +44,7 @@ def one_run(run_id: str, launcher: Launcher | None) -> None:
         label, icon = "The study that it is a pair of", ":material/arrow_back:"
         st.page_link(PAGE_FILES["Study"], label=label, icon=icon, query_params={"study": run.study})
     run_actions.bar(run, store, launcher)
+    porting(run.settings)
     with damaged.reporting_damage(store, launcher, run):
         run_page.show(run, store, launcher)
 

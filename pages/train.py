@@ -14,6 +14,7 @@ from core.storage.records import DamagedRunError, Run, UnknownRun
 from core.web.components.copy_link import copy_link
 from core.web.elements import queue as queue_view
 from core.web.elements.markdown import literal
+from core.web.elements.porting import porting
 from core.web.elements.presses import attempt, available_launcher, refused
 from core.web.elements.spoken import spoken
 from core.web.run import damaged
@@ -81,6 +82,8 @@ def controls(launcher: Launcher | None, run: Run | None) -> None:
             waiting = queue_view.queue_words(launcher) if launcher else ""
             st.caption(literal(read_as(settings)) + plan(settings, estimate(store, settings)) + waiting)
     network_editor(disabled=busy, launcher=launcher)
+    if settings:
+        porting(settings)
     if launcher:
         own_images.section(launcher)
     if launcher and (turn := launcher.queue.running) and not (run and run.live):

@@ -17,6 +17,7 @@ from core.cli import record as recording
 from core.cli.claims import claims, print_measurement
 from core.cli.data import data
 from core.cli.delete import delete
+from core.cli.differences import differences
 from core.cli.export import damage_as_sentence, export, find, import_file
 from core.cli.health import health
 from core.cli.runs import runs, summary
@@ -64,6 +65,7 @@ EPOCH_FIGURES = tuple(name for name in metrics.FIGURES if name in Epoch.__datacl
 app.command()(claims)
 app.add_typer(data)
 app.command()(delete)
+app.command()(differences)
 app.command()(export)
 app.command()(health)
 app.command()(runs)

@@ -171,6 +171,13 @@ def evidence(page: Page) -> None:
     press(page, "Download")
 
 
+def difference(page: Page) -> None:
+    """What really differs, one row of it open, and the files."""
+    page.locator("summary").first.click()
+    expect(page.get_by_text("To align it")).to_be_visible()
+    press(page, "Checklist for porting")
+
+
 def two_ticked(page: Page) -> None:
     """Two runs laid over each other, and what narrows the list."""
     boxes = page.get_by_test_id("stCheckbox")
@@ -204,6 +211,7 @@ FIRST: list[object] = [
     ("?batch_size=0&epochs=many&colour=red", refused),
     ("draw", image_read),
     ("compare", evidence),
+    ("compare?view=differences&q=epsilon", difference),
     ("runs", two_ticked),
     ("learn", lesson),
     pytest.param("runs", importing, marks=pytest.mark.more),

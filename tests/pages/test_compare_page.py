@@ -59,7 +59,8 @@ class ComparePage(TrainPage):
 
     @property
     def texts(self) -> list[str]:
-        return [*super().texts, *(read("".join(p.itertext())) for claim in self.claims for p in claim.iter("p"))]
+        written = [*html_of(self.app, "compare-summary"), *self.claims]
+        return [*super().texts, *(read("".join(p.itertext())) for part in written for p in part.iter("p"))]
 
 
 @pytest.fixture

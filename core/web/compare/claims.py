@@ -6,25 +6,21 @@ from html import escape
 import pandas as pd
 import streamlit as st
 
-from core.compare.claims import SIDES, Claim, Evidence, Judged
+from core.compare.claims import SIDES, Evidence, Judged
 from core.compare.evidence import Shown, Table
 from core.compare.evidence.speed import RULE
 from core.experiment import metrics
 from core.experiment.dates import day
 from core.experiment.machine import machine_words
 from core.launcher.launcher import Launcher
-from core.storage.database import State
-from core.storage.measurements import Measurement, Measurements
+from core.storage.measurements import Measurement
 from core.storage.studies import StudyRecord
 from core.web.elements import measuring
 from core.web.elements.badge import badge_html
 from core.web.elements.lanes import mark_html, plot
 from core.web.elements.markdown import literal
-from core.web.elements.presses import attempt, refused
 from core.web.elements.table import table
-from core.web.server.installation import installation
 from core.web.server.shell import PAGE_FILES
-from core.web.server.visitor import visitor
 
 BADGES = {
     "true": ("green", "check"),
@@ -41,15 +37,22 @@ ENGINES_OF_SIDES = {SIDES["keras"]: "keras", SIDES["pytorch"]: "torch"}
 """By the names that columns of tables have."""
 
 
+def on_top(lines: Sequence[tuple[str, str]]) -> None:
+    """What all evidence comes to: each heading with its sentences."""
+    st.html(f'<div class="compare-summary">{"".join(map(_paragraph, lines))}</div>')
+
+
+def _paragraph(line: tuple[str, str]) -> str:
+    head, words = map(escape, line)
+    return f"<p><strong>{head}</strong> {words}</p>"
+
+
 def row(judged: Judged, newest: Measurement | None, launcher: Launcher | None, going: list[str], only: bool) -> None:
     """One bordered row; its evidence is made only when it is opened. `only`: it is the only one on the page."""
     claim = judged.claim
     with st.container(border=True):
         st.html(words_html(judged, only))
-        if newest is not None and newest.live:
-            _going_on(judged, newest, launcher, going, only)
-        elif failure := measuring.ended_words(newest):
-            st.markdown(f":red[{literal(failure)}]" if newest and newest.state == State.FAILED else literal(failure))
+        measuring.standing(launcher, newest, took_s(judged), going, alone=only)
         folded = st.expander(
             "Evidence and sources", expanded=only, type="compact", key=f"open_{claim.number}", on_change="rerun"
         )
@@ -69,25 +72,6 @@ def words_html(judged: Judged, only: bool) -> str:
     topic = f'<p class="claim-topic"><strong>{claim.number}. {escape(claim.topic)}</strong>{badges}</p>'
     reasons = "".join(f'<p class="claim-why">{escape(part)}</p>' for part in why)
     return f'<div class="claim">{topic}{quotes}{reasons}</div>'
-
-
-def _going_on(judged: Judged, newest: Measurement, launcher: Launcher | None, going: list[str], only: bool) -> None:
-    """The running row looks every second; rows that wait stand still, for the line above all rows looks for them."""
-    if launcher is None:
-        return
-    if only or going[:1] == [newest.id]:
-        _while_it_runs(launcher, newest, took_s(judged), going)
-    else:
-        measuring.progress(launcher, newest, took_s(judged), key=f"stop_{newest.subject}", names=False)
-
-
-@st.fragment(run_every=1)
-def _while_it_runs(launcher: Launcher, drawn: Measurement, before_s: float | None, going: list[str]) -> None:
-    """One measurement, once a second; the whole page again when it begins or ends, or another one's turn begins."""
-    measurement = installation().measurements.newest(drawn.subject)
-    if measurement is None or measurement.state != drawn.state or launcher.measuring(lessons=False) != going:
-        st.rerun()
-    measuring.progress(launcher, measurement, before_s, key=f"stop_{drawn.subject}")
 
 
 def said(rows: Sequence[Judged], newest: Mapping[str, Measurement], going: Sequence[str]) -> str:
@@ -115,7 +99,8 @@ def evidence(judged: Judged, newest: Measurement | None, launcher: Launcher | No
     if judged.evidence is None:
         st.markdown("Nothing has been measured yet.")
     if claim.probe:
-        measure_button(claim, newest, launcher, took_s(judged))
+        words = f"{claim.measures} About {metrics.duration(took_s(judged))}."
+        measuring.button(launcher, claim.order, bool(newest and newest.live), words)
     st.markdown("Sources")
     st.markdown("\n".join(f"- [{s.title}]({s.url}), {s.date}" for s in claim.sources))
     st.page_link(
@@ -174,34 +159,6 @@ def _table(shown: Table) -> None:
         st.caption(shown.caption)
 
 
-def measure_button(claim: Claim, newest: Measurement | None, launcher: Launcher | None, took: float) -> None:
-    """What the probe does and how long it takes, and the button that queues it."""
-    busy = bool(newest and newest.live)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        key = f"measure_{claim.number}"
-        st.button(
-            "Measure here",
-            icon=":material/speed:",
-            key=key,
-            disabled=busy or launcher is None,
-            on_click=order,
-            args=(launcher, [claim], key),
-        )
-        st.caption(f"{claim.measures} About {metrics.duration(took)}.", width="content")
-    refused(key)
-
-
-def order(launcher: Launcher, claims: Sequence[Claim], where: str) -> None:
-    """Queues measurements; `where` is the button that asks for them."""
-    attempt(where, lambda: [launcher.measure(claim.order, visitor()) for claim in claims])
-
-
 def going_before(rows: list[Judged]) -> Mapping[str, float]:
     """How long each row's measurement takes, by subject."""
     return {judged.claim.subject: took_s(judged) for judged in rows}
-
-
-def total_left_s(measurements: Measurements, before: Mapping[str, float], unknown_s: float) -> float:
-    """Seconds until all that run or wait are done; what never ran before counts as `unknown_s`."""
-    found = [(one, before.get(one.subject, unknown_s)) for one in measurements.open_ones()]
-    return sum(measuring.left_s(one, took) or took for one, took in found)

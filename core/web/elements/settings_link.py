@@ -11,6 +11,8 @@ MOST_LINK_LETTERS = 1000
 """Of a text that is no number, in a link."""
 MOST_LINK_NETWORK_LETTERS = 3000
 """Of a network's; one more than a network may have is as wrong as all of them."""
+TOUCHING = ("network", "dataset", "optimizer", "momentum", "weight_decay", "dropout")
+"""The settings on which it depends which differences touch a run."""
 
 
 def most_letters(name: str) -> int:
@@ -40,3 +42,9 @@ def as_text(name: str, value: Any) -> str:
     if keeps_any_text(name):
         return str(value)[: most_letters(name)] if setting.why_not(value) else setting.typed(setting.read(value))
     return setting.typed(value)
+
+
+def porting_link(values: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a link to the differences that touch a run with these settings."""
+    touching = {name: text for name, text in link_of(values).items() if name in TOUCHING}
+    return {"view": "differences", "network": as_text("network", values["network"]), **touching}

@@ -26,7 +26,7 @@ PAGES = {
     "Train": "train a duel of your own",
     "Study": "study, a duel repeated until it is decided",
     "Draw": "draw a digit for both models",
-    "Compare": "compare the article's ten claims",
+    "Compare": "compare the article's ten claims, and what really differs",
     "Runs": "runs, the history of all",
     "Learn": "learn by its examples and lessons",
 }
