@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.server import ADDRESS, ROOT, Server, free_port
-from core.experiment import settings
+from core.experiment import engine_names, settings
 from core.storage.runs import Store
 
 OURS = tuple(f"{ROOT / room}{os.sep}" for room in ("core", "pages"))
@@ -112,7 +112,7 @@ def submit(orders: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    settings.ENGINE_NAMES = (*settings.ENGINE_NAMES, *OFFERED)
+    engine_names.ENGINE_NAMES = (*engine_names.ENGINE_NAMES, *OFFERED)
     from core import serve
     from core.results import listings
 
