@@ -12,7 +12,7 @@ from core.results.outcome import Outcome, gather
 from core.storage.database import StoreError
 from core.web.components.digit_pad import digit_pad
 from core.web.draw import gallery as gallery_view
-from core.web.draw import inside, take_along
+from core.web.draw import inside, replay, take_along
 from core.web.draw import view as draw_view
 from core.web.draw.choice import chosen_run
 from core.web.draw.drawing import PAD, Drawing, newest_drawing, upload_button
@@ -71,6 +71,7 @@ def pad(outcome: Outcome, gallery: Gallery | None, waits: bool) -> None:
     if len(models) == 2:
         swap_weights(models, drawing, words, hint)
     inside.folded(models, drawing.seen, classes, swap, "" if answers else hint)
+    replay.section(models, drawing, outcome.dataset, why)
 
 
 @st.fragment(run_every=2)

@@ -1,13 +1,15 @@
 """`make record`: duels, studies, evidence and the lessons' output that come with the project, never made by hand.
 
 The duels are real runs. Each becomes a folder in `core/storage/recorded`: `run.json` (run, lanes, rows), the weights
-and test predictions of each lane, and `images.npz` with the pixels of every test image that a lane misread or on which
-the lanes disagree, and of the first two of each class. A full test set is too large to come along. Evidence and output
-are real measurements, all in `core/storage/recorded/evidence.json`. A study is its file as it is taken along,
-`core/storage/recorded/ID/study.json`, without weights; those of what a kept default costs belong to the differences.
+and test predictions of each lane, in `epochs` its weights after some of its epochs, and `images.npz` with the pixels of
+every test image that a lane misread or on which the lanes disagree, and of the first two of each class. A full test set
+is too large to come along. Evidence and output are real measurements, all in `core/storage/recorded/evidence.json`. A
+study is its file as it is taken along, `core/storage/recorded/ID/study.json`, without weights; those of what a kept
+default costs belong to the differences.
 """
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +24,8 @@ from core.compare.differences.catalogue import DIFFERENCES, measure_all
 from core.compare.differences.costs import cost_study
 from core.compare.differences.difference import EVERYTHING
 from core.data import datasets
+from core.experiment.epoch_weights import epochs_file, load_epochs, save_epochs, spread
+from core.experiment.network import Network
 from core.experiment.order import Order
 from core.experiment.parity import Certificate
 from core.experiment.settings import Alignment, TrainSettings
@@ -29,7 +33,7 @@ from core.experiment.study import Study
 from core.experiment.titles import run_title
 from core.launcher.launcher import Launcher
 from core.learn import lessons
-from core.protocol.messages import Preparing
+from core.protocol.messages import Preparing, Result
 from core.results import study_file, study_words
 from core.results.export import content
 from core.results.fairness_words import words_of
@@ -60,6 +64,8 @@ STUDIES = (
 """The article's settings on all images, and over its batch size: 20 claims at once, of which 5 pairs decide nothing."""
 
 SAMPLES_PER_CLASS = 2
+MOST_EPOCHS_BYTES = 4_000_000
+"""Of the weights after epochs of all duels together."""
 
 
 class RecordingError(Exception):
@@ -71,6 +77,8 @@ def record(launcher: Launcher, note: str, show: ShowRows, folder: Path = RECORDE
 
     `note` says what is special about the data, where something is: it is shown with every figure.
     """
+    if not launcher.deployment.epoch_weights:
+        raise RecordingError("The duels bring weights of their epochs: set DUEL_EPOCH_WEIGHTS=true.")
     kept = []
     for settings in DUELS:
         run_id = launcher.submit(settings)
@@ -197,10 +205,31 @@ def keep(launcher: Launcher, run: Run, note: str, folder: Path) -> Path:
     for lane in run.lanes:
         for kind in ("safetensors", "npz"):
             shutil.copyfile(source / f"{lane.engine}.{kind}", temporary / f"{lane.engine}.{kind}")
+    rows = [_with_fewer_epochs(row, run, source, temporary) for row in rows]
     np.savez_compressed(temporary / "images.npz", **kept_images(launcher, run, source))  # type: ignore[arg-type]
     (temporary / "run.json").write_text(json.dumps(_content(run, rows, note), indent=1) + "\n")
     temporary.replace(target)
     return target
+
+
+def epochs_brought() -> int:
+    """Of how many epochs each lane brings its weights, its last one apart, so that those of all duels have room."""
+    numbers = 0
+    for duel in DUELS:
+        network = Network.of(duel.network, datasets.DATASETS[duel.dataset].shape)
+        numbers += len(duel.engines) * sum(math.prod(spec.shape) for spec in network.weights)
+    # A part of 20 is for the names of the arrays.
+    return MOST_EPOCHS_BYTES * 19 // 20 // (2 * numbers)
+
+
+def _with_fewer_epochs(row: Row, run: Run, source: Path, target: Path) -> Row:
+    """A lane's result with the weights of fewer epochs, which are written to `target`; any other row as it is."""
+    if not isinstance(row.event, Result) or not row.event.epochs_sha256:
+        return row
+    name, last = row.event.weights_file, run.settings.epochs
+    epochs = load_epochs(epochs_file(source / name), row.event.epochs_sha256, run.network.weights)
+    sha256 = save_epochs(spread(epochs, last, epochs_brought()), epochs_file(target / name))
+    return Row(row.seq, row.engine, replace(row.event, epochs_sha256=sha256))
 
 
 def _content(run: Run, rows: list[Row], note: str) -> dict[str, Any]:

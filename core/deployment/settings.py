@@ -33,13 +33,17 @@ class DeploymentSettings(BaseSettings):
     spares: bool = True
     """Whether one imported worker per framework is kept warm, so that Start does not wait for imports; where it is
     hosted memory is scarcer than seconds, so not unless it is asked for."""
+    epoch_weights: bool = True
+    """Whether a run keeps its weights after each epoch, for a replay; a study's pairs never do. Where it is hosted disk
+    space is short, so not unless it is asked for."""
     cluster: str = ""
     """The Ray cluster on which studies run: `auto`, `ray://HOST:10001` or `HOST:6379`; empty: on this machine alone."""
     fake_engines: bool = False
     """Whether runs may use the engines without a framework; for tests."""
 
     @model_validator(mode="after")
-    def _no_spares_where_hosted(self) -> Self:
-        if self.profile == Profile.HOSTED and "spares" not in self.model_fields_set:
-            self.spares = False
+    def _less_where_hosted(self) -> Self:
+        if self.profile == Profile.HOSTED:
+            self.spares = self.spares and "spares" in self.model_fields_set
+            self.epoch_weights = self.epoch_weights and "epoch_weights" in self.model_fields_set
         return self

@@ -129,20 +129,30 @@ def save_weights(weights: Mapping[str, Floats], path: Path) -> str:
 
 def load_weights(path: Path, sha256: str, specs: Sequence[WeightSpec]) -> dict[str, Floats]:
     """Reads canonical weights. Raises `WeightsError` where the file is missing, damaged or another one."""
+    return parse_weights(read_bytes(path), sha256, path.name, specs)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A weights file's bytes. Raises `WeightsError`."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise WeightsError(f"The weights file {path.name} cannot be read: {error.strerror}") from None
-    return parse_weights(content, sha256, path.name, specs)
 
 
 def parse_weights(content: bytes, sha256: str, name: str, specs: Sequence[WeightSpec]) -> dict[str, Floats]:
     """Canonical weights of a file's bytes. Raises `WeightsError` where they are damaged or another file's."""
+    weights = parse_arrays(content, sha256, name)
+    check(weights, specs)
+    return weights
+
+
+def parse_arrays(content: bytes, sha256: str, name: str) -> dict[str, Floats]:
+    """A file's arrays, whatever they are called. Raises `WeightsError` where they are damaged or another file's."""
     if hashlib.sha256(content).hexdigest() != sha256:
         raise WeightsError(f"The weights file {name} is damaged: its SHA-256 is not the recorded one")
     try:
-        weights: dict[str, Floats] = load(content)
+        arrays: dict[str, Floats] = load(content)
     except (SafetensorError, ValueError, KeyError, TypeError):
         raise WeightsError(f"The weights file {name} is not a safetensors file") from None
-    check(weights, specs)
-    return weights
+    return arrays

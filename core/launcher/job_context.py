@@ -27,6 +27,8 @@ class JobContext:
     """After this long it is stopped."""
     unattended: Callable[[], bool] = lambda: False
     """Whether it shall end by itself because nobody looks at it any more."""
+    epoch_weights: bool = False
+    """Whether a run's lanes keep their weights after each epoch."""
     threads: int = 0
     """How many CPU threads each lane gets where they take turns; 0: the framework's own choice."""
 

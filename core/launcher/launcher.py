@@ -123,7 +123,7 @@ class Launcher:
             run_id = self.store.create(settings, node.machine if node else this_machine(), visitor, pair)
             if pair:
                 self.studies.begun(pair.study, run_id)
-            job = RunJob(run_id, settings, self.store, self._context(visitor))
+            job = RunJob(run_id, settings, self.store, self._context(visitor, epoch_weights=pair is None))
             expected_s = expected.seconds if expected else self.limits.run_s
             if self.cluster and node:
                 self.admission.count(visitor)
@@ -151,8 +151,10 @@ class Launcher:
             self._enqueue(job, last.elapsed_s if last and last.elapsed_s else order.limit_s)
         return measurement
 
-    def _context(self, visitor: str, attended: str = "") -> JobContext:
-        """`attended` is a job that ends where strangers visit and nobody looks at it."""
+    def _context(self, visitor: str, attended: str = "", epoch_weights: bool = False) -> JobContext:
+        """`attended` is a job that ends where strangers visit and nobody looks at it; `epoch_weights`: whether it keeps
+        them where this installation does.
+        """
         return JobContext(
             self.store.data_dir,
             self.deployment.datasets_dir,
@@ -161,6 +163,7 @@ class Launcher:
             visitor,
             self.limits.run_s,
             lambda: self.limits.hosted and self.queue.unattended(attended),
+            epoch_weights and self.deployment.epoch_weights,
         )
 
     def _enqueue(self, job: Job, expected_s: float | None) -> None:

@@ -11,9 +11,8 @@ soon after the last drawing the predictor ends. Where no spare waits it is the o
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +22,8 @@ import numpy.typing as npt
 from core.experiment.logits import probabilities
 from core.experiment.metrics import roughly
 from core.experiment.names import engine_title
-from core.protocol import lines, messages
+from core.launcher.answers import Inside, Prediction, Replay
+from core.protocol import lines, messages, predictor_messages
 from core.protocol.listener import Listener, Lost
 from core.protocol.messages import PredictorCommand, PredictorEvent
 from core.protocol.process import ChildProcess
@@ -46,39 +46,20 @@ CLOSING = "The dashboard is shutting down."
 Clock = Callable[[], float]
 Images = npt.NDArray[np.uint8]
 TakeWorker = Callable[[str], ChildProcess]
-Answer = TypeVar("Answer", messages.Ready, messages.Loaded, messages.Predicted, messages.Looked, messages.Saved)
+Answer = TypeVar(
+    "Answer",
+    messages.Ready,
+    predictor_messages.Loaded,
+    predictor_messages.Predicted,
+    predictor_messages.Looked,
+    predictor_messages.Replayed,
+    predictor_messages.Saved,
+)
 Found = TypeVar("Found")
 
 
 class PredictorError(Exception):
     """A model cannot answer, in one plain sentence."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A model's answer: logits float64 [N, classes], their softmax, and the milliseconds of the model's call alone."""
-
-    engine: str
-    logits: npt.NDArray[np.float64]
-    compute_ms: float
-
-    @property
-    def probabilities(self) -> npt.NDArray[np.float64]:
-        """Softmax of the logits, [N, classes]."""
-        return probabilities(self.logits).astype(np.float64, copy=False)
-
-
-@dataclass(frozen=True)
-class Inside:
-    """What a model makes of one image: its layers' outputs, and the gradient of its largest logit by the pixels.
-
-    Outputs are float32 [H, W, C] or [features], channels last, by the layers' names in the network's order; of a large
-    network's layers only the first channels. The gradient is float32 [H, W, C].
-    """
-
-    engine: str
-    outputs: Mapping[str, npt.NDArray[np.float32]]
-    gradient: npt.NDArray[np.float32]
 
 
 class Predictor:
@@ -119,7 +100,7 @@ class Predictor:
         if isinstance(heard.event, wanted):
             return heard.event
         match heard.event:
-            case messages.Refused(why):
+            case predictor_messages.Refused(why):
                 pass  # it goes on
             case messages.Failed(why) | Lost(why):
                 self.close()
@@ -136,30 +117,42 @@ class Predictor:
     def load(self, model: Model) -> None:
         """Makes sure that the worker holds this model."""
         if model.slot not in self._slots:
-            command = messages.Load(
+            command = predictor_messages.Load(
                 model.slot, model.settings.as_json(), str(model.weights_file), model.sha256, [*model.data]
             )
-            self._slots = set(self._call(command, messages.Loaded, START_S).slots)
+            self._slots = set(self._call(command, predictor_messages.Loaded, START_S).slots)
 
     def predict(self, model: Model, images: Images) -> Prediction:
         """The logits of uint8 images [N, H, W, C]."""
         self.load(model)
-        command = messages.Predict(model.slot, lines.packed(images))
-        answer = self._call(command, messages.Predicted, ANSWER_S)
+        command = predictor_messages.Predict(model.slot, lines.packed(images))
+        answer = self._call(command, predictor_messages.Predicted, ANSWER_S)
         return Prediction(self.engine, np.array(answer.logits), answer.compute_ms)
 
     def look(self, model: Model, image: Images) -> Inside:
         """Inside the model, for one uint8 image [H, W, C]."""
         self.load(model)
-        answer = self._call(messages.Look(model.slot, lines.packed(image)), messages.Looked, ANSWER_S)
+        answer = self._call(
+            predictor_messages.Look(model.slot, lines.packed(image)), predictor_messages.Looked, ANSWER_S
+        )
         outputs = lines.unpacked_floats(answer.outputs, [*answer.shapes.values()])
         (gradient,) = lines.unpacked_floats(answer.gradient, [image.shape])
         return Inside(self.engine, dict(zip(answer.shapes, outputs, strict=True)), gradient)
 
+    def replay(self, model: Model, images: Images) -> Replay:
+        """How its answers to uint8 images [N, H, W, C] grew; `model` has epochs."""
+        assert model.epochs is not None
+        self.load(model)
+        file, packed = str(model.epochs.weights_file), lines.packed(images)
+        command = predictor_messages.Replay(model.slot, file, model.epochs.sha256, model.epochs.last, packed)
+        answer = self._call(command, predictor_messages.Replayed, START_S)  # the first one builds a model
+        shares = probabilities(np.array(answer.logits)).astype(np.float64, copy=False)
+        return Replay(self.engine, tuple(answer.epochs), shares)
+
     def save(self, model: Model, path: Path) -> None:
         """Writes the model in its framework's own format."""
         self.load(model)
-        self._call(messages.Save(model.slot, str(path)), messages.Saved, START_S)
+        self._call(predictor_messages.Save(model.slot, str(path)), predictor_messages.Saved, START_S)
 
     def interrupt(self) -> None:
         """Kills the worker from any thread, so that whoever waits for its answer waits no longer."""
@@ -249,9 +242,15 @@ class Predictors:
         """All models' answers to the same images, computed at the same time. Raises `PredictorError`."""
         return self._of_all(models, lambda predictor, model: predictor.predict(model, images))
 
+        return self._of_all(models, lambda predictor, model: predictor.predict(model, images))
+
     def look(self, models: Sequence[Model], image: Images) -> list[Inside]:
         """Inside all models, for one uint8 image [H, W, C], at the same time. Raises `PredictorError`."""
         return self._of_all(models, lambda predictor, model: predictor.look(model, image))
+
+    def replay(self, models: Sequence[Model], images: Images) -> list[Replay]:
+        """How the answers of models that have epochs grew, likewise. Raises `PredictorError`."""
+        return self._of_all(models, lambda predictor, model: predictor.replay(model, images))
 
     def _of_all(self, models: Sequence[Model], act: Callable[[Predictor, Model], Found]) -> list[Found]:
         answers: list[Found | PredictorError | None] = [None] * len(models)

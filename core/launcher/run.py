@@ -131,6 +131,7 @@ class RunInProgress:
                         artifacts=str(self.sink.artifacts),
                         device="gpu" if wanted else "cpu",
                         threads=share if self.settings.schedule == Schedule.TOGETHER else self.context.threads,
+                        epoch_weights=self.context.epoch_weights,
                     )
                 )
 

@@ -11,6 +11,19 @@ from typing import Any, Literal
 
 from core.protocol.cluster_messages import ClusterCommand, Ended, Nodes, Reported
 from core.protocol.message import Message
+from core.protocol.predictor_messages import (
+    Load,
+    Loaded,
+    Look,
+    Looked,
+    Predict,
+    Predicted,
+    Refused,
+    Replay,
+    Replayed,
+    Save,
+    Saved,
+)
 
 Phase = Literal["wait", "download", "verify", "convert"]
 
@@ -32,6 +45,8 @@ class Train(Message):
     device: str = "cpu"
     threads: int = 0
     """0 leaves the framework's own choice."""
+    epoch_weights: bool = False
+    """Whether the weights after each epoch are kept, for a replay."""
 
 
 @dataclass(frozen=True)
@@ -68,49 +83,6 @@ class Stop(Message):
     """Ends the lane at the next step; answered by `Stopped`."""
 
     kind = "stop"
-
-
-@dataclass(frozen=True)
-class Load(Message):
-    """To a predictor: builds a model and gives it the weights of a file; answered by `Loaded`."""
-
-    kind = "load"
-    slot: str
-    """Names the model: whose weights it holds."""
-    settings: dict[str, Any]
-    weights_file: str
-    sha256: str
-    data: list[int]
-    """Height, width, channels and classes of what it was trained on."""
-
-
-@dataclass(frozen=True)
-class Predict(Message):
-    """To a predictor: classifies images with a loaded model; answered by `Predicted`."""
-
-    kind = "predict"
-    slot: str
-    images: str
-    """Uint8 images [N, H, W, C], see `core.protocol.lines.packed`."""
-
-
-@dataclass(frozen=True)
-class Look(Message):
-    """To a predictor: what a loaded model makes of one image, layer by layer; answered by `Looked`."""
-
-    kind = "look"
-    slot: str
-    image: str
-    """One uint8 image [1, H, W, C], see `core.protocol.lines.packed`."""
-
-
-@dataclass(frozen=True)
-class Save(Message):
-    """To a predictor: writes a loaded model in its framework's own file format; answered by `Saved`."""
-
-    kind = "save"
-    slot: str
-    path: str
 
 
 @dataclass(frozen=True)
@@ -229,6 +201,8 @@ class Result(Message):
     weights_file: str
     weights_sha256: str
     predictions_file: str
+    epochs_sha256: str = ""
+    """Of the file with the weights after each epoch; empty where none is kept."""
 
 
 @dataclass(frozen=True)
@@ -238,55 +212,6 @@ class Stopped(Message):
     kind = "stopped"
     epoch: int
     step: int
-
-
-@dataclass(frozen=True)
-class Loaded(Message):
-    """The model of a `Load` answers from now on."""
-
-    kind = "loaded"
-    slots: list[str]
-    """All models that the worker holds now: an older one may have made room."""
-
-
-@dataclass(frozen=True)
-class Predicted(Message):
-    """A model's answer."""
-
-    kind = "predicted"
-    logits: list[list[float]]
-    """[N, classes]."""
-    compute_ms: float
-    """The model's call alone."""
-
-
-@dataclass(frozen=True)
-class Looked(Message):
-    """Inside a model: every layer's output for one image, and the gradient of its largest logit by the input."""
-
-    kind = "looked"
-    shapes: dict[str, list[int]]
-    """Of the outputs, by the layers' names in the network's order: [H, W, C] or [features]; of a large network's
-    layers only the first channels."""
-    outputs: str
-    """All of them, one after the other, see `core.protocol.lines.packed_floats`."""
-    gradient: str
-    """[H, W, C] of the image, likewise."""
-
-
-@dataclass(frozen=True)
-class Saved(Message):
-    """The file of a `Save` is written."""
-
-    kind = "saved"
-
-
-@dataclass(frozen=True)
-class Refused(Message):
-    """A predictor's command could not be carried out; `reason` is the rest of a sentence. The worker goes on."""
-
-    kind = "refused"
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -364,12 +289,12 @@ class Failed(Message):
 # --- the unions -----------------------------------------------------------------------------------------
 
 LaneCommand = Train | Certify | Build | Go | Finish | Stop
-PredictorCommand = Load | Predict | Look | Save
+PredictorCommand = Load | Predict | Look | Replay | Save
 Command = LaneCommand | PredictorCommand | ClusterCommand | Measure | Call
 """All that may be said to a child."""
 
 LaneEvent = Ready | Certified | Built | Step | Epoch | Result | Stopped | Failed
-PredictorEvent = Ready | Loaded | Predicted | Looked | Saved | Refused | Failed
+PredictorEvent = Ready | Loaded | Predicted | Looked | Replayed | Saved | Refused | Failed
 ProbeEvent = Ready | Progress | Printed | Measured | Failed
 PartEvent = Printed | Returned | Failed
 PreparationEvent = Preparing | Done | Failed

@@ -6,11 +6,22 @@ from pathlib import Path
 
 from core.data.shape import DataShape
 from core.experiment.engine_names import missing_module
+from core.experiment.epoch_weights import epochs_file
 from core.experiment.names import framework, is_variant
 from core.experiment.settings import TrainSettings
-from core.results.outcome import Outcome
+from core.results.outcome import LaneOutcome, Outcome
 from core.storage.records import Run
 from core.storage.runs import Store
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Where the weights lie that a model had after its epochs before the last."""
+
+    weights_file: Path
+    sha256: str
+    last: int
+    """After which it has its own weights."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,8 @@ class Model:
     sha256: str
     data: DataShape
     """Of what it was trained on."""
+    epochs: Epochs | None = None
+    """None where none are kept, and for a model with another's weights."""
 
 
 def has_weights(run: Run, store: Store) -> bool:
@@ -64,9 +77,18 @@ def models_of(outcome: Outcome, store: Store) -> list[Model]:
             weights_file=folder / lane.tested.weights_file,
             sha256=lane.tested.weights_sha256,
             data=outcome.run.dataset.shape,
+            epochs=_epochs_of(lane, folder),
         )
         for lane in map(done.__getitem__, predicting_engines(list(done)))
     ]
+
+
+def _epochs_of(lane: LaneOutcome, folder: Path) -> Epochs | None:
+    """Those of a lane whose file is there: an imported run came without."""
+    file = epochs_file(folder / lane.tested.weights_file)
+    if not (lane.tested.epochs_sha256 and lane.epochs and file.is_file()):
+        return None
+    return Epochs(file, lane.tested.epochs_sha256, lane.epochs[-1].epoch)
 
 
 def swapped(models: Sequence[Model]) -> list[Model]:

@@ -86,7 +86,7 @@ RUNS_KINDS: Mapping[str, type[RowEvent]] = {
 }
 """The names by which kinds are stored, of a lane's rows and of the run's own."""
 KINDS = {**LANES_KINDS, **RUNS_KINDS}
-OMITTED_IF_EMPTY = ("busy", "diverged", "note")
+OMITTED_IF_EMPTY = ("busy", "diverged", "note", "epochs_sha256")
 """Fields that are written only where they say something."""
 _KIND_OF = {event: kind for kind, event in KINDS.items()}
 _ADAPTERS: dict[str, TypeAdapter[RowEvent]] = {kind: TypeAdapter(event) for kind, event in KINDS.items()}

@@ -20,6 +20,7 @@ import numpy as np
 
 from core.data.datasets import DatasetError, prepared
 from core.experiment import metrics
+from core.experiment.epoch_weights import KeptEpochs, epochs_file
 from core.experiment.logits import probabilities
 from core.experiment.machine import ProcessorClock, peak_rss_mib
 from core.experiment.settings import Alignment, TrainSettings
@@ -27,6 +28,7 @@ from core.experiment.weights import save_weights
 from core.protocol import messages
 from core.protocol.cluster_messages import Cancel, Execute
 from core.protocol.messages import Command
+from core.protocol.predictor_messages import Load, Look, Predict, Replay, Save
 from core.protocol.stdio import Outbox, connect, leave, one_line, refuse
 from core.worker import tuning
 from core.worker.engines.base import EngineError, certificate_part, engine_class, start_of
@@ -91,6 +93,8 @@ class Worker:
         self.val_losses: list[float] = []
         self.watch: EpochWatch | None = None
         """The epoch that is trained, while it is."""
+        self.kept: KeptEpochs | None = None
+        """The weights after each epoch, where they are wanted."""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -115,7 +119,7 @@ class Worker:
             case messages.Finish():
                 self._finish()
                 return False
-            case messages.Load() | messages.Predict() | messages.Look() | messages.Save():
+            case Load() | Predict() | Look() | Replay() | Save():
                 self.outbox.send(self.models.answer(command))
             case messages.Stop() | messages.Measure() | messages.Call() | Execute() | Cancel():
                 refuse(command)
@@ -172,6 +176,9 @@ class Worker:
         began = time.perf_counter()
         self.engine.build(self.settings, start_of(self.settings, self.data))
         built_s = fed_s + time.perf_counter() - began
+        if self.order.epoch_weights:
+            self.kept = KeptEpochs()
+            self.kept.take(0, self.engine.weights)
         summary, parameters = "\n\n".join(filter(None, (self.engine.summary(), tuned))), self.engine.parameters()
         self.outbox.send(messages.Built(self.data_s, built_s, parameters, summary, self.device))
 
@@ -210,13 +217,19 @@ class Worker:
             first_step_s=watch.first_step_s if epoch == 1 else None,
             **asdict(got),
         )
-        self.outbox.send(self._maybe_last(row))
+        self._end_epoch(row)
         return True
 
-    def _maybe_last(self, row: messages.Epoch) -> messages.Epoch:
-        """The row, marked where no epoch follows it."""
+    def _end_epoch(self, row: messages.Epoch) -> None:
+        """Sends the row, marked where no epoch follows it; else keeps the weights, where they are wanted, before that.
+
+        So neither this lane's times, which have been taken, nor the other's, whose turn comes with the row, hold it.
+        """
         early = metrics.stops_early(self.val_losses, self.settings.patience)
-        return replace(row, last=early or row.epoch == self.settings.epochs)
+        last = early or row.epoch == self.settings.epochs
+        if self.kept is not None and not last:
+            self.kept.take(row.epoch, self.engine.weights)
+        self.outbox.send(replace(row, last=last))
 
     def _exploded(self, name: str, loss: float, epoch: int, step: int = 0) -> messages.Failed:
         grown = "became NaN" if math.isnan(loss) else "became infinite" if math.isinf(loss) else f"grew to {loss:.0e}"
@@ -241,6 +254,7 @@ class Worker:
         name = self.engine.name
         sha256 = save_weights(self.engine.weights(), folder / f"{name}.safetensors")
         self._keep_predictions(folder / f"{name}.npz", logits)
+        epochs_sha256 = self.kept.save(epochs_file(folder / f"{name}.safetensors")) if self.kept else ""
         self.outbox.send(
             messages.Result(
                 tested.loss,
@@ -251,6 +265,7 @@ class Worker:
                 f"{name}.safetensors",
                 sha256,
                 f"{name}.npz",
+                epochs_sha256,
             )
         )
 

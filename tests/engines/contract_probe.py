@@ -25,15 +25,17 @@ import numpy as np
 from core.data import datasets
 from core.data.shape import MNIST_SHAPE, DataShape
 from core.experiment import metrics, parity
+from core.experiment.epoch_weights import KeptEpochs, epochs_file
 from core.experiment.layers import WeightSpec
 from core.experiment.network import Network
 from core.experiment.settings import Optimizer, TrainSettings
 from core.experiment.weights import from_torch, load_weights, save_weights, to_torch
-from core.protocol import lines, messages
+from core.protocol import lines, messages, predictor_messages
 from core.protocol.stdio import Outbox, connect, taking
 from core.worker import tuning
 from core.worker.__main__ import Worker
 from core.worker.engines.base import UNUSED, Engine, EngineError, Floats, certificate_part, engine_class, start_of
+from core.worker.inference import LoadedModels
 from tests.engines.listing_probe import ListingProbe
 from tests.engines.network_probe import NetworkProbe
 
@@ -386,6 +388,25 @@ class Probe(NetworkProbe, ListingProbe):
         after = engine.weights()
         assert not np.array_equal(after["dense.bias"], kept["dense.bias"])
         return all(np.array_equal(held[name], kept[name]) for name in kept)
+
+    def replayed(self, **settings: Any) -> Answer:
+        """Logits at the start and after each of two epochs, then as a predictor replays them from what was kept."""
+        engine, kept, images = self._built(**settings), KeptEpochs(), self._arrays.test_images[:20]
+        then = [engine.predict(images)]
+        kept.take(0, engine.weights)
+        for epoch in (1, 2):
+            engine.train_epoch(epoch, lambda step, _: step < 6)
+            then.append(engine.predict(images))
+            if epoch == 1:
+                kept.take(epoch, engine.weights)
+        path = self._out_dir / f"{self._name}.safetensors"
+        sums = save_weights(engine.weights(), path), kept.save(epochs_file(path))
+        models = LoadedModels(self._class(self._name))
+        models.answer(predictor_messages.Load("it", engine.settings.as_json(), str(path), sums[0], [*MNIST_SHAPE]))
+        command = predictor_messages.Replay("it", str(epochs_file(path)), sums[1], 2, lines.packed(images))
+        found = models.answer(command)
+        assert isinstance(found, predictor_messages.Replayed), found
+        return {"epochs": found.epochs, "then": [each.astype(float).tolist() for each in then], "logits": found.logits}
 
     def reading(self, **settings: Any) -> dict[str, Answer]:
         """Evaluation and logits of a trained engine over the named sets of images."""

@@ -410,6 +410,19 @@ def test_weights_once_handed_out_do_not_change(engine: Asked) -> None:
     assert engine.ask("snapshot")
 
 
+def test_a_replay_answers_as_it_did_after_each_epoch_but_for_half_precision(engine: Asked) -> None:
+    for alignment in ("as-shipped", *["exact-twin"] * (engine.name in ALIGNED_PAIR)):
+        found = engine.ask("replayed", alignment=alignment)
+        then, now = np.array(found["then"]), np.array(found["logits"])
+        assert found["epochs"] == [0, 1, 2]
+        scale = np.abs(then).max((1, 2))
+        apart = np.abs(now - then).max((1, 2)) / scale
+        assert apart[:2].max() < 0.01
+        assert apart[2] < 1e-5, "after the last epoch it has its own weights, unrounded"
+        learnt = np.abs(np.diff(then, axis=0)).max((1, 2)) / scale[1:]
+        assert learnt.min() > 0.1, "the epochs differ by more than what is allowed"
+
+
 @pytest.mark.parametrize("variant", or_more(tuple(VARIANTS), BACKENDS))
 @pytest.mark.parametrize("network", ["article", pytest.param(OTHER, id="other")])
 def test_a_variants_weights_are_the_stock_engines(processes: Processes, variant: str, network: str) -> None:

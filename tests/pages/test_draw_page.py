@@ -19,7 +19,7 @@ from core.results.importing import read_json
 from core.results.models import models_of
 from core.results.outcome import gather
 from core.web.components.digit_pad import PadAnswer
-from core.web.draw import inside, take_along
+from core.web.draw import inside, replay, take_along
 from core.web.draw.drawing import EMPTY, EMPTY_PICTURE, EXAMPLE, EXAMPLE_PICTURE, FILE, KEPT
 from core.web.draw.view import accuracy_words, best_run, per_cent
 from tests.own_images import FIELDS, with_images
@@ -472,6 +472,34 @@ def taken_in(launcher: StandInLauncher, ended: Ended, with_files: bool) -> str:
     rows = launcher.store.rows(ended.run.id, limit=10**9)
     folder = launcher.store.artifacts(ended.run.id) if with_files else None
     return launcher.import_run(*read_json(as_json(ended.run, rows, folder).encode()))
+
+
+def test_the_training_is_replayed_for_the_drawing_once_that_is_wanted(page: DrawPage) -> None:
+    page.draw(drawn(7, "middle"))
+    assert not page.components("training_replay"), "folded away, and nothing is computed"
+    page.app.session_state[replay.FOLDED] = True
+    (shown,) = page.run().components("training_replay")
+    assert shown["epochs"] == [0, 1, 2, 3]
+    assert [lane["name"] for lane in shown["lanes"]] == ["Keras", "PyTorch"]
+    for lane, answer in zip(shown["lanes"], page.pad["lanes"], strict=True):
+        np.testing.assert_allclose(lane["probabilities"][-1], answer["probabilities"], atol=1e-4)
+    assert read(shown["words"][-1]).startswith("After epoch 3 Keras reads a")
+    (another,) = page.draw(drawn(1, "middle")).components("training_replay")
+    assert another["lanes"] != shown["lanes"]
+    page.draw([])
+    assert not page.components("training_replay")
+    assert page.says(EMPTY)
+
+
+def test_a_run_without_its_epochs_says_that_it_cannot_be_replayed(with_run: Ended, launcher: StandInLauncher) -> None:
+    page = DrawPage(launcher, run=taken_in(launcher, with_run, with_files=True))
+    page.draw(drawn(7, "middle"))
+    page.app.session_state[replay.FOLDED] = True
+    page.run()
+    assert page.says(f"{replay.NONE_KEPT} {replay.TRAIN_ONE}")
+    launcher.deployment.epoch_weights = False
+    assert replay.NONE_KEPT in page.run().texts
+    assert not page.components("training_replay")
 
 
 def test_an_import_without_weights_is_not_offered_and_changes_nothing(

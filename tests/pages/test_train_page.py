@@ -22,6 +22,7 @@ from core.experiment.engine_names import ENGINE_NAMES, installed_engines
 from core.experiment.kinds import Choice
 from core.experiment.names import engine_title
 from core.experiment.network import PRESETS
+from core.experiment.order import Order
 from core.experiment.settings import NUMBERS, SETTINGS, TrainSettings
 from core.launcher.launcher import LauncherUnavailable
 from core.storage.database import FILE, MIGRATIONS
@@ -933,6 +934,21 @@ def test_the_recorded_duels_can_be_switched(recorded: Path, launcher: StandInLau
     page.run()
     assert page.says("dropout 0.3, same start, in turns")
     assert any(expander.label.startswith("Certificate before epoch 1") for expander in page.app.expander)
+
+
+def test_who_waits_for_their_turn_sees_a_recorded_duel_replayed(recorded: Path, launcher: StandInLauncher) -> None:
+    held = launcher.measure(Order("claim-0", "fake", {"seconds": 60}, 90.0))
+    wait_for("it runs", lambda: launcher.measurements.get(held).sentence)
+    mine = launcher.submit(TrainSettings.parse({**SHORT, "alignment": "same-start"}))
+    page = TrainPage()
+    (charts,) = page.components("live_chart")
+    assert charts["replay"]
+    assert charts["run"] == "20261104-081501-1a2b3c4d", "the one that is like theirs"
+    assert page.says("on a recording machine, 3 cores, 4 Nov 2026")
+    launcher.stop(held)
+    wait_for("it has its turn", lambda: launcher.store.run(mine).state != "queued")
+    (charts,) = page.run().components("live_chart")
+    assert (charts["run"], charts["replay"]) == (mine, False)
 
 
 def test_the_first_own_run_takes_the_place_of_the_recorded(

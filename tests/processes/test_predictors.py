@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 
 from core.data.shape import MNIST_SHAPE
+from core.experiment.epoch_weights import FOLDER, load_epochs
+from core.experiment.logits import probabilities
 from core.experiment.network import Network
 from core.experiment.weights import load_weights
 from core.launcher import predictors as predictor_module
 from core.launcher.launcher import Launcher
 from core.launcher.predictors import IDLE_WITHOUT_SPARE_S, PredictorError, Predictors
 from core.protocol.process import ChildProcess
-from core.results.models import Model, swapped
+from core.results.models import Model, _epochs_of, swapped
 from core.results.outcome import gather
 from core.worker.inference import MOST_MODELS
 from tests.processes.conftest import OpenLauncher, settings, wait_for, worker, workers
 
+SPECS = Network.of("article", MNIST_SHAPE).weights
 IMAGES = np.random.default_rng(1).integers(0, 256, (3, 28, 28), dtype=np.uint8)
 
 
@@ -29,9 +32,9 @@ def launcher(open_launcher: OpenLauncher) -> Launcher:
     return open_launcher()
 
 
-def trained(launcher: Launcher, seed: int = 0) -> list[Model]:
+def trained(launcher: Launcher, seed: int = 0, epochs: int = 1) -> list[Model]:
     """The two models of a finished run."""
-    run_id = launcher.submit(settings(epochs=1, seed=seed))
+    run_id = launcher.submit(settings(epochs=epochs, seed=seed))
     rows = list(launcher.follow(run_id))
     wait_for("its turn is over, which its last row comes before", lambda: not launcher.active())
     outcome = gather(launcher.store.run(run_id), rows)
@@ -44,14 +47,18 @@ def trained(launcher: Launcher, seed: int = 0) -> list[Model]:
             folder / lane.tested.weights_file,
             lane.tested.weights_sha256,
             outcome.run.dataset.shape,
+            _epochs_of(lane, folder),
         )
         for lane in outcome.lanes
     ]
 
 
-def expected(model: Model) -> np.ndarray:
+def weights_of(model: Model) -> dict[str, np.ndarray]:
+    return load_weights(model.weights_file, model.sha256, SPECS)
+
+
+def expected(weights: dict[str, np.ndarray]) -> np.ndarray:
     """What the fake engine's one learning layer makes of the images, in numpy."""
-    weights = load_weights(model.weights_file, model.sha256, Network.of("article", MNIST_SHAPE).weights)
     pixels = np.zeros((len(IMAGES), 1550), "float32")
     pixels[:, :784] = IMAGES.reshape(len(IMAGES), -1).astype("float32") / np.float32(255)
     return pixels @ weights["dense.weight"] + weights["dense.bias"]
@@ -61,9 +68,47 @@ def test_each_model_answers_with_the_weights_of_its_lane(launcher: Launcher) -> 
     models = trained(launcher)
     answers = launcher.predictors.ask(models, IMAGES)
     for model, answer in zip(models, answers, strict=True):
-        np.testing.assert_allclose(answer.logits, expected(model), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(answer.logits, expected(weights_of(model)), rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(answer.probabilities.sum(1), 1)
         assert answer.compute_ms >= 0
+
+
+def test_a_replay_answers_with_the_weights_after_each_epoch(launcher: Launcher) -> None:
+    models = trained(launcher, epochs=3)
+    kept = [load_epochs(model.epochs.weights_file, model.epochs.sha256, SPECS) for model in models if model.epochs]
+    found = launcher.predictors.replay(models, IMAGES)
+    assert len(found) == len(kept) == 2
+    for model, epochs, replay in zip(models, kept, found, strict=True):
+        assert replay.epochs == (*epochs, 3) == (0, 1, 2, 3)
+        then = [expected(weights) for weights in [*epochs.values(), weights_of(model)]]
+        np.testing.assert_allclose(replay.probabilities, probabilities(np.array(then)), atol=1e-5)
+        assert len({tuple(shares[0]) for shares in replay.probabilities}) == 4, "each epoch taught it something"
+    answers = launcher.predictors.ask(models, IMAGES)
+    for replay, answer in zip(found, answers, strict=True):
+        np.testing.assert_allclose(replay.probabilities[-1], answer.probabilities, atol=1e-7)
+
+
+def test_epochs_that_are_not_what_was_kept_are_refused_and_the_model_answers_on(launcher: Launcher) -> None:
+    models = trained(launcher)
+    assert models[0].epochs
+    models[0].epochs.weights_file.write_bytes(b"other")
+    with pytest.raises(PredictorError, match=r"^fake-a cannot answer: The weights file .* is damaged"):
+        launcher.predictors.replay(models, IMAGES)
+    assert len(launcher.predictors.ask(models, IMAGES)) == 2
+
+
+def test_epochs_go_with_their_run_and_are_not_kept_where_it_is_not_wanted(
+    launcher: Launcher, open_launcher: OpenLauncher, tmp_path: Path
+) -> None:
+    run_id = trained(launcher)[0].slot.split()[0]
+    folder = launcher.store.artifacts(run_id)
+    assert [path.name for path in sorted((folder / FOLDER).iterdir())] == ["fake-a.safetensors", "fake-b.safetensors"]
+    launcher.delete(run_id)
+    assert not folder.exists()
+    launcher.deployment.epoch_weights = False
+    models = trained(launcher)
+    assert [model.epochs for model in models] == [None, None]
+    assert not (launcher.store.artifacts(models[0].slot.split()[0]) / FOLDER).exists()
 
 
 def test_swapped_models_compute_the_same_from_the_same_weights(launcher: Launcher) -> None:

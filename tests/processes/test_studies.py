@@ -8,6 +8,7 @@ import pytest
 
 from core.cli import record
 from core.data.datasets import DATASETS
+from core.experiment.epoch_weights import FOLDER
 from core.experiment.settings import InvalidSettings
 from core.experiment.study import Study
 from core.launcher import predictors
@@ -71,6 +72,8 @@ def test_a_study_runs_every_cell_seed_by_seed_and_ends(open_launcher: OpenLaunch
     assert differences["test_accuracy"] == 0, "both lanes are the same engine"
     assert set(differences) == {"test_accuracy", "test_loss", "log_train_s", "log_images_per_s", "log_rss_mib"}
     assert launcher.studies.waits_because(study) == ""
+    folders = [launcher.store.artifacts(run.id) for run in runs]
+    assert not [folder for folder in folders if (folder / FOLDER).exists()], "pairs keep no weights of their epochs"
 
 
 def test_it_ends_as_soon_as_the_chosen_measure_is_decided(open_launcher: OpenLauncher) -> None:

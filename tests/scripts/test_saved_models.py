@@ -108,13 +108,13 @@ import hashlib, json, sys
 from pathlib import Path
 from core.experiment.network import Network
 from core.experiment.settings import Alignment, TrainSettings
-from core.protocol import messages
+from core.protocol import predictor_messages
 from core.worker.engines.torch import ENGINE
 from core.worker.inference import LoadedModels
 file, settings, imported = Path(sys.argv[1]), TrainSettings(), []
 sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
 models = LoadedModels(ENGINE("torch"))
-loaded = models.answer(messages.Load("a", settings.as_json(), str(file), sha256, [28, 28, 1, 10]))
+loaded = models.answer(predictor_messages.Load("a", settings.as_json(), str(file), sha256, [28, 28, 1, 10]))
 imported.append("torch._dynamo" in sys.modules)
 engine = ENGINE("torch")
 engine.feed(models._models["a"].images, models._models["a"].labels, models._models["a"].data)

@@ -17,8 +17,9 @@ from core.experiment.names import engine_title, framework
 from core.experiment.network import Network, Node
 from core.experiment.settings import Alignment
 from core.experiment.switches import Switch
+from core.launcher.answers import Inside
 from core.launcher.launcher import LauncherUnavailable
-from core.launcher.predictors import Inside, PredictorError
+from core.launcher.predictors import PredictorError
 from core.results.charts import COLOURS
 from core.results.models import Model, swapped
 from core.web.draw import inside_words as words

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from core.experiment.metrics import NO_BREAK, digits
 from core.experiment.network import Node
-from core.launcher.predictors import Inside
+from core.launcher.answers import Inside
 from core.web.draw.layer_pictures import MOST_MAPS, Scale
 from core.web.draw.view import a_class
 

@@ -15,8 +15,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from core.data.images import png, rasterise
 from core.experiment.metrics import digits
 from core.experiment.names import engine_title, framework
+from core.launcher.answers import Prediction
 from core.launcher.launcher import LauncherUnavailable
-from core.launcher.predictors import Prediction, PredictorError, Predictors
+from core.launcher.predictors import PredictorError, Predictors
 from core.results.listings import loading_lines
 from core.results.models import Model, swapped
 from core.results.outcome import Outcome

@@ -15,7 +15,8 @@ from core.experiment.machine import machine_words
 from core.experiment.metrics import NO_BREAK, percent
 from core.experiment.names import engine_title, framework, joined
 from core.experiment.titles import cut_apart, distinct_titles
-from core.launcher.predictors import Prediction, PredictorError, Predictors
+from core.launcher.answers import Prediction
+from core.launcher.predictors import PredictorError, Predictors
 from core.protocol import lines
 from core.results.gallery import Gallery
 from core.results.models import Model, predicting_engines

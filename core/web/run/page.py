@@ -2,6 +2,9 @@
 
 import streamlit as st
 
+from core.experiment.dates import day
+from core.experiment.machine import machine_words
+from core.experiment.titles import brief
 from core.launcher.launcher import Launcher
 from core.results.estimate import estimate
 from core.results.gallery import gone_words
@@ -29,8 +32,27 @@ def show(run: Run, store: Store, launcher: Launcher | None) -> None:
     run_view.heading(begun)
     words = st.fragment(while_it_runs, run_every=pace)
     words(run, store, launcher, expected.words if expected else "", feed, pace)
-    if not feed:
+    if feed:
+        return
+    waits = run.state == State.QUEUED and launcher is not None and launcher.queue.waits_for(run.id)
+    if waits and (duel := recorded_like(run, store)):
+        meanwhile(duel, store)
+    else:
         charts(begun, store)
+
+
+def recorded_like(run: Run, store: Store) -> Run | None:
+    """The duel that came with the project whose network and alignment are most like a run's."""
+    wanted = run.settings
+    alike = lambda duel: (duel.settings.network != wanted.network, duel.settings.alignment != wanted.alignment)  # noqa: E731
+    return min(store.recorded(), key=alike, default=None)
+
+
+def meanwhile(duel: Run, store: Store) -> None:
+    """For who waits for their turn: a recorded duel, whose charts grow as they did."""
+    st.subheader("Until your turn comes: a recorded duel", anchor=False)
+    st.caption(f"{literal(brief(duel))}, on {literal(machine_words(duel.machine))}, {day(duel.created_at)}.")
+    charts(gather(duel, store.rows(duel.id, steps=False)), store, replay=True)
 
 
 def while_it_runs(drawn: Run, store: Store, launcher: Launcher | None, expected: str, feed: bool, pace: int) -> None:
@@ -74,10 +96,10 @@ def ended(run: Run, store: Store, launcher: Launcher | None) -> None:
     run_view.folded(outcome)
 
 
-def charts(outcome: Outcome, store: Store) -> None:
+def charts(outcome: Outcome, store: Store, replay: bool = False) -> None:
     """The charts of a run; what the host passes of their routes is learnt once a session."""
     known = st.session_state.get(ROUTE, "open")
-    route = run_view.live_charts(outcome, store, known)
+    route = run_view.live_charts(outcome, store, known, replay)
     if route not in (known, "open"):  # charts that have just been mounted know nothing yet
         st.session_state[ROUTE] = route
         st.rerun()

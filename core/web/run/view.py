@@ -10,7 +10,7 @@ from core.experiment.dates import day
 from core.experiment.machine import machine_words
 from core.experiment.names import engine_title, framework, is_variant
 from core.experiment.parity import Certificate
-from core.experiment.settings import InvalidSettings, TrainSettings
+from core.experiment.settings import InvalidSettings, Schedule, TrainSettings
 from core.experiment.study import cannot_compare
 from core.experiment.titles import brief, cut
 from core.launcher.launcher import Launcher
@@ -102,10 +102,11 @@ def progress_bar(outcome: Outcome, estimate: str) -> None:
     st.progress(now.fraction, text=now.sentence)
 
 
-def live_charts(outcome: Outcome, store: Store, route: Route) -> Route:
+def live_charts(outcome: Outcome, store: Store, route: Route, replay: bool = False) -> Route:
     """The charts, which follow a live run by themselves; returns what the host passes of our routes.
 
-    Where it passes no rows, the page feeds them; where not even the charts' code arrives, the figures are static.
+    Where it passes no rows, the page feeds them; where not even the charts' code arrives, the figures are static. An
+    ended run can be replayed, and with `replay` it is at once.
     """
     run = outcome.run
     twin, fed = is_twin(run.settings), None
@@ -122,6 +123,8 @@ def live_charts(outcome: Outcome, store: Store, route: Route) -> Route:
         ),
         twin=twin,
         ended=not run.live,
+        turns=run.settings.schedule == Schedule.TURNS,
+        replay=replay,
         charts=epoch_charts(outcome.dataset.validation_images),
         fed=fed,
     )

@@ -94,6 +94,7 @@ def test_the_environment_changes_each_limit_and_names_what_is_wrong(monkeypatch:
     deployment, limits = read_environment()
     assert deployment.profile == Profile.HOSTED
     assert not deployment.spares
+    assert not deployment.epoch_weights
     assert (limits.epochs, limits.queue, limits.batch_max) == (20, None, 1024)
     for name, value in (("DUEL_LIMIT_EPOCHS", "0"), ("DUEL_LIMIT_RUN_S", "soon"), ("DUEL_PROFILE", "public")):
         with monkeypatch.context() as wrong:
@@ -102,10 +103,12 @@ def test_the_environment_changes_each_limit_and_names_what_is_wrong(monkeypatch:
                 read_environment()
 
 
-def test_spares_can_be_asked_for_where_it_is_hosted(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["spares", "epoch_weights"])
+def test_what_costs_room_can_be_asked_for_where_it_is_hosted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert getattr(read_environment()[0], name), "on one's own machine nobody need ask"
     monkeypatch.setenv("DUEL_PROFILE", "hosted")
-    monkeypatch.setenv("DUEL_SPARES", "true")
-    assert read_environment()[0].spares
+    monkeypatch.setenv(f"DUEL_{name.upper()}", "true")
+    assert getattr(read_environment()[0], name)
 
 
 def test_a_visitor_has_one_at_a_time_and_five_an_hour() -> None:

@@ -12,20 +12,22 @@ import pytest
 from core.data.shape import MNIST_SHAPE
 from core.experiment.settings import TrainSettings
 from core.launcher.predictors import IDLE_S, IDLE_WITHOUT_SPARE_S, MODELS_WAIT, PredictorError, Predictors
-from core.protocol import lines, messages
+from core.protocol import lines, messages, predictor_messages
 from core.protocol.process import ChildProcess
-from core.results.models import Model
+from core.results.models import Epochs, Model
 from core.web.draw.view import framework_file
 
-MODEL = Model("keras", "a run keras", TrainSettings(), Path("weights"), "sum", MNIST_SHAPE)
+EPOCHS = Epochs(Path("epochs"), "sum", 3)
+MODEL = Model("keras", "a run keras", TrainSettings(), Path("weights"), "sum", MNIST_SHAPE, EPOCHS)
 IMAGES = np.zeros((1, 28, 28), np.uint8)
 ANSWERS: dict[type, Callable[[Any], messages.Message]] = {
-    messages.Load: lambda asked: messages.Loaded([asked.slot]),
-    messages.Predict: lambda asked: messages.Predicted([[0.0] * 10], 1.0),
-    messages.Look: lambda asked: messages.Looked(
+    predictor_messages.Load: lambda asked: predictor_messages.Loaded([asked.slot]),
+    predictor_messages.Predict: lambda asked: predictor_messages.Predicted([[0.0] * 10], 1.0),
+    predictor_messages.Look: lambda asked: predictor_messages.Looked(
         {"dense": [10]}, lines.packed_floats([np.ones(10)]), lines.packed_floats([np.zeros(784)])
     ),
-    messages.Save: lambda asked: messages.Saved(),
+    predictor_messages.Replay: lambda asked: predictor_messages.Replayed([asked.last_epoch], [[[0.0] * 10]]),
+    predictor_messages.Save: lambda asked: predictor_messages.Saved(),
 }
 
 
@@ -95,9 +97,10 @@ def bench() -> Bench:
         lambda predictors: predictors.ask([MODEL], IMAGES),
         lambda predictors: predictors.look([MODEL], IMAGES[0][..., np.newaxis]),
         lambda predictors: predictors.save(MODEL, Path("file")),
+        lambda predictors: predictors.replay([MODEL], IMAGES),
         lambda predictors: predictors.prepare([MODEL]),
     ],
-    ids=["answers", "looks", "saves", "loads"],
+    ids=["answers", "looks", "saves", "replays", "loads"],
 )
 def test_whatever_a_predictor_does_beside_a_run_marks_it(bench: Bench, act: Callable[[Predictors], Any]) -> None:
     bench.predictors.ask([Model("keras", "another", TrainSettings(), Path("weights"), "sum", MNIST_SHAPE)], IMAGES)
@@ -117,7 +120,7 @@ def test_a_run_is_not_marked_where_nothing_was_done(bench: Bench) -> None:
     assert bench.marked == []
 
 
-@pytest.mark.parametrize("silent", [messages.Ready, messages.Load, messages.Predict])
+@pytest.mark.parametrize("silent", [messages.Ready, predictor_messages.Load, predictor_messages.Predict])
 def test_a_run_that_begins_while_a_predictor_starts_or_loads_can_ask_whether_one_is_busy(
     bench: Bench, silent: type
 ) -> None:
@@ -149,7 +152,7 @@ def asking(bench: Bench) -> tuple[threading.Thread, list[str]]:
     return thread, errors
 
 
-@pytest.mark.parametrize("silent", [messages.Ready, messages.Load, messages.Predict])
+@pytest.mark.parametrize("silent", [messages.Ready, predictor_messages.Load, predictor_messages.Predict])
 @pytest.mark.alone
 def test_closing_tells_whoever_waits_and_waits_for_them(bench: Bench, silent: type) -> None:
     bench.silent = silent
@@ -163,7 +166,7 @@ def test_closing_tells_whoever_waits_and_waits_for_them(bench: Bench, silent: ty
         bench.predictors.ask([MODEL], IMAGES)
 
 
-@pytest.mark.parametrize("silent", [messages.Ready, messages.Load, messages.Predict])
+@pytest.mark.parametrize("silent", [messages.Ready, predictor_messages.Load, predictor_messages.Predict])
 def test_a_run_that_needs_the_memory_waits_for_no_silent_predictor(bench: Bench, silent: type) -> None:
     bench.silent = silent
     thread, errors = asking(bench)
@@ -175,10 +178,10 @@ def test_a_run_that_needs_the_memory_waits_for_no_silent_predictor(bench: Bench,
 
 
 def test_a_run_that_needs_the_memory_waits_for_an_answer_that_comes(bench: Bench) -> None:
-    bench.silent = messages.Predict
+    bench.silent = predictor_messages.Predict
     thread, errors = asking(bench)
     (worker,) = bench.started
-    answer = threading.Timer(0.1, lambda: worker.deliver(worker, ANSWERS[messages.Predict](worker.heard)))
+    answer = threading.Timer(0.1, lambda: worker.deliver(worker, ANSWERS[predictor_messages.Predict](worker.heard)))
     answer.start()
     bench.predictors.make_room(patience_s=5.0)
     thread.join(timeout=5)
@@ -208,7 +211,9 @@ def test_a_predictor_that_refused_its_first_model_stays_for_another(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setitem(ANSWERS, messages.Load, lambda asked: messages.Refused("its weights are damaged"))
+        patched.setitem(
+            ANSWERS, predictor_messages.Load, lambda asked: predictor_messages.Refused("its weights are damaged")
+        )
         with pytest.raises(PredictorError, match="damaged"):
             bench.predictors.ask([MODEL], IMAGES)
     bench.predictors.end_idle()
@@ -217,7 +222,7 @@ def test_a_predictor_that_refused_its_first_model_stays_for_another(
 
 
 def test_a_predictor_that_answers_is_not_idle_however_long_it_takes(bench: Bench) -> None:
-    bench.spares, bench.silent = ["keras"], messages.Predict
+    bench.spares, bench.silent = ["keras"], predictor_messages.Predict
     thread, _ = asking(bench)
     bench.now += 2 * IDLE_WITHOUT_SPARE_S
     bench.predictors.end_idle()

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.protocol import cluster_messages, lines, messages
+from core.protocol import cluster_messages, lines, messages, predictor_messages
 from core.protocol.lines import COMMANDS, EVENTS, ProtocolError, decode_command, decode_event, encode
 
-DECLARED = {**vars(messages), **vars(cluster_messages)}.values()
+DECLARED = {**vars(messages), **vars(cluster_messages), **vars(predictor_messages)}.values()
 CLASSES = [each for each in DECLARED if isinstance(each, type) and issubclass(each, messages.Message)]
 KINDS = [cls for cls in CLASSES if cls is not messages.Message]
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -42,12 +42,25 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.Progress, fraction=FINITE),
     st.builds(messages.Printed),
     st.builds(messages.Measured, result=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
-    st.builds(messages.Load, settings=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
-    st.builds(messages.Predicted, logits=st.lists(st.lists(FINITE, max_size=3)), compute_ms=FINITE),
-    st.builds(messages.Looked, shapes=st.dictionaries(st.text(max_size=5), st.lists(st.integers(1, 99), max_size=3))),
+    st.builds(predictor_messages.Load, settings=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
+    st.builds(predictor_messages.Predicted, logits=st.lists(st.lists(FINITE, max_size=3)), compute_ms=FINITE),
+    st.builds(predictor_messages.Replay),
+    st.builds(
+        predictor_messages.Replayed, logits=st.lists(st.lists(st.lists(FINITE, max_size=2), max_size=2), max_size=2)
+    ),
+    st.builds(
+        predictor_messages.Looked, shapes=st.dictionaries(st.text(max_size=5), st.lists(st.integers(1, 99), max_size=3))
+    ),
     *[
         st.builds(cls)
-        for cls in (messages.Predict, messages.Look, messages.Save, messages.Loaded, messages.Saved, messages.Refused)
+        for cls in (
+            predictor_messages.Predict,
+            predictor_messages.Look,
+            predictor_messages.Save,
+            predictor_messages.Loaded,
+            predictor_messages.Saved,
+            predictor_messages.Refused,
+        )
     ],
     st.builds(messages.Call, arguments=st.dictionaries(st.text(max_size=5), FINITE | st.text(max_size=5))),
     st.builds(messages.Returned, value=st.none() | FINITE | st.lists(st.text(max_size=5))),

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from core.experiment.epoch_weights import epochs_file
 from core.experiment.settings import TrainSettings
-from core.results.models import can_predict, has_weights, models_of
+from core.results.models import Epochs, can_predict, has_weights, models_of
 from core.results.outcome import LaneOutcome, Outcome
 from core.storage.database import LaneState
 from core.storage.records import Lane, Run
 from core.storage.runs import Store
 from core.web.draw.view import left_out
-from tests.events import result
+from tests.events import epoch, result
 
 
 def finished(*engines: str) -> Outcome:
@@ -60,6 +61,22 @@ def test_one_lane_of_each_framework_reads(
     (store.artifacts(outcome.run.id) / "w").touch()
     assert [model.engine for model in models_of(outcome, store)] == reading
     assert left_out(outcome, reading) == sentence
+
+
+def test_a_model_has_epochs_where_its_result_names_them_and_their_file_is_there(tmp_path: Path) -> None:
+    outcome, store = finished("keras", "torch"), Store(tmp_path)
+    folder = store.artifacts(outcome.run.id)
+    for lane in outcome.lanes:
+        lane.epochs = [epoch(1), epoch(2)]
+        lane.result = result(weights_file=lane.engine, epochs_sha256="5")
+        epochs_file(folder / lane.engine).parent.mkdir(parents=True, exist_ok=True)
+        (folder / lane.engine).touch()
+    epochs_file(folder / "keras").touch()
+    keras, torch = models_of(outcome, store)
+    assert keras.epochs == Epochs(epochs_file(folder / "keras"), "5", last=2)
+    assert torch.epochs is None, "an imported run comes without them"
+    outcome.lanes[0].result = result(weights_file="keras")
+    assert models_of(outcome, store)[0].epochs is None, "a file that no result names may be anything"
 
 
 def test_an_engine_that_is_not_installed_reads_nothing_and_is_named(

@@ -11,7 +11,7 @@ from core.experiment import parity
 from core.experiment.network import Network
 from core.experiment.settings import TrainSettings
 from core.experiment.weights import save_weights
-from core.protocol import lines, messages
+from core.protocol import lines, predictor_messages
 from core.worker import inference
 from core.worker.engines.fake import FakeEngine
 from core.worker.inference import LoadedModels, first_channels
@@ -25,13 +25,13 @@ def models(tmp_path: Path) -> LoadedModels:
     settings, file = TrainSettings(), tmp_path / "weights.safetensors"
     sha256 = save_weights(parity.start_weights(0, Network.of("article", MNIST_SHAPE)), file)
     held = LoadedModels(FakeEngine("fake"))
-    loaded = held.answer(messages.Load("a", settings.as_json(), str(file), sha256, [28, 28, 1, 10]))
-    assert loaded == messages.Loaded(["a"])
+    loaded = held.answer(predictor_messages.Load("a", settings.as_json(), str(file), sha256, [28, 28, 1, 10]))
+    assert loaded == predictor_messages.Loaded(["a"])
     return held
 
 
 def looked(models: LoadedModels, slot: str = "a") -> Any:
-    return models.answer(messages.Look(slot, lines.packed(IMAGE)))
+    return models.answer(predictor_messages.Look(slot, lines.packed(IMAGE)))
 
 
 def test_a_look_brings_every_layer_in_the_networks_order_and_the_gradient(models: LoadedModels) -> None:
@@ -39,7 +39,7 @@ def test_a_look_brings_every_layer_in_the_networks_order_and_the_gradient(models
     nodes = Network.of("article", MNIST_SHAPE).nodes
     assert [*found.shapes.items()] == [(node.name, list(node.leaves)) for node in nodes]
     outputs = lines.unpacked_floats(found.outputs, [*found.shapes.values()])
-    (predicted,) = models.answer(messages.Predict("a", lines.packed(IMAGE))).logits  # type: ignore[union-attr]
+    (predicted,) = models.answer(predictor_messages.Predict("a", lines.packed(IMAGE))).logits  # type: ignore[union-attr]
     np.testing.assert_allclose(outputs[-1], predicted, rtol=1e-6)
     (gradient,) = lines.unpacked_floats(found.gradient, [(28, 28, 1)])
     weight = parity.start_weights(0, Network.of("article", MNIST_SHAPE))["dense.weight"]
@@ -72,6 +72,6 @@ def test_at_least_one_channel_of_each_layer_is_kept() -> None:
 def test_a_model_that_is_not_there_and_outputs_that_float32_cannot_hold_are_refused(
     models: LoadedModels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert looked(models, "b") == messages.Refused("this model is not loaded")
+    assert looked(models, "b") == predictor_messages.Refused("this model is not loaded")
     monkeypatch.setattr(FakeEngine, "_logits", lambda self, x: np.full((1, 10), 1e300))
-    assert looked(models) == messages.Refused("the outputs of its layers are too large for float32")
+    assert looked(models) == predictor_messages.Refused("the outputs of its layers are too large for float32")

@@ -1,9 +1,9 @@
 """The live charts of one run: a Streamlit component that fetches its own rows, without a rerun of the page.
 
 This file owns what crosses to the browser and back; `core/web/components/live_chart/live_chart.js` owns everything that
-happens there, `live_figure.js` how it looks. The markup and the CSS come with the component, so that the
-charts have their room from the first paint; the code is imported from a route, since inline code travels
-with every update.
+happens there, `live_figure.js` how it looks, `live_replay.js` how a run that has ended is drawn again. The markup and
+the CSS come with the component, so that the charts have their room from the first paint; the code is imported from a
+route, since inline code travels with every update.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,6 +55,10 @@ class ChartView:
     twin: bool = False
     ended: bool = False
     """The page shows the run as ended already: no trigger when the rows say so."""
+    turns: bool = True
+    """Whether the lanes took turns; else they trained at the same time."""
+    replay: bool = False
+    """Whether an ended run is replayed at once, and not only where somebody presses Replay."""
     charts: tuple[EpochChart, ...] = EPOCH_CHARTS
     fed: FedRows | None = None
 
@@ -93,6 +97,11 @@ HTML = f"""
   <p class="live-chart-spoken" role="status"></p>
   <p class="live-chart-lost" role="status"></p>
   <p class="live-chart-twin" hidden></p>
+  <div class="live-chart-replay" hidden>
+    <button type="button" class="live-chart-again">Replay</button>
+    <p class="live-chart-replayed" role="status"></p>
+    <p class="live-chart-reached" aria-hidden="true"></p>
+  </div>
   <div class="live-chart-grid">{"".join(map(_figure, EPOCH_CHARTS))}
   </div>
 </div>

@@ -1,14 +1,16 @@
-/* The live charts of one run. Fetches the run's rows, appends them to four figures, speaks each epoch.
+/* The live charts of one run. Fetches the run's rows, appends them to four figures, speaks each epoch. The charts of a
+   run that has ended can be drawn again as they grew.
 
    Streamlit calls the default export again at every change of data or theme, with the same parentElement, and
    only the last cleanup at unmount. So everything that must live on is kept by parentElement. */
 
 // With this file's own ?v=, so that all match and each may be cached for good.
 const own = (name) => import(new URL(name + new URL(import.meta.url).search, import.meta.url));
-const [{ Figure, figureOf, say }, { bytesAreDear, fetchJson, followWidth, markDrawn, plotlyWhenNear }] = await Promise.all([
-  own("live_figure.js"),
-  own("figure.js"),
-]);
+const [
+  { Figure, figureOf, say },
+  { bytesAreDear, fetchJson, followWidth, markDrawn, plotlyWhenNear },
+  { Replay },
+] = await Promise.all([own("live_figure.js"), own("figure.js"), own("live_replay.js")]);
 
 const FINAL = new Set(["finished", "stopped", "failed", "interrupted"]);
 const VISIBLE_MS = 250;
@@ -24,6 +26,7 @@ class LiveChart {
     this.root = parentElement.querySelector(".live-chart");
     this.generation = 0; // counts runs, so that a late answer for an earlier one is dropped
     this.blocked = this.disposed = false;
+    this.replay = new Replay(this);
     this.wake = () => document.hidden || this.pollNow?.();
     document.addEventListener("visibilitychange", this.wake);
     window.addEventListener("online", this.wake);
@@ -36,13 +39,14 @@ class LiveChart {
   /** Streamlit's call: new functions each time, and data that may or may not be new. */
   receive({ data, setStateValue, setTriggerValue }) {
     Object.assign(this, { data, setStateValue, setTriggerValue });
-    const identity = JSON.stringify([data.run, data.epochs, data.twin, data.lanes]);
+    const identity = JSON.stringify([data.run, data.epochs, data.twin, data.lanes, data.replay]);
     if (identity !== this.identity) {
       this.identity = identity;
       this.restart();
-    } else if (data.fed && this.ready) {
-      this.take(data.fed);
+      return;
     }
+    if (data.fed && this.ready) this.take(data.fed);
+    if (this.final && data.ended && !this.replay.offered) this.offerReplay(); // its end was seen, and now the page shows it
   }
 
   restart() {
@@ -52,19 +56,26 @@ class LiveChart {
     this.heard = !this.data.ended; // its end is news to who is here
     this.cursor = this.seq = this.count = this.spokenEpoch = 0;
     this.twin = null;
+    this.rows = []; // what a replay draws again
     this.charts = Object.fromEntries(this.data.charts.map((chart) => [chart.key, chart]));
-    this.lanes = new Map(sorted(this.data.lanes).map((lane) => [lane.engine, newLane(lane)]));
+    this.replay.offer(false);
     this.find("spoken").textContent = "";
     this.root.classList.toggle("live-chart-is-twin", Boolean(this.data.twin));
     this.note("loading");
-    this.words();
     this.figures ??= [...this.root.querySelectorAll(".live-chart-plot")].map((plot) => this.figureIn(plot));
     this.figure = Object.fromEntries(this.figures.map((figure) => [figure.chart, figure]));
-    const lanes = [...this.lanes.values()].map((lane) => lane.lane);
-    this.figures.forEach((figure) => figure.restart(this.data, lanes));
+    this.clear();
     this.ready = true;
     if (this.data.fed) this.take(this.data.fed);
     this.poll(generation, VISIBLE_MS);
+  }
+
+  /** Figures and words as before the first row. */
+  clear() {
+    this.lanes = new Map(sorted(this.data.lanes).map((lane) => [lane.engine, newLane(lane)]));
+    const lanes = [...this.lanes.values()].map((lane) => lane.lane);
+    this.figures.forEach((figure) => figure.restart(this.data, lanes));
+    this.words();
   }
 
   /** A figure takes all rows at once, and is drawn when it comes near the window. */
@@ -74,6 +85,7 @@ class LiveChart {
       if (!Plotly) return this.withoutPlotly();
       figure.draw(Plotly);
       figure.resizing = followWidth(Plotly, plot);
+      this.replay.mayBegin();
     });
     return figure;
   }
@@ -142,9 +154,9 @@ class LiveChart {
       this.count += 1;
       const lane = this.lanes.get(row.engine);
       if (!lane) continue;
-      if (row.kind === "step") this.takeSteps(lane, row);
-      if (row.kind === "epoch") drawn.push(this.takeEpoch(lane, row));
       if (row.kind === "lane") Object.assign(lane, { state: row.state, reason: row.reason });
+      else this.rows.push(row);
+      drawn.push(...this.takeRow(row));
     }
     this.cursor = Math.max(this.cursor, next ?? this.seq);
     this.twin = twin ?? this.twin;
@@ -154,6 +166,13 @@ class LiveChart {
     this.note(state);
     if (this.figures.every((figure) => figure.Plotly)) markDrawn(drawn);
     if (FINAL.has(state)) this.end(state);
+  }
+
+  /** Adds what a row says to the figures; the mark of an epoch that is then drawn. */
+  takeRow(row) {
+    const lane = this.lanes.get(row.engine);
+    if (row.kind === "step") this.takeSteps(lane, row);
+    return row.kind === "epoch" ? [this.takeEpoch(lane, row)] : [];
   }
 
   takeSteps(lane, { epoch, steps_per_epoch: steps, points }) {
@@ -186,6 +205,11 @@ class LiveChart {
     this.final = true;
     this.stopPolling();
     if (!this.data.ended) this.setTriggerValue("ended", state);
+    this.offerReplay();
+  }
+
+  offerReplay() {
+    this.replay.offer(this.data.ended && this.rows.length > 0);
   }
 
   // Words
@@ -270,6 +294,7 @@ class LiveChart {
   dispose() {
     this.disposed = true;
     this.generation += 1;
+    this.replay.stop();
     this.stopPolling();
     document.removeEventListener("visibilitychange", this.wake);
     window.removeEventListener("online", this.wake);

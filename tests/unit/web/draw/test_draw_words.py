@@ -7,7 +7,7 @@ import numpy as np
 
 from core.data.shape import MNIST_SHAPE
 from core.experiment.names import engine_title
-from core.launcher.predictors import Prediction
+from core.launcher.answers import Prediction
 from core.results.models import Model
 from core.storage.database import LaneState
 from core.storage.records import RECORDED, Lane, Run

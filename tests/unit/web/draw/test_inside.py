@@ -5,7 +5,7 @@ import pytest
 
 from core.data.shape import MNIST_SHAPE
 from core.experiment.network import Network
-from core.launcher.predictors import Inside
+from core.launcher.answers import Inside
 from core.web.draw.inside_words import (
     correlation,
     gradient_words,
