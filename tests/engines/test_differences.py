@@ -1,5 +1,7 @@
 """The differences, measured for real: each parts where its row says, and not while it is aligned."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 
 from core.compare.differences.catalogue import DIFFERENCES, find
 from core.compare.evidence.differences import parting, show
-from tests.engines.probing import measured
+from tests.engines.probing import ROOT, measured
 
 MEASURED = [row.name for row in DIFFERENCES if row.measured]
 TRAINED = ("adam-epsilon", "batchnorm-variance", "initialisers")
@@ -64,3 +66,12 @@ def test_the_numbers_are_those_that_the_text_names(first: dict[str, Any]) -> Non
 def test_one_that_cannot_be_measured_says_why_and_harms_no_other(first: dict[str, Any]) -> None:
     assert first["nothing"]["failed"].startswith("Keras: KeyError")
     assert [name for name, values in first.items() if "failed" in values] == ["nothing"]
+
+
+@pytest.mark.more
+@pytest.mark.parametrize("framework", ["keras", "torch"])
+def test_the_code_of_every_row_runs_as_it_stands(framework: str) -> None:
+    command = [sys.executable, "-W", "ignore", "-m", "tests.engines.difference_code", framework]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert found.stdout.endswith("all have run\n"), found.stderr[-2000:]
+    assert [line for line in found.stdout.splitlines() if line.startswith("FAILED")] == []
