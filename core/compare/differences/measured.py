@@ -7,7 +7,7 @@ from typing import Any
 from core.compare.differences.catalogue import DIFFERENCES
 from core.compare.differences.difference import EVERYTHING, Difference, Part
 from core.compare.evidence import Shown
-from core.compare.evidence.differences import Parting, parting, show
+from core.compare.evidence.differences import Parting, one_of, parting, show
 from core.compare.study_evidence import Place
 from core.experiment import metrics
 from core.experiment.statistics import Verdict
@@ -95,8 +95,7 @@ class Measured:
             return NOT_YET
         if not self.parts_at:
             return "does not part"
-        place = self.difference.along.partition(",")[0].partition(" (")[0]
-        return f"parts at {place} {self.parts_at:,}"
+        return f"parts at {one_of(self.difference.along)} {self.parts_at:,}"
 
     @property
     def contradicts(self) -> bool:

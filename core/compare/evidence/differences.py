@@ -87,8 +87,8 @@ def _finding(difference: Difference, found: Parting) -> str:
     else:
         said = (
             f"Aligned, {_together(quantity, found.aligned_gap)}. {ON[difference.turned_on]}, both sides part at "
-            f"{_one(difference.along)} {found.parts_at:,} of {len(found.kept):,}; the largest gap is {largest} of the "
-            f"{quantity}."
+            f"{one_of(difference.along)} {found.parts_at:,} of {len(found.kept):,}; the largest gap is {largest} of "
+            f"the {quantity}."
         )
     return said if found.supports(difference) else f"{said} {_contradiction(difference, found)}"
 
@@ -99,7 +99,7 @@ def _together(quantity: str, gap: float) -> str:
     return f"the {quantity} differs by no more than {metrics.digits(gap)} of itself"
 
 
-def _one(along: str) -> str:
+def one_of(along: str) -> str:
     """What is counted, without what it is in detail."""
     return along.partition(",")[0].partition(":")[0]
 
@@ -111,7 +111,7 @@ def _contradiction(difference: Difference, found: Parting) -> str:
         return "That contradicts the row: aligned, both sides should compute the same."
     if not within:
         return "That contradicts the row: no difference was expected."
-    return f"That contradicts the row: they should part at {_one(difference.along)} {within:,} at the latest."
+    return f"That contradicts the row: they should part at {one_of(difference.along)} {within:,} at the latest."
 
 
 def _figure(difference: Difference, found: Parting) -> Picture:
@@ -130,7 +130,7 @@ def _figure(difference: Difference, found: Parting) -> Picture:
             mode="lines+markers" if len(places) < 2 else "lines",
             line={"width": 2, **style},
             text=[metrics.digits(gap) for gap in gaps],
-            hovertemplate=f"{name}, {_one(difference.along)} %{{x}}: %{{text}}<extra></extra>",
+            hovertemplate=f"{name}, {one_of(difference.along)} %{{x}}: %{{text}}<extra></extra>",
         )
     if found.parts_at:
         figure.add_vline(x=found.parts_at, line={"width": 1, "dash": "dot", "color": COLOURS["other"]})

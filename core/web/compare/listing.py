@@ -60,12 +60,12 @@ def _list(numbered: Numbered, around: Around) -> None:
         st.page_link(PAGE_FILES["Compare"], label=back, icon=":material/arrow_back:", query_params=query)
     shown = _chosen(numbered, at_hand)
     _controls(shown, around, before)
-    bites = 0
-    for number, row in shown:
-        if row.difference.bites != bites:
-            bites = row.difference.bites
-            st.subheader(MET_BY[bites], anchor=False)
-        one(number, row, around)
+    for bites, words in MET_BY.items():
+        if some := [(number, row) for number, row in shown if row.difference.bites == bites]:
+            st.subheader(words, anchor=False)
+            with st.container(gap="xsmall"):
+                for number, row in some:
+                    one(number, row, around)
 
 
 def _chosen(numbered: Numbered, at_hand: NetworkAtHand | None) -> Numbered:
