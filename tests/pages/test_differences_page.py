@@ -1,6 +1,7 @@
 """What really differs, without a browser: rows, search, parts, links, the network at hand, measuring, failures."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -255,3 +256,13 @@ def test_train_leads_to_the_rows_that_touch_its_network(launcher: StandInLaunche
 def test_the_checklist_is_offered_as_markdown_and_csv(launcher: StandInLauncher) -> None:
     labels = [one.proto.label for one in DifferencesPage().app.get("download_button")]
     assert labels == ["Markdown", "CSV"]
+
+
+def test_what_is_measured_of_a_folded_row_is_named_above_all_rows(launcher: StandInLauncher) -> None:
+    order = replace(ROW.order, program="fake", arguments={"seconds": 60})
+    going = launcher.measure(order)
+    wait_for("it runs", lambda: launcher.measurements.get(going).sentence)
+    page = DifferencesPage()
+    assert page.links[ROW.title] == {"view": ["differences"], "difference": [ROW.name]}
+    page.press("Stop that measurement")
+    wait_for("it is stopped", lambda: not launcher.measuring())

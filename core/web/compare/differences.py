@@ -66,7 +66,7 @@ def one(number: int, row: Measured, around: Around, alone: bool = False) -> None
     difference, newest = row.difference, around.newest.get(row.difference.subject)
     layers, live = around.layers.get(difference.name, ()), bool(newest and newest.live)
     key = key_of(row, alone)
-    folded = st.expander(label(number, row, layers), expanded=alone or live, key=key, on_change="rerun")
+    folded = st.expander(label(number, row, layers), expanded=alone, key=key, on_change="rerun")
     if not folded.open:
         return
     with folded:

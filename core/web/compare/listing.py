@@ -125,7 +125,7 @@ def _in_sight(measurement: str, shown: Numbered, around: Around) -> bool:
     """Whether it stands somewhere on the page how far this one is."""
     every = around.newest.get(EVERYTHING)
     rows = [(row, around.newest.get(row.difference.subject)) for _, row in shown]
-    open_rows = [newest for row, newest in rows if st.session_state.get(key_of(row), True)]
+    open_rows = [newest for row, newest in rows if st.session_state.get(key_of(row))]
     return measurement in [newest.id for newest in (every, *open_rows) if newest is not None]
 
 
