@@ -9,7 +9,8 @@ from core.experiment.machine import machine_words
 from core.experiment.study import MEASURES
 from core.results.export import harmless
 from core.results.study_outcome import EndedPair, StudyOutcome
-from core.storage.studies import FIGURES, SIDES
+from core.storage.lane_figures import FIGURES
+from core.storage.studies import SIDES
 
 
 def as_csv(found: StudyOutcome, machines: Mapping[str, Mapping[str, Any]]) -> str:

@@ -32,11 +32,12 @@ from core.results.importing import (
 )
 from core.results.study_outcome import STOPS
 from core.storage.database import OPEN_STATES, LaneState, State, StoreError
+from core.storage.lane_figures import lane_figures
 from core.storage.records import Run
 from core.storage.rows import Damage, Row, in_words
 from core.storage.runs import ALL_ROWS, Store
 from core.storage.soundness import CLOCKS_DIFFER, parse_time
-from core.storage.studies import DONE, PairRun, Studies, StudyRecord, StudyState, lane_figures, pair_of, sides_of
+from core.storage.studies import DONE, PairRun, Studies, StudyRecord, StudyState, pair_of, sides_of
 from core.storage.taken_in import TakenPair
 
 FORMAT = 1

@@ -17,6 +17,7 @@ from core.experiment.settings import TrainSettings
 from core.protocol.messages import Result
 from core.storage import records
 from core.storage.database import COSTS_ALIKE, OPEN_STATES, Database, LaneState, State, StoreError, new_id, now
+from core.storage.lane_figures import keep_figures
 from core.storage.records import (
     RECORDED,
     DamagedRun,
@@ -35,7 +36,7 @@ from core.storage.records import (
 from core.storage.rows import KINDS, Damage, Entry, LaneChanged, Row, RunChanged, flat, read, to_text
 from core.storage.run_places import Place, order
 from core.storage.soundness import run_of
-from core.storage.studies import keep_figures, read_study_recordings
+from core.storage.studies import read_study_recordings
 from core.storage.taken_in import insert_run
 
 ALL_ROWS = 10**9

@@ -5,7 +5,7 @@ A study is its plan less what has ended: nothing else says how far it is, so tha
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -14,14 +14,13 @@ from types import MappingProxyType
 from typing import Any
 
 from core.experiment.engine_names import ENGINE_NAMES
-from core.experiment.metrics import steady_throughput
 from core.experiment.study import Pair, Study
 from core.protocol.messages import Epoch
 from core.storage.database import OPEN_STATES, Database, State, new_id, now
+from core.storage.lane_figures import FIGURES
 from core.storage.records import RECORDED, Recording, Run, Source, UnknownRun, checked_id
 
 COLUMNS = "id, created_at, study, stop, budget_s, state, reason, visitor, machine, source"
-FIGURES = ("test_accuracy", "test_loss", "train_s", "images_per_s", "rss_mib")
 DONE = (State.FINISHED, State.FAILED)
 """A pair whose run ended so is not run anew."""
 SIDES = ("keras", "torch")
@@ -77,7 +76,7 @@ class PairRun:
     parted: bool = False
     """As `Run.parted`: more than the framework differs, so it compares nothing."""
     elapsed_s: float = 0.0
-    """From start to end; 0 before its end."""
+    """From start to end; 0 before its end, and where it was interrupted: whoever came later wrote that end."""
     machine: str = ""
     """The name of the machine on which it ran."""
 
@@ -220,7 +219,8 @@ class Studies(Database):
         machine = "CASE WHEN json_valid(machine) THEN json_extract(machine, '$.name') END"
         query = (
             f"SELECT id, state, busy, {parted} AS parted, {machine} AS machine, cell, {seed} AS seed, "
-            "(julianday(ended_at) - julianday(started_at)) * 86400 AS elapsed_s "
+            f"CASE WHEN state <> '{State.INTERRUPTED}' "
+            "THEN (julianday(ended_at) - julianday(started_at)) * 86400 END AS elapsed_s "
             "FROM runs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
         )
         of_lanes = (
@@ -334,7 +334,7 @@ def pair_of(run: Run, cell: tuple[tuple[str, Any], ...], figures: Mapping[str, M
         figures=figures,
         busy=run.busy,
         parted=run.parted,
-        elapsed_s=max(0.0, run.elapsed_s or 0.0),
+        elapsed_s=0.0 if run.state == State.INTERRUPTED else max(0.0, run.elapsed_s or 0.0),
         machine=str(run.machine.get("name", "")),
     )
 
@@ -354,33 +354,6 @@ def _pair_of(run: sqlite3.Row, cell: tuple[tuple[str, Any], ...], lanes: list[sq
         parted=bool(run["parted"]),
         elapsed_s=max(0.0, run["elapsed_s"] or 0.0),
         machine=str(run["machine"] or ""),
-    )
-
-
-def lane_figures(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, float | None]:
-    """What a study reads of a lane beside its test, from the kinds and fields of its rows, in their order."""
-    epochs, rss_mib = [], None
-    for kind, fields in rows:
-        if kind == "epoch":
-            epochs.append(fields)
-        elif kind == "result":
-            rss_mib = fields["rss_mib"]
-    return {
-        "train_s": sum(epoch["train_s"] for epoch in epochs) if epochs else None,
-        "images_per_s": steady_throughput([epoch["images_per_s"] for epoch in epochs]),
-        "rss_mib": rss_mib,
-    }
-
-
-def keep_figures(connection: sqlite3.Connection, run_id: str, engine: str) -> None:
-    """What a study reads of a lane that has finished, beside it: a thousand runs are then shown without their rows."""
-    query = "SELECT kind, fields FROM rows WHERE run = ? AND engine = ? AND kind IN ('epoch', 'result') ORDER BY seq"
-    found = lane_figures(
-        (row["kind"], json.loads(row["fields"])) for row in connection.execute(query, (run_id, engine))
-    )
-    assignments = ", ".join(f"{name} = ?" for name in found)
-    connection.execute(
-        f"UPDATE lanes SET {assignments} WHERE run = ? AND engine = ?", (*found.values(), run_id, engine)
     )
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from core.storage.database import Database, LaneState, new_id
+from core.storage.lane_figures import keep_figures
 from core.storage.records import Run, StudyPair, fairness_and_busy
 from core.storage.rows import Row, to_text
-from core.storage.studies import StudyRecord, insert_study, keep_figures
+from core.storage.studies import StudyRecord, insert_study
 
 
 class TakenPair(NamedTuple):

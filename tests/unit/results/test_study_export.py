@@ -9,7 +9,7 @@ from core.experiment.study import MEASURES
 from core.results.study_export import as_csv
 from core.results.study_outcome import outcome
 from core.storage.database import State
-from core.storage.studies import FIGURES
+from core.storage.lane_figures import FIGURES
 from tests.unit.results.test_study_outcome import BETTER, IMAGES, VARIED, ran, record
 
 MACHINE = {"name": "=cmd", "processor": "one", "cores": 2}

@@ -15,7 +15,7 @@ from core.storage.database import FILE, LaneState, State, StoreError
 from core.storage.records import StudyPair, UnknownRun
 from core.storage.rows import Entry, LaneChanged, RunChanged
 from core.storage.runs import Store
-from core.storage.studies import Studies, StudyState
+from core.storage.studies import Studies, StudyState, pair_of
 
 MACHINE: dict[str, object] = {"processor": "one", "cores": 2}
 ASKED = Study.of(TrainSettings(), DATASETS["mnist5k"], 3, {"batch_size": [32, 64], "dropout": ["0.1"]}, 0.01, 0.2)
@@ -98,6 +98,20 @@ def test_a_pair_has_the_figures_of_both_lanes_without_a_row_being_read(studies: 
     }
     assert found.elapsed_s >= 0
     assert Store(studies.data_dir).run(run).study == study
+
+
+def test_the_time_until_somebody_came_back_is_no_pairs_time(studies: Studies) -> None:
+    """An owner's death is written down by the next one: 60 hours later, say."""
+    study, store = new(studies), Store(studies.data_dir)
+    finished = run_pair(studies, study, ASKED.pairs[0])
+    cut = store.create(ASKED.settings(ASKED.pairs[1]), MACHINE, "", StudyPair(study, ASKED.pairs[1].cell))
+    store.append(cut, [Entry("", RunChanged(State.RUNNING)), Entry("", RunChanged(State.INTERRUPTED))])
+    with studies.write_transaction() as connection:
+        connection.execute("UPDATE runs SET started_at = '2026-01-01T00:00:00+00:00'")
+        connection.execute("UPDATE runs SET ended_at = '2026-01-03T12:00:00+00:00' WHERE id = ?", (cut,))
+        connection.execute("UPDATE runs SET ended_at = '2026-01-01T00:01:00+00:00' WHERE id = ?", (finished,))
+    assert {pair.run: pair.elapsed_s for pair in studies.pairs(study)} == pytest.approx({finished: 60, cut: 0})
+    assert pair_of(store.run(cut), (), {}).elapsed_s == 0
 
 
 def test_a_pair_whose_run_says_that_its_lanes_parted_compares_nothing(studies: Studies) -> None:
