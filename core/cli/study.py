@@ -225,10 +225,9 @@ def _exit_with_status(found: StudyOutcome, why_stuck: str, as_json: bool) -> Non
     """Ends the command with what is wrong: nothing, a pair that failed, or a study that is not over."""
     record = found.record
     if record.state == StudyState.FINISHED:
-        left_out = _left_out(found)
-        if left_out and as_json:
+        if as_json and (left_out := study_words.left_out(found)):
             say(left_out, err)
-        if left_out:
+        if found.failed or found.parted:
             raise typer.Exit(1)
         return
     going_on = f"`study {record.id}` goes on with it."
@@ -311,13 +310,8 @@ def _print(found: StudyOutcome) -> None:
     ]
     first = ("of",) if record.study.vary else ()
     print_table((*first, "measure", "verdict", "Keras minus PyTorch", "margin", "pairs"), listed)
-    if left_out := _left_out(found):
+    if left_out := study_words.left_out(found):
         say(left_out)
-
-
-def _left_out(found: StudyOutcome) -> str:
-    """How many of its pairs count in no verdict, and why, as sentences; empty where all do."""
-    return study_words.left_out(found.done, found.failed, found.parted)
 
 
 def _state_words(record: StudyRecord) -> str:
@@ -356,6 +350,6 @@ def _summary(found: StudyOutcome) -> dict[str, Any]:
     return {
         **{"study": record.id, "created_at": record.created_at, "state": record.state, "reason": record.reason},
         **{"source": record.source, "pairs": found.total, "done": found.done},
-        **{"failed": found.failed, "parted": found.parted},
+        **{"failed": found.failed, "parted": found.parted, "deleted": record.deleted},
         **{"stop": record.stop, "budget_s": record.budget_s, **record.study.as_json(), "machine": record.machine},
     }

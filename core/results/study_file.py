@@ -75,6 +75,7 @@ def to_text(record: StudyRecord, pairs: Sequence[PairRun], runs: Iterable[tuple[
         **{"stop": record.stop, "budget_s": record.budget_s, "machine": record.machine},
         "state": StudyState.STOPPED if going_on else record.state,
         "reason": GOING_ON if going_on else record.reason,
+        **({"deleted": record.deleted} if record.deleted else {}),
     }
     contents = [content(run, carried(rows)) for run, rows in runs]
     values = {"format": FORMAT, "study": own, "pairs": list(map(_fields, pairs)), "runs": contents}
@@ -121,6 +122,7 @@ class _Study(Strict):
     machine: MachineInFile
     state: Annotated[StudyState, Field(strict=False)]
     reason: Text
+    deleted: Annotated[int, Field(ge=0, le=10**9)] = 0
 
 
 class _Pair(Strict):
@@ -210,6 +212,7 @@ def _record(own: _Study, first: Run) -> StudyRecord:
         visitor="",
         machine=own.machine.model_dump(),
         source="imported",
+        deleted=own.deleted,
     )
 
 

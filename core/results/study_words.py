@@ -15,7 +15,8 @@ from core.experiment.settings import SETTINGS, TrainSettings
 from core.experiment.statistics import ALPHA, Verdict, half_width
 from core.experiment.study import MEASURES, Finding, Measure, Study
 from core.experiment.titles import ALWAYS_SAID, TITLE_ORDER, phrases, sentence_case
-from core.storage.studies import StudyState
+from core.results.study_outcome import StudyOutcome
+from core.storage.studies import StudyRecord, StudyState
 
 Cell = tuple[tuple[str, Any], ...]
 
@@ -245,19 +246,30 @@ def decided_words(findings: Sequence[Finding]) -> str:
     return f"{done:,} of {len(findings):,} verdicts decided"
 
 
-def left_out(done: int, failed: int, parted: int) -> str:
-    """The pairs that count in no verdict, as sentences; empty where all do. `done`: how many have ended."""
-    found = []
-    for who, count, how in (("", failed, "failed"), ("The lanes of ", parted, "parted")):
+def left_out(found: StudyOutcome) -> str:
+    """The pairs that count in no verdict or are gone, as sentences; empty where all are there and count."""
+    said = []
+    for who, count, how in (("", found.failed, "failed"), ("The lanes of ", found.parted, "parted")):
         so = "so it counts in no verdict: its run says" if count == 1 else "so they count in no verdict: their runs say"
         if count:
-            found.append(f"{who}{count:,} of {_pairs(done)} {how}, {so} why.")
-    return " ".join(found)
+            said.append(f"{who}{count:,} of {_pairs(found.done)} {how}, {so} why.")
+    return " ".join(filter(None, (*said, _deleted(found.record))))
 
 
-def cannot_say(done: int, failed: int, parted: int) -> str:
+def _deleted(record: StudyRecord) -> str:
+    """How many of a study's pairs were deleted, and what becomes of it, as a sentence; empty where none was."""
+    if not record.deleted:
+        return ""
+    one = record.deleted == 1
+    were = f"{_pairs(record.deleted)} that had ended {'was' if one else 'were'} deleted"
+    if record.state == StudyState.FINISHED or record.unchangeable_because:
+        return f"{were}: the verdicts rest on those that are there."
+    return f"{were}: {'it is' if one else 'they are'} run anew."
+
+
+def cannot_say(found: StudyOutcome) -> str:
     """What stands under the verdicts: the pairs that count in none of them, and what no study says."""
-    return " ".join(filter(None, (left_out(done, failed, parted), CANNOT_SAY)))
+    return " ".join(filter(None, (left_out(found), CANNOT_SAY)))
 
 
 def sign_test(study: Study) -> str:

@@ -182,6 +182,7 @@ MIGRATIONS = (
     ALTER TABLE lanes ADD COLUMN rss_mib REAL;
     """,
     "ALTER TABLE studies ADD COLUMN source TEXT NOT NULL DEFAULT 'here';",
+    "ALTER TABLE studies ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;",
 )
 """Each brings the file from version i to i + 1; the version is SQLite's own `user_version`."""
 

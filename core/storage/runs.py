@@ -36,7 +36,7 @@ from core.storage.records import (
 from core.storage.rows import KINDS, Damage, Entry, LaneChanged, Row, RunChanged, flat, read, to_text
 from core.storage.run_places import Place, order
 from core.storage.soundness import run_of
-from core.storage.studies import read_study_recordings
+from core.storage.studies import DONE, StudyState, read_study_recordings
 from core.storage.taken_in import insert_run
 
 ALL_ROWS = 10**9
@@ -136,10 +136,15 @@ class Store(Database):
             connection.execute(query, (name, note, pinned, checked_id(run_id)))
 
     def delete(self, run_id: str) -> None:
-        """Removes a run that may go: its rows in one commit, then its files. Raises `UnknownRun`."""
+        """Removes a run that may go: its rows in one commit, then its files. Raises `UnknownRun`.
+
+        Where it is a pair of a study, that counts it.
+        """
         if self.owner_and_obstacle(run_id)[1]:
             return
         with self.write_transaction() as connection:
+            query = f"SELECT study FROM runs WHERE id = ? AND state IN ({_marks(DONE)})"
+            connection.execute(f"UPDATE studies SET deleted = deleted + 1 WHERE id = ({query})", (run_id, *DONE))
             connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
         shutil.rmtree(self.data_dir / "runs" / run_id, ignore_errors=True)
 
@@ -154,12 +159,18 @@ class Store(Database):
     def remove_oldest(self, kept: int | None, kept_bytes: int | None) -> list[str]:
         """Removes ended runs, the oldest first, until at most `kept` are left and all take `kept_bytes`; their ids.
 
-        A pinned run stays and does not count among the `kept`.
+        A pinned run stays and does not count among the `kept`; so does a pair of a study that goes on, which would
+        measure it again. Those of a study that is paused or stopped go last.
         """
         if kept is None and kept_bytes is None:
             return []
         with self.read_transaction() as connection:
-            query = f"SELECT id FROM runs WHERE state NOT IN ({_marks(OPEN_STATES)}) AND NOT pinned ORDER BY id DESC"
+            last = f"studies.source = 'here' AND studies.state IN ('{StudyState.PAUSED}', '{StudyState.STOPPED}')"
+            query = (
+                "SELECT runs.id FROM runs LEFT JOIN studies ON studies.id = runs.study "
+                f"WHERE runs.state NOT IN ({_marks(OPEN_STATES)}) AND NOT pinned "
+                f"AND IFNULL(studies.state, '') <> '{StudyState.RUNNING}' ORDER BY IFNULL({last}, 0) DESC, runs.id DESC"
+            )
             left = [str(line["id"]) for line in connection.execute(query, OPEN_STATES)] if connection else []
         gone: list[str] = []
         while kept is not None and len(left) > kept:

@@ -20,7 +20,7 @@ from core.storage.database import OPEN_STATES, Database, State, new_id, now
 from core.storage.lane_figures import FIGURES
 from core.storage.records import RECORDED, Recording, Run, Source, UnknownRun, checked_id
 
-COLUMNS = "id, created_at, study, stop, budget_s, state, reason, visitor, machine, source"
+COLUMNS = "id, created_at, study, stop, budget_s, state, reason, visitor, machine, source, deleted"
 DONE = (State.FINISHED, State.FAILED)
 """A pair whose run ended so is not run anew."""
 SIDES = ("keras", "torch")
@@ -54,6 +54,8 @@ class StudyRecord:
     visitor: str
     machine: dict[str, Any]
     source: Source = "here"
+    deleted: int = 0
+    """How many of its pairs were deleted that had ended, by hand or to make room: so that nobody drops some unseen."""
 
     @property
     def unchangeable_because(self) -> str:
@@ -103,6 +105,7 @@ class StudyRecording:
             visitor="",
             machine=own["machine"],
             source="recorded",
+            deleted=own.get("deleted", 0),
         )
         found = [Recording(run, study=self.record.id) for run in content["runs"]]
         self.runs = {recording.run.id: recording for recording in found}
@@ -316,6 +319,7 @@ def _record_of(line: sqlite3.Row) -> StudyRecord:
         visitor=line["visitor"],
         machine=json.loads(line["machine"]),
         source=line["source"],
+        deleted=line["deleted"],
     )
 
 
@@ -363,6 +367,7 @@ def insert_study(connection: sqlite3.Connection, record: StudyRecord) -> None:
         **{"id": record.id, "created_at": record.created_at, "study": json.dumps(record.study.as_json())},
         **{"stop": record.stop, "budget_s": record.budget_s, "state": record.state, "reason": record.reason},
         **{"visitor": record.visitor, "machine": json.dumps(record.machine), "source": record.source},
+        "deleted": record.deleted,
     }
     query = f"INSERT INTO studies ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"
     connection.execute(query, tuple(values.values()))

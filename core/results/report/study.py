@@ -50,7 +50,7 @@ def as_html(
         decided_words=study_words.decided_words(findings),
         said=study_tables.said(one_cell) if one_cell else [],
         verdicts=None if one_cell else study_tables.verdicts(record.study, found.cells),
-        cannot_say=study_words.cannot_say(found.done, found.failed, found.parted),
+        cannot_say=study_words.cannot_say(found),
         over=list(study_curves.over_fields(found)),
         cells=[_cell(found, number) for number in range(len(found.cells))],
         most_cells=study_curves.MOST_CELLS,

@@ -152,7 +152,7 @@ def decided(found: StudyOutcome) -> None:
         pager(
             _offset(CELLS, len(found.cells)), len(found.cells), PAGE, CELLS, "Combinations before", "More combinations"
         )
-    st.caption(study_words.cannot_say(found.done, found.failed, found.parted), width=720)
+    st.caption(study_words.cannot_say(found), width=720)
 
 
 def shown_cells(found: StudyOutcome) -> list[CellOutcome]:

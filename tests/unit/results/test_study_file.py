@@ -92,6 +92,14 @@ def test_one_that_goes_on_is_taken_along_as_far_as_it_is(tmp_path: Path) -> None
     assert (taken.record.state, taken.record.reason) == ("stopped", "It was going on when this file was made.")
 
 
+def test_how_many_pairs_were_deleted_goes_along(tmp_path: Path) -> None:
+    studies, store, made = opened(tmp_path, keep_study(tmp_path, 2))
+    store.delete(studies.pairs(made)[0].run)
+    taken = read_file(study_file.as_json(studies, store, made).encode())
+    assert isinstance(taken, ImportedStudy)
+    assert studies.get(take_in_study(store, *taken)).deleted == 1
+
+
 def test_of_nothing_that_has_ended_there_is_nothing_to_take_along(tmp_path: Path) -> None:
     studies, store, made = opened(tmp_path, keep_study(tmp_path, 1))
     for pair in studies.pairs(made):

@@ -10,6 +10,8 @@ from core.data.datasets import DATASETS
 from core.experiment.settings import TrainSettings
 from core.experiment.study import MEASURES, Finding, Measure, Study, finding
 from core.results import study_words
+from core.results.study_outcome import outcome
+from core.storage.studies import StudyRecord, StudyState
 
 DATASET = DATASETS["mnist5k"]
 
@@ -54,6 +56,21 @@ def test_the_better_side_is_named_and_by_how_much(name: str, mean: float, senten
 def test_a_difference_below_the_margin_is_said_to_be_that() -> None:
     words = plain(study_words.sentence(found("log_train_s", around(0.02, 0.001))))
     assert words == "PyTorch trains in 1.9 to 2 % less time than Keras, less than the margin of 5 %."
+
+
+@pytest.mark.parametrize(
+    ("deleted", "state", "said"),
+    [
+        (0, "finished", ""),
+        (3, "finished", "3 pairs that had ended were deleted: the verdicts rest on those that are there."),
+        (1, "running", "1 pair that had ended was deleted: it is run anew."),
+        (2, "paused", "2 pairs that had ended were deleted: they are run anew."),
+    ],
+)
+def test_pairs_that_were_deleted_are_said(deleted: int, state: str, said: str) -> None:
+    record = StudyRecord("a", "", study(2), "seeds", None, StudyState(state), "", "", {}, deleted=deleted)
+    assert study_words.left_out(outcome(record, [], 1000)) == said
+    assert study_words.cannot_say(outcome(record, [], 1000)).startswith(said or "Seeds on one split")
 
 
 def test_the_same_names_the_margin_and_identical_all_pairs() -> None:

@@ -156,6 +156,28 @@ def test_a_run_of_no_study_is_no_pair_and_a_deleted_pair_has_not_run(studies: St
     assert studies.pairs(study) == []
 
 
+def test_room_is_made_by_no_pair_of_a_study_that_goes_on_and_last_by_those_of_one_that_waits(studies: Studies) -> None:
+    store = Store(studies.data_dir)
+    goes_on, waits, over = new(studies), new(studies), new(studies)
+    first, second, third, fourth = (run_pair(studies, one, ASKED.pairs[0]) for one in (goes_on, waits, over, over))
+    studies.set_state(waits, StudyState.PAUSED)
+    studies.set_state(over, StudyState.FINISHED)
+    assert store.remove_oldest(2, None) == [third], "what goes on counts as little as a pinned run"
+    assert store.remove_oldest(1, None) == [fourth]
+    assert store.remove_oldest(1, 0) == [second]
+    assert [run.id for run in store.runs() if run.source == "here"] == [first]
+    assert [studies.get(one).deleted for one in (goes_on, waits, over)] == [0, 1, 2]
+
+
+def test_a_pair_that_had_not_ended_by_itself_is_not_counted_when_it_is_deleted(studies: Studies) -> None:
+    study, store = new(studies), Store(studies.data_dir)
+    cut = store.create(ASKED.settings(ASKED.pairs[0]), MACHINE, "", StudyPair(study, ASKED.pairs[0].cell))
+    store.append(cut, [Entry("", RunChanged(State.STOPPED))])
+    store.delete(cut)
+    store.delete(run_pair(studies, study, ASKED.pairs[0]))
+    assert studies.get(study).deleted == 1
+
+
 def test_more_seeds_keep_the_rule_of_a_study_that_goes_on_and_lift_it_from_one_that_has_ended(studies: Studies) -> None:
     study = new(studies)
     studies.add_seeds(study, 2)
