@@ -23,7 +23,7 @@ from core.results.charts import COLOURS, DASHES, SYMBOLS, base_layout, on_axis
 from core.results.study_bands import FILLS
 from core.results.study_marks import drawn_words, marked, spread
 from core.results.study_outcome import CellOutcome, EndedPair, of_one_machine
-from core.results.study_words import difference_words, in_unit, mean_words, unit_of
+from core.results.study_words import LARGEST_LOGARITHM, difference_words, in_unit, mean_words, unit_of
 from core.storage.studies import SIDES
 
 Values = Mapping[str, Sequence[float]]
@@ -264,7 +264,7 @@ def lane_interval(measure: Measure, values: Sequence[float], alpha: float, test_
         scale = 100.0 if measure.name == "test_accuracy" else 1.0
         return Interval(*(scale * end for end in (found.mean, found.low, found.high)))
     found = interval([math.log(value) for value in values], alpha)
-    high = math.exp(found.high) if found.bounded else math.inf
+    high = math.exp(found.high) if found.bounded and found.high < LARGEST_LOGARITHM else math.inf
     return Interval(math.exp(found.mean), math.exp(found.low) if found.bounded else -math.inf, high)
 
 

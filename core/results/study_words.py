@@ -1,6 +1,7 @@
 """What a study asks and says, in plain English: the same on its page and in the terminal. Plain text throughout."""
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,8 @@ _BETTER = {
     "log_rss_mib": ("{better} needs {amount} less memory than {other}", "less"),
 }
 """What is said of the better one by measure: a sentence, and a word beside its name."""
+LARGEST_LOGARITHM = math.log(sys.float_info.max)
+"""Whose ratio is still a number: an interval of few pairs may end beyond it."""
 _UNITS = {"test_accuracy": "points", "test_loss": ""}
 """Of a difference; of a ratio it is per cent."""
 
@@ -291,9 +294,9 @@ def stop_words(stop: str) -> str:
 
 
 def in_unit(measure: Measure, difference: float) -> float:
-    """A difference in the unit in which it is written: points, per cent, or as it is."""
+    """A difference in the unit in which it is written: points, per cent, or as it is; infinite beyond all numbers."""
     if measure.logarithm:
-        return 100 * math.expm1(difference)
+        return 100 * math.expm1(difference) if difference < LARGEST_LOGARITHM else math.inf
     return 100 * difference if measure.name == "test_accuracy" else difference
 
 

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from core.data.datasets import DATASETS
+from core.experiment import metrics
 from core.experiment.settings import TrainSettings
 from core.experiment.study import MEASURES, Finding, Measure, Study, finding
 from core.results import study_words
+from core.results.study_charts import closing, lane_interval
 from core.results.study_outcome import outcome
 from core.storage.studies import StudyRecord, StudyState
 
@@ -71,6 +73,18 @@ def test_pairs_that_were_deleted_are_said(deleted: int, state: str, said: str) -
     record = StudyRecord("a", "", study(2), "seeds", None, StudyState(state), "", "", {}, deleted=deleted)
     assert study_words.left_out(outcome(record, [], 1000)) == said
     assert study_words.cannot_say(outcome(record, [], 1000)).startswith(said or "Seeds on one split")
+
+
+def test_a_ratio_beyond_all_numbers_is_a_dash_and_no_error() -> None:
+    """Figures that no machine has, in a study from elsewhere; or an interval of few pairs that differ much."""
+    for differences in ([711.0] * 6, [-9.0, 40.0] * 4):
+        rate = found("log_images_per_s", differences)
+        words = [study_words.sentence(rate), study_words.brief(rate), study_words.mean_words(rate)]
+        words += [study_words.difference_words(rate), study_words.one_difference(rate.measure, 711.0)]
+        assert metrics.NOT_KNOWN in words[-1]
+        assert all(words)
+        assert "interval" in closing(study(), rate, DATASET.test_images, range(len(differences)))[1]
+    assert lane_interval(rate.measure, [1e-300, 1e9] * 3, 0.01, DATASET.test_images).high == math.inf
 
 
 def test_the_same_names_the_margin_and_identical_all_pairs() -> None:
