@@ -17,7 +17,7 @@ from core.experiment.statistics import Verdict, pairs_to_decide
 from core.experiment.study import MEASURES, Finding, Measure, Pair, finding, resolution
 from core.storage.database import State, StoreError
 from core.storage.runs import Store
-from core.storage.studies import DONE, PairRun, Studies, StudyRecord
+from core.storage.studies import DONE, SIDES, PairRun, Studies, StudyRecord
 
 TIMES = ("log_train_s", "log_images_per_s")
 """The measures that a busy machine spoils."""
@@ -69,6 +69,14 @@ class CellOutcome:
     def finding(self, measure: str) -> Finding:
         """What is found of a measure, by its name. Raises `KeyError`."""
         return {found.measure.name: found for found in self.findings}[measure]
+
+    def has(self, measure: str) -> bool:
+        """Whether a pair has this of both lanes, whether or not it counts. Raises `KeyError`."""
+        found = self.finding(measure)
+        return bool(found.differences) or any(
+            all(pair.figures.get(side, {}).get(found.measure.figure) is not None for side in SIDES)
+            for pair in self.pairs
+        )
 
     def pairs_needed(self, measure: str) -> int | None:
         """About how many pairs a verdict needs in all, 0 where there is one; None where nobody can tell."""
@@ -135,13 +143,15 @@ class StudyOutcome:
 
     @property
     def decided(self) -> bool:
-        """Whether everything that shall be decided by its rule is; a figure that no lane has never will be."""
+        """Whether everything that shall be decided by its rule is; what no pair has of both lanes never will be.
+
+        Times of a busy machine are there and count in no verdict: they wait for a pair of a quiet one.
+        """
         rule = self.record.stop
         if rule == UNTIL_SEEDS or not self.done:
             return False
         wanted = [measure.name for measure in MEASURES if rule in (UNTIL_DECIDED, measure.name)]
-        told = {found.measure.name for cell in self.cells for found in cell.findings if found.differences}
-        asked = [name for name in wanted if name in told]
+        asked = [name for name in wanted if any(cell.has(name) for cell in self.cells)]
         return bool(asked) and all(cell.finding(name).verdict.decided for cell in self.cells for name in asked)
 
     def pairs_needed(self, measure: str) -> int | None:

@@ -79,6 +79,12 @@ def test_a_busy_machine_spoils_the_times_of_a_pair_and_nothing_else() -> None:
     assert set(pair.differences) == {"test_accuracy", "test_loss", "log_rss_mib"}
 
 
+def test_times_that_a_busy_machine_spoiled_are_not_decided_and_more_pairs_are_run_for_them() -> None:
+    decided = next(n for n in range(1, 20) if after(n).decided)
+    assert after(decided, busy=True).over == ""
+    assert after(decided, busy=True, stop="test_accuracy").decided
+
+
 def test_a_pair_whose_lanes_parted_is_done_and_counts_in_no_verdict() -> None:
     ended = [ran(pair, parted=pair.seed == 3) for pair in PLAIN.pairs[:11]]
     found = outcome(record(PLAIN), ended, IMAGES)
