@@ -192,9 +192,9 @@ class StudiesGoingOn:
         if node and (why := node.lacks.get(found.record.study.base.dataset)):
             self._waits[study] = why
             return False
-        if what := self._what_ends(found):
-            with self._queue.guard:
-                if study in self._running:
+        if self._what_ends(found):
+            with self._queue.guard:  # looked at again: pairs may have been added, or it was paused, since it was read
+                if study in self._running and (what := self._what_ends(self._outcomes.of(study))):
                     self._set_state(study, *what)
             return False
         if not found.remaining:  # the end of its last run could not be written yet

@@ -1,0 +1,71 @@
+"""Studies that go on, without a process: pairs end as soon as they begin."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.data.datasets import DATASETS
+from core.deployment.limits import NO_LIMITS, Limits
+from core.deployment.settings import DeploymentSettings
+from core.experiment.settings import TrainSettings
+from core.experiment.study import Study
+from core.launcher import ending
+from core.launcher.admission import Admission
+from core.launcher.executors import Node
+from core.launcher.queue import Queue
+from core.launcher.studies import StudiesGoingOn
+from core.results.study_outcome import StudyOutcome
+from core.storage.database import State
+from core.storage.records import StudyPair
+from core.storage.rows import Entry, RunChanged
+from core.storage.runs import Store
+from core.storage.studies import StudyState
+
+ASKED = Study.of(TrainSettings(), DATASETS["mnist5k"], 1, {})
+End = Callable[[str], list[Entry]]
+
+
+def finished(_: str) -> list[Entry]:
+    return ending.last_rows(ASKED.base.engines, State.FINISHED, "")
+
+
+class House:
+    """What the studies of a folder need of a Launcher."""
+
+    def __init__(self, folder: Path, limits: Limits = NO_LIMITS) -> None:
+        self.store, self.queue, self.end = Store(folder), Queue(), finished
+        self.store.open_for_writing()
+        admission = Admission(DeploymentSettings(data_dir=folder), limits, self.store)
+        self.studies = StudiesGoingOn(self.store, self.queue, admission, limits, self._submit, lambda: False)
+
+    def _submit(self, settings: TrainSettings, visitor: str, pair: StudyPair, node: Node | None) -> str:
+        run = self.store.create(settings, {}, visitor, pair)
+        self.studies.begun(pair.study, run)
+        self.store.append(run, [Entry("", RunChanged(State.RUNNING)), *self.end(run)])
+        return run
+
+    def go_on(self, study: str) -> tuple[str, str]:
+        """Runs its pairs while there is one to be run; its state then, and why."""
+        while self.studies.queue_next():
+            pass
+        record = self.studies.kept.get(study)
+        return record.state, record.reason
+
+
+def test_pairs_that_are_added_as_the_last_one_ends_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(tmp_path)
+    study = house.studies.begin(ASKED, "seeds", None, "")
+    assert house.studies.queue_next()
+    read = house.studies._outcomes.of
+
+    def read_before_more_is_pressed(wanted: str) -> StudyOutcome:
+        found = read(wanted)
+        monkeypatch.setattr(house.studies._outcomes, "of", read)
+        house.studies.add_seeds(study, "2", "")
+        return found
+
+    monkeypatch.setattr(house.studies._outcomes, "of", read_before_more_is_pressed)
+    assert not house.studies.queue_next()
+    assert house.studies.kept.get(study).state == StudyState.RUNNING
+    assert house.go_on(study) == ("finished", "All 3 pairs have ended.")
