@@ -132,7 +132,7 @@ class Study:
             vary = tuple((str(name), tuple(values)) for name, values in stored["vary"].items())
             base, margins = TrainSettings.of_store(stored["base"]), (stored["margin_accuracy"], stored["margin_time"])
             return cls(base, int(stored["seeds"]), vary, *map(float, margins))
-        except (LookupError, TypeError, AttributeError):
+        except (LookupError, TypeError, AttributeError, OverflowError):
             raise ValueError("a study cannot be read") from None
 
     @cached_property
