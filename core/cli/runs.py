@@ -71,7 +71,11 @@ def _run_cells(run: Run) -> tuple[str, ...]:
 
 
 def _study_cells(kept: Studies, store: Store, study: str) -> tuple[str, ...]:
-    line = read_line(kept, store, study)
+    try:
+        line = read_line(kept, store, study)
+    except StoreError as error:  # it alone cannot be shown
+        say(str(error), err)
+        return study, metrics.NOT_KNOWN, metrics.NOT_KNOWN, "study, damaged", ""
     record = line.record
     state = record.state if record.source == "here" else f"{record.state}, {record.source}"
     return record.id, line.title, _begun(record.created_at), f"study, {state}, {line.pairs}", ""

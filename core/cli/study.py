@@ -32,7 +32,7 @@ from core.results.estimate import study_seconds
 from core.results.study_outcome import STOPS, StudyOutcome, events, read_outcome
 from core.storage.database import State, StoreError
 from core.storage.holder import left_by
-from core.storage.records import UnknownRun
+from core.storage.records import DamagedStudy, UnknownRun
 from core.storage.runs import Store
 from core.storage.studies import Studies, StudyRecord, StudyState
 
@@ -324,10 +324,11 @@ def studies(as_json: AsJson = False) -> None:
     with _in_words():
         kept = Studies(deployment().data_dir)
         store, missing = Store(kept.data_dir), kept.missing
-        found = [read_outcome(kept, store, record.id) for record in kept.every()]
+        damaged: list[DamagedStudy] = []
+        found = [read_outcome(kept, store, record.id) for record in kept.every(damaged)]
         owner = left_by(kept.data_dir) if any(one.record.state == StudyState.RUNNING for one in found) else ""
-    if missing:
-        say(missing, err)
+    for sentence in filter(None, (missing, *map(str, damaged))):
+        say(sentence, err)
     if as_json:
         for one in found:
             print_json_line(_summary(one))

@@ -153,6 +153,20 @@ class DamagedRunError(StoreError):
 
 
 @dataclass(frozen=True)
+class DamagedStudy:
+    """A study of which the store holds something that cannot be."""
+
+    id: str
+
+    def __str__(self) -> str:
+        return f"Study {self.id} is damaged and cannot be shown: what was asked cannot be read."
+
+
+class DamagedStudyError(StoreError):
+    """What the store holds of a study cannot be; the others can be read."""
+
+
+@dataclass(frozen=True)
 class RunFilter:
     """Which runs a listing shows: `text` is looked for in all that a list shows of a run; an empty field takes all.
 

@@ -18,7 +18,16 @@ from core.experiment.study import Pair, Study
 from core.protocol.messages import Epoch
 from core.storage.database import OPEN_STATES, Database, State, new_id, now
 from core.storage.lane_figures import FIGURES
-from core.storage.records import RECORDED, Recording, Run, Source, UnknownRun, checked_id
+from core.storage.records import (
+    RECORDED,
+    DamagedStudy,
+    DamagedStudyError,
+    Recording,
+    Run,
+    Source,
+    UnknownRun,
+    checked_id,
+)
 
 COLUMNS = "id, created_at, study, stop, budget_s, state, reason, visitor, machine, source, deleted"
 DONE = (State.FINISHED, State.FAILED)
@@ -176,10 +185,13 @@ class Studies(Database):
     # --- reading ---------------------------------------------------------------------------------------
 
     def get(self, study: str) -> StudyRecord:
-        """One study. Raises `UnknownRun`."""
+        """One study. Raises `UnknownRun`, `DamagedStudyError`."""
         if recording := read_study_recordings(self._recorded).get(checked_id(study)):
             return recording.record
-        found = self._select("WHERE id = ?", study)
+        damaged: list[DamagedStudy] = []
+        found = self._select("WHERE id = ?", study, damaged=damaged)
+        if damaged:
+            raise DamagedStudyError(str(damaged[0]))
         if not found:
             raise UnknownRun(f"There is no study {study}: it belongs to another data folder.")
         return found[0]
@@ -188,16 +200,18 @@ class Studies(Database):
         """Whether this is a study's id."""
         try:
             return bool(self.get(study))
+        except DamagedStudyError:
+            return True
         except UnknownRun:
             return False
 
-    def all(self) -> list[StudyRecord]:
-        """Every study of this folder, newest first."""
-        return self._select("ORDER BY id DESC")
+    def all(self, damaged: list[DamagedStudy] | None = None) -> list[StudyRecord]:
+        """Every study of this folder, newest first; `damaged` receives those that are left out."""
+        return self._select("ORDER BY id DESC", damaged=damaged)
 
-    def every(self) -> list[StudyRecord]:
+    def every(self, damaged: list[DamagedStudy] | None = None) -> list[StudyRecord]:
         """All that a list shows: those of this folder, newest first, then those that came with the project."""
-        own = self.all()
+        own = self.all(damaged)
         here = {record.id for record in own}
         return [*own, *(record for record in self.recorded() if record.id not in here)]
 
@@ -300,10 +314,18 @@ class Studies(Database):
         with self.read_transaction() as connection:
             return found | (dict(map(tuple, connection.execute(query, (*studies, *DONE)))) if connection else {})
 
-    def _select(self, where: str, *values: object) -> list[StudyRecord]:
+    def _select(self, where: str, *values: object, damaged: list[DamagedStudy] | None = None) -> list[StudyRecord]:
+        """The studies that can be shown; `damaged` receives the others."""
+        query, sound = f"SELECT {COLUMNS} FROM studies {where}", []
         with self.read_transaction() as connection:
-            found = connection.execute(f"SELECT {COLUMNS} FROM studies {where}", values) if connection else ()
-            return [_record_of(line) for line in found]
+            lines = connection.execute(query, values).fetchall() if connection else ()
+        for line in lines:
+            try:
+                sound.append(_record_of(line))
+            except (ValueError, TypeError, RecursionError):
+                if damaged is not None:
+                    damaged.append(DamagedStudy(str(line["id"])))
+        return sound
 
 
 def _record_of(line: sqlite3.Row) -> StudyRecord:

@@ -22,6 +22,7 @@ from core.results.study_tables import Said, Table
 from core.results.study_words import cell_words, pair_name
 from core.results.wording import STATE_COLOURS
 from core.storage.database import State
+from core.storage.records import DamagedStudy
 from core.storage.studies import StudyRecord, StudyState
 from core.web.components.copy_link import copy_link
 from core.web.elements import queue as queue_view
@@ -320,7 +321,10 @@ def _pair(pair: EndedPair, measure: Measure) -> None:
 def listing() -> None:
     """All studies, newest first, with how far each is; those that came with the project last."""
     studies = installation().studies
-    every = studies.every()
+    damaged: list[DamagedStudy] = []
+    every = studies.every(damaged)
+    for one in damaged:
+        st.error(literal(str(one)))
     if not every:
         return
     st.space("small")

@@ -53,6 +53,15 @@ class House:
         return record.state, record.reason
 
 
+def test_a_damaged_study_keeps_no_other_from_going_on(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    sound, damaged = (house.studies.begin(ASKED, "seeds", None, "") for _ in range(2))
+    with house.store.write_transaction() as connection:
+        connection.execute("UPDATE studies SET study = '{}' WHERE id = ?", (damaged,))
+    house.studies.take_up()
+    assert house.go_on(sound) == ("finished", "Its pair has ended.")
+
+
 def test_pairs_that_are_added_as_the_last_one_ends_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     house = House(tmp_path)
     study = house.studies.begin(ASKED, "seeds", None, "")

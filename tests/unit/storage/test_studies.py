@@ -12,7 +12,7 @@ from core.experiment.settings import InvalidSettings, TrainSettings
 from core.experiment.study import Pair, Study
 from core.protocol.messages import Epoch, Result
 from core.storage.database import FILE, LaneState, State, StoreError
-from core.storage.records import StudyPair, UnknownRun
+from core.storage.records import DamagedStudy, StudyPair, UnknownRun
 from core.storage.rows import Entry, LaneChanged, RunChanged
 from core.storage.runs import Store
 from core.storage.studies import Studies, StudyState, pair_of
@@ -191,10 +191,17 @@ def test_more_seeds_keep_the_rule_of_a_study_that_goes_on_and_lift_it_from_one_t
         studies.add_seeds(study, 2000)
 
 
-def test_a_damaged_study_is_a_sentence(studies: Studies) -> None:
-    study = new(studies)
+@pytest.mark.parametrize("text", ["{}", "no JSON", '{"seeds": 1e999}', "[]"])
+def test_a_damaged_study_is_named_and_left_out(studies: Studies, text: str) -> None:
+    sound, study = new(studies), new(studies)
     with closing(sqlite3.connect(studies.data_dir / FILE)) as connection:
-        connection.execute("UPDATE studies SET study = '{}'")
+        connection.execute("UPDATE studies SET study = ? WHERE id = ?", (text, study))
         connection.commit()
-    with pytest.raises(StoreError, match="is damaged"):
+    said = f"Study {study} is damaged and cannot be shown: what was asked cannot be read."
+    with pytest.raises(StoreError, match=f"^{said}$"):
         studies.get(study)
+    assert studies.holds(study)
+    damaged: list[DamagedStudy] = []
+    assert [one.id for one in studies.all(damaged)] == [sound]
+    assert list(map(str, damaged)) == [said]
+    assert sound in [one.id for one in studies.every()]
