@@ -224,6 +224,8 @@ class Finding:
     """None before the first pair has ended."""
     verdict: Verdict
     margin: float
+    resolution: float = 0.0
+    """As `resolution` says: the spread is never taken for less."""
 
     @property
     def favours(self) -> str:
@@ -241,15 +243,23 @@ class Finding:
         return sign_evalue(sum(one > 0 for one in self.differences), sum(one < 0 for one in self.differences))
 
 
-def resolution(measure: Measure, test_images: int) -> float:
-    """The smallest step of a measure's figure: one test image of an accuracy."""
-    return 1 / test_images if measure.name == "test_accuracy" else 0.0
+def resolution(measure: Measure, test_images: int, least_mib: float | None = None) -> float:
+    """The smallest step of a measure: one test image of an accuracy; of a memory, which is in whole MiB, one of these.
+
+    Of memory it is a difference of logarithms where `least_mib` is the smallest figure, and 0 where there is none.
+    """
+    if measure.name == "test_accuracy":
+        return 1 / test_images
+    return math.log1p(1 / least_mib) if measure.figure == "rss_mib" and least_mib else 0.0
 
 
-def finding(study: Study, measure: Measure, differences: Sequence[float], test_images: int) -> Finding:
-    """What differences of pairs that ended say; `test_images` tell how fine an accuracy is."""
+def finding(
+    study: Study, measure: Measure, differences: Sequence[float], test_images: int, least_mib: float | None = None
+) -> Finding:
+    """What differences of pairs that ended say; `test_images` and `least_mib` tell how fine their figures are."""
     margin = study.margin(measure)
     if not differences:
         return Finding(measure, (), None, Verdict.UNKNOWN, margin)
-    found = interval(differences, study.alpha, resolution(measure, test_images))
-    return Finding(measure, tuple(differences), found, verdict(differences, found, margin), margin)
+    step = resolution(measure, test_images, least_mib)
+    found = interval(differences, study.alpha, step)
+    return Finding(measure, tuple(differences), found, verdict(differences, found, margin), margin, step)

@@ -68,7 +68,7 @@ def points_over(
     return points, which
 
 
-def closing(study: Study, finding: Finding, test_images: int, seeds: Sequence[int]) -> tuple[go.Figure, str]:
+def closing(study: Study, finding: Finding, seeds: Sequence[int]) -> tuple[go.Figure, str]:
     """Each pair's difference, its seed as custom data, and the interval after each of them, around it the margin.
 
     Of many pairs only the `marked` ones, and dotted lines between which most lie.
@@ -79,7 +79,7 @@ def closing(study: Study, finding: Finding, test_images: int, seeds: Sequence[in
     margins = [in_unit(measure, side * finding.margin) for side in (-1, 1)]
     figure = go.Figure(layout=base_layout(280))
     figure.add_hrect(y0=margins[0], y1=margins[1], fillcolor=MARGIN_FILL, line_width=0, layer="below")
-    _band(figure, measure, intervals(finding.differences, study.alpha, resolution(measure, test_images)))
+    _band(figure, measure, intervals(finding.differences, study.alpha, finding.resolution))
     if len(places) < len(shown):
         _most(figure, shown)
     figure.add_scatter(
@@ -263,7 +263,7 @@ def lane_interval(measure: Measure, values: Sequence[float], alpha: float, test_
         found = interval(values, alpha, resolution(measure, test_images))
         scale = 100.0 if measure.name == "test_accuracy" else 1.0
         return Interval(*(scale * end for end in (found.mean, found.low, found.high)))
-    found = interval([math.log(value) for value in values], alpha)
+    found = interval([math.log(value) for value in values], alpha, resolution(measure, test_images, min(values)))
     high = math.exp(found.high) if found.bounded and found.high < LARGEST_LOGARITHM else math.inf
     return Interval(math.exp(found.mean), math.exp(found.low) if found.bounded else -math.inf, high)
 

@@ -85,8 +85,7 @@ class CellOutcome:
             return 0
         if len(found.differences) < 2:
             return None
-        fineness = resolution(found.measure, self.test_images)
-        return pairs_to_decide(found.differences, found.margin, self.alpha, fineness)
+        return pairs_to_decide(found.differences, found.margin, self.alpha, found.resolution)
 
 
 @dataclass(frozen=True)
@@ -231,9 +230,11 @@ def outcome_of(studies: Studies, store: Store, record: StudyRecord, pairs: Seque
 def _cell_outcome(
     record: StudyRecord, cell: tuple[tuple[str, Any], ...], pairs: list[EndedPair], test_images: int
 ) -> CellOutcome:
+    memory = [one.get("rss_mib") for pair in pairs if pair.differences for one in pair.figures.values()]
+    least_mib = min((mib for mib in memory if mib), default=None)
     findings = [
-        finding(record.study, measure, _of_measure(measure, pairs), test_images) for measure in MEASURES
-    ]  # fmt: skip
+        finding(record.study, measure, _of_measure(measure, pairs), test_images, least_mib) for measure in MEASURES
+    ]
     failed = sum(pair.state == State.FAILED for pair in pairs)
     parted = sum(pair.parted and pair.state == State.FINISHED for pair in pairs)
     return CellOutcome(cell, findings, pairs, failed, parted, test_images, record.study.alpha)

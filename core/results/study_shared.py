@@ -113,7 +113,7 @@ def closing_of(found: StudyOutcome, measure: str, place: int) -> tuple[Hashable,
 
     def draw() -> tuple[go.Figure, str]:
         seeds = [pair.seed for pair in cell.pairs if measure in pair.differences]
-        return closing(found.record.study, cell.finding(measure), cell.test_images, seeds)
+        return closing(found.record.study, cell.finding(measure), seeds)
 
     return ("closing", measure, place), draw
 

@@ -12,7 +12,7 @@ from core.experiment.kinds import Number
 from core.experiment.names import engine_title, joined
 from core.experiment.settings import SETTINGS
 from core.experiment.statistics import Interval
-from core.experiment.study import MEASURES, Measure, resolution
+from core.experiment.study import MEASURES, Measure
 from core.results import axes, study_charts
 from core.results.report.drawn import Area, Chart, Line, Points, Tip, column, placed, ticks_across, ticks_up
 from core.results.study_charts import EACH_UP, EachLane, Over
@@ -62,8 +62,7 @@ def closing(found: StudyOutcome, cell: CellOutcome, measure: Measure, its: Seque
     finding = cell.finding(measure.name)
     shown = [in_unit(measure, difference) for difference in finding.differences]
     low, high = (in_unit(measure, side * finding.margin) for side in (-1, 1))
-    fineness = resolution(measure, cell.test_images)
-    ends = study_charts.intervals(finding.differences, found.record.study.alpha, fineness)
+    ends = study_charts.intervals(finding.differences, found.record.study.alpha, finding.resolution)
     x, y = axes.epochs(len(shown)), study_charts.up_of_differences(finding, [*shown, low, high])
     across = (x.low, x.high)
     band = [(float(n), in_unit(measure, one.low)) for n, one in ends.items()]

@@ -24,7 +24,7 @@ def measure(name: str) -> Measure:
 
 def closing(name: str, differences: list[float]) -> tuple[go.Figure, str]:
     found = finding(STUDY, measure(name), differences, DATASET.test_images)
-    return study_charts.closing(STUDY, found, DATASET.test_images, range(len(differences)))
+    return study_charts.closing(STUDY, found, range(len(differences)))
 
 
 def named(figure: go.Figure, mode: str) -> list[Any]:
@@ -110,7 +110,7 @@ def many(name: str = "test_accuracy") -> tuple[go.Figure, str, str]:
     """The figure of 2,000 pairs, two of which lie far out, its words and its caption."""
     differences = [FARTHEST.get(place, value) for place, value in enumerate(MANY)]
     found = finding(STUDY, measure(name), differences, DATASET.test_images)
-    figure, words = study_charts.closing(STUDY, found, DATASET.test_images, range(5000, 7000))
+    figure, words = study_charts.closing(STUDY, found, range(5000, 7000))
     return figure, words, study_charts.closing_caption(found)
 
 

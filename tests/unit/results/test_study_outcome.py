@@ -15,6 +15,7 @@ from core.storage.studies import PairRun, StudyRecord, StudyState
 
 IMAGES = 1000
 PLAIN = Study.of(TrainSettings(), DATASETS["mnist5k"], 20, {})
+THIRTY = Study.of(TrainSettings(), DATASETS["mnist5k"], 30, {})
 VARIED = Study.of(TrainSettings(), DATASETS["mnist5k"], 2, {"batch_size": [32, 64]})
 BETTER = 0.01
 """How much more accurate Keras is in `ran`, by default."""
@@ -83,6 +84,18 @@ def test_times_that_a_busy_machine_spoiled_are_not_decided_and_more_pairs_are_ru
     decided = next(n for n in range(1, 20) if after(n).decided)
     assert after(decided, busy=True).over == ""
     assert after(decided, busy=True, stop="test_accuracy").decided
+
+
+def test_memory_that_is_equal_in_whole_mib_is_not_taken_for_certain() -> None:
+    """Keras takes 700 MiB in most pairs and 701 in 15 %: whoever saw 700 alone missed the mean."""
+    memory = {"keras": {"rss_mib": 700.0}, "torch": {"rss_mib": 690.0}}
+    truth = 0.85 * np.log(700 / 690) + 0.15 * np.log(701 / 690)
+    for pairs in range(6, 31):
+        ended = [PairRun(pair.cell, pair.seed, f"{pair.seed}", State.FINISHED, memory) for pair in THIRTY.pairs[:pairs]]
+        found = outcome(record(THIRTY), ended, IMAGES).cells[0].finding("log_rss_mib")
+        assert found.interval is not None
+        assert found.interval.low < truth < found.interval.high
+    assert found.favours == "torch", "and it is decided all the same"
 
 
 def test_a_pair_whose_lanes_parted_is_done_and_counts_in_no_verdict() -> None:

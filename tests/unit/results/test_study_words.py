@@ -83,7 +83,7 @@ def test_a_ratio_beyond_all_numbers_is_a_dash_and_no_error() -> None:
         words += [study_words.difference_words(rate), study_words.one_difference(rate.measure, 711.0)]
         assert metrics.NOT_KNOWN in words[-1]
         assert all(words)
-        assert "interval" in closing(study(), rate, DATASET.test_images, range(len(differences)))[1]
+        assert "interval" in closing(study(), rate, range(len(differences)))[1]
     assert lane_interval(rate.measure, [1e-300, 1e9] * 3, 0.01, DATASET.test_images).high == math.inf
 
 
