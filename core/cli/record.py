@@ -42,7 +42,7 @@ from core.storage.database import State
 from core.storage.measurements import EVIDENCE, Measurement, read_evidence, write_evidence
 from core.storage.records import RECORDED, Run
 from core.storage.rows import Provenance, Row
-from core.storage.studies import DONE, StudyState, read_study_recordings
+from core.storage.studies import StudyState, read_study_recordings
 
 ShowRows = Callable[[Run, Iterator[Row]], None]
 Await = Callable[[Launcher, str], Measurement]
@@ -171,7 +171,7 @@ def _record_study(launcher: Launcher, asked: Study, note: str, show: AwaitStudy,
 def keep_study(launcher: Launcher, found: StudyOutcome, note: str, folder: Path) -> Path:
     """Writes a finished study as a recording and returns its folder; whole or not at all."""
     store, record = launcher.store, found.record
-    pairs = [pair for pair in launcher.studies.kept.pairs(record.id) if pair.state in DONE]
+    pairs = [pair for pair in launcher.studies.kept.pairs(record.id) if pair.done]
     runs = ((run, [_noted(row, note) for row in rows]) for run, rows in study_file.runs_of(store, pairs))
     text = study_file.to_text(record, pairs, runs)
     study_file.read_study(text.encode())  # what comes along can be taken in, too

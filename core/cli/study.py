@@ -233,8 +233,8 @@ def _exit_with_status(found: StudyOutcome, why_stuck: str, as_json: bool) -> Non
     going_on = f"`study {record.id}` goes on with it."
     if record.state == StudyState.RUNNING:
         fail(f"{why_stuck} {going_on}".strip(), 1)
-    asked = record.reason in (ending.study_stopped(record.visitor), ending.study_paused(record.visitor))
-    fail(f"{record.reason} {going_on}", 130 if asked or record.state == StudyState.PAUSED else 1)
+    by_hand = ending.study_stopped(record.visitor), ending.study_paused(record.visitor), ending.STUDYS_RUN_STOPPED
+    fail(f"{record.reason} {going_on}", 130 if record.reason in by_hand else 1)
 
 
 def _print_json(outcomes: Iterator[StudyOutcome], shown: Shown) -> None:
@@ -280,7 +280,8 @@ def _news(found: StudyOutcome, event: dict[str, Any]) -> str:
         if event["state"] == State.FINISHED:
             what = f"The lanes of the pair of seed {event['seed']}{of} parted, so it counts in no verdict"
             return f"{what}: run {event['run']}." if event["parted"] else ""
-        anew = "" if event["state"] == State.FAILED else " and is run anew"
+        done = event["run"] in {pair.run for one in found.cells for pair in one.pairs}
+        anew = "" if done else " and is run anew"
         return f"The pair of seed {event['seed']}{of} was {event['state']}{anew}: run {event['run']}."
     (of_cell,) = [one for one in found.cells if one.cell == cell]
     sentence = study_words.sentence(of_cell.finding(event["measure"]), of_cell.pairs_needed(event["measure"]))

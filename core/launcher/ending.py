@@ -125,6 +125,15 @@ def study_stopped(visitor: str) -> str:
     return f"{stopper(visitor)} stopped this study."
 
 
+STUDYS_RUN_STOPPED = "A run of it was stopped, so it waits until you go on."
+"""Why a study has no further pair for now whose run somebody stopped."""
+
+
+def study_not_trained(reason: str) -> str:
+    """The same where a pair failed before a lane trained; `reason` is its run's, as sentences."""
+    return f"A pair of it failed before it trained, so it waits until you go on, which tries it again. {reason}"
+
+
 def kept_epochs(epochs: Mapping[str, int], by_lane: bool = False) -> str:
     """Which epochs of an ended run are there to look at, by lane title, as a sentence.
 

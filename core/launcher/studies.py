@@ -44,7 +44,7 @@ class StudiesGoingOn:
         """`drawn_on`: whether somebody draws, or waits for models that do not load while a run trains."""
         self.kept = Studies(store.data_dir)
         self._outcomes = Outcomes(self.kept, store)
-        self._queue, self._admission, self._limits = queue, admission, limits
+        self._store, self._queue, self._admission, self._limits = store, queue, admission, limits
         self._submit, self._drawn_on = submit, drawn_on
         self._running: list[str] = []  # in the order of their turns
         self._begun: dict[str, set[str]] = {}  # the runs that each has begun since it goes on
@@ -214,8 +214,11 @@ class StudiesGoingOn:
         if over := found.over:
             return StudyState.FINISHED, over
         begun = self._begun.get(found.record.id, ())
-        if any(pair.run in begun and pair.state == State.STOPPED for pair in found.cut_short):
-            return StudyState.PAUSED, "A run of it was stopped, so it waits until you go on."
+        cut_short = {pair.state: pair.run for pair in found.cut_short if pair.run in begun}
+        if State.STOPPED in cut_short:
+            return StudyState.PAUSED, ending.STUDYS_RUN_STOPPED
+        if run := cut_short.get(State.FAILED):
+            return StudyState.PAUSED, ending.study_not_trained(self._store.run(run).reason)
         return None
 
     def begun(self, study: str, run_id: str) -> None:

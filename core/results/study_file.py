@@ -8,6 +8,7 @@ Nor are there weights. So 2,000 runs of eight epochs are 40 MB. Whoever needs mo
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
@@ -34,10 +35,10 @@ from core.results.study_outcome import STOPS
 from core.storage.database import OPEN_STATES, LaneState, State, StoreError
 from core.storage.lane_figures import lane_figures
 from core.storage.records import Run
-from core.storage.rows import Damage, Row, in_words
+from core.storage.rows import Damage, LaneChanged, Row, in_words
 from core.storage.runs import ALL_ROWS, Store
 from core.storage.soundness import CLOCKS_DIFFER, parse_time
-from core.storage.studies import DONE, PairRun, Studies, StudyRecord, StudyState, pair_of, sides_of
+from core.storage.studies import PairRun, Studies, StudyRecord, StudyState, pair_of, sides_of
 from core.storage.taken_in import TakenPair
 
 FORMAT = 1
@@ -169,7 +170,7 @@ def read_study(data: bytes) -> ImportedStudy:
         record = _record(found.study, runs[0].run)
         planned = frozenset(record.study.pairs)
         pairs = [_checked(record.study, planned, *each) for each in zip(found.pairs, runs, strict=True)]
-        done = [(pair.cell, pair.run.settings.seed) for pair in pairs if pair.run.state in DONE]
+        done = [made.pair for made in map(_pair_run, pairs) if made.done]
         if len(set(done)) < len(done):
             raise Damage("a pair of it has ended twice")
         return ImportedStudy(record, pairs)
@@ -234,6 +235,13 @@ def _checked(study: Study, planned: frozenset[Pair], said: _Pair, found: Importe
         if told.get(name) != its.get(name):
             raise Damage(f"{name} of {of} is {shown(told.get(name))}, and the run makes it {shown(its.get(name))}")
     return TakenPair(made.cell, run, found.rows)
+
+
+def _pair_run(pair: TakenPair) -> PairRun:
+    """A pair that was checked, as the store will read it."""
+    changes = (row.event for row in pair.rows if isinstance(row.event, LaneChanged))
+    trained = pair.run.state != State.FAILED or any(change.state == LaneState.TRAINING for change in changes)
+    return replace(pair_of(pair.run, pair.cell, figures_of(pair.run, pair.rows)), trained=trained)
 
 
 def _flat(pair: Mapping[str, Any]) -> dict[str, Any]:

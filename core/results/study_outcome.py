@@ -2,7 +2,8 @@
 
 All but `read_outcome` are pure functions.
 
-A pair that has finished or failed is done; one that was stopped or interrupted is run anew.
+A pair that has finished or failed is done; one that was cut short is run anew: stopped, interrupted, or failed before a
+lane trained.
 """
 
 from collections import Counter
@@ -17,7 +18,7 @@ from core.experiment.statistics import Verdict, pairs_to_decide
 from core.experiment.study import MEASURES, Finding, Measure, Pair, finding, resolution
 from core.storage.database import State, StoreError
 from core.storage.runs import Store
-from core.storage.studies import DONE, SIDES, PairRun, Studies, StudyRecord
+from core.storage.studies import SIDES, PairRun, Studies, StudyRecord
 
 TIMES = ("log_train_s", "log_images_per_s")
 """The measures that a busy machine spoils."""
@@ -44,11 +45,8 @@ class EndedPair:
     """As `PairRun.parted`."""
     machine: str = ""
     """The name of the machine on which it ran."""
-
-    @property
-    def done(self) -> bool:
-        """Whether it is not run anew."""
-        return self.state in DONE
+    done: bool = True
+    """Whether it is not run anew."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class StudyOutcome:
     cells: list[CellOutcome]
     """In the order of the plan."""
     cut_short: list[EndedPair]
-    """Runs that were stopped or interrupted: their pairs are run anew."""
+    """Runs that were stopped or interrupted, or failed before a lane trained: their pairs are run anew."""
     remaining: list[Pair]
     """What is to be run yet, in its order; what runs or waits now is none of it."""
     running: list[str]
@@ -188,12 +186,12 @@ def outcome(record: StudyRecord, pairs: Sequence[PairRun], test_images: int) -> 
     for run in pairs:
         differences = _differences(run, test_images)
         own = run.cell, run.seed, run.run, run.state, differences, run.figures, run.busy, run.parted, run.machine
-        one = EndedPair(*own)
-        if run.state in DONE and run.pair in planned:
+        one = EndedPair(*own, run.done)
+        if run.done and run.pair in planned:
             ended.setdefault(run.pair, one)
         elif run.state in (State.QUEUED, State.RUNNING):
             running[run.pair] = run.run
-        elif run.state not in DONE:
+        elif not run.done:
             cut_short.append(one)
     by_cell: dict[tuple[tuple[str, Any], ...], list[EndedPair]] = {cell: [] for cell in study.cells}
     for pair in planned:

@@ -9,6 +9,7 @@ from core.experiment.study import Study
 from core.results import study_words
 from core.results.study_outcome import CellOutcome, EndedPair
 from core.results.study_words import cell_words
+from core.storage.database import State
 
 
 @dataclass(frozen=True)
@@ -72,5 +73,6 @@ def numbers(cell: CellOutcome) -> Table:
 
 def state_words(pair: EndedPair) -> str:
     """How a pair ended, and what of it does not count."""
-    words = [str(pair.state) if pair.done else "cut short, run anew"]
+    state = "cut short" if pair.state in (State.STOPPED, State.INTERRUPTED) else str(pair.state)
+    words = [state if pair.done else f"{state}, run anew"]
     return ", ".join([*words, *["parted"] * pair.parted, *["machine was busy"] * pair.busy])

@@ -54,6 +54,13 @@ class LaneState(StrEnum):
 OPEN_STATES = (State.QUEUED, State.RUNNING)
 ENDED_STATES = (State.FINISHED, State.STOPPED, State.FAILED, State.INTERRUPTED)
 """Nothing more comes."""
+TRAINED = (
+    f"(runs.state <> '{State.FAILED}' OR EXISTS (SELECT 1 FROM rows WHERE rows.run = runs.id AND kind = 'lane' "
+    f"AND json_valid(fields) AND json_extract(fields, '$.state') = '{LaneState.TRAINING}'))"
+)
+"""Whether a run that failed had begun to train, in SQL: else it says nothing of what it should compare."""
+DONE = f"(runs.state IN ('{State.FINISHED}', '{State.FAILED}') AND {TRAINED})"
+"""Whether a run is a study's pair that is not run anew, in SQL; as `PairRun.done`."""
 
 FIRST_INDEXED = ("dataset", "batch_size", "engines", "alignment", "schedule", "device")
 INDEXED = (*FIRST_INDEXED, "network", "optimizer")

@@ -16,7 +16,7 @@ from core.experiment.fairness import FairnessVerdict
 from core.experiment.settings import TrainSettings
 from core.protocol.messages import Result
 from core.storage import records
-from core.storage.database import COSTS_ALIKE, OPEN_STATES, Database, LaneState, State, StoreError, new_id, now
+from core.storage.database import COSTS_ALIKE, DONE, OPEN_STATES, Database, LaneState, State, StoreError, new_id, now
 from core.storage.lane_figures import keep_figures
 from core.storage.records import (
     RECORDED,
@@ -36,7 +36,7 @@ from core.storage.records import (
 from core.storage.rows import KINDS, Damage, Entry, LaneChanged, Row, RunChanged, flat, read, to_text
 from core.storage.run_places import Place, order
 from core.storage.soundness import run_of
-from core.storage.studies import DONE, StudyState, read_study_recordings
+from core.storage.studies import StudyState, read_study_recordings
 from core.storage.taken_in import insert_run
 
 ALL_ROWS = 10**9
@@ -143,8 +143,8 @@ class Store(Database):
         if self.owner_and_obstacle(run_id)[1]:
             return
         with self.write_transaction() as connection:
-            query = f"SELECT study FROM runs WHERE id = ? AND state IN ({_marks(DONE)})"
-            connection.execute(f"UPDATE studies SET deleted = deleted + 1 WHERE id = ({query})", (run_id, *DONE))
+            query = f"SELECT study FROM runs WHERE id = ? AND {DONE}"
+            connection.execute(f"UPDATE studies SET deleted = deleted + 1 WHERE id = ({query})", (run_id,))
             connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
         shutil.rmtree(self.data_dir / "runs" / run_id, ignore_errors=True)
 

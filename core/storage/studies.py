@@ -16,7 +16,7 @@ from typing import Any
 from core.experiment.engine_names import ENGINE_NAMES
 from core.experiment.study import Pair, Study
 from core.protocol.messages import Epoch
-from core.storage.database import OPEN_STATES, Database, State, new_id, now
+from core.storage.database import DONE, OPEN_STATES, TRAINED, Database, State, new_id, now
 from core.storage.lane_figures import FIGURES
 from core.storage.records import (
     RECORDED,
@@ -30,8 +30,6 @@ from core.storage.records import (
 )
 
 COLUMNS = "id, created_at, study, stop, budget_s, state, reason, visitor, machine, source, deleted"
-DONE = (State.FINISHED, State.FAILED)
-"""A pair whose run ended so is not run anew."""
 SIDES = ("keras", "torch")
 """What the two lanes of a pair are called, whichever engines stand in for them in tests."""
 
@@ -90,6 +88,13 @@ class PairRun:
     """From start to end; 0 before its end, and where it was interrupted: whoever came later wrote that end."""
     machine: str = ""
     """The name of the machine on which it ran."""
+    trained: bool = True
+    """False of one that failed before a lane trained: of a data set that could not be had, a disk that was full."""
+
+    @property
+    def done(self) -> bool:
+        """Whether its pair is not run anew."""
+        return self.state == State.FINISHED or (self.state == State.FAILED and self.trained)
 
     @property
     def pair(self) -> Pair:
@@ -235,7 +240,8 @@ class Studies(Database):
         )
         machine = "CASE WHEN json_valid(machine) THEN json_extract(machine, '$.name') END"
         query = (
-            f"SELECT id, state, busy, {parted} AS parted, {machine} AS machine, cell, {seed} AS seed, "
+            f"SELECT id, state, busy, {TRAINED} AS trained, {parted} AS parted, {machine} AS machine, "
+            f"cell, {seed} AS seed, "
             f"CASE WHEN state <> '{State.INTERRUPTED}' "
             "THEN (julianday(ended_at) - julianday(started_at)) * 86400 END AS elapsed_s "
             "FROM runs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
@@ -302,17 +308,15 @@ class Studies(Database):
             return tuple(found) if found else ()
 
     def done(self, studies: Sequence[str]) -> dict[str, int]:
-        """How many runs of each of these studies have finished or failed; a study with none of them is left out."""
+        """How many pairs of each of these studies are done; a study with none of them is left out."""
         query = (
             f"SELECT study, COUNT(*) FROM runs WHERE study IN ({', '.join('?' * len(studies))}) "
-            f"AND state IN ({', '.join('?' * len(DONE))}) GROUP BY study"
+            f"AND {DONE} GROUP BY study"
         )
         recorded = read_study_recordings(self._recorded)
-        found = {
-            study: sum(pair.state in DONE for pair in recorded[study].pairs) for study in studies if study in recorded
-        }
+        found = {study: sum(pair.done for pair in recorded[study].pairs) for study in studies if study in recorded}
         with self.read_transaction() as connection:
-            return found | (dict(map(tuple, connection.execute(query, (*studies, *DONE)))) if connection else {})
+            return found | (dict(map(tuple, connection.execute(query, studies))) if connection else {})
 
     def _select(self, where: str, *values: object, damaged: list[DamagedStudy] | None = None) -> list[StudyRecord]:
         """The studies that can be shown; `damaged` receives the others."""
@@ -380,6 +384,7 @@ def _pair_of(run: sqlite3.Row, cell: tuple[tuple[str, Any], ...], lanes: list[sq
         parted=bool(run["parted"]),
         elapsed_s=max(0.0, run["elapsed_s"] or 0.0),
         machine=str(run["machine"] or ""),
+        trained=bool(run["trained"]),
     )
 
 

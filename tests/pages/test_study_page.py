@@ -79,6 +79,7 @@ def ran(
     store.append(run, [Entry("", RunChanged(State.RUNNING))])
     for engine in ("keras", "torch"):
         own = differs if engine == "keras" else {}
+        store.append(run, [Entry(engine, LaneChanged(LaneState.TRAINING))])
         if end == State.FINISHED:
             store.append(run, [Entry(engine, events.epoch(n, train_s=2.0 + own.get("train_s", 0.0))) for n in (1, 2)])
             accuracy = 0.95 + 0.001 * (pair.seed % 2) + own.get("accuracy", 0.0)

@@ -16,9 +16,9 @@ from core.launcher.executors import Node
 from core.launcher.queue import Queue
 from core.launcher.studies import StudiesGoingOn
 from core.results.study_outcome import StudyOutcome
-from core.storage.database import State
+from core.storage.database import LaneState, State
 from core.storage.records import StudyPair
-from core.storage.rows import Entry, RunChanged
+from core.storage.rows import Entry, LaneChanged, RunChanged
 from core.storage.runs import Store
 from core.storage.studies import StudyState
 
@@ -60,6 +60,28 @@ def test_a_damaged_study_keeps_no_other_from_going_on(tmp_path: Path) -> None:
         connection.execute("UPDATE studies SET study = '{}' WHERE id = ?", (damaged,))
     house.studies.take_up()
     assert house.go_on(sound) == ("finished", "Its pair has ended.")
+
+
+def test_a_fault_before_a_lane_trains_pauses_a_study_and_burns_no_pair(tmp_path: Path) -> None:
+    house, full = House(tmp_path), "No lane could be started (No space left on device): look at this machine's disk."
+    study = house.studies.begin(ASKED.with_more(2), "seeds", None, "")
+    house.end = lambda _: ending.last_rows(ASKED.base.engines, State.FAILED, full, full)
+    waits = "A pair of it failed before it trained, so it waits until you go on, which tries it again."
+    for tried in (1, 2):
+        assert house.go_on(study) == ("paused", f"{waits} {full}")
+        assert (len(house.studies.kept.pairs(study)), house.studies.kept.done([study])) == (tried, {})
+        house.studies.go_on(study, "")
+    house.end = finished
+    assert house.go_on(study) == ("finished", "All 3 pairs have ended.")
+    assert house.studies.kept.done([study]) == {study: 3}
+
+
+def test_a_pair_that_failed_while_it_trained_is_done(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    study = house.studies.begin(ASKED, "seeds", None, "")
+    trains = Entry("keras", LaneChanged(LaneState.TRAINING))
+    house.end = lambda _: [trains, *ending.last_rows(ASKED.base.engines, State.FAILED, "It diverged.")]
+    assert house.go_on(study) == ("finished", "Its pair has ended.")
 
 
 def test_pairs_that_are_added_as_the_last_one_ends_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
