@@ -32,9 +32,7 @@ class Admission:
 
     def check(self, settings: TrainSettings) -> TrainSettings:
         """The settings as they are kept. Raises `InvalidSettings` where such a run cannot be or is not allowed here."""
-        for engine in settings.engines:
-            if engine not in ENGINE_NAMES and not self._deployment.fake_engines:
-                raise InvalidSettings({"engines": no_engine(engine)})
+        self.check_engines(settings)
         settings.check_installed()
         try:
             dataset = datasets.find(settings.dataset, self._store.data_dir)
@@ -45,6 +43,12 @@ class Admission:
         fitted = settings.fitted(dataset)
         self._limits.check(fitted, here, Network.of(fitted.network, dataset.shape))
         return fitted
+
+    def check_engines(self, settings: TrainSettings) -> None:
+        """Raises `InvalidSettings` where an engine is none, as the one of tests is none outside of them."""
+        for engine in settings.engines:
+            if engine not in ENGINE_NAMES and not self._deployment.fake_engines:
+                raise InvalidSettings({"engines": no_engine(engine)})
 
     def admit(self, visitor: str, queue: Queue) -> None:
         """Raises `Refused` where this visitor may start nothing now, `LauncherUnavailable` where nobody may."""

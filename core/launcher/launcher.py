@@ -241,6 +241,7 @@ class Launcher:
         """Keeps a study that was exported elsewhere, with its runs; returns its new id. Raises as `import_run`."""
         self.admission.check_import()
         try:
+            self.admission.check_engines(record.study.base)
             self.studies.check_length(record.study)
         except InvalidSettings as error:
             raise Refused(str(error)) from None

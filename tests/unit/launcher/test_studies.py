@@ -1,6 +1,7 @@
 """Studies that go on, without a process: pairs end as soon as they begin."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,18 @@ from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import TrainSettings
 from core.experiment.study import Study
 from core.launcher import ending
-from core.launcher.admission import Admission
+from core.launcher.admission import Admission, Refused
 from core.launcher.executors import Node
+from core.launcher.launcher import Launcher
 from core.launcher.queue import Queue
 from core.launcher.studies import StudiesGoingOn
 from core.results.study_outcome import StudyOutcome
-from core.storage.database import LaneState, State
+from core.storage.database import LaneState, State, now
+from core.storage.holder import Owner
 from core.storage.records import StudyPair
 from core.storage.rows import Entry, LaneChanged, RunChanged
 from core.storage.runs import Store
-from core.storage.studies import StudyState
+from core.storage.studies import StudyRecord, StudyState
 
 ASKED = Study.of(TrainSettings(), DATASETS["mnist5k"], 1, {})
 End = Callable[[str], list[Entry]]
@@ -82,6 +85,18 @@ def test_a_pair_that_failed_while_it_trained_is_done(tmp_path: Path) -> None:
     trains = Entry("keras", LaneChanged(LaneState.TRAINING))
     house.end = lambda _: [trains, *ending.last_rows(ASKED.base.engines, State.FAILED, "It diverged.")]
     assert house.go_on(study) == ("finished", "Its pair has ended.")
+
+
+def test_what_stands_in_for_the_frameworks_in_tests_is_taken_in_nowhere_else(tmp_path: Path) -> None:
+    launcher = Launcher(DeploymentSettings(data_dir=tmp_path, spares=False, fake_engines=False), Owner.DASHBOARD)
+    fakes = replace(ASKED, base=TrainSettings.parse({"engines": "fake-a,fake-b"}))
+    record = StudyRecord("a", now(), fakes, "seeds", None, StudyState.STOPPED, "", "", {}, "imported")
+    try:
+        with pytest.raises(Refused, match=r"fake-a.*\.$"):
+            launcher.import_study(record, [])
+    finally:
+        launcher.close()
+    assert launcher.studies.kept.all() == []
 
 
 def test_pairs_that_are_added_as_the_last_one_ends_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
