@@ -31,7 +31,7 @@ from core.results.importing import (
     refusals,
     sound,
 )
-from core.results.study_outcome import STOPS
+from core.results.study_outcome import STOPS, outcome
 from core.storage.database import OPEN_STATES, LaneState, State, StoreError
 from core.storage.lane_figures import lane_figures
 from core.storage.records import Run
@@ -173,7 +173,26 @@ def read_study(data: bytes) -> ImportedStudy:
         done = [made.pair for made in map(_pair_run, pairs) if made.done]
         if len(set(done)) < len(done):
             raise Damage("a pair of it has ended twice")
-        return ImportedStudy(record, pairs)
+        _check_copies(pairs)
+        return ImportedStudy(_as_its_pairs_say(record, pairs), pairs)
+
+
+def _check_copies(pairs: Sequence[TakenPair]) -> None:
+    """Raises `Damage` where two runs have the same epochs: no two take the same time to the last digit."""
+    known: dict[tuple[tuple[str, float, float], ...], str] = {}
+    for pair in pairs:
+        its = [(row.engine, row.event) for row in pair.rows if isinstance(row.event, Epoch)]
+        epochs = tuple((engine, epoch.train_s, epoch.val_s) for engine, epoch in its)
+        if epochs and (first := known.setdefault(epochs, pair.run.id)) != pair.run.id:
+            raise Damage(f"run {pair.run.id} is a copy of run {first}: their epochs are the same, times included")
+
+
+def _as_its_pairs_say(record: StudyRecord, pairs: Sequence[TakenPair]) -> StudyRecord:
+    """The study with the end that its pairs make, and no other; what its file says of that is no evidence."""
+    over = outcome(record, list(map(_pair_run, pairs)), pairs[0].run.dataset.test_images).over
+    if record.state == StudyState.FINISHED:
+        return replace(record, state=StudyState.FINISHED if over else StudyState.STOPPED, reason=over)
+    return replace(record, reason=GOING_ON if record.reason == GOING_ON else "")
 
 
 def _run(number: int, values: dict[str, Any]) -> ImportedRun:

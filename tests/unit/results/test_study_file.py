@@ -92,6 +92,27 @@ def test_one_that_goes_on_is_taken_along_as_far_as_it_is(tmp_path: Path) -> None
     assert (taken.record.state, taken.record.reason) == ("stopped", "It was going on when this file was made.")
 
 
+def test_one_run_does_not_pass_as_many_pairs(text: str) -> None:
+    values = json.loads(text)
+    values["runs"][1]["rows"] = values["runs"][0]["rows"]
+    with pytest.raises(ImportRefused, match=r"is a copy of run .*: their epochs are the same, times included\."):
+        read_file(json.dumps(values).encode())
+
+
+def test_how_a_study_ended_is_not_believed_but_made_of_its_pairs(text: str) -> None:
+    values = json.loads(text)
+    for seeds, state, said in (
+        (2, "finished", ("finished", "All 2 pairs have ended.")),
+        (2000, "finished", ("stopped", "")),
+        (2000, "paused", ("paused", "")),
+    ):
+        values["study"] |= {"state": state, "reason": "Everything was decided after 6 of 6 pairs. Keras wins."}
+        values["study"]["plan"]["seeds"] = seeds
+        taken = read_file(json.dumps(values).encode())
+        assert isinstance(taken, ImportedStudy)
+        assert (taken.record.state, taken.record.reason) == said
+
+
 def test_how_many_pairs_were_deleted_goes_along(tmp_path: Path) -> None:
     studies, store, made = opened(tmp_path, keep_study(tmp_path, 2))
     store.delete(studies.pairs(made)[0].run)
