@@ -61,6 +61,17 @@ TRAINED = (
 """Whether a run that failed had begun to train, in SQL: else it says nothing of what it should compare."""
 DONE = f"(runs.state IN ('{State.FINISHED}', '{State.FAILED}') AND {TRAINED})"
 """Whether a run is a study's pair that is not run anew, in SQL; as `PairRun.done`."""
+PAIR_COLUMNS = (
+    f"id, state, busy, cell, {TRAINED} AS trained, "
+    "CASE WHEN json_valid(fairness) AND json_valid(settings) "
+    "THEN json_extract(fairness, '$.state') IN ('parted', 'failed') "
+    "AND NOT ifnull(json_array_length(settings, '$.keep'), 0) END AS parted, "
+    "CASE WHEN json_valid(machine) THEN json_extract(machine, '$.name') END AS machine, "
+    "CASE WHEN json_valid(settings) THEN json_extract(settings, '$.seed') END AS seed, "
+    f"CASE WHEN state <> '{State.INTERRUPTED}' "
+    "THEN (julianday(ended_at) - julianday(started_at)) * 86400 END AS elapsed_s"
+)
+"""What a study reads of a run, in SQL; as the fields of `PairRun`."""
 
 FIRST_INDEXED = ("dataset", "batch_size", "engines", "alignment", "schedule", "device")
 INDEXED = (*FIRST_INDEXED, "network", "optimizer")

@@ -16,7 +16,7 @@ from typing import Any
 from core.experiment.engine_names import ENGINE_NAMES
 from core.experiment.study import Pair, Study
 from core.protocol.messages import Epoch
-from core.storage.database import DONE, OPEN_STATES, TRAINED, Database, State, new_id, now
+from core.storage.database import DONE, OPEN_STATES, PAIR_COLUMNS, Database, State, new_id, now
 from core.storage.lane_figures import FIGURES
 from core.storage.records import (
     RECORDED,
@@ -232,20 +232,7 @@ class Studies(Database):
         if recording := read_study_recordings(self._recorded).get(checked_id(study)):
             return recording.pairs
         ended = {run for run, pair in known.items() if pair.state not in OPEN_STATES}
-        seed = "CASE WHEN json_valid(settings) THEN json_extract(settings, '$.seed') END"
-        parted = (
-            "CASE WHEN json_valid(fairness) AND json_valid(settings) "
-            "THEN json_extract(fairness, '$.state') IN ('parted', 'failed') "
-            "AND NOT ifnull(json_array_length(settings, '$.keep'), 0) END"
-        )
-        machine = "CASE WHEN json_valid(machine) THEN json_extract(machine, '$.name') END"
-        query = (
-            f"SELECT id, state, busy, {TRAINED} AS trained, {parted} AS parted, {machine} AS machine, "
-            f"cell, {seed} AS seed, "
-            f"CASE WHEN state <> '{State.INTERRUPTED}' "
-            "THEN (julianday(ended_at) - julianday(started_at)) * 86400 END AS elapsed_s "
-            "FROM runs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
-        )
+        query = f"SELECT {PAIR_COLUMNS} FROM runs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
         of_lanes = (
             f"SELECT run, engine, {', '.join(FIGURES)} FROM lanes WHERE run IN (SELECT value FROM json_each(?)) "
             "ORDER BY run, position"
