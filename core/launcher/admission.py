@@ -26,7 +26,7 @@ class Admission:
 
     def __init__(self, deployment: DeploymentSettings, limits: Limits, store: Store) -> None:
         self._deployment, self._limits, self._store = deployment, limits, store
-        self._allowance = Allowance(limits)
+        self._allowance, self._studies = Allowance(limits), Allowance(limits)
         self.closed = False
         """Whether nothing starts any more."""
 
@@ -58,6 +58,15 @@ class Admission:
         free_in_s = left_s([queue.running] if queue.running else [])
         if sentence := self._allowance.refusal(visitor, at_once, queue.waiting(), free_in_s):
             raise Refused(sentence)
+
+    def admit_study(self, visitor: str) -> None:
+        """Counts a study that begins. Raises `Refused` where this visitor has begun as many as there may be in an hour.
+
+        Its runs count by themselves, and one that is stopped before its first has none.
+        """
+        if sentence := self._studies.refusal(visitor, at_once=0, waiting=0, wait_s=None):
+            raise Refused(sentence)
+        self._studies.count(visitor)
 
     def count(self, visitor: str) -> None:
         """See `Allowance.count`."""

@@ -63,6 +63,7 @@ class StudiesGoingOn:
             self._admission.check(study.settings(Pair(cell, study.base.seed)))
         with self._queue.guard:
             self._admit(visitor)
+            self._admission.admit_study(visitor)
             found = self.kept.create(study, stop, budget_s, this_machine(), visitor)
             self._running.insert(0, found)
         return found

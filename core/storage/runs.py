@@ -160,7 +160,8 @@ class Store(Database):
         """Removes ended runs, the oldest first, until at most `kept` are left and all take `kept_bytes`; their ids.
 
         A pinned run stays and does not count among the `kept`; so does a pair of a study that goes on, which would
-        measure it again. Those of a study that is paused or stopped go last.
+        measure it again. Those of a study that is paused or stopped go last. Of the studies that do not go on and have
+        no run, the oldest go likewise, until there are at most `kept` studies.
         """
         if kept is None and kept_bytes is None:
             return []
@@ -183,7 +184,18 @@ class Store(Database):
                 gone.append(left.pop())
                 self.delete(gone[-1])
                 sizes.pop(gone[-1], None)
+        if kept is not None:
+            self._remove_empty_studies(kept)
         return gone
+
+    def _remove_empty_studies(self, kept: int) -> None:
+        query = (
+            f"DELETE FROM studies WHERE state <> '{StudyState.RUNNING}' "
+            "AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.study = studies.id) "
+            "AND id NOT IN (SELECT id FROM studies ORDER BY id DESC LIMIT ?)"
+        )
+        with self.write_transaction() as connection:
+            connection.execute(query, (kept,))
 
     def _pages_bytes(self) -> int:
         with self.read_transaction() as connection:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.data.datasets import DATASETS
-from core.deployment.limits import NO_LIMITS, Limits
+from core.deployment.limits import NO_LIMITS, HostedLimits, Limits
 from core.deployment.settings import DeploymentSettings
 from core.experiment.settings import TrainSettings
 from core.experiment.study import Study
@@ -85,6 +85,16 @@ def test_a_pair_that_failed_while_it_trained_is_done(tmp_path: Path) -> None:
     trains = Entry("keras", LaneChanged(LaneState.TRAINING))
     house.end = lambda _: [trains, *ending.last_rows(ASKED.base.engines, State.FAILED, "It diverged.")]
     assert house.go_on(study) == ("finished", "Its pair has ended.")
+
+
+def test_a_visitor_begins_only_so_many_studies_an_hour_though_none_of_them_has_a_run(tmp_path: Path) -> None:
+    house = House(tmp_path, HostedLimits.model_construct(visitor_per_hour=2))
+    for _ in range(2):
+        house.studies.stop(house.studies.begin(ASKED, "seeds", None, "one"), "one")
+    with pytest.raises(Refused, match=r"^Each visitor starts at most 2 an hour here: the next in about"):
+        house.studies.begin(ASKED, "seeds", None, "one")
+    house.studies.begin(ASKED, "seeds", None, "another")
+    assert len(house.studies.kept.all()) == 3
 
 
 def test_what_stands_in_for_the_frameworks_in_tests_is_taken_in_nowhere_else(tmp_path: Path) -> None:

@@ -169,6 +169,15 @@ def test_room_is_made_by_no_pair_of_a_study_that_goes_on_and_last_by_those_of_on
     assert [studies.get(one).deleted for one in (goes_on, waits, over)] == [0, 1, 2]
 
 
+def test_of_studies_without_a_run_the_oldest_go_when_room_is_made(studies: Studies) -> None:
+    goes_on, ran, *empty = [new(studies) for _ in range(5)]
+    run_pair(studies, ran, ASKED.pairs[0])
+    for study in (ran, *empty):
+        studies.set_state(study, StudyState.STOPPED)
+    Store(studies.data_dir).remove_oldest(1, None)
+    assert [one.id for one in studies.all()] == [empty[-1], ran, goes_on]
+
+
 def test_a_pair_that_had_not_ended_by_itself_is_not_counted_when_it_is_deleted(studies: Studies) -> None:
     study, store = new(studies), Store(studies.data_dir)
     cut = store.create(ASKED.settings(ASKED.pairs[0]), MACHINE, "", StudyPair(study, ASKED.pairs[0].cell))
