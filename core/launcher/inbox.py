@@ -142,6 +142,8 @@ class Inbox:
         margins = found.margin_accuracy, found.margin_time
         study = Study.of(found.base, dataset, found.seeds, dict(found.vary), *margins)
         budget = values.get("budget_s")
+        if budget is not None and (why := BUDGET_S.why_not(budget)):
+            raise InvalidSettings({"budget": why})
         budget_s = None if budget is None else float(BUDGET_S.read(budget))
         return self._launcher.study(study, str(values.get("stop")), budget_s, self._visitor)
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from core.experiment.settings import TrainSettings
+from core.experiment.study import Study
 from core.launcher import inbox
 from core.launcher.inbox import FOLDER, Guest, Inbox, SubmissionRefused
 from core.launcher.launcher import Refused
@@ -138,6 +139,24 @@ def test_a_stop_that_never_can_be_obeyed_is_not_tried_again(desk: Desk, folder: 
     (folder / "1.stop").touch()
     soon(lambda: is_empty(folder))
     assert desk.stopped == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "budget", "said"),
+    [
+        ("1e999", "null", "a study cannot be read"),
+        ("2", "1e999", "Budget in seconds must be a number above 0"),
+        ("2", f"1{'0' * 400}", "Budget in seconds must be a number above 0"),
+    ],
+)
+def test_numbers_without_end_are_answered_in_words(
+    desk: Desk, folder: Path, seeds: str, budget: str, said: str
+) -> None:
+    study = json.dumps(Study(TrainSettings(), 2).as_json()).replace('"seeds": 2', f'"seeds": {seeds}')
+    (folder / "1.part").write_text(f'{{"study": {study}, "stop": "seeds", "budget_s": {budget}}}')
+    (folder / "1.part").replace(folder / "1.ask")
+    soon((folder / "1.answer").exists)
+    assert said in (folder / "1.answer").read_text()
 
 
 def test_whatever_lies_there_the_next_one_is_answered(
