@@ -156,7 +156,7 @@ def _record_study(launcher: Launcher, asked: Study, note: str, show: AwaitStudy,
         found = show(launcher, study)
         title = study_words.title(found.record.study, launcher.store.data_dir)
         if found.record.state != StudyState.FINISHED or found.failed or found.parted:
-            why = study_words.left_out(found) or found.record.reason
+            why = study_words.left_out(found) if found.failed or found.parted else found.record.reason
             raise RecordingError(f"A study ended {found.record.state}: {title}. {why} Nothing of it is recorded.")
         # What a kept default costs is told by accuracies, and those no busy machine changes.
         counts = [[pair for pair in cell.pairs if asked.base.keep or not pair.busy] for cell in found.cells]

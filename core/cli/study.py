@@ -1,6 +1,7 @@
 """`python -m core study` and `studies`: the same duel over seeds, and over values of settings, until it is decided.
 
-Exit status as of `train`; 1, too, where a pair failed or its lanes parted.
+Exit status as of `train`; 1, too, where a pair failed or its lanes parted. That a busy machine leaves times out is
+said, and no error.
 """
 
 import os
@@ -278,8 +279,11 @@ def _news(found: StudyOutcome, event: dict[str, Any]) -> str:
     of = f" ({study_words.cell_words(cell)})" if cell else ""
     if event["event"] == "pair":
         if event["state"] == State.FINISHED:
-            what = f"The lanes of the pair of seed {event['seed']}{of} parted, so it counts in no verdict"
-            return f"{what}: run {event['run']}." if event["parted"] else ""
+            pair = f"the pair of seed {event['seed']}{of}"
+            if event["parted"]:
+                return f"The lanes of {pair} parted, so it counts in no verdict: run {event['run']}."
+            busy = f"The machine was busy in {pair}, so its times count in no verdict: run {event['run']}."
+            return busy if event["busy"] else ""
         done = event["run"] in {pair.run for one in found.cells for pair in one.pairs}
         anew = "" if done else " and is run anew"
         return f"The pair of seed {event['seed']}{of} was {event['state']}{anew}: run {event['run']}."
@@ -352,6 +356,6 @@ def _summary(found: StudyOutcome) -> dict[str, Any]:
     return {
         **{"study": record.id, "created_at": record.created_at, "state": record.state, "reason": record.reason},
         **{"source": record.source, "pairs": found.total, "done": found.done},
-        **{"failed": found.failed, "parted": found.parted, "deleted": record.deleted},
+        **{"failed": found.failed, "parted": found.parted, "busy": found.busy, "deleted": record.deleted},
         **{"stop": record.stop, "budget_s": record.budget_s, **record.study.as_json(), "machine": record.machine},
     }

@@ -129,6 +129,11 @@ class StudyOutcome:
         return sum(cell.parted for cell in self.cells)
 
     @property
+    def busy(self) -> int:
+        """How many of those that count have no times, since the machine was busy."""
+        return sum(pair.busy and bool(pair.differences) for cell in self.cells for pair in cell.pairs)
+
+    @property
     def ended(self) -> list[EndedPair]:
         """Every run that has ended, oldest first, those that were cut short among them."""
         return sorted([*(pair for cell in self.cells for pair in cell.pairs), *self.cut_short], key=lambda one: one.run)
@@ -289,7 +294,14 @@ def events(before: StudyOutcome | None, after: StudyOutcome, at_end: bool = Fals
 def _pair_event(found: StudyOutcome, pair: EndedPair) -> dict[str, Any]:
     own = {"cell": dict(pair.cell), "seed": pair.seed, "run": pair.run, "state": str(pair.state)}
     differences = {measure.name: pair.differences.get(measure.name) for measure in MEASURES}
-    return {"event": "pair", "study": found.record.id, **own, "parted": pair.parted, "differences": differences}
+    return {
+        "event": "pair",
+        "study": found.record.id,
+        **own,
+        "parted": pair.parted,
+        "busy": pair.busy,
+        "differences": differences,
+    }
 
 
 def _verdicts(outcome: StudyOutcome) -> dict[tuple[object, str], dict[str, Any]]:

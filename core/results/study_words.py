@@ -250,12 +250,17 @@ def decided_words(findings: Sequence[Finding]) -> str:
 
 
 def left_out(found: StudyOutcome) -> str:
-    """The pairs that count in no verdict or are gone, as sentences; empty where all are there and count."""
+    """The pairs that do not count, or whose times do not, or that are gone, as sentences; empty where there is none."""
     said = []
     for who, count, how in (("", found.failed, "failed"), ("The lanes of ", found.parted, "parted")):
         so = "so it counts in no verdict: its run says" if count == 1 else "so they count in no verdict: their runs say"
         if count:
             said.append(f"{who}{count:,} of {_pairs(found.done)} {how}, {so} why.")
+    if found.busy:
+        whose = "its" if found.busy == 1 else "their"
+        said.append(
+            f"The machine was busy in {found.busy:,} of {_pairs(found.done)}: {whose} times count in no verdict."
+        )
     return " ".join(filter(None, (*said, _deleted(found.record))))
 
 

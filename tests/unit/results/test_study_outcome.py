@@ -84,6 +84,8 @@ def test_times_that_a_busy_machine_spoiled_are_not_decided_and_more_pairs_are_ru
     decided = next(n for n in range(1, 20) if after(n).decided)
     assert after(decided, busy=True).over == ""
     assert after(decided, busy=True, stop="test_accuracy").decided
+    (event, *_) = events(after(0), after(1, busy=True))
+    assert (after(3, busy=True).busy, after(3).busy, event["busy"]) == (3, 0, True)
 
 
 def test_memory_that_is_equal_in_whole_mib_is_not_taken_for_certain() -> None:
@@ -182,7 +184,7 @@ def test_the_events_of_a_pair_and_of_verdicts_that_changed() -> None:
     differences = pair.pop("differences")
     assert pair == {
         **{"event": "pair", "study": "a-study", "cell": {}, "seed": 0, "run": "run-0000", "state": "finished"},
-        "parted": False,
+        **{"parted": False, "busy": False},
     }
     assert list(differences) == [measure.name for measure in MEASURES]
     changed = events(after(1), after(10))

@@ -13,7 +13,8 @@ from core.experiment.study import MEASURES, Finding, Measure, Study, finding
 from core.results import study_words
 from core.results.study_charts import closing, lane_interval
 from core.results.study_outcome import outcome
-from core.storage.studies import StudyRecord, StudyState
+from core.storage.database import State
+from core.storage.studies import PairRun, StudyRecord, StudyState
 
 DATASET = DATASETS["mnist5k"]
 
@@ -85,6 +86,15 @@ def test_a_ratio_beyond_all_numbers_is_a_dash_and_no_error() -> None:
         assert all(words)
         assert "interval" in closing(study(), rate, range(len(differences)))[1]
     assert lane_interval(rate.measure, [1e-300, 1e9] * 3, 0.01, DATASET.test_images).high == math.inf
+
+
+def test_pairs_of_a_busy_machine_are_said() -> None:
+    both = {side: {"test_accuracy": 0.9, "train_s": 2.0} for side in ("keras", "torch")}
+    ran = [PairRun((), seed, f"{seed}", State.FINISHED, both, busy=seed > 1) for seed in range(3)]
+    record = StudyRecord("a", "", study(3), "seeds", None, StudyState.FINISHED, "", "", {})
+    said = "The machine was busy in 1 of 3 pairs: its times count in no verdict."
+    assert study_words.left_out(outcome(record, ran, 1000)) == said
+    assert study_words.left_out(outcome(record, ran[:2], 1000)) == ""
 
 
 def test_the_same_names_the_margin_and_identical_all_pairs() -> None:
