@@ -279,13 +279,13 @@ def _news(found: StudyOutcome, event: dict[str, Any]) -> str:
     of = f" ({study_words.cell_words(cell)})" if cell else ""
     if event["event"] == "pair":
         if event["state"] == State.FINISHED:
-            pair = f"the pair of seed {event['seed']}{of}"
+            which = f"the pair of seed {event['seed']}{of}"
             if event["parted"]:
-                return f"The lanes of {pair} parted, so it counts in no verdict: run {event['run']}."
-            busy = f"The machine was busy in {pair}, so its times count in no verdict: run {event['run']}."
+                return f"The lanes of {which} parted, so it counts in no verdict: run {event['run']}."
+            busy = f"The machine was busy in {which}, so its times count in no verdict: run {event['run']}."
             return busy if event["busy"] else ""
-        done = event["run"] in {pair.run for one in found.cells for pair in one.pairs}
-        anew = "" if done else " and is run anew"
+        (pair,) = [one for one in found.ended if one.run == event["run"]]
+        anew = " and is run anew" if not pair.done and found.anew(pair) else ""
         return f"The pair of seed {event['seed']}{of} was {event['state']}{anew}: run {event['run']}."
     (of_cell,) = [one for one in found.cells if one.cell == cell]
     sentence = study_words.sentence(of_cell.finding(event["measure"]), of_cell.pairs_needed(event["measure"]))

@@ -18,7 +18,7 @@ from core.experiment.statistics import Verdict, pairs_to_decide
 from core.experiment.study import MEASURES, Finding, Measure, Pair, finding, resolution
 from core.storage.database import State, StoreError
 from core.storage.runs import Store
-from core.storage.studies import SIDES, PairRun, Studies, StudyRecord
+from core.storage.studies import SIDES, PairRun, Studies, StudyRecord, StudyState
 
 TIMES = ("log_train_s", "log_images_per_s")
 """The measures that a busy machine spoils."""
@@ -127,6 +127,11 @@ class StudyOutcome:
     def parted(self) -> int:
         """How many finished and count in no verdict, since their lanes parted."""
         return sum(cell.parted for cell in self.cells)
+
+    def anew(self, pair: EndedPair) -> bool:
+        """Whether a pair that was cut short was run anew, or will be: not where the study ended before."""
+        goes_on = self.record.state != StudyState.FINISHED and not self.record.unchangeable_because
+        return goes_on or Pair(pair.cell, pair.seed) not in self.remaining
 
     @property
     def busy(self) -> int:

@@ -7,7 +7,7 @@ from core.experiment.settings import SETTINGS
 from core.experiment.statistics import Verdict
 from core.experiment.study import Study
 from core.results import study_words
-from core.results.study_outcome import CellOutcome, EndedPair
+from core.results.study_outcome import CellOutcome, EndedPair, StudyOutcome
 from core.results.study_words import cell_words
 from core.storage.database import State
 
@@ -71,8 +71,8 @@ def numbers(cell: CellOutcome) -> Table:
     return Table("Keras minus PyTorch", ["Mean", "Interval", "Margin", "Pairs", "Sign test"], rows)
 
 
-def state_words(pair: EndedPair) -> str:
-    """How a pair ended, and what of it does not count."""
+def state_words(found: StudyOutcome, pair: EndedPair) -> str:
+    """How a pair of a study ended, and what of it does not count."""
     state = "cut short" if pair.state in (State.STOPPED, State.INTERRUPTED) else str(pair.state)
-    words = [state if pair.done else f"{state}, run anew"]
+    words = [f"{state}, run anew" if not pair.done and found.anew(pair) else state]
     return ", ".join([*words, *["parted"] * pair.parted, *["machine was busy"] * pair.busy])

@@ -56,7 +56,7 @@ def as_html(
         most_cells=study_curves.MOST_CELLS,
         how=(study_words.HOW_IT_DECIDES, study_words.sign_test(record.study)),
         measures=MEASURES,
-        pairs=[_pair(pair) for pair in found.ended],
+        pairs=[_pair(found, pair) for pair in found.ended],
         rules=_rules(found),
         settings=_settings(found, data_dir),
         machines=_machines(found, machines),
@@ -91,18 +91,19 @@ def _cell(found: StudyOutcome, number: int) -> dict[str, Any]:
     }
 
 
-def _pair(pair: EndedPair) -> tuple[str, str, str, list[str]]:
+def _pair(found: StudyOutcome, pair: EndedPair) -> tuple[str, str, str, list[str]]:
     """A pair's name, run, state, and its difference by measure."""
     name = sentence_case(study_words.pair_name(pair.seed, pair.cell))
     differences = [study_words.one_difference(one, pair.differences.get(one.name)) for one in MEASURES]
-    return name, pair.run, study_tables.state_words(pair), differences
+    return name, pair.run, study_tables.state_words(found, pair), differences
 
 
 def _rules(found: StudyOutcome) -> dict[str, str]:
     """What was declared before, and what it took."""
     record, cell = found.record, found.cells[0]
     margins = [study_words.margin_words(cell.finding(name)) for name in ("test_accuracy", "test_loss", "log_train_s")]
-    cut = f", {len(found.cut_short):,} cut short and run anew" if found.cut_short else ""
+    anew = " and run anew" if all(map(found.anew, found.cut_short)) else ""
+    cut = f", {len(found.cut_short):,} cut short{anew}" if found.cut_short else ""
     return {
         "Pairs": f"{found.done:,} of {found.total:,}{cut}",
         "Margin of accuracy": margins[0],

@@ -303,11 +303,11 @@ def pairs(found: StudyOutcome, measure: Measure) -> None:
     st.caption(f"Each is a run of its own. Beside it: {measure.title.lower()}, Keras minus PyTorch.")
     offset = _offset(OFFSET, len(newest))
     for pair in newest[offset : offset + PAGE]:
-        _pair(pair, measure)
+        _pair(found, pair, measure)
     pager(offset, len(newest), PAGE, OFFSET)
 
 
-def _pair(pair: EndedPair, measure: Measure) -> None:
+def _pair(found: StudyOutcome, pair: EndedPair, measure: Measure) -> None:
     """One pair: link, difference, state."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         label = literal(sentence_case(pair_name(pair.seed, pair.cell)))
@@ -315,7 +315,7 @@ def _pair(pair: EndedPair, measure: Measure) -> None:
         difference = study_words.one_difference(measure, pair.differences.get(measure.name))
         st.markdown(difference, width="content")
         colour = "red" if pair.parted else STATE_COLOURS.get(pair.state, "gray")
-        st.badge(study_tables.state_words(pair), color=colour)  # type: ignore[arg-type]
+        st.badge(study_tables.state_words(found, pair), color=colour)  # type: ignore[arg-type]
 
 
 def listing() -> None:

@@ -10,7 +10,9 @@ from core.experiment.settings import TrainSettings
 from core.experiment.statistics import Verdict
 from core.experiment.study import MEASURES, Pair, Study
 from core.results.study_outcome import StudyOutcome, events, of_one_machine, outcome
+from core.results.study_tables import state_words
 from core.storage.database import State
+from core.storage.records import Source
 from core.storage.studies import PairRun, StudyRecord, StudyState
 
 IMAGES = 1000
@@ -176,6 +178,25 @@ def test_how_many_pairs_a_verdict_needs() -> None:
     assert 6 < needed < 200
     assert after(1).pairs_needed("test_accuracy") is None
     assert after(20).pairs_needed("log_train_s") == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "source", "said"),
+    [
+        ("running", "here", ["cut short, run anew", "cut short, run anew"]),
+        ("stopped", "here", ["cut short, run anew", "cut short, run anew"]),
+        ("finished", "here", ["cut short, run anew", "cut short"]),
+        ("stopped", "imported", ["cut short, run anew", "cut short"]),
+    ],
+)
+def test_what_was_cut_short_is_run_anew_where_it_was_or_where_the_study_goes_on(
+    state: str, source: Source, said: list[str]
+) -> None:
+    first, second, *_ = PLAIN.pairs
+    runs = [ran(first, State.STOPPED, 1), ran(second, State.INTERRUPTED, 2), ran(first, number=3)]
+    found = outcome(replace(record(PLAIN), state=StudyState(state), source=source), runs, IMAGES)
+    assert [state_words(found, pair) for pair in found.cut_short] == said
+    assert state_words(found, found.cells[0].pairs[0]) == "finished"
 
 
 def test_the_events_of_a_pair_and_of_verdicts_that_changed() -> None:
