@@ -87,6 +87,20 @@ class Study:
         margin_time: object = 0.05,
     ) -> Self:
         """A study whose every run can be. Raises `InvalidSettings` with a sentence for each field that is wrong."""
+        made = cls.planned(base, seeds, vary, margin_accuracy, margin_time)
+        made.check_cells(dataset)
+        return made
+
+    @classmethod
+    def planned(
+        cls,
+        base: TrainSettings,
+        seeds: object,
+        vary: Mapping[str, Sequence[object]],
+        margin_accuracy: object = 0.002,
+        margin_time: object = 0.05,
+    ) -> Self:
+        """The same before `check_cells`, which takes a while where there are many. Raises `InvalidSettings`."""
         numbers = {"margin_accuracy": (MARGIN_ACCURACY, margin_accuracy), "margin_time": (MARGIN_TIME, margin_time)}
         numbers["seeds"] = (SEEDS, seeds)
         problems = {name: why for name, (kind, value) in numbers.items() if (why := kind.why_not(value))}
@@ -104,9 +118,12 @@ class Study:
         margins = float(MARGIN_ACCURACY.read(margin_accuracy)), float(MARGIN_TIME.read(margin_time))
         made = cls(base, int(SEEDS.read(seeds)), tuple(read.items()), *margins)
         made.check_length()
-        for cell in made.cells:
-            made.settings(Pair(cell, base.seed)).fitted(dataset)
         return made
+
+    def check_cells(self, dataset: Dataset) -> None:
+        """Raises `InvalidSettings` where a run of it cannot be on this data set."""
+        for cell in self.cells:
+            self.settings(Pair(cell, self.base.seed)).fitted(dataset)
 
     def check_length(self) -> None:
         """Raises `InvalidSettings` where it has too many runs, or its seeds end beyond the last that there is."""

@@ -9,6 +9,7 @@ import streamlit as st
 from core.deployment.limits import HostedLimits
 from core.experiment.order import Order
 from core.experiment.settings import TrainSettings
+from core.experiment.study import Study
 from core.launcher.launcher import Launcher
 from tests.pages.conftest import SHORT, StandInLauncher, TrainPage, read, serve, wait_for
 from tests.pages.test_compare_page import ComparePage
@@ -73,11 +74,18 @@ def test_ones_own_run_stays_on_the_page_when_it_has_ended_and_another_trains(hos
     assert page.startable
 
 
-def test_a_study_begins_with_as_many_pairs_as_are_allowed_and_says_so_before_start(hosted: Launcher) -> None:
+def test_a_study_begins_with_as_many_pairs_as_are_allowed_and_says_so_before_start(
+    hosted: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = StudyPage()
     assert page.held("seeds") == "10"
     assert page.says("A study here has at most 10 pairs")
     assert page.startable
+
+    def check_none(*_: object) -> None:
+        raise AssertionError("a link of 2,000 combinations is refused before any of them is looked at")
+
+    monkeypatch.setattr(Study, "check_cells", check_none)
     page = StudyPage(vary="batch_size:32,64")
     assert page.problems == ["A study here has at most 10 pairs, not 20."]
     assert not page.startable

@@ -172,8 +172,9 @@ def read() -> tuple[Asked | None, dict[str, str]]:
     margins = {name: typed[name] for name in ("margin_accuracy", "margin_time")}
     try:
         dataset = datasets.find(base.dataset, installation().store.data_dir)
-        study = Study.of(base, dataset, typed["seeds"], vary, **margins)
+        study = Study.planned(base, typed["seeds"], vary, **margins)
         installation().limits.check_study(len(study.pairs))
+        study.check_cells(dataset)
         if (launcher := _launcher()) is not None:
             for cell in study.cells[:MOST_CHECKED]:
                 launcher.admission.check(study.settings(Pair(cell, base.seed)))
