@@ -129,6 +129,14 @@ STUDYS_RUN_STOPPED = "A run of it was stopped, so it waits until you go on."
 """Why a study has no further pair for now whose run somebody stopped."""
 
 
+def study_overran(limit_s: float) -> str:
+    """The same where a run was stopped since it may take no longer here."""
+    return (
+        f"A run has {duration(limit_s)} here, and one of it needed more, so it waits until you go on, which tries that "
+        "run again. Where every run needs more, only a smaller one will do: fewer epochs, or a smaller network."
+    )
+
+
 def study_not_trained(reason: str) -> str:
     """The same where a pair failed before a lane trained; `reason` is its run's, as sentences."""
     return f"A pair of it failed before it trained, so it waits until you go on, which tries it again. {reason}"

@@ -216,7 +216,10 @@ class StudiesGoingOn:
             return StudyState.FINISHED, over
         begun = self._begun.get(found.record.id, ())
         cut_short = {pair.state: pair.run for pair in found.cut_short if pair.run in begun}
-        if State.STOPPED in cut_short:
+        if run := cut_short.get(State.STOPPED):
+            limit_s, took_s = self._limits.run_s, self._store.run(run).elapsed_s or 0.0
+            if limit_s is not None and took_s >= limit_s:
+                return StudyState.PAUSED, ending.study_overran(limit_s)
             return StudyState.PAUSED, ending.STUDYS_RUN_STOPPED
         if run := cut_short.get(State.FAILED):
             return StudyState.PAUSED, ending.study_not_trained(self._store.run(run).reason)

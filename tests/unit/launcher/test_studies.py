@@ -87,6 +87,20 @@ def test_a_pair_that_failed_while_it_trained_is_done(tmp_path: Path) -> None:
     assert house.go_on(study) == ("finished", "Its pair has ended.")
 
 
+@pytest.mark.parametrize("took_s", [179, 181])
+def test_a_study_whose_run_took_too_long_says_so(tmp_path: Path, took_s: int) -> None:
+    house = House(tmp_path, HostedLimits.model_construct(run_s=180.0))
+    study = house.studies.begin(ASKED, "seeds", None, "one")
+
+    def stop(run: str) -> list[Entry]:
+        with house.store.write_transaction() as connection:
+            connection.execute(f"UPDATE runs SET started_at = datetime('now', '-{took_s} seconds') || '+00:00'")
+        return ending.last_rows(ASKED.base.engines, State.STOPPED, "")
+
+    house.end = stop
+    assert house.go_on(study) == ("paused", ending.study_overran(180) if took_s > 180 else ending.STUDYS_RUN_STOPPED)
+
+
 def test_a_visitor_begins_only_so_many_studies_an_hour_though_none_of_them_has_a_run(tmp_path: Path) -> None:
     house = House(tmp_path, HostedLimits.model_construct(visitor_per_hour=2))
     for _ in range(2):
