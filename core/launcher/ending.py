@@ -128,6 +128,9 @@ def study_stopped(visitor: str) -> str:
 STUDYS_RUN_STOPPED = "A run of it was stopped, so it waits until you go on."
 """Why a study has no further pair for now whose run somebody stopped."""
 
+STUDYS_IMAGES_CHANGED = "Its data set was made anew: its next pairs would train on other images. Begin a new study."
+"""Why a study ended whose own images are others than those of its first pairs."""
+
 
 def study_overran(limit_s: float) -> str:
     """The same where a run was stopped since it may take no longer here."""

@@ -9,6 +9,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 
+from core.data import datasets
 from core.deployment.limits import Limits
 from core.experiment.kinds import shown
 from core.experiment.machine import this_machine
@@ -22,6 +23,7 @@ from core.results.study_outcome import STOPS, StudyOutcome
 from core.results.study_shared import Outcomes
 from core.storage.database import State, StoreError
 from core.storage.records import StudyPair
+from core.storage.rows import Provenance
 from core.storage.runs import Store
 from core.storage.studies import Studies, StudyRecord, StudyState
 
@@ -200,6 +202,11 @@ class StudiesGoingOn:
             return False
         if not found.remaining:  # the end of its last run could not be written yet
             return False
+        if self._has_other_images(found):
+            with self._queue.guard:
+                if study in self._running:
+                    self._set_state(study, StudyState.STOPPED, ending.STUDYS_IMAGES_CHANGED)
+            return False
         pair = found.remaining[0]
         settings, of_study = found.record.study.settings(pair), StudyPair(study, pair.cell)
         try:
@@ -224,6 +231,19 @@ class StudiesGoingOn:
         if run := cut_short.get(State.FAILED):
             return StudyState.PAUSED, ending.study_not_trained(self._store.run(run).reason)
         return None
+
+    def _has_other_images(self, found: StudyOutcome) -> bool:
+        """Whether its data set is one's own, and was made anew since its first pair, under the same name."""
+        name, first = found.record.study.base.dataset, next((pair.run for pair in found.ended if pair.done), "")
+        if name in datasets.DATASETS or not first:
+            return False
+        try:
+            now = datasets.prepared(name, self._store.data_dir)
+        except datasets.DatasetError:  # it is gone: the next pair is refused for that
+            return False
+        rows = self._store.rows(first, steps=False)
+        then = next((row.event.array_sha256 for row in rows if isinstance(row.event, Provenance)), None)
+        return now is not None and bool(then) and now.provenance.get("array_sha256") != then
 
     def begun(self, study: str, run_id: str) -> None:
         """Its next pair has become this run: the other studies are before it now. The caller holds the guard."""

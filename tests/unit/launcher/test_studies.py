@@ -1,5 +1,6 @@
 """Studies that go on, without a process: pairs end as soon as they begin."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +22,10 @@ from core.results.study_outcome import StudyOutcome
 from core.storage.database import LaneState, State, now
 from core.storage.holder import Owner
 from core.storage.records import StudyPair
-from core.storage.rows import Entry, LaneChanged, RunChanged
+from core.storage.rows import Entry, LaneChanged, Provenance, RunChanged
 from core.storage.runs import Store
 from core.storage.studies import StudyRecord, StudyState
+from tests.own_images import with_images
 
 ASKED = Study.of(TrainSettings(), DATASETS["mnist5k"], 1, {})
 End = Callable[[str], list[Entry]]
@@ -99,6 +101,25 @@ def test_a_study_whose_run_took_too_long_says_so(tmp_path: Path, took_s: int) ->
 
     house.end = stop
     assert house.go_on(study) == ("paused", ending.study_overran(180) if took_s > 180 else ending.STUDYS_RUN_STOPPED)
+
+
+def test_a_study_of_ones_own_images_ends_where_these_were_made_anew(tmp_path: Path) -> None:
+    house, folder = House(tmp_path), with_images(tmp_path)
+
+    def made(sha256: str) -> Provenance:
+        kept = {"format": 2, "array_sha256": {"train_images.npy": sha256}}
+        (folder / "provenance.json").write_text(json.dumps(kept))
+        return Provenance.of(kept)
+
+    first = made("one")
+    house.end = lambda run: [Entry("", first), *finished(run)]
+    asked = Study(TrainSettings.parse({"dataset": folder.name, "batch_size": 9}), 3)
+    study = house.studies.begin(asked, "seeds", None, "")
+    assert house.studies.queue_next()
+    assert house.studies.queue_next(), "they are the same still"
+    made("another")
+    assert house.go_on(study) == ("stopped", ending.STUDYS_IMAGES_CHANGED)
+    assert len(house.studies.kept.pairs(study)) == 2
 
 
 def test_a_visitor_begins_only_so_many_studies_an_hour_though_none_of_them_has_a_run(tmp_path: Path) -> None:
