@@ -47,7 +47,8 @@ class House:
     def _submit(self, settings: TrainSettings, visitor: str, pair: StudyPair, node: Node | None) -> str:
         run = self.store.create(settings, {}, visitor, pair)
         self.studies.begun(pair.study, run)
-        self.store.append(run, [Entry("", RunChanged(State.RUNNING)), *self.end(run)])
+        self.store.append(run, [Entry("", RunChanged(State.RUNNING))])
+        self.store.append(run, self.end(run))
         return run
 
     def go_on(self, study: str) -> tuple[str, str]:
