@@ -5,7 +5,7 @@ import statistics
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import CHARTS, STORY_S, OpenVisitor, Server, points, run_started, start_button, wait_for
-from tests.browser.test_draw import CANVAS, EMPTY, PAD, PLACES, answered, draw
+from tests.browser.test_draw import CANVAS, EXAMPLE, PAD, PLACES, answered, draw
 from tests.strokes import PATHS
 
 EPOCHS = 3
@@ -66,7 +66,7 @@ def replays_its_charts(page: Page) -> None:
 def replays_the_answers(page: Page) -> None:
     """Slider and play, by keyboard; the last epoch is what the pad shows."""
     expect(page.locator(CANVAS)).to_be_visible()
-    wait_for("both models are loaded", lambda: EMPTY in page.locator(PAD).inner_text(), 90, page)
+    wait_for("both models are loaded", lambda: EXAMPLE in page.locator(PAD).inner_text(), 90, page)
     draw(page, PATHS[7], PLACES[0])
     answered(page)
     page.get_by_text("Replay the training").click()
