@@ -74,7 +74,7 @@ def one(number: int, row: Measured, around: Around, alone: bool = False) -> None
         lone = len(around.going) == 1
         measuring.standing(around.launcher, newest, took_s(row), around.going, alone=lone)
         evidence(row)
-        st.html(f'<h3 class="code-heading">To align it</h3>{row_html(_codes(difference, ALIGNED))}')
+        st.html(f'<p class="code-heading">To align it</p>{row_html(_codes(difference, ALIGNED))}')
         cost(row)
         if difference.measured:
             twin = "An exact twin with this one default turned on. " if difference.kind == "switch" else ""

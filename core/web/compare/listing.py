@@ -62,7 +62,7 @@ def _list(numbered: Numbered, around: Around) -> None:
     _controls(shown, around, before)
     for bites, words in MET_BY.items():
         if some := [(number, row) for number, row in shown if row.difference.bites == bites]:
-            st.subheader(words, anchor=False)
+            st.header(words, anchor=False)
             with st.container(gap="xsmall"):
                 for number, row in some:
                     one(number, row, around)
