@@ -16,7 +16,8 @@ VENV_PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m core.install$(if $(CLUSTER), --cluster)
 # A layer that hangs is ended after this long, a single test after the time in pyproject.toml. The goals on two cores:
 # 15 minutes for `make test`, 45 with the rest.
-TEST_LIMIT_S := 3600
+MORE ?=
+TEST_LIMIT_S := $(if $(MORE),5000,3600)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-rest test-all test-programs check bench fuzz pictures record constraints cloud install install-dev
@@ -28,12 +29,13 @@ run: install  ## serve the dashboard on port 8501 or PORT=...; for strangers: PR
 	@$(VENV_PYTHON) -m core.serve
 
 test: test-programs  ## checks and tests of every behaviour; installs first, brings Chromium, Firefox and nginx where missing
-	@$(VENV_PYTHON) -m tests --limit $(TEST_LIMIT_S)
+	@$(VENV_PYTHON) -m tests $(if $(MORE),--all) --limit $(TEST_LIMIT_S)
 
 test-rest: test-programs  ## the tests that `make test` leaves out: more variants of what it tests
 	@$(VENV_PYTHON) -m tests --rest --limit $(TEST_LIMIT_S)
 
-test-all: test test-rest  ## both
+test-all:  ## both at once, which starts each framework and each server once: the same as `make test MORE=1`
+	@$(MAKE) --no-print-directory test MORE=1
 
 test-programs: install-dev
 	@$(VENV_PYTHON) -m tests.browser.chromium

@@ -1,6 +1,7 @@
 """Runs the checks and every layer of tests side by side, then alone what measures time: `python -m tests`.
 
 `--rest` runs what that leaves out, the tests marked `more`: each is one more variant of what another one checks.
+`--all` runs both at once, which starts each framework and each server once.
 A line says when a part has ended; what failed is printed last, and the closing line says how long each part took.
 """
 
@@ -116,12 +117,13 @@ def account(parts: Sequence[Part], took_s: float) -> bool:
     return not failed
 
 
-def layer(name: str, rest: bool, alone: bool, folder: Path) -> Part | None:
+def layer(name: str, rest: bool | None, alone: bool, folder: Path) -> Part | None:
     """A layer's tests, or with the name `alone` those of all layers that measure time; None where it has none of them.
 
-    Of tests with a mark only the files that name it are read: to collect thousands takes half a minute.
+    `rest` None is all of them, marked `more` or not. Of tests with a mark only the files that name it are read: to
+    collect thousands takes half a minute.
     """
-    marks = f"{'' if rest else 'not '}more and {'' if alone else 'not '}alone"
+    marks = ("" if rest is None else "more and " if rest else "not more and ") + ("alone" if alone else "not alone")
     wanted = [mark for mark, asked in (("more", rest), ("alone", alone)) if asked]
     place = ROOT / "tests" if alone else ROOT / "tests" / name
     places = naming(wanted, place) if wanted else [place]
@@ -143,7 +145,9 @@ def naming(marks: Sequence[str], place: Path) -> list[Path]:
 def main() -> int:
     """The command line: 0 when all passed, 1 when something failed, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m tests", description=__doc__)
-    parser.add_argument("--rest", action="store_true", help="what is left out otherwise")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--rest", action="store_true", help="what is left out otherwise")
+    which.add_argument("--all", action="store_true", help="both")
     parser.add_argument("--limit", type=float, default=LIMIT_S, help="seconds after which a part is ended")
     options = parser.parse_args()
     make_the_same()
@@ -155,9 +159,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="tests-") as made:
         folder = Path(made)
         checks = None if options.rest else Part("checks", CHECKS, folder / "checks.txt")  # first, for they end soon
-        layers = [checks, *(layer(name, options.rest, False, folder) for name in LAYERS)]
+        rest = None if options.all else options.rest
+        layers = [checks, *(layer(name, rest, False, folder) for name in LAYERS)]
         together = [part for part in layers if part is not None]
-        alone = [part for part in [layer("alone", options.rest, True, folder)] if part is not None]
+        alone = [part for part in [layer("alone", rest, True, folder)] if part is not None]
         try:
             run(together, AT_ONCE, options.limit, signals)
             run(alone, 1, options.limit, signals)

@@ -39,6 +39,14 @@ def test_every_test_belongs_to_one_call() -> None:
         assert belongs.count(True) == 1, (more, timed)
 
 
+def test_all_is_each_test_once_whatever_its_marks_are() -> None:
+    parts = [layers.layer("processes", None, alone, Path()) for alone in (False, True)]
+    expressions = [part.command[part.command.index("-m", 3) + 1] for part in parts if part is not None]
+    for more in (False, True):
+        assert [eval(one, {"more": more, "alone": True}) for one in expressions] == [False, True]
+        assert [eval(one, {"more": more, "alone": False}) for one in expressions] == [True, False]
+
+
 @pytest.mark.parametrize(("rest", "alone", "marks"), [(True, False, ["more"]), (True, True, ["more", "alone"])])
 def test_of_tests_with_a_mark_the_files_that_name_it_are_read(rest: bool, alone: bool, marks: list[str]) -> None:
     part = layers.layer("processes", rest, alone, Path())
