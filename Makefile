@@ -17,7 +17,7 @@ INSTALL := $(PYTHON) -m core.install$(if $(CLUSTER), --cluster)
 # A layer that hangs is ended after this long, a single test after the time in pyproject.toml. The goals on two cores:
 # 15 minutes for `make test`, 45 with the rest.
 MORE ?=
-TEST_LIMIT_S := $(if $(MORE),5000,3600)
+TEST_LIMIT_S := $(if $(MORE),4700,3600)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-rest test-all test-programs check bench fuzz pictures record constraints cloud install install-dev
