@@ -38,6 +38,7 @@ from core.experiment.engine_names import ENGINE_NAMES
 from core.experiment.fairness import Comparison
 from core.experiment.kinds import Choice
 from core.experiment.settings import DEFAULTS, SETTINGS, InvalidSettings, TrainSettings
+from core.experiment.switches import Switch
 from core.launcher.launcher import LauncherUnavailable
 from core.protocol import lines, messages
 from core.results import charts, export, importing, report
@@ -182,6 +183,8 @@ def test_a_link(name: str, text: str) -> None:
     elif name == "engines":
         assert value
         assert set(value) <= set(ENGINE_NAMES)
+    elif name == "keep":
+        assert set(value) <= set(Switch)
     else:
         assert value == text[: most_letters(name)].encode("utf-8", "replace").decode()
 
