@@ -14,7 +14,7 @@ from core.experiment.metrics import NO_BREAK
 from core.experiment.names import engine_title, joined
 from core.experiment.settings import SETTINGS, TrainSettings
 from core.experiment.statistics import ALPHA, Verdict, half_width
-from core.experiment.study import MEASURES, Finding, Measure, Study
+from core.experiment.study import MEASURES, MOST_RUNS, Finding, Measure, Study
 from core.experiment.titles import ALWAYS_SAID, TITLE_ORDER, phrases, sentence_case
 from core.results.study_outcome import StudyOutcome
 from core.storage.studies import StudyRecord, StudyState
@@ -216,13 +216,19 @@ def sentence(finding: Finding, needed: int | None = None) -> str:
     return f"{words}{within}."
 
 
+FEWEST_TOLD = 5
+"""Of fewer pairs the spread is not known: what they still need would be a guess, off by thousands."""
+
+
 def _more(finding: Finding, needed: int | None) -> str:
     """How many pairs an open verdict still needs, after it."""
     have = len(finding.differences)
     if not have:
         return ": no pair counts so far"
-    if needed is None or needed <= have:
+    if needed is None or needed <= have or have < FEWEST_TOLD:
         return f": {_pairs(have)} so far"
+    if needed > MOST_RUNS:
+        return ": more pairs than a study can have"
     return f": about {_pairs(needed - have)} more"
 
 

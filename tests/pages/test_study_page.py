@@ -144,6 +144,7 @@ def test_a_network_in_layers_has_semicolons_between_the_values(launcher: StandIn
         ({"vary": "batch_size:32,32"}, "Batch size has the same value twice."),
         ({"vary": "batch_size"}, "Batch size varies over 1 to 50 values here."),
         ({"vary": "seed:1,2"}, "seed cannot vary in a study: choose of"),
+        ({"vary": ""}, "vary names no setting: choose of"),
         ({"margin_accuracy": "0"}, "Margin of accuracy must be a number above 0 and at most 1, not 0."),
         ({"budget_min": "soon"}, "Budget must be a number"),
         ({"stop": "never"}, "stop must be one of decided, seeds"),

@@ -290,8 +290,9 @@ def _fill(given: Mapping[str, Sequence[str]]) -> list[str]:
         st.session_state[f"study_{name}"] = text
     varied = [text.partition(":") for text in given.get("vary", ())]
     can = [(name.strip(), values) for name, _, values in varied if name.strip() in CAN_VARY]
-    if wrong := [name[:40] for name, _, _ in varied if name.strip() not in CAN_VARY]:
-        problems.append(f"{wrong[0] or 'Nothing'} cannot vary in a study: choose of {', '.join(CAN_VARY)}.")
+    if wrong := [name.strip()[:40] for name, _, _ in varied if name.strip() not in CAN_VARY]:
+        why = f"{wrong[0]} cannot vary in a study" if wrong[0] else "vary names no setting"
+        problems.append(f"{why}: choose of {', '.join(CAN_VARY)}. The link's value was left out.")
     if len(can) > MOST_FIELDS:
         problems.append(f"A study varies at most {MOST_FIELDS} settings, not {len(can)}: the first are taken.")
     for place in range(1, MOST_FIELDS + 1):

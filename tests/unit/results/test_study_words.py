@@ -110,6 +110,10 @@ def test_what_is_not_known_yet_says_how_many_pairs_more() -> None:
     assert study_words.sentence(open_one, 47) == "Training time is not known yet: about 41 pairs more."
     assert study_words.sentence(open_one, 7) == "Training time is not known yet: about 1 pair more."
     assert study_words.sentence(open_one, None) == "Training time is not known yet: 6 pairs so far."
+    beyond = study_words.sentence(open_one, 2001)
+    assert beyond == "Training time is not known yet: more pairs than a study can have."
+    few = found("log_train_s", around(0.03, 0.05, 4))
+    assert study_words.sentence(few, 4442) == "Training time is not known yet: 4 pairs so far.", "of 4 it is a guess"
     assert study_words.brief(found("log_train_s", [])) == "not known yet: no pair counts so far"
 
 
