@@ -24,7 +24,7 @@ from core.protocol.messages import PredictorCommand, PredictorEvent
 from core.protocol.stdio import one_line
 
 if TYPE_CHECKING:
-    from core.worker.engines.base import Engine, Floats
+    from core.worker.engines.base import Engine
 
 MOST_MODELS = 6
 """More slots than one page needs; the one that was used longest ago goes first."""

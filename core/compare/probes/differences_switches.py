@@ -7,11 +7,9 @@ from pathlib import Path
 
 from core.compare.differences.twins import RUNS
 from core.data import datasets
-from core.experiment import parity
-from core.experiment.network import Network
 from core.experiment.settings import Alignment, TrainSettings
 from core.experiment.switches import Switch
-from core.worker.engines.base import Engine, engine_class
+from core.worker.engines.base import Engine, engine_class, start_of
 
 STEPS, BATCH = 30, 32
 EVALUATED_EPOCHS, EVALUATED_STEPS, EVALUATED_IMAGES = 6, 4, 200
@@ -39,8 +37,7 @@ def _build(engine: Engine, settings: TrainSettings, images: int, data_dir: Path)
     assert found is not None, "the Launcher prepares mnist5k"
     arrays, data = found.load(), found.dataset.shape
     engine.feed(arrays.train_images[:images], arrays.train_labels[:images], data)
-    start = parity.start_weights(settings.seed, Network.of(settings.network, data))
-    engine.build(settings, start if settings.aligns(Switch.INITIALISERS) else None)
+    engine.build(settings, start_of(settings, data))
     return arrays
 
 
